@@ -1,0 +1,150 @@
+"""Everything that is run on this project, one session each: `nox -l` lists them.
+
+`lint`, `tests`, `demo`, `bench` and `gpu` share the environment of the session `env`, since torch,
+Ray and MLflow take minutes to install. A second run only installs the package anew, in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "tests"]
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+GROUPS = nox.project.dependency_groups(PYPROJECT, "test", "lint")
+TINY_DEMO = ("--cases", "4")
+"""Arguments of `lungreg demo` that show that an installation works at all."""
+
+
+@nox.session(reuse_venv=True, default=False)
+def env(session: nox.Session) -> None:
+    """The package with what tests and lint need, at the versions of the constraints."""
+    install(session, ".", *GROUPS)
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def lint(session: nox.Session) -> None:
+    """Style, types and layers; every check runs, whatever the others say."""
+    failed = []
+    for tool in (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy",),
+        ("lint-imports", "--no-logo"),
+    ):
+        try:
+            run(session, *tool)
+        except nox.command.CommandFailed:
+            failed.append(" ".join(tool))
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def tests(session: nox.Session) -> None:
+    """All tests, the slow ones too; `nox -s tests -- -m "not slow"` passes arguments on."""
+    run(session, "pytest", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env"], default=False)
+def demo(session: nox.Session) -> None:
+    """The main job on simulated pairs; `nox -s demo -- --out DIR --cases N` passes arguments on."""
+    run(session, "lungreg", "demo", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env"], default=False)
+def bench(session: nox.Session) -> None:
+    """The benchmarks, measured rather than run once."""
+    run(session, "pytest", "tests/benchmarks", "--benchmark-enable", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env"], default=False)
+def gpu(session: nox.Session) -> None:
+    """The tests that need a GPU, then training and inference of a small set on it."""
+    asked = "import torch; print(torch.cuda.is_available())"
+    answer = run(session, "python", "-c", asked, silent=True)
+    if str(answer).split()[-1:] != ["True"]:
+        session.skip("the installed torch sees no GPU")
+    run(session, "pytest", "-m", "gpu", *session.posargs)
+    run(session, "lungreg", "demo", "--out", f"{session.create_tmp()}/demo", *TINY_DEMO)
+
+
+@nox.session(default=False)
+def minimums(session: nox.Session) -> None:
+    """The fast tests on the lowest versions that `pyproject.toml` allows; torch as constrained."""
+    torch = pin_of("torch")
+    lowest = [f"torch=={torch}", *map(lowest_of, runtime_requirements(but="torch"))]
+    test_group = nox.project.dependency_groups(PYPROJECT, "test")
+    session.install(*lowest, *map(constrained, test_group))
+    session.install("--no-deps", ".")
+    session.run("pip", "check")
+    # Old libraries warn of what newer ones have mended: nothing this project could act on.
+    session.run("pytest", "-m", "not slow", "-W", "default", *session.posargs)
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Wheel and sdist; the wheel works in an environment that holds nothing but itself."""
+    out = Path(session.create_tmp())
+    shutil.rmtree(out / "dist", ignore_errors=True)
+    install(session, "build", "virtualenv")
+    pinned = {"PIP_CONSTRAINT": str(CONSTRAINTS)}
+    session.run("python", "-m", "build", "--outdir", f"{out}/dist", env=pinned)
+    (wheel,) = (out / "dist").glob("*.whl")
+    session.run("python", "-m", "virtualenv", "--clear", f"{out}/fresh")
+    python = f"{out}/fresh/bin/python"
+    session.run(python, "-m", "pip", "install", "-c", str(CONSTRAINTS), str(wheel), external=True)
+    session.run(python, "-m", "pip", "check", external=True)
+    command = f"{out}/fresh/bin/lungreg"
+    session.run(command, "--help", external=True)
+    session.run(command, "demo", "--out", f"{out}/demo", *TINY_DEMO, external=True)
+    shutil.rmtree(out / "fresh")
+
+
+def install(session: nox.Session, *packages: str) -> None:
+    """Install at the versions of the constraints, the build backend's included."""
+    pinned = {"PIP_BUILD_CONSTRAINT": str(CONSTRAINTS)}
+    session.install("-c", str(CONSTRAINTS), *packages, env=pinned)
+
+
+def run(session: nox.Session, command: str, *args: str, silent: bool = False) -> object:
+    """Run a command of the shared environment, with its other commands on the path."""
+    scripts = session.env_dir.parent / "env" / "bin"
+    path = os.pathsep.join([str(scripts), os.environ.get("PATH", "")])
+    return session.run(str(scripts / command), *args, env={"PATH": path}, silent=silent)
+
+
+def runtime_requirements(*, but: str) -> list[Requirement]:
+    """What `pip install lungreg` asks for, except one package."""
+    asked = map(Requirement, PYPROJECT["project"]["dependencies"])
+    return [requirement for requirement in asked if requirement.name != but]
+
+
+def lowest_of(requirement: Requirement) -> str:
+    """The requirement pinned to its lower bound, its extras kept: `ray[train]==2.46`."""
+    (bound,) = (part.version for part in requirement.specifier if part.operator == ">=")
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}=={bound}"
+
+
+def constrained(requirement: str) -> str:
+    """A tool's requirement pinned as in the constraints, so that only the runtime is old."""
+    name = Requirement(requirement).name
+    return f"{name}=={pin_of(name)}"
+
+
+def pin_of(package: str) -> str:
+    """The version of a package in the constraints."""
+    pins = (line.partition("==") for line in CONSTRAINTS.read_text().splitlines())
+    found = {canonicalize_name(name): version for name, _, version in pins}
+    return found[canonicalize_name(package)]

@@ -1,0 +1,87 @@
+"""Register paired lung CT, expiration and inspiration, for whole cohorts.
+
+    import lungreg
+    config = lungreg.load_config("lungreg.yaml")
+    lungreg.ingest(config)
+    lungreg.train(config)
+    done = lungreg.infer(config)
+    lungreg.report(config, done.run_id)
+
+Nothing heavy is imported before it is used. Research use only, not a medical device.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lungreg.config import Config, load_config, parse_config
+    from lungreg.errors import LungregError
+    from lungreg.records import Case, CaseMetrics, CaseResult, ModelCard
+    from lungreg.workflows import (
+        InferReport,
+        IngestReport,
+        TrainReport,
+        demo,
+        infer,
+        ingest,
+        query_results,
+        report,
+        show,
+        simulate,
+        train,
+    )
+
+__version__ = metadata.version("lungreg")
+
+_HOMES = {
+    "lungreg.config": ("Config", "load_config", "parse_config"),
+    "lungreg.errors": ("LungregError",),
+    "lungreg.records": ("Case", "CaseMetrics", "CaseResult", "ModelCard"),
+    "lungreg.workflows": (
+        *("IngestReport", "InferReport", "TrainReport"),
+        *("demo", "infer", "ingest", "query_results", "report", "show", "simulate", "train"),
+    ),
+}
+
+__all__ = [
+    "Case",
+    "CaseMetrics",
+    "CaseResult",
+    "Config",
+    "InferReport",
+    "IngestReport",
+    "LungregError",
+    "ModelCard",
+    "TrainReport",
+    "__version__",
+    "demo",
+    "infer",
+    "ingest",
+    "load_config",
+    "parse_config",
+    "query_results",
+    "report",
+    "show",
+    "simulate",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(import_module(home), name)
+            globals()[name] = value
+            return value
+    msg = f"module 'lungreg' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

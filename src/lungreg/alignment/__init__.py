@@ -1,0 +1,12 @@
+"""The choice of `A`, the affine that lays the moving scan over the fixed one before the network."""
+
+from __future__ import annotations
+
+from lungreg.alignment.choice import (
+    InitialAlignment,
+    centre_affine,
+    grid_affine,
+    initial_alignment,
+)
+
+__all__ = ["InitialAlignment", "centre_affine", "grid_affine", "initial_alignment"]

@@ -1,0 +1,48 @@
+"""Files in a folder or bucket, rows in Parquet, versions beside them, curves in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from lungreg.backends.local.bucket import BucketStage
+from lungreg.backends.local.models import StageModelRegistry
+from lungreg.backends.local.results import ParquetResultTable
+from lungreg.backends.local.stage import LocalStage
+from lungreg.backends.local.tracker import MlflowTracker, NullTracker
+from lungreg.config import LocalBackend
+from lungreg.stores import Backend, Tracker
+
+__all__ = [
+    "BucketStage",
+    "LocalStage",
+    "MlflowTracker",
+    "NullTracker",
+    "ParquetResultTable",
+    "StageModelRegistry",
+    "open_local",
+]
+
+
+def open_local(settings: LocalBackend) -> Backend:
+    """The stores under a folder or URL; nothing is made or connected to yet."""
+    stage = _stage(settings.root)
+    return Backend(
+        stage=stage,
+        results=ParquetResultTable(stage),
+        models=StageModelRegistry(stage),
+        tracker=_tracker(stage, tracking=settings.tracking),
+    )
+
+
+def _stage(root: str) -> LocalStage | BucketStage:
+    if root.startswith("file://"):
+        return LocalStage(Path(url2pathname(urlsplit(root).path)))
+    return BucketStage(root) if "://" in root else LocalStage(Path(root))
+
+
+def _tracker(stage: LocalStage | BucketStage, *, tracking: bool) -> Tracker:
+    if tracking and isinstance(stage, LocalStage):
+        return MlflowTracker(stage.root)
+    return NullTracker()

@@ -1,0 +1,163 @@
+"""The model registry as files of a stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lungreg.errors import AlreadyExistsError, ModelError, NotFoundError
+from lungreg.records import ModelCard, ModelVersion
+from lungreg.stores import Stage
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_CHAMPION = "champion"
+_LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class StageModelRegistry:
+    """Models under `models/NAME/VERSION/`. Implements `lungreg.stores.ModelRegistry`.
+
+    A version is claimed by creating `claim`, filled, and becomes visible with `card.json`, which
+    is written last. A claim without a card (the process died) keeps its number and shows nothing.
+    """
+
+    stage: Stage
+
+    def add(self, card: ModelCard, weights: bytes) -> ModelCard:
+        """Store a model (safetensors bytes) as the next version of `card.name`.
+
+        Raises:
+            ModelError: The name is none for a model.
+        """
+        if not _NAME.fullmatch(card.name):
+            msg = "a model's name has up to 100 letters, digits, '.', '_' and '-'"
+            raise ModelError(msg, got=repr(card.name))
+        version = self._claim(card.name)
+        digest = hashlib.sha256(weights).hexdigest()
+        stored = dataclasses.replace(card, version=version, weights_sha256=digest)
+        folder = f"models/{card.name}/{version}"
+        self.stage.write(f"{folder}/weights.safetensors", weights)
+        self.stage.write(f"{folder}/card.json", stored.to_json().encode())
+        with suppress(AlreadyExistsError):
+            self.stage.create(_alias_file(card.name, _CHAMPION), _alias_json(version))
+        return stored
+
+    def resolve(self, name: str, version: str) -> ModelCard:
+        """The card of a version, alias or "latest"."""
+        versions, aliases = self._versions(name), self._aliases(name)
+        number = aliases.get(version, version)
+        if version == _LATEST and versions:
+            number = versions[-1]
+        if number not in versions:
+            raise self._unknown(name, version, versions, aliases)
+        return self._card(name, number)
+
+    def weights(self, card: ModelCard) -> bytes:
+        """The safetensors bytes of a version, compared with the hash on its card."""
+        if card.version not in (versions := self._versions(card.name)):
+            raise self._unknown(card.name, card.version, versions, self._aliases(card.name))
+        data = self.stage.read(f"models/{card.name}/{card.version}/weights.safetensors")
+        if hashlib.sha256(data).hexdigest() != card.weights_sha256:
+            msg = "the weights of a model have the SHA-256 on its card"
+            mend = "import or train the model again"
+            raise ModelError(msg, got=f"other bytes in version {card.version}", mend=mend)
+        return data
+
+    def promote(self, name: str, version: str, alias: str = _CHAMPION) -> None:
+        """Point an alias at a version.
+
+        Raises:
+            ModelError: The alias reads like a version.
+        """
+        if not _NAME.fullmatch(alias) or alias.isdecimal() or alias == _LATEST:
+            msg = "an alias has letters, digits, '.', '_' and '-', and is no number nor 'latest'"
+            raise ModelError(msg, got=repr(alias))
+        number = self.resolve(name, version).version
+        self.stage.write(_alias_file(name, alias), _alias_json(number))
+
+    def _entries(self, name: str) -> list[ModelVersion]:
+        aliases = self._aliases(name)
+        return [
+            ModelVersion(
+                card=self._card(name, version),
+                aliases=tuple(alias for alias, target in aliases.items() if target == version),
+            )
+            for version in self._versions(name)
+        ]
+
+    def _claim(self, name: str) -> str:
+        """A version number that no other process gets."""
+        numbers = [int(part) for part in self._parts(name) if part.isdecimal()]
+        number = max(numbers, default=0) + 1
+        while True:
+            try:
+                self.stage.create(f"models/{name}/{number}/claim", b"")
+            except AlreadyExistsError:
+                number += 1
+            else:
+                return str(number)
+
+    def _names(self) -> list[str]:
+        files = (info.name.split("/") for info in self.stage.list("models"))
+        return sorted({parts[1] for parts in files if parts[3:] == ["card.json"]})
+
+    def _parts(self, name: str) -> dict[str, list[str]]:
+        """Names of files by the folder of the model that they are in: versions and "aliases"."""
+        parts: dict[str, list[str]] = {}
+        if _NAME.fullmatch(name):
+            for info in self.stage.list(f"models/{name}"):
+                _, _, folder, *rest = info.name.split("/")
+                parts.setdefault(folder, []).extend(rest)
+        return parts
+
+    def _versions(self, name: str) -> list[str]:
+        """Complete versions, by number."""
+        complete = [part for part, files in self._parts(name).items() if "card.json" in files]
+        return sorted((part for part in complete if part.isdecimal()), key=int)
+
+    def _aliases(self, name: str) -> dict[str, str]:
+        """Version by alias."""
+        files = sorted(self._parts(name).get("aliases", []))
+        aliases = [file.removesuffix(".json") for file in files if file.endswith(".json")]
+        return {alias: self._target(name, alias) for alias in aliases}
+
+    def _target(self, name: str, alias: str) -> str:
+        try:
+            return str(json.loads(self.stage.read(_alias_file(name, alias)))["version"])
+        except (ValueError, KeyError, TypeError) as error:
+            msg = "an alias of a model is a JSON object with a version"
+            mend = "set it again with 'lungreg models promote'"
+            raise ModelError(msg, got=f"alias {alias!r}", mend=mend) from error
+
+    def _card(self, name: str, version: str) -> ModelCard:
+        return ModelCard.from_json(self.stage.read(f"models/{name}/{version}/card.json"))
+
+    def _unknown(
+        self, name: str, version: str, versions: Sequence[str], aliases: Mapping[str, str]
+    ) -> NotFoundError:
+        if not versions:
+            known = ", ".join(self._names()) or "none: train one with 'lungreg train'"
+            msg = "a model must be in the registry"
+            return NotFoundError(msg, got=repr(name), mend=f"there is {known}")
+        known = ", ".join([*versions, *aliases, _LATEST])
+        msg = "a version of a model must be in the registry"
+        return NotFoundError(msg, got=repr(f"{name}:{version}"), mend=f"there is {known}")
+
+    def list(self, name: str | None = None) -> list[ModelVersion]:
+        """All versions, or those of one name, by name and number."""
+        names = self._names() if name is None else [name]
+        return [entry for each in names for entry in self._entries(each)]
+
+
+def _alias_file(name: str, alias: str) -> str:
+    return f"models/{name}/aliases/{alias}.json"
+
+
+def _alias_json(version: str) -> bytes:
+    return json.dumps({"version": version}).encode()

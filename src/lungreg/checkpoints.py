@@ -1,0 +1,92 @@
+"""Training states on the stage: everything needed to go on as if never stopped.
+
+They are written through the stage, so that any node can read them, first the state under a new
+name, then the pointer `last.json`: a run killed in between goes on from the state before.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from lungreg.errors import NotFoundError, RunError
+from lungreg.stores import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pointer:
+    """What `last.json` and `best.json` say."""
+
+    name: str
+    """Name of the state on the stage."""
+    epoch: int
+    """Epochs done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """The checkpoints of one run."""
+
+    stage: Stage
+    run_id: str
+    save_every: int
+    """Epochs between states that stay."""
+
+    def save(self, state: dict[str, Any], *, epoch: int, best: bool) -> None:
+        """Store the state after `epoch` epochs; drop the one before unless it is to stay."""
+        before = self.pointers()
+        name = f"{self._folder}/epoch_{epoch:05d}.pt"
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        self.stage.write(name, buffer.getvalue())
+        pointer = Pointer(name=name, epoch=epoch)
+        if best:
+            self._point("best", pointer)
+        self._point("last", pointer)
+        keep = {name, *(p.name for p in self.pointers().values())}
+        for old in before.values():
+            if old.name not in keep and old.epoch % self.save_every:
+                self.stage.delete(old.name)
+
+    def load(self, which: str = "last") -> dict[str, Any] | None:
+        """The state that a pointer names, or None where there is none.
+
+        Raises:
+            RunError: The state cannot be read.
+        """
+        pointer = self.pointers().get(which)
+        if pointer is None:
+            return None
+        try:
+            buffer = io.BytesIO(self.stage.read(pointer.name))
+            state: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
+        except (NotFoundError, RuntimeError, UnpicklingError, EOFError) as error:
+            msg = "a checkpoint on the stage can be read"
+            mend = "train again, or restore the file"
+            raise RunError(msg, got=type(error).__name__, mend=mend, where=pointer.name) from error
+        return state
+
+    def pointers(self) -> dict[str, Pointer]:
+        """The pointers that exist, by name."""
+        found = {}
+        for which in ("last", "best"):
+            try:
+                found[which] = Pointer(**json.loads(self.stage.read(self._pointer(which))))
+            except NotFoundError:
+                continue
+        return found
+
+    @property
+    def _folder(self) -> str:
+        return f"runs/{self.run_id}/checkpoints"
+
+    def _pointer(self, which: str) -> str:
+        return f"{self._folder}/{which}.json"
+
+    def _point(self, which: str, pointer: Pointer) -> None:
+        self.stage.write(self._pointer(which), json.dumps(asdict(pointer)).encode())

@@ -1,0 +1,67 @@
+"""All commands under one name."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from lungreg.cli import data, health, models, settings, steps
+
+_HELP = """Register paired lung CT, expiration and inspiration, for whole cohorts.
+
+A first look: lungreg demo. Your own data: lungreg init, then ingest, train, infer, report.
+Research use only, not a medical device.
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 finished, but some cases failed or were
+rejected.
+"""
+
+
+def build_app() -> typer.Typer:
+    """The command line with every group of commands."""
+    app = typer.Typer(
+        name="lungreg",
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for group in (steps, data, settings, health):
+        group.register(app)
+    app.add_typer(settings.config_app, name="config")
+    app.add_typer(models.models_app, name="models")
+    return app
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    # Set before Ray, MLflow or Snowflake are imported: nobody is told that lungreg ran.
+    for switch, value in _TELEMETRY_OFF.items():
+        os.environ.setdefault(switch, value)
+    build_app()()
+
+
+_TELEMETRY_OFF = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+}
+
+
+def _version(show: bool) -> None:
+    if show:
+        from lungreg import __version__
+
+        typer.echo(f"lungreg {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Nothing of its own: options before a command."""

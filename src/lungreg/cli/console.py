@@ -1,0 +1,150 @@
+"""What a command prints: progress and tables for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lungreg.errors import LungregError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from lungreg.workflows import Progress
+
+SOME_FAILED = 3
+_PLAIN_WIDTH = 160
+
+
+@dataclass(kw_only=True)
+class Console:
+    """Where one command prints. With `--json` or `-q` people's lines are not shown."""
+
+    verbose: bool
+    quiet: bool
+    as_json: bool
+    bar: RichProgress | None = None
+    """Set while a command runs on a terminal."""
+    _tasks: dict[str, TaskID] = field(default_factory=dict)
+
+    def line(self, text: str) -> None:
+        """A line for people."""
+        if not (self.quiet or self.as_json):
+            from rich.markup import escape
+
+            self._rich().print(escape(text), highlight=False, soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A table for people; numbers with three decimals, nothing as "-"."""
+        if self.quiet or self.as_json:
+            return
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(title=title, title_justify="left")
+        for index, column in enumerate(columns):
+            numeric = any(isinstance(row[index], (int, float)) for row in rows)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(_shown(value)) for value in row))
+        self._rich().print(table)
+
+    def document(self, value: Any) -> None:
+        """The one JSON document of `--json`."""
+        if self.as_json:
+            typer.echo(json.dumps(value, default=str, ensure_ascii=False))
+
+    def progress(self, event: Progress) -> None:
+        """A step forward: a bar on a terminal, a plain line elsewhere."""
+        if self.quiet or self.as_json:
+            return
+        if self.bar is None:
+            self.line(f"{event.step} {event.done}/{event.total}  {event.note}")
+            return
+        if event.step not in self._tasks:
+            self._tasks[event.step] = self.bar.add_task(event.step, total=event.total)
+        self.bar.update(self._tasks[event.step], completed=event.done, total=event.total)
+        from rich.markup import escape
+
+        self.bar.console.print(escape(f"  {event.note}"), highlight=False)
+
+    def _rich(self) -> Any:
+        from rich.console import Console as RichConsole
+
+        if self.bar is not None:
+            return self.bar.console
+        width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+        return RichConsole(width=width, file=sys.stdout)
+
+
+@contextmanager
+def command(
+    *, verbose: bool = False, quiet: bool = False, as_json: bool = False
+) -> Iterator[Console]:
+    """Run a command's body: errors become one line on stderr and exit code 1."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in (
+        "matplotlib",
+        "PIL",
+        "filelock",
+        "urllib3",
+        "asyncio",
+        "alembic",
+        "mlflow",
+        "ray",
+    ):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    console = Console(verbose=verbose, quiet=quiet, as_json=as_json)
+    try:
+        with _bar(console):
+            yield console
+    except LungregError as error:
+        _fail(str(error), verbose=verbose)
+    except KeyboardInterrupt:
+        _fail("stopped", verbose=False)
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except Exception as error:  # noqa: BLE001  # the last line of defence before the user
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = "" if verbose else "; run again with -v for details"
+        _fail(f"unexpected {text}{hint}", verbose=verbose)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[None]:
+    if console.quiet or console.as_json or not sys.stdout.isatty():
+        yield
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn()) as bar:
+        console.bar = bar
+        yield
+    console.bar = None
+
+
+def _fail(text: str, *, verbose: bool) -> None:
+    if verbose:
+        traceback.print_exc(file=sys.stderr)
+    typer.echo(f"lungreg: {' '.join(text.split())}", err=True)
+    raise typer.Exit(1)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,42 @@
+"""One YAML run as pydantic models, one per top-level key; unknown keys are refused.
+
+Paths in a file are relative to the file's own folder, so that a run can be started from anywhere.
+"""
+
+from __future__ import annotations
+
+from lungreg.config.input import NAMED_SOURCES, Data, Ingest, LocalBackend, Pattern, SplitSpec
+from lungreg.config.loading import DEFAULT_FILE, load_config, parse_config
+from lungreg.config.model import Augmentation, Loss, Network, Preprocessing, Train
+from lungreg.config.run import Config, Cost, Infer, Quality, Refine, Report, WorkerRange
+from lungreg.config.section import MODEL_NAME, Alignment, Section, Workers
+from lungreg.config.template import write_template
+
+__all__ = [
+    "DEFAULT_FILE",
+    "MODEL_NAME",
+    "NAMED_SOURCES",
+    "Alignment",
+    "Augmentation",
+    "Config",
+    "Cost",
+    "Data",
+    "Infer",
+    "Ingest",
+    "LocalBackend",
+    "Loss",
+    "Network",
+    "Pattern",
+    "Preprocessing",
+    "Quality",
+    "Refine",
+    "Report",
+    "Section",
+    "SplitSpec",
+    "Train",
+    "WorkerRange",
+    "Workers",
+    "load_config",
+    "parse_config",
+    "write_template",
+]

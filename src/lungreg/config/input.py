@@ -1,0 +1,110 @@
+"""Where files live, where they come from, and which cases are used."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lungreg.config.section import Section
+
+NAMED_SOURCES = ("simulate", "zenodo-lung-ct")
+"""What `ingest.source` may name beside a folder, an archive or a URL."""
+
+
+class LocalBackend(Section):
+    """Files in a folder or bucket, rows in Parquet, versions beside them."""
+
+    kind: Literal["local"] = "local"
+    root: str = "./lungreg-data"
+    """Folder, or an fsspec URL such as s3://bucket/lungreg (its driver installed)."""
+    tracking: bool = True
+    """Keep training curves with MLflow under the root (folders only)."""
+
+
+class Pattern(Section):
+    """Where the user's own files lie, for `layout: pattern`, relative to the source."""
+
+    fixed: str
+    """Expiration scans, e.g. "{case_id}/exp.nii.gz"; a folder is read as a DICOM series."""
+    moving: str
+    """Inspiration scans."""
+    fixed_mask: str | None = None
+    moving_mask: str | None = None
+    landmarks: str | None = None
+    """CSV of six columns, fixed x y z then moving x y z, in voxels."""
+
+    @model_validator(mode="after")
+    def _names_the_case(self) -> Self:
+        for key, value in self.model_dump().items():
+            if value is not None and value.count("{case_id}") < 1:
+                msg = f"pattern.{key} must contain {{case_id}}, got {value!r}"
+                raise ValueError(msg)
+        return self
+
+
+class Ingest(Section):
+    """What comes onto the stage."""
+
+    source: str | None = None
+    """Folder, .zip, .tar.gz, URL, the named dataset "zenodo-lung-ct", or "simulate"."""
+    simulated_cases: int = Field(default=10, ge=1)
+    """How many pairs `source: simulate` makes."""
+    layout: Literal["zenodo", "learn2reg", "pattern"] = "zenodo"
+    pattern: Pattern | None = None
+    """Needed by `layout: pattern`."""
+    checksum: str | None = None
+    """Of a URL, as "sha256:..." or "md5:..."; without it the download is not checked."""
+    groups: str | None = None
+    """CSV with the columns case_id and group (patient); a patient is never split."""
+    threads: int = Field(default=4, ge=1, le=64)
+    """Pairs checked and uploaded at once."""
+    max_voxels: int = Field(default=1_000_000_000, ge=1)
+    """Largest scan that is opened."""
+    max_members: int = Field(default=200_000, ge=1)
+    """Most files in an archive."""
+    max_unpacked_gb: float = Field(default=200.0, gt=0)
+    """Most that an archive may unpack to."""
+
+    @model_validator(mode="after")
+    def _pattern_given(self) -> Self:
+        if self.layout == "pattern" and self.pattern is None:
+            msg = "layout 'pattern' needs ingest.pattern with fixed and moving"
+            raise ValueError(msg)
+        return self
+
+
+class SplitSpec(Section):
+    """Which cases a model learns from: shares, lists of case ids, or folds."""
+
+    train: float | list[str] = 0.8
+    val: float | list[str] = 0.2
+    test: float | list[str] = 0.0
+    """Never seen by training: the honest figures come from here."""
+    folds: int | None = Field(default=None, ge=2)
+    """Cross-validation: the cases fall into this many parts; `fold` is validated on."""
+    fold: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        parts = (self.train, self.val, self.test)
+        shares = [part for part in parts if isinstance(part, float)]
+        if shares and len(shares) < len(parts):
+            msg = "split.train, val and test are all shares or all lists of case ids"
+            raise ValueError(msg)
+        if shares and (min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6)):
+            msg = f"shares of a split are at least 0 and sum to 1, got {shares}"
+            raise ValueError(msg)
+        if self.folds is not None and self.fold >= self.folds:
+            msg = f"split.fold counts from 0 to folds - 1, got {self.fold} of {self.folds}"
+            raise ValueError(msg)
+        return self
+
+
+class Data(Section):
+    """Which cases, and how many of them memory holds."""
+
+    split: SplitSpec = SplitSpec()
+    cache_gb: float = Field(default=4.0, ge=0)
+    """Memory for preprocessed cases, per training worker."""

@@ -1,0 +1,119 @@
+"""From a YAML file and overrides to a checked configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from lungreg.config.input import NAMED_SOURCES
+from lungreg.config.run import Config
+from lungreg.errors import ConfigError
+
+DEFAULT_FILE = "lungreg.yaml"
+
+
+def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read a run's configuration.
+
+    Args:
+        path: YAML file; None takes `./lungreg.yaml` where it is, and the defaults where not.
+        overrides: "a.b=value" each, the value in YAML; later ones win. Paths in them are relative
+            to the working folder.
+
+    Raises:
+        ConfigError: The file is missing, no YAML, or breaks a rule.
+    """
+    file = _find(path)
+    raw = {} if file is None else _absolute_paths(_read(file), file.parent)
+    for override in overrides:
+        raw = _absolute_paths(_override(raw, override), Path())
+    return parse_config(raw)
+
+
+def parse_config(raw: dict[str, Any]) -> Config:
+    """Validate a mapping as a run's configuration.
+
+    Raises:
+        ConfigError: It breaks a rule; every breach is listed.
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        lines = [_breach(item) for item in error.errors()]
+        msg = "a configuration holds known keys with legal values"
+        mend = "see 'lungreg config schema'"
+        raise ConfigError(msg, got="; ".join(lines), mend=mend) from error
+
+
+def _breach(item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"]) or "config"
+    return f"{place}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _find(path: str | Path | None) -> Path | None:
+    if path is None:
+        default = Path(DEFAULT_FILE)
+        return default if default.is_file() else None
+    if not Path(path).is_file():
+        msg = "a configuration file must exist"
+        raise ConfigError(msg, mend="write one with 'lungreg init'", where=path)
+    return Path(path)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        msg = "a configuration is YAML in UTF-8"
+        reason = " ".join(str(error).split())
+        raise ConfigError(msg, got=reason, where=file) from error
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        msg = "a configuration is a mapping of keys"
+        raise ConfigError(msg, got=type(raw).__name__, where=file)
+    return raw
+
+
+def _override(raw: dict[str, Any], override: str) -> dict[str, Any]:
+    key, separator, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        msg = "an override reads key.subkey=value"
+        raise ConfigError(msg, got=repr(override))
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        msg = "the value of an override is YAML"
+        raise ConfigError(msg, got=repr(text)) from error
+    for part in reversed(parts[1:]):
+        value = {part: value}
+    return _merged(raw, {parts[0]: value}, depth=len(parts))
+
+
+def _merged(base: dict[str, Any], change: dict[str, Any], *, depth: int) -> dict[str, Any]:
+    """`base` with one nested value set; at `depth` 1 the value replaces what was there."""
+    result = dict(base)
+    for key, value in change.items():
+        old = result.get(key)
+        if depth > 1:
+            result[key] = _merged(old if isinstance(old, dict) else {}, value, depth=depth - 1)
+        else:
+            result[key] = value
+    return result
+
+
+_PATHS = (("backend", "root"), ("ingest", "source"), ("ingest", "groups"))
+
+
+def _absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    result = dict(raw)
+    for section, key in _PATHS:
+        value = result.get(section, {}).get(key) if isinstance(result.get(section), dict) else None
+        if isinstance(value, str) and "://" not in value and value not in NAMED_SOURCES:
+            result[section] = {**result[section], key: str((folder / value).resolve())}
+    return result

@@ -1,0 +1,119 @@
+"""Registration of a cohort, its verdicts and its report; and the run as a whole."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lungreg.config.input import Data, Ingest, LocalBackend
+from lungreg.config.model import Loss, Network, Preprocessing, Train
+from lungreg.config.section import DEVICE, MODEL_NAME, Alignment, Section, Workers
+
+
+class WorkerRange(Section):
+    """A pool that grows with the work."""
+
+    min: int = Field(default=1, ge=1)
+    max: int = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < self.min:
+            msg = f"workers.max is at least workers.min, got {self.max} < {self.min}"
+            raise ValueError(msg)
+        return self
+
+
+class Infer(Section):
+    """Registration of a cohort."""
+
+    workers: Workers | WorkerRange = "auto"
+    """0: a plain loop, without Ray. auto: one per GPU of the cluster, or one per core up to
+    four. {min, max}: a pool that grows."""
+    model: str = MODEL_NAME
+    version: str = Field(default="champion", coerce_numbers_to_str=True)
+    """A number, an alias, or "latest"."""
+    cases: list[str] | None = None
+    """Case ids; null for all."""
+    alignment: Alignment | None = None
+    """Another choice of `A` than the model was trained with."""
+    device: str = Field(default="auto", pattern=DEVICE)
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads per worker; null shares the cores."""
+    max_attempts: int = Field(default=3, ge=1)
+    """How often a case whose worker died is tried."""
+    full_resolution_field: bool = False
+    """Write the displacement on the fixed scan's own grid instead of the network's."""
+    qc: bool = True
+    """Write qc.html for each case."""
+
+
+class Refine(Section):
+    """Test-time optimisation of each pair after the network."""
+
+    enabled: Literal[False] = False
+    """Not in this release."""
+
+
+class Quality(Section):
+    """Thresholds of the verdict of a registered case."""
+
+    dice_warn: float = Field(default=0.93, ge=0, le=1)
+    dice_fail: float = Field(default=0.88, ge=0, le=1)
+    tre_warn_mm: float = Field(default=4.0, ge=0)
+    tre_fail_mm: float = Field(default=8.0, ge=0)
+    fold_warn_pct: float = Field(default=0.1, ge=0)
+    fold_fail_pct: float = Field(default=1.0, ge=0)
+    outside_fov_warn_pct: float = Field(default=30.0, ge=0)
+    """Share of the fixed scan that the moving one does not show."""
+    ncc_fail: float = Field(default=0.3, ge=-1, le=1)
+    """Correlation inside the lungs below which a case fails."""
+
+
+class Report(Section):
+    """The cohort page."""
+
+    panels: int = Field(default=20, ge=0)
+    """Most cases whose pictures are in the page itself: failed, warned and worst first."""
+
+
+class Cost(Section):
+    """Rates for an estimate of credits; the bill is the provider's."""
+
+    credits_per_node_hour: float = Field(gt=0)
+    nodes: int = Field(default=1, ge=1)
+    as_of: str | None = None
+    """Date of the rate."""
+
+
+class Config(Section):
+    """One run."""
+
+    backend: LocalBackend = LocalBackend()
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    ingest: Ingest = Ingest()
+    data: Data = Data()
+    preprocessing: Preprocessing = Preprocessing()
+    network: Network = Network()
+    loss: Loss = Loss()
+    train: Train = Train()
+    infer: Infer = Infer()
+    refine: Refine = Refine()
+    quality: Quality = Quality()
+    report: Report = Report()
+    cost: Cost | None = None
+
+    @model_validator(mode="after")
+    def _size_fits_network(self) -> Self:
+        step = 2 ** max(self.network.extract_levels)
+        size = self.preprocessing.spatial_size
+        legal = tuple(max(step, round(n / step) * step) for n in size)
+        if legal != tuple(size):
+            msg = (
+                f"every side of preprocessing.spatial_size divides by {step} "
+                f"(2 to the deepest of network.extract_levels), got {tuple(size)}; "
+                f"the nearest legal size is {legal}"
+            )
+            raise ValueError(msg)
+        return self

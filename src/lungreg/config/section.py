@@ -1,0 +1,20 @@
+"""What all sections of a configuration share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Alignment = Literal["auto", "world", "grid", "centre", "masks"]
+Workers = Annotated[int, Field(ge=0, le=4096)] | Literal["auto"]
+DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
+MODEL_NAME = "lung_ct_registration"
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, nothing unknown, documented attributes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )

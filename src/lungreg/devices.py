@@ -1,0 +1,38 @@
+"""Which device and how many threads a process computes with."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from lungreg.errors import ResourceError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a config: "auto", "cpu", "mps", "cuda" or "cuda:N".
+
+    Raises:
+        ResourceError: PyTorch does not see it.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    missing = (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        msg = "the device asked for must be one that PyTorch sees"
+        raise ResourceError(msg, got=name, mend="use device: auto, or cpu")
+    return device
+
+
+def cpu_count() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def use_threads(threads: int | None) -> None:
+    """Let PyTorch use so many CPU threads in this process; None leaves its own choice."""
+    if threads is not None:
+        torch.set_num_threads(threads)

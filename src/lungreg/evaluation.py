@@ -1,0 +1,107 @@
+"""What is reported of one registered pair, from its arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg import metrics
+from lungreg.displacement import transform_points
+from lungreg.geometry import FloatArray, Transform, apply_affine
+from lungreg.lungs import segment_lungs
+from lungreg.pairs import Pair
+from lungreg.records import CaseMetrics
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OnFixedGrid:
+    """One registered pair on the fixed scan's own grid."""
+
+    fixed: NDArray[np.float32]
+    """(X, Y, Z) after the intensity window."""
+    warped: NDArray[np.float32]
+    """(X, Y, Z) moving scan after `T` and the window."""
+    lungs: BoolArray
+    """(X, Y, Z) where image metrics and folding are counted."""
+    fixed_mask: BoolArray | None
+    initial_mask: BoolArray | None
+    """(X, Y, Z) moving lungs by the headers alone, nearest neighbour."""
+    aligned_mask: BoolArray | None
+    """(X, Y, Z) moving lungs after `A`."""
+    warped_mask: BoolArray | None
+    """(X, Y, Z) moving lungs after `T`."""
+    jacobian: NDArray[np.float32]
+    """(X, Y, Z) determinant of the Jacobian of `T`."""
+    outside: BoolArray
+    """(X, Y, Z) where `T` leaves the moving scan."""
+
+
+def evaluate(pair: Pair, transform: Transform, images: OnFixedGrid) -> CaseMetrics:
+    """All metrics that the case has what it takes for."""
+    jacobian = metrics.jacobian_summary(images.jacobian, images.lungs)
+    return CaseMetrics(
+        ssim_score=metrics.ssim(images.fixed, images.warped, images.lungs),
+        ncc=metrics.ncc(images.fixed, images.warped, images.lungs),
+        fold_pct=jacobian.fold_pct,
+        jacobian_min=jacobian.minimum,
+        jacobian_max=jacobian.maximum,
+        sdlogj=jacobian.sdlogj,
+        outside_fov_pct=float(100 * images.outside.mean()),
+        **_overlap(pair, images),
+        **_landmarks(pair, transform),
+    )
+
+
+def lungs_of(pair: Pair) -> tuple[BoolArray, str]:
+    """Where the fixed lungs are, and how that is known: "mask", "threshold" or "whole scan".
+
+    Without a mask they are segmented by threshold; where that finds less than 1 % of the scan,
+    everything counts.
+    """
+    if pair.fixed_mask is not None and (pair.fixed_mask > 0).any():
+        return np.asarray(pair.fixed_mask > 0), "mask"
+    lungs = np.asarray(segment_lungs(pair.fixed_hu, pair.fixed.grid) > 0)
+    if lungs.mean() > 0.01:
+        return lungs, "threshold"
+    return np.ones(pair.fixed.grid.shape, dtype=bool), "whole scan"
+
+
+def _overlap(pair: Pair, images: OnFixedGrid) -> dict[str, Any]:
+    if images.fixed_mask is None or images.warped_mask is None:
+        return {}
+    moved = {
+        "dice_score": images.warped_mask,
+        "dice_initial": images.initial_mask,
+        "dice_aligned": images.aligned_mask,
+    }
+    found: dict[str, float | None] = {
+        name: metrics.dice(images.fixed_mask, mask)
+        for name, mask in moved.items()
+        if mask is not None
+    }
+    if images.warped_mask.any():
+        found["hd95_mm"] = metrics.hd95_mm(images.fixed_mask, images.warped_mask, pair.fixed.grid)
+    return found
+
+
+def _landmarks(pair: Pair, transform: Transform) -> dict[str, Any]:
+    fixed, moving = pair.fixed_points_ras, pair.moving_points_ras
+    if fixed is None or moving is None:
+        return {}
+    final = metrics.landmark_summary(_errors(transform_points(transform, fixed), moving))
+    aligned = metrics.landmark_summary(_errors(apply_affine(transform.affine, fixed), moving))
+    return {
+        "tre_mm": final.mean_mm,
+        "tre_median_mm": final.median_mm,
+        "tre_initial_mm": metrics.landmark_summary(_errors(fixed, moving)).mean_mm,
+        "tre_aligned_mm": aligned.mean_mm,
+    }
+
+
+def _errors(moved: FloatArray, target: FloatArray) -> NDArray[np.float64]:
+    return metrics.landmark_errors_mm(moved, target)

@@ -1,0 +1,324 @@
+"""Many cases through `registration`: a plain loop, or a pool of Ray actors that survives deaths.
+
+Cases travel as names, results as rows; volumes never leave the worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lungreg.cluster import Capacity, cluster, require_workers
+from lungreg.config import Infer, WorkerRange
+from lungreg.devices import choose_device, cpu_count, use_threads
+from lungreg.errors import LungregError
+from lungreg.network import build_network, load_weights
+from lungreg.records import Case, CaseResult, Split, Status, Verdict
+from lungreg.registration import RegistrationJob, Render, register_case
+from lungreg.stores import ModelRegistry, Stage
+
+_log = logging.getLogger(__name__)
+_AUTO_ACTORS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferJob:
+    """What every worker is given once."""
+
+    registration: RegistrationJob
+    stage: Stage
+    models: ModelRegistry
+    render: Render | None
+    """Draws qc.html; None for no page."""
+
+    @property
+    def settings(self) -> Infer:
+        """How the cohort is registered."""
+        return self.registration.config.infer
+
+
+def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[CaseResult]:
+    """Register cases, each result as it comes, in no fixed order.
+
+    A case that cannot be registered gives a failed result; it never stops the others.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+        ResourceError: More workers than the cluster has or can grow to.
+    """
+    if not cases:
+        return
+    if job.settings.workers == 0:
+        threads = job.settings.threads or cpu_count()
+        yield from _loop(Worker(job, threads=threads, gpu=None, number=1), cases)
+        return
+    with cluster() as capacity:
+        pool = Pool(job, pool_size(job.settings, capacity, len(cases)))
+        try:
+            yield from pool.run(cases)
+        finally:
+            pool.close()
+
+
+class Worker:
+    """One process that registers cases with one loaded model."""
+
+    def __init__(
+        self, job: InferJob, *, threads: int | None, gpu: bool | None, number: int
+    ) -> None:
+        self._job = job
+        self._threads = threads
+        self._device_name = job.settings.device if gpu is None else ("cuda" if gpu else "cpu")
+        self._number = number
+        self._loaded: tuple[nn.Module, torch.device] | None = None
+
+    def load(self) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: The stored model does not fit its card.
+        """
+        use_threads(self._threads)
+        device = choose_device(self._device_name)
+        card = self._job.registration.card
+        network = build_network(self._job.registration.config.network)
+        load_weights(network, self._job.models.weights(card))
+        self._loaded = network.to(device).eval(), device
+
+    def register(self, case: Case, attempt: int) -> CaseResult:
+        """Register one case; a fault becomes a failed result."""
+        if self._loaded is None:
+            self.load()
+        network, device = self._loaded  # type: ignore[misc]  # load() has set it
+        started, name = datetime.now(UTC), f"{device.type}-{self._number}"
+        try:
+            return register_case(
+                self._job.stage,
+                case,
+                network,
+                self._job.registration,
+                device=device,
+                render=self._job.render,
+                attempt=attempt,
+                worker=name,
+            )
+        except Exception as error:  # noqa: BLE001  # one case never stops the others
+            _log.debug("case failed", exc_info=True)
+            code, message = describe(error)
+            return failed_result(
+                self._job.registration,
+                case,
+                code=code,
+                message=message,
+                attempt=attempt,
+                worker=name,
+                started_at=started,
+            )
+
+
+def describe(error: Exception) -> tuple[str, str]:
+    """Code and message of a fault for the result table: no case ids, no paths."""
+    if isinstance(error, LungregError):
+        return error.code, error.anonymous
+    frame = sys.exc_info()[2]
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = (
+        ""
+        if frame is None
+        else f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+    )
+    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    code = "out_of_memory" if memory else "unexpected"
+    return code, f"{type(error).__name__}{place}"
+
+
+def failed_result(
+    job: RegistrationJob,
+    case: Case,
+    *,
+    code: str,
+    message: str,
+    attempt: int,
+    worker: str,
+    started_at: datetime,
+) -> CaseResult:
+    """The row of a case that could not be registered."""
+    return CaseResult(
+        run_id=job.run_id,
+        case_id=case.case_id,
+        split=job.splits.get(case.fingerprint, Split.UNSEEN),
+        status=Status.FAILED,
+        verdict=Verdict.FAIL,
+        error_code=code,
+        error_message=message,
+        model_name=job.card.name,
+        model_version=job.card.version,
+        attempt=attempt,
+        worker=worker,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSize:
+    """How many actors, and what each is given."""
+
+    least: int
+    most: int
+    gpu: bool
+    threads: int | None
+    """CPU threads of each; None leaves PyTorch's choice."""
+
+
+def pool_size(settings: Infer, capacity: Capacity, cases: int) -> PoolSize:
+    """The size of the pool for so many cases.
+
+    Raises:
+        ResourceError: More workers than the cluster has or can grow to.
+    """
+    gpu = capacity.gpus > 0 and settings.device in ("auto", "cuda")
+    workers = settings.workers
+    if isinstance(workers, WorkerRange):
+        least, most = workers.min, workers.max
+    else:
+        auto = capacity.gpus if gpu else min(capacity.cpus, _AUTO_ACTORS)
+        least = most = auto if workers == "auto" else workers
+    require_workers(least, capacity, gpu=gpu, key="infer.workers")
+    most = max(1, min(most, cases))
+    threads = settings.threads or (None if gpu else max(1, cpu_count() // most))
+    return PoolSize(least=max(1, min(least, most)), most=most, gpu=gpu, threads=threads)
+
+
+@dataclass(kw_only=True)
+class _Work:
+    case: Case
+    attempt: int = 1
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class Pool:
+    """Ray actors that each register one case at a time; dead ones are replaced.
+
+    An actor gets work only once it has loaded the model, so actors that the cluster cannot place
+    yet hold nothing up.
+    """
+
+    def __init__(self, job: InferJob, size: PoolSize) -> None:
+        self._job = job
+        self._size = size
+        self._loading: dict[Any, Any] = {}
+        self._busy: dict[Any, tuple[Any, _Work]] = {}
+        self._idle: list[Any] = []
+        self._started = 0
+        self._deaths_in_loading = 0
+
+    def run(self, cases: Sequence[Case]) -> Iterator[CaseResult]:
+        """Results as they come; a case whose actor died is tried again, at the end of the queue."""
+        import ray
+
+        queue = deque(_Work(case=case) for case in cases)
+        while queue or self._busy:
+            self._grow(len(queue))
+            while self._idle and queue:
+                actor, work = self._idle.pop(), queue.popleft()
+                work.started_at = datetime.now(UTC)
+                self._busy[actor.register.remote(work.case, work.attempt)] = (actor, work)
+            ready, _ = ray.wait([*self._busy, *self._loading], num_returns=1)
+            for reference in ready:
+                if reference in self._loading:
+                    self._finish_loading(reference)
+                else:
+                    yield from self._finish_case(reference, queue)
+
+    def close(self) -> None:
+        """Stop all actors."""
+        import ray
+
+        actors = [
+            *self._idle,
+            *self._loading.values(),
+            *(actor for actor, _ in self._busy.values()),
+        ]
+        for actor in actors:
+            ray.kill(actor)
+
+    def _grow(self, waiting: int) -> None:
+        """Start actors: the least at once, further ones while cases wait for one."""
+        running = len(self._idle) + len(self._busy) + len(self._loading)
+        wanted = min(self._size.most, max(self._size.least, len(self._busy) + waiting))
+        for _ in range(max(0, wanted - running)):
+            actor = self._start()
+            self._loading[actor.load.remote()] = actor
+
+    def _start(self) -> Any:
+        import ray
+
+        self._started += 1
+        options = {"num_gpus": 1, "num_cpus": 1} if self._size.gpu else {"num_cpus": 1}
+        remote = ray.remote(Worker).options(max_restarts=0, **options)
+        return remote.remote(
+            self._job,
+            threads=self._size.threads,
+            gpu=self._size.gpu,
+            number=self._started,
+        )
+
+    def _finish_loading(self, reference: Any) -> None:
+        import ray
+
+        actor = self._loading.pop(reference)
+        try:
+            ray.get(reference)
+        except ray.exceptions.RayActorError:
+            self._deaths_in_loading += 1
+            if self._deaths_in_loading >= self._job.settings.max_attempts:
+                raise
+            return
+        except ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, LungregError) else error) from error
+        self._idle.append(actor)
+
+    def _finish_case(self, reference: Any, queue: deque[_Work]) -> Iterator[CaseResult]:
+        import ray
+
+        actor, work = self._busy.pop(reference)
+        try:
+            result: CaseResult = ray.get(reference)
+        except ray.exceptions.RayError:
+            ray.kill(actor)
+            _log.warning("a worker died; its case was in attempt %d", work.attempt)
+            if work.attempt < self._job.settings.max_attempts:
+                queue.append(_Work(case=work.case, attempt=work.attempt + 1))
+            else:
+                yield self._died(work)
+            return
+        self._idle.append(actor)
+        yield result
+
+    def _died(self, work: _Work) -> CaseResult:
+        return failed_result(
+            self._job.registration,
+            work.case,
+            code="worker_died",
+            message=f"the worker's process died in each of {work.attempt} attempts",
+            attempt=work.attempt,
+            worker="",
+            started_at=work.started_at,
+        )
+
+
+def _loop(worker: Worker, cases: Sequence[Case]) -> Iterator[CaseResult]:
+    worker.load()
+    for case in cases:
+        yield worker.register(case, 1)

@@ -1,0 +1,238 @@
+"""One pair of a source, checked and turned into what the stage holds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.orientations import aff2axcodes
+from numpy.typing import NDArray
+
+from lungreg.cases import STAGE_NAMES, ManifestFile, ManifestRow, ScanFacts
+from lungreg.errors import DataError, LungregError, MissingFileError, UnreadableFileError
+from lungreg.geometry import Grid
+from lungreg.pairs import require_same_grid
+from lungreg.records import Verdict
+from lungreg.sources import SourceCase, load_landmarks
+from lungreg.stores import Stage
+from lungreg.transform_files import encode_landmarks
+from lungreg.volumes import (
+    Volume,
+    check_scan,
+    encode_labels,
+    encode_volume,
+    hu_offset,
+    read_volume,
+)
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What came of one pair."""
+
+    row: ManifestRow
+    uploaded: int
+    """Files written to the stage."""
+
+
+def take_in(
+    stage: Stage,
+    source: SourceCase,
+    known: ManifestRow | None,
+    *,
+    group: str | None,
+    max_voxels: int,
+) -> Intake:
+    """Check a pair and bring its files to the stage, unless they are there already.
+
+    A rejected pair gives a row without files, and what the stage held of it is removed.
+    """
+    try:
+        _require_no_problem(source)
+        digest = _source_digest(source)
+        if known is not None and _is_unchanged(stage, known, digest, group):
+            return Intake(row=known, uploaded=0)
+        checked = _check(source, max_voxels=max_voxels)
+    except LungregError as error:
+        return _rejected(stage, source, error, group)
+    files = tuple(
+        _put(stage, role, source.case_id, data) for role, data in _stage_bytes(source, checked)
+    )
+    row = ManifestRow(
+        case_id=source.case_id,
+        verdict=Verdict.WARN if checked.warnings else Verdict.PASS,
+        reasons=checked.warnings,
+        group=group,
+        files=files,
+        fixed=checked.facts["fixed"],
+        moving=checked.facts["moving"],
+        source_sha256=digest,
+        checked_at=datetime.now(UTC),
+    )
+    return Intake(row=row, uploaded=len(files))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Checked:
+    volumes: Mapping[str, Volume]
+    """By role."""
+    landmarks_vox: NDArray[np.float64] | None
+    facts: Mapping[str, ScanFacts]
+    warnings: tuple[str, ...]
+
+
+def _check(source: SourceCase, *, max_voxels: int) -> _Checked:
+    volumes: dict[str, Volume] = {}
+    for role in ("fixed", "moving"):
+        volumes[role] = read_volume(_path(source, role), max_voxels=max_voxels)
+        check_scan(volumes[role])
+    warnings = [f"{warning.code}: {warning.anonymous}" for warning in source.warnings]
+    facts: dict[str, ScanFacts] = {}
+    for role in ("fixed", "moving"):
+        mask = _check_mask(source, role, volumes, max_voxels)
+        facts[role], implausible = _facts(volumes[role], mask)
+        if implausible:
+            warnings.append(f"implausible_hu: the {role} scan does not look like Hounsfield units")
+    points = load_landmarks(source)
+    if points is not None:
+        warnings += _check_landmarks(points, volumes["fixed"].grid, volumes["moving"].grid)
+    return _Checked(volumes=volumes, landmarks_vox=points, facts=facts, warnings=tuple(warnings))
+
+
+def _check_mask(
+    source: SourceCase, role: str, volumes: dict[str, Volume], max_voxels: int
+) -> NDArray[Any] | None:
+    path = getattr(source, f"{role}_mask")
+    if path is None:
+        return None
+    mask = read_volume(path, mask=True, max_voxels=max_voxels)
+    require_same_grid(volumes[role], mask)
+    share = float((mask.data > 0).mean())
+    if share in (0.0, 1.0):
+        msg = "a lung mask is neither empty nor full"
+        raise DataError(msg, got="full" if share else "empty", mend="segment the scan again")
+    volumes[f"{role}_mask"] = mask
+    return np.asarray(mask.data)
+
+
+def _facts(volume: Volume, mask: NDArray[Any] | None) -> tuple[ScanFacts, bool]:
+    units = hu_offset(volume.data, mask)
+    facts = ScanFacts(
+        shape=volume.grid.shape,
+        spacing_mm=tuple(round(float(mm), 6) for mm in volume.grid.spacing_mm),
+        orientation="".join(aff2axcodes(volume.grid.affine)),
+        hu_offset=units.offset,
+    )
+    return facts, not units.plausible
+
+
+def _check_landmarks(points: NDArray[np.float64], fixed: Grid, moving: Grid) -> list[str]:
+    """Warnings for landmarks that lie outside their scan.
+
+    Raises:
+        DataError: Most of them do: they are given in another frame.
+    """
+    inside = fixed.contains(fixed.to_world(points[:, :3]))
+    inside &= moving.contains(moving.to_world(points[:, 3:]))
+    lost = int((~inside).sum())
+    if lost > len(points) / 2:
+        msg = "landmarks lie inside their scans, in voxels of each"
+        mend = "convert them from mm to voxels (from 0)"
+        raise DataError(msg, got=f"{lost} of {len(points)} outside", mend=mend)
+    return [f"landmarks_outside: {lost} of {len(points)} landmarks lie outside"] if lost else []
+
+
+def _stage_bytes(source: SourceCase, checked: _Checked) -> Iterator[tuple[str, bytes]]:
+    """The bytes for the stage by role: gzipped NIfTI as it is, everything else converted."""
+    for role, volume in checked.volumes.items():
+        path = _path(source, role)
+        if path.is_file() and path.name.endswith(".nii.gz"):
+            yield role, path.read_bytes()
+        elif role.endswith("_mask"):
+            yield role, encode_labels(volume.data, volume.grid)
+        else:
+            yield role, encode_volume(volume.data, volume.grid, volume.stored)
+    if checked.landmarks_vox is not None:
+        yield "landmarks", encode_landmarks(checked.landmarks_vox)
+
+
+def _put(stage: Stage, role: str, case_id: str, data: bytes) -> ManifestFile:
+    name = STAGE_NAMES[role].format(case_id)
+    stage.write(name, data)
+    return ManifestFile(
+        role=role, name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest()
+    )
+
+
+def _is_unchanged(stage: Stage, known: ManifestRow, digest: str, group: str | None) -> bool:
+    if not known.files or known.source_sha256 != digest or known.group != group:
+        return False
+    try:
+        return all(stage.size(file.name) == file.size for file in known.files)
+    except LungregError:
+        return False
+
+
+def _rejected(stage: Stage, source: SourceCase, error: LungregError, group: str | None) -> Intake:
+    if not isinstance(error, DataError):
+        raise error
+    for name in STAGE_NAMES.values():
+        stage.delete(name.format(source.case_id))
+    row = ManifestRow(
+        case_id=source.case_id,
+        verdict=Verdict.REJECT,
+        reasons=(f"{error.code}: {error.anonymous}",),
+        group=group,
+        checked_at=datetime.now(UTC),
+    )
+    return Intake(row=row, uploaded=0)
+
+
+def _require_no_problem(source: SourceCase) -> None:
+    if source.problems:
+        raise source.problems[0]
+
+
+def _path(source: SourceCase, role: str) -> Path:
+    path: Path | None = getattr(source, role)
+    if path is None:
+        msg = f"a case has a {role} scan"
+        raise MissingFileError(msg, where=source.case_id)
+    return path
+
+
+def _source_digest(source: SourceCase) -> str:
+    """SHA-256 over the contents of all source files of a case, by role."""
+    digest = hashlib.sha256()
+    for role in ("fixed", "moving", "fixed_mask", "moving_mask"):
+        path: Path | None = getattr(source, role)
+        digest.update(f"{role}:".encode())
+        for file in () if path is None else _files(path):
+            _update(digest, file)
+    for file in source.landmarks:
+        digest.update(b"landmarks:")
+        _update(digest, file)
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(entry for entry in path.iterdir() if entry.is_file())
+
+
+def _update(digest: Any, file: Path) -> None:
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        msg = "files of a case can be read"
+        raise UnreadableFileError(msg, got=error.strerror, where=file) from error

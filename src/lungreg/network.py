@@ -1,0 +1,75 @@
+"""LocalNet from its configuration, its weights to bytes and back."""
+
+from __future__ import annotations
+
+import torch
+from monai.networks.nets.regunet import LocalNet
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from lungreg.config import Network
+from lungreg.errors import ModelError
+
+
+def build_network(settings: Network) -> nn.Module:
+    """MONAI's LocalNet over a fixed and a moving scan.
+
+    The network takes (B, 2, X, Y, Z), fixed then moving in [0, 1], and gives (B, 3, X, Y, Z),
+    the displacement in network voxels. Started with zeros it is the identity.
+
+    MONAI passes `mode` to the upsampling blocks only and leaves the last enlargement of each level
+    at "nearest"; it starts the kernels of the output with zeros but not their biases; its
+    normalisation is always over the batch. All three are set right here.
+    """
+    network = LocalNet(
+        spatial_dims=3,
+        in_channels=2,
+        num_channel_initial=settings.num_channel_initial,
+        extract_levels=settings.extract_levels,  # type: ignore[arg-type]  # any length in fact
+        out_kernel_initializer=settings.out_kernel_initializer,
+        out_activation=None,
+        out_channels=3,
+        mode=settings.mode,
+    )
+    network.output_block.mode = settings.mode  # type: ignore[assignment]  # a module's plain str
+    if settings.out_kernel_initializer == "zeros":
+        for parameter in network.output_block.parameters():
+            nn.init.zeros_(parameter)
+    if settings.norm == "instance":
+        _replace_batch_norm(network)
+    return network
+
+
+def predict(network: nn.Module, fixed: Tensor, moving: Tensor) -> Tensor:
+    """Displacement (B, 3, X, Y, Z) in network voxels of pairs (B, 1, X, Y, Z)."""
+    result: Tensor = network(torch.cat([fixed, moving], dim=1))
+    return result
+
+
+def weights_to_bytes(network: nn.Module) -> bytes:
+    """The weights as safetensors, on whatever device they are."""
+    return save({name: value.cpu().contiguous() for name, value in network.state_dict().items()})
+
+
+def load_weights(network: nn.Module, data: bytes) -> nn.Module:
+    """Put safetensors bytes into a network of the same shape.
+
+    Raises:
+        ModelError: They are no safetensors, or of another network.
+    """
+    try:
+        network.load_state_dict(load(data))
+    except (SafetensorError, RuntimeError) as error:
+        msg = "weights must be safetensors of the network that the card describes"
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(msg, got=reason, mend="export the model again") from error
+    return network
+
+
+def _replace_batch_norm(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm3d):
+            setattr(module, name, nn.InstanceNorm3d(child.num_features, affine=True))
+        else:
+            _replace_batch_norm(child)

@@ -1,0 +1,105 @@
+"""One case's files on the stage as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.records import Case
+from lungreg.stores import Stage
+from lungreg.transform_files import decode_landmarks
+from lungreg.volumes import Volume, decode_mask, decode_scan
+
+AIR_HU = -1000.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """A case in memory."""
+
+    case: Case
+    fixed: Volume
+    """Expiration, values as stored (with the file's offset, if it has one)."""
+    moving: Volume
+    """Inspiration, likewise."""
+    fixed_mask: NDArray[Any] | None = None
+    """(X, Y, Z) integer labels on the fixed grid, above 0 in the lungs."""
+    moving_mask: NDArray[Any] | None = None
+    landmarks_vox: NDArray[np.float64] | None = None
+    """(N, 6) fixed x y z and moving x y z, in voxels of each scan."""
+
+    @property
+    def fixed_hu(self) -> NDArray[np.float32]:
+        """(X, Y, Z) Hounsfield units of the fixed scan."""
+        return hounsfield(self.fixed, self.case.fixed_hu_offset)
+
+    @property
+    def moving_hu(self) -> NDArray[np.float32]:
+        """(X, Y, Z) Hounsfield units of the moving scan."""
+        return hounsfield(self.moving, self.case.moving_hu_offset)
+
+    @property
+    def fixed_points_ras(self) -> NDArray[np.float64] | None:
+        """(N, 3) landmarks of the fixed scan in RAS mm."""
+        points = self.landmarks_vox
+        return None if points is None else np.asarray(self.fixed.grid.to_world(points[:, :3]))
+
+    @property
+    def moving_points_ras(self) -> NDArray[np.float64] | None:
+        """(N, 3) landmarks of the moving scan in RAS mm."""
+        points = self.landmarks_vox
+        return None if points is None else np.asarray(self.moving.grid.to_world(points[:, 3:]))
+
+
+def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
+    """Stored values less the file's offset."""
+    data: NDArray[np.float32] = volume.data
+    return data - np.float32(offset) if offset else data
+
+
+def read_pair(stage: Stage, case: Case, *, max_voxels: int = 1_000_000_000) -> Pair:
+    """Read one case from the stage.
+
+    Raises:
+        DataError: A file is unreadable, or a mask is not on its scan's grid.
+        NotFoundError: A file is missing.
+    """
+    fixed = decode_scan(stage.read(case.fixed), max_voxels=max_voxels)
+    moving = decode_scan(stage.read(case.moving), max_voxels=max_voxels)
+    points = None if case.landmarks is None else decode_landmarks(stage.read(case.landmarks))
+    return Pair(
+        case=case,
+        fixed=fixed,
+        moving=moving,
+        fixed_mask=_read_mask(stage, case.fixed_mask, fixed, max_voxels),
+        moving_mask=_read_mask(stage, case.moving_mask, moving, max_voxels),
+        landmarks_vox=points,
+    )
+
+
+def _read_mask(
+    stage: Stage, name: str | None, scan: Volume, max_voxels: int
+) -> NDArray[Any] | None:
+    if name is None:
+        return None
+    mask = decode_mask(stage.read(name), max_voxels=max_voxels)
+    require_same_grid(scan, mask)
+    labels: NDArray[Any] = mask.data
+    return labels
+
+
+def require_same_grid(scan: Volume, mask: Volume) -> None:
+    """Refuse a mask that does not lie on its scan's grid.
+
+    Raises:
+        DataError: Shape or affine differ by more than a hundredth of a voxel.
+    """
+    tolerance_mm = 0.01 * float(scan.grid.spacing_mm.min())
+    if not scan.grid.same_as(mask.grid, tolerance_mm=max(tolerance_mm, 1e-3)):
+        msg = "a mask lies on its scan's grid"
+        got = f"shapes {scan.grid.shape} and {mask.grid.shape}, or another affine"
+        raise DataError(msg, got=got, mend="resample the mask onto its scan (nearest neighbour)")

@@ -1,0 +1,106 @@
+"""The page of one case, and the panel inside it that a cohort page takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lungreg.errors import DataError
+from lungreg.qc.colours import DIFFERENCE, DIVERGING, FOLDED, LENGTH
+from lungreg.qc.measures import MEASURES, STATES, number, state
+from lungreg.qc.pictures import GRID_MM, JACOBIAN_SPAN, LONGEST_PX, CasePictures, draw_case
+from lungreg.qc.templating import render
+from lungreg.records import CaseResult
+
+if TYPE_CHECKING:
+    from lungreg.registration import PairImages
+
+PANEL_BEGINS = "<!-- lungreg panel begins -->"
+PANEL_ENDS = "<!-- lungreg panel ends -->"
+"""Unforgeable in a page: every value of a template is escaped."""
+
+MOST_BYTES = 1_000_000
+"""Of a case page, which a cohort page may hold dozens of."""
+
+_OBLIQUE_DEG = 2.0
+_SMALLEST_PX = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRow:
+    """One line of the metrics table, as text."""
+
+    label: str
+    unit: str
+    initial: str
+    aligned: str
+    registered: str
+
+
+def render_case(result: CaseResult, images: PairImages, *, provenance: Mapping[str, str]) -> str:
+    """The self-contained HTML page of a registered case.
+
+    Args:
+        result: The case's row.
+        images: The arrays its pictures are drawn from.
+        provenance: What made it: model and version, run, config hash, version of lungreg, ...
+
+    Returns:
+        A page that fetches nothing, of at most `MOST_BYTES`: noise makes pictures large, and
+        then they are drawn with fewer pixels. Any text in it is escaped. What lies between its
+        marker comments is the panel (`extract_panel`).
+    """
+    longest_px = LONGEST_PX
+    page = _page(result, draw_case(images, longest_px=longest_px), provenance)
+    while len(page.encode()) > MOST_BYTES and longest_px > _SMALLEST_PX:
+        longest_px = longest_px * 2 // 3
+        page = _page(result, draw_case(images, longest_px=longest_px), provenance)
+    return page
+
+
+def _page(result: CaseResult, pictures: CasePictures, provenance: Mapping[str, str]) -> str:
+    values: dict[str, object] = {
+        "result": result,
+        "state": state(result),
+        "words": STATES,
+        "pictures": pictures,
+        "oblique": pictures.tilt_deg > _OBLIQUE_DEG,
+        "metrics": metric_rows(result),
+        "provenance": dict(provenance),
+        "ramps": {"difference": DIFFERENCE.css, "length": LENGTH.css, "jacobian": DIVERGING.css},
+        "folded_colour": "#{:02x}{:02x}{:02x}".format(*FOLDED),
+        "grid_mm": GRID_MM,
+        "jacobian_span": JACOBIAN_SPAN,
+        "panel_begins": PANEL_BEGINS,
+        "panel_ends": PANEL_ENDS,
+    }
+    return render("case.html.j2", values)
+
+
+def extract_panel(html: str) -> str:
+    """The panel of a case page: HTML without scripts or styles, fit for a cohort page.
+
+    Raises:
+        DataError: Not a page of `render_case`.
+    """
+    _, begins, rest = html.partition(PANEL_BEGINS)
+    panel, ends, _ = rest.partition(PANEL_ENDS)
+    if not (begins and ends):
+        msg = "a case page holds one panel between its marker comments"
+        raise DataError(msg, got="a page without one", mend="write the case's qc.html again")
+    return panel.strip()
+
+
+def metric_rows(result: CaseResult) -> list[MetricRow]:
+    """The metrics table of a case; what the case lacks is an en dash."""
+    return [
+        MetricRow(
+            label=measure.label,
+            unit=measure.unit,
+            initial=measure.text(number(result, measure.initial)) if measure.initial else "",
+            aligned=measure.text(number(result, measure.aligned)) if measure.aligned else "",
+            registered=measure.text(number(result, measure.name)),
+        )
+        for measure in MEASURES
+    ]

@@ -1,0 +1,121 @@
+"""One case as a matplotlib figure, for a notebook."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lungreg.qc.colours import DIFFERENCE
+from lungreg.qc.measures import DICE, FOLDS, TRE, number
+from lungreg.qc.pictures import difference, shade
+from lungreg.qc.planes import View, lay_out
+from lungreg.records import CaseResult
+
+if TYPE_CHECKING:
+    from lungreg.registration import PairImages
+
+_FIXED, _MOVING = "#00b7c3", "#ff9f1c"
+_COLUMNS = ("before", "after", "difference after")
+
+Slice = NDArray[np.float32]
+
+
+class CaseFigure(Figure):
+    """A figure that a notebook shows without pyplot, and with it once."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def case_figure(images: PairImages, result: CaseResult | None = None) -> Figure:
+    """Coronal, sagittal and axial slice before and after registration, and their difference.
+
+    The slices are those of the case's page (`planes.lay_out`), in mm, by the radiological
+    convention, with the lungs of the fixed scan and of the moving one as outlines.
+
+    Args:
+        images: The arrays of the case.
+        result: Gives the title its case id and metrics.
+    """
+    figure = CaseFigure(figsize=(10.0, 10.0), layout="constrained")
+    masks = images.aligned_mask, images.warped_mask
+    layout = lay_out(images.grid, images.fixed_mask, masks)
+    grid = figure.subplots(3, 3, squeeze=False)
+    for axes, view in zip(grid, layout.views, strict=True):
+        _draw_row(axes.tolist(), images, view)
+    for axis, title in zip(grid[0], _COLUMNS, strict=True):
+        axis.set_title(title, fontsize=10)
+    if result is not None:
+        figure.suptitle(_title(result), fontsize=11, parse_math=False)
+    return figure
+
+
+def _draw_row(axes: list[Axes], images: PairImages, view: View) -> None:
+    window = images.hu_window
+    fixed, aligned, warped = (
+        view.cut(volume) for volume in (images.fixed, images.aligned, images.warped)
+    )
+    for axis, picture in zip(axes, (aligned, warped), strict=False):
+        _show(axis, view, shade(picture, window))
+    height_mm, width_mm = view.size_mm
+    colours = DIFFERENCE.paint(difference(fixed, warped, window))
+    axes[2].imshow(colours, extent=(0.0, width_mm, height_mm, 0.0))
+    for axis, moving in zip(axes, (images.aligned_mask, images.warped_mask, None), strict=True):
+        _outline(axis, view, images.fixed_mask, _FIXED, 1.6)
+        _outline(axis, view, moving, _MOVING, 0.9)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    axes[0].set_ylabel(f"{view.plane} ({view.note})", fontsize=9)
+    _letter_edges(axes[0], view)
+
+
+def _show(axis: Axes, view: View, picture: Slice) -> None:
+    height_mm, width_mm = view.size_mm
+    extent = (0.0, width_mm, height_mm, 0.0)
+    axis.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0, extent=extent)
+
+
+def _outline(
+    axis: Axes, view: View, mask: NDArray[np.bool_] | None, colour: str, width: float
+) -> None:
+    if mask is None:
+        return
+    inside = view.cut(mask)
+    if min(inside.shape) < 2 or inside.min() == inside.max():
+        return
+    rows_mm, columns_mm = (
+        (np.arange(count) + 0.5) * size
+        for count, size in zip(inside.shape, view.pixel_mm, strict=True)
+    )
+    axis.contour(columns_mm, rows_mm, inside, levels=[0.5], colors=[colour], linewidths=[width])
+
+
+def _letter_edges(axis: Axes, view: View) -> None:
+    places = ((0.03, 0.5), (0.97, 0.5), (0.5, 0.97), (0.5, 0.03))
+    for letter, (x, y) in zip(view.edges, places, strict=True):
+        axis.text(
+            x,
+            y,
+            letter,
+            color="white",
+            fontsize=8,
+            ha="center",
+            va="center",
+            transform=axis.transAxes,
+        )
+
+
+def _title(result: CaseResult) -> str:
+    parts = [f"{result.case_id}: {result.verdict}"]
+    for measure in (DICE, TRE, FOLDS):
+        value = number(result, measure.name)
+        if value is not None:
+            parts.append(f"{measure.short} {measure.text(value)} {measure.unit}".strip())
+    return ", ".join(parts)

@@ -1,0 +1,206 @@
+"""Which slices of a case are shown, and how the grid's axes lie on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+
+from lungreg.geometry import FloatArray, Grid
+
+MARGIN_MM = 20.0
+"""How far pictures reach beyond the lungs."""
+
+Mask = NDArray[np.bool_]
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+_LUNG_OF_BOX = 0.25
+"""Middle of one lung, as a share of the width of both lungs' box."""
+_LUNG_OF_VOLUME = 0.32
+"""The same share of a scan's width, which holds the chest wall too."""
+
+
+class Plane(StrEnum):
+    """The three standard planes; the value is how a page names them."""
+
+    CORONAL = "Coronal"
+    SAGITTAL = "Sagittal"
+    AXIAL = "Axial"
+
+
+_ACROSS = {Plane.CORONAL: 1, Plane.SAGITTAL: 0, Plane.AXIAL: 2}
+_EDGES = {
+    Plane.CORONAL: ("R", "L", "S", "I"),
+    Plane.SAGITTAL: ("A", "P", "S", "I"),
+    Plane.AXIAL: ("R", "L", "A", "P"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """One slice of a volume as it lies on the screen, by the radiological convention.
+
+    The patient's right is on the left of coronal and axial pictures, anterior on the left of
+    sagittal ones; up is superior, in axial pictures anterior. Directions are those of the voxel
+    axes closest to the body's: an oblique slice stays one, nothing is resampled.
+    """
+
+    plane: Plane
+    note: str
+    """Where the slice lies, for a person."""
+    index: int
+    """Position along `axis`, in canonical voxels."""
+    box: Box
+    """First and one past the last canonical voxel shown along each axis; `axis` unused."""
+    orientation: NDArray[np.floating]
+    """(3, 2) nibabel orientation from the grid's axes to the canonical ones."""
+    spacing_mm: FloatArray
+    """(3,) along the canonical axes."""
+
+    @property
+    def axis(self) -> int:
+        """Canonical axis (0 right, 1 anterior, 2 superior) that the slice is across."""
+        return _ACROSS[self.plane]
+
+    @property
+    def in_plane(self) -> tuple[int, int]:
+        """Canonical axes that rows and columns run against: row 0 is the highest index."""
+        columns, rows = (axis for axis in range(3) if axis != self.axis)
+        return rows, columns
+
+    @property
+    def edges(self) -> tuple[str, str, str, str]:
+        """Body direction at the left, right, top and bottom edge."""
+        return _EDGES[self.plane]
+
+    @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """Height and width of a slice's pixel."""
+        rows, columns = self.in_plane
+        return float(self.spacing_mm[rows]), float(self.spacing_mm[columns])
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Height and width of the slice."""
+        rows, columns = (self.box[axis][1] - self.box[axis][0] for axis in self.in_plane)
+        return rows * self.pixel_mm[0], columns * self.pixel_mm[1]
+
+    def cut(self, volume: NDArray[np.float32] | Mask) -> NDArray[np.float32]:
+        """The slice (H, W) of a volume (X, Y, Z) on the grid, as it lies on the screen."""
+        keep = [slice(first, end) for first, end in self.box]
+        keep[self.axis] = slice(self.index, self.index + 1)
+        canonical = apply_orientation(volume, self.orientation)
+        flat = np.squeeze(canonical[tuple(keep)], axis=self.axis)
+        return np.ascontiguousarray(flat.T[::-1, ::-1], dtype=np.float32)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layout:
+    """The three views of one case."""
+
+    views: tuple[View, View, View]
+    """Coronal, sagittal, axial."""
+    to_axes: FloatArray
+    """(3, 3) from a vector in RAS mm to its components in mm along the canonical voxel axes."""
+    tilt_deg: float
+    """Largest angle between a voxel axis and the body axis it stands for."""
+
+
+def lay_out(grid: Grid, mask: Mask | None, others: Iterable[Mask | None] = ()) -> Layout:
+    """Choose the slices: middle of the lungs' box, the sagittal one through the middle of a lung.
+
+    Coronal and axial slices pass through the middle of the mask's bounding box. There the
+    sagittal one would show the heart, so it lies a quarter of the box's width from its right
+    or left side, whichever shows more lung (right where equal). Without a mask, or with an empty
+    one, the box is the volume.
+
+    Args:
+        grid: The fixed scan's grid.
+        mask: (X, Y, Z) lungs of the fixed scan, which choose the slices.
+        others: Masks that the pictures must not cut off; they widen the box shown.
+    """
+    orientation = io_orientation(grid.affine)
+    canonical = _canonical(grid, orientation)
+    turned = None if mask is None else apply_orientation(mask, orientation)
+    lungs = None if turned is None else _bounds(turned)
+    boxes = [lungs] if lungs else []
+    if lungs:
+        turned_others = (apply_orientation(o, orientation) for o in others if o is not None)
+        boxes += [box for box in map(_bounds, turned_others) if box]
+    shown = _shown(boxes, canonical)
+    centre, side = _centre(canonical, turned, lungs)
+    coronal, sagittal, axial = (
+        View(
+            plane=plane,
+            note=_note(canonical, axis, centre[axis], side),
+            index=centre[axis],
+            box=shown,
+            orientation=orientation,
+            spacing_mm=canonical.spacing_mm,
+        )
+        for plane, axis in _ACROSS.items()
+    )
+    tilt = np.arccos(np.clip(np.diag(canonical.directions), -1.0, 1.0)).max()
+    return Layout(
+        views=(coronal, sagittal, axial),
+        to_axes=np.linalg.inv(canonical.directions),
+        tilt_deg=float(np.rad2deg(tilt)),
+    )
+
+
+def _canonical(grid: Grid, orientation: NDArray[np.floating]) -> Grid:
+    """The same voxels with axes in the order right, anterior, superior, as close as they get."""
+    shape = [grid.shape[int(axis)] for axis in np.argsort(orientation[:, 0])]
+    affine = grid.affine @ inv_ornt_aff(orientation, grid.shape)
+    return Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
+
+
+def _bounds(canonical_mask: Mask) -> Box | None:
+    """Bounding box of a mask, or None where there is nothing to bound."""
+    if not canonical_mask.any():
+        return None
+    spans = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        hit = np.flatnonzero(canonical_mask.any(axis=others))
+        spans.append((int(hit[0]), int(hit[-1]) + 1))
+    return spans[0], spans[1], spans[2]
+
+
+def _shown(boxes: list[Box], canonical: Grid) -> Box:
+    """All the boxes and a margin, within the volume; the whole volume where there is none."""
+    spans = []
+    for axis, size in enumerate(canonical.shape):
+        margin = int(np.ceil(MARGIN_MM / canonical.spacing_mm[axis]))
+        first = min((box[axis][0] for box in boxes), default=0)
+        end = max((box[axis][1] for box in boxes), default=size)
+        spans.append((max(first - margin, 0), min(end + margin, size)))
+    return spans[0], spans[1], spans[2]
+
+
+def _centre(
+    canonical: Grid, canonical_mask: Mask | None, lungs: Box | None
+) -> tuple[tuple[int, int, int], str]:
+    """Index of the sagittal, coronal and axial slice, and the side of the sagittal one."""
+    nx, ny, nz = canonical.shape
+    (low, high), y, z = lungs or ((0, nx), (0, ny), (0, nz))
+    inward = round((_LUNG_OF_BOX if lungs else _LUNG_OF_VOLUME) * (high - 1 - low))
+    x, side = high - 1 - inward, "right"
+    if canonical_mask is not None and lungs:
+        left = low + inward
+        if np.count_nonzero(canonical_mask[left]) > np.count_nonzero(canonical_mask[x]):
+            x, side = left, "left"
+    return (x, (y[0] + y[1] - 1) // 2, (z[0] + z[1] - 1) // 2), side
+
+
+def _note(canonical: Grid, axis: int, index: int, side: str) -> str:
+    """World position of a slice's middle along the body axis it is across."""
+    middle = (np.array(canonical.shape, dtype=np.float64) - 1) / 2
+    middle[axis] = index
+    position = round(float(canonical.to_world(middle[None])[0, axis]))
+    where = f"{'xyz'[axis]} = {position} mm".replace("-", "\N{MINUS SIGN}")
+    return f"{side} lung, {where}" if axis == 0 else where

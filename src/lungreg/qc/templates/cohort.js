@@ -1,0 +1,164 @@
+// The table of cases: sorted and filtered as data, laid out as far as it is scrolled.
+(() => {
+  const data = JSON.parse(document.querySelector("script.results").textContent);
+  const CHUNK = 200;
+  const scroller = document.querySelector(".scroll.cases");
+  const table = document.querySelector("table.cases");
+  const body = table.tBodies[0];
+  const find = document.querySelector(".find");
+  const byState = document.querySelector(".by-state");
+  const bySplit = document.querySelector(".by-split");
+  const severity = { failed: 0, fail: 1, warn: 2, pass: 3 };
+  const order = { test: 0, unseen: 1, val: 2, train: 3 };
+  const names = new Intl.Collator(undefined, { numeric: true });
+  const error = {
+    label: "Error", kind: "text", className: "error", value: (row) => row.message || row.code,
+  };
+  const columns = [
+    { label: "Case", kind: "text", className: "name", value: (row) => row.case },
+    { label: "Verdict", kind: "number", value: (row) => severity[row.state] },
+    { label: "Split", kind: "number", value: (row) => order[row.split] },
+    ...(data.rows.some((row) => row.code || row.message) ? [error] : []),
+    ...data.columns.map((column, place) => ({
+      ...column, kind: "number", className: "n", value: (row) => row.values[place],
+    })),
+  ];
+
+  const element = (tag, className, text) => {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+  const written = (value, decimals) =>
+    value === null ? "–" : value.toFixed(decimals).replace("-", "−");
+  const beyond = (value, limit, higher) =>
+    limit !== undefined && value !== null && (higher ? value < limit : value > limit);
+  const level = (value, { limits, higher }) =>
+    beyond(value, limits.fail, higher) ? "fail" : beyond(value, limits.warn, higher) ? "warn" : "";
+
+  const nameCell = (row, index) => {
+    const cell = element("th", "name");
+    cell.scope = "row";
+    cell.title = row.case;
+    const name = element(row.panel || row.link ? "a" : "bdi", "", row.case);
+    if (row.panel) {
+      name.href = "#cases";
+      name.dataset.row = index;
+      cell.append(element("span", "has-panel", "● "));
+    } else if (row.link) {
+      name.href = row.link;
+    }
+    cell.append(name);
+    return cell;
+  };
+  const errorCell = (row) => {
+    const cell = element("td", "error");
+    if (row.code) cell.append(element("b", "", row.code), " ");
+    cell.append(row.message || "");
+    return cell;
+  };
+  const build = (row, index) => {
+    const made = element("tr", row.panel || row.link ? "opens" : "");
+    const verdict = element("td");
+    verdict.append(element("span", `badge ${row.state}`, data.words[row.state]));
+    made.append(nameCell(row, index), verdict, element("td", "", row.split));
+    if (columns.includes(error)) made.append(errorCell(row));
+    data.columns.forEach((column, place) => {
+      const value = row.values[place];
+      made.append(element("td", `n ${level(value, column)}`, written(value, column.decimals)));
+    });
+    made.dataset.row = index;
+    return made;
+  };
+
+  const lines = [];
+  const line = (index) => (lines[index] ??= build(data.rows[index], index));
+  const sorted = data.rows.map((_, index) => index);
+  let matching = [];
+  const grow = (count) => {
+    const from = body.rows.length;
+    body.append(...matching.slice(from, from + count).map(line));
+  };
+  const refresh = () => {
+    const text = find.value.trim().toLowerCase();
+    matching = sorted.filter((index) => {
+      const row = data.rows[index];
+      const words = `${row.case} ${row.code || ""} ${row.message || ""}`.toLowerCase();
+      return words.includes(text) && (!byState.value || row.state === byState.value)
+        && (!bySplit.value || row.split === bySplit.value);
+    });
+    body.replaceChildren();
+    scroller.scrollTop = 0;
+    grow(CHUNK);
+    const [shown, total] = [matching.length, data.rows.length].map((n) => n.toLocaleString("en"));
+    document.querySelector(".showing").value =
+      matching.length === data.rows.length ? `${total} cases` : `${shown} of ${total}`;
+  };
+  let by = { column: -1, down: false };
+
+  const compare = (column, down) => (a, b) => {
+    const [x, y] = [column.value(data.rows[a]), column.value(data.rows[b])];
+    const [lacksX, lacksY] = [x === null || x === undefined, y === null || y === undefined];
+    if (lacksX || lacksY) return lacksX - lacksY || a - b;
+    const difference = column.kind === "text" ? names.compare(x, y) : x - y;
+    return (down ? -difference : difference) || a - b;
+  };
+  const sort = (place) => {
+    by = { column: place, down: by.column === place && !by.down };
+    sorted.sort(compare(columns[place], by.down));
+    refresh();
+    [...table.tHead.rows[0].cells].forEach((head, index) => {
+      if (index === place) head.setAttribute("aria-sort", by.down ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    });
+  };
+  const open = (index) => {
+    body.querySelector(".chosen")?.classList.remove("chosen");
+    line(index).classList.add("chosen");
+    const row = data.rows[index];
+    if (row.panel) {
+      const panel = document.querySelector(`details.case[data-row="${index}"]`);
+      panel.open = true;
+      panel.scrollIntoView({ block: "start" });
+      panel.querySelector("summary").focus({ preventScroll: true });
+    } else if (row.link) {
+      location.href = row.link;
+    }
+  };
+
+  const head = table.tHead.insertRow();
+  columns.forEach((column, place) => {
+    const cell = element("th", column.className);
+    const button = element("button");
+    cell.scope = "col";
+    button.type = "button";
+    button.title = column.title || column.label;
+    button.append(element("span", "", column.label), element("small", "", column.unit || ""));
+    button.addEventListener("click", () => sort(place));
+    cell.append(button);
+    head.append(cell);
+  });
+  body.addEventListener("click", (event) => {
+    const clicked = event.target.closest("tr");
+    const link = event.target.closest("a");
+    if (!clicked || (link && link.dataset.row === undefined)) return;
+    event.preventDefault();
+    open(Number(clicked.dataset.row));
+  });
+  scroller.addEventListener("scroll", () => {
+    if (scroller.scrollHeight - scroller.scrollTop < scroller.clientHeight + 500) grow(CHUNK);
+  });
+  window.addEventListener("beforeprint", () => grow(matching.length));
+  find.addEventListener("input", refresh);
+  byState.addEventListener("change", refresh);
+  bySplit.addEventListener("change", refresh);
+  for (const button of document.querySelectorAll(".only")) {
+    button.addEventListener("click", () => {
+      byState.value = button.dataset.state;
+      refresh();
+      document.querySelector("#cases").scrollIntoView();
+    });
+  }
+  sort(1);
+})();

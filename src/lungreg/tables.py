@@ -1,0 +1,172 @@
+"""Append-only tables as small Parquet parts on a stage; the latest row of a key counts.
+
+Many processes and nodes write at once without a lock, because each append is a file of its own.
+Parts are never changed: `compact` writes their latest rows as one more part, then deletes them,
+so that whatever moment it is stopped at, the table holds the same.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lungreg.errors import NotFoundError, StoreError
+from lungreg.stores import Stage
+
+_READERS = 1
+_MAX_LISTINGS = 20
+_SMALL_PART = 100
+"""Rows."""
+
+
+@dataclass(frozen=True)
+class PartTable:
+    """One table under a folder of a stage, in parts at any depth below it."""
+
+    stage: Stage
+    folder: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    """Columns that name a row."""
+    order: str
+    """Column, a time, by which the latest row of a key is known."""
+
+    def append(self, rows: Sequence[Mapping[str, Any]], folder: str | None = None) -> None:
+        """Add rows as one part; columns left out are null.
+
+        Args:
+            rows: Of `schema`; none writes nothing.
+            folder: The table's folder or one below it.
+
+        Raises:
+            StoreError: A row does not fit the schema.
+            StoreUnavailableError: The stage is full or does not answer.
+        """
+        if rows:
+            self._write(self._tabulate(rows), folder or self.folder)
+
+    def read(self, folder: str | None = None) -> pa.Table:
+        """The latest row of each key, ordered by key, also while others write or compact.
+
+        Args:
+            folder: Only the parts in and below it.
+
+        Raises:
+            StoreError: A part is no Parquet file of the schema.
+        """
+        return self._latest(self._parts(folder or self.folder))
+
+    def compact(self, folder: str | None = None) -> None:
+        """Replace the parts in and below a folder by one that holds their latest rows.
+
+        Raises:
+            StoreError: A part is no Parquet file of the schema; nothing is deleted then.
+        """
+        folder = folder or self.folder
+        parts = self._parts(folder)
+        if len(parts) > 1:
+            self._write(self._latest(parts), folder)
+            for name in parts:
+                self.stage.delete(name)
+
+    def _tabulate(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        unknown = set().union(*rows) - set(self.schema.names)
+        if unknown:
+            msg = "the rows of a table have the columns of its schema"
+            raise StoreError(msg, got=sorted(unknown))
+        try:
+            table = pa.Table.from_pylist(list(rows), schema=self.schema)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            msg = "the rows of a table have the types of its schema"
+            raise StoreError(msg, where=error) from error
+        for name in (*self.key, self.order):
+            if table[name].null_count:
+                msg = "the key and the time of a row are given"
+                raise StoreError(msg, got=f"no {name}")
+        return table
+
+    def _write(self, table: pa.Table, folder: str) -> None:
+        sink = pa.BufferOutputStream()
+        # A small part is mostly what describes it: less of that halves the time of reading it.
+        codec = "zstd" if table.num_rows > _SMALL_PART else "none"
+        pq.write_table(table, sink, compression=codec, use_dictionary=False, write_statistics=False)
+        name = f"{folder}/part-{uuid.uuid4().hex}.parquet"
+        self.stage.write(name, sink.getvalue().to_pybytes())
+
+    def _parts(self, folder: str) -> dict[str, pa.Table]:
+        """The parts by name.
+
+        A listing made while another process compacts can miss the new part and the old ones. The
+        new one is complete before an old one goes, so the next listing shows it: list again until
+        that shows nothing new.
+        """
+        parts: dict[str, pa.Table] = {}
+        for listing in range(_MAX_LISTINGS):
+            fresh = [name for name in self._names(folder) if name not in parts]
+            if listing and not fresh:
+                break
+            with ThreadPoolExecutor(_READERS) as pool:
+                found = zip(fresh, pool.map(self._read_part, fresh), strict=True)
+                parts.update({name: part for name, part in found if part is not None})
+        return parts
+
+    def _names(self, folder: str) -> list[str]:
+        return [info.name for info in self.stage.list(folder) if _is_part(info.name)]
+
+    def _read_part(self, name: str) -> pa.Table | None:
+        """One part, or None where another process has compacted it away."""
+        try:
+            data = self.stage.read(name)
+        except NotFoundError:
+            return None
+        try:
+            with pq.ParquetFile(pa.BufferReader(data)) as file:
+                return self._fit(file.read(use_threads=False))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            msg = "a part of a table is a whole Parquet file with the columns of its schema"
+            mend = "delete the file and repeat the step that wrote it"
+            raise StoreError(msg, got=type(error).__name__, mend=mend, where=name) from error
+
+    def _fit(self, part: pa.Table) -> pa.Table:
+        """The part in today's schema: another version may have had more columns or fewer."""
+        if part.schema.equals(self.schema):
+            return part
+        columns = [
+            part[field.name].cast(field.type)
+            if field.name in part.column_names
+            else pa.nulls(part.num_rows, field.type)
+            for field in self.schema
+        ]
+        return pa.table(columns, schema=self.schema)
+
+    def _latest(self, parts: Mapping[str, pa.Table]) -> pa.Table:
+        """One row per key; ties go by the other columns, so the order of parts is no matter."""
+        rows = pa.concat_tables(parts.values()) if parts else self.schema.empty_table()
+        key = ", ".join(map(_quoted, self.key))
+        rest = (name for name in self.schema.names if name not in (*self.key, self.order))
+        order = ", ".join(f"{_quoted(name)} DESC" for name in (self.order, *rest))
+        rank = f"row_number() OVER (PARTITION BY {key} ORDER BY {order})"
+        with duckdb.connect(":memory:") as connection:
+            connection.register("parts", rows)
+            latest = (
+                connection.table("parts")
+                .select(f"*, {rank} AS age_of_row")
+                .filter("age_of_row = 1")
+            )
+            return latest.order(key).to_arrow_table().select(self.schema.names).cast(self.schema)
+
+
+def _is_part(name: str) -> bool:
+    file = name.rpartition("/")[2]
+    return file.startswith("part-") and file.endswith(".parquet")
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'

@@ -1,0 +1,173 @@
+"""A training run from its first epoch to its last, in one process of one or several workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.optim import Adam
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from lungreg.checkpoints import Checkpoints
+from lungreg.config import Config
+from lungreg.epoch import Learner, Workers, error_of, train_epoch, validate
+from lungreg.errors import NotFoundError
+from lungreg.network import build_network, load_weights
+from lungreg.preparation import PreparedCases
+from lungreg.records import Case, Split
+from lungreg.stores import Stage, Tracker
+
+History = list[dict[str, float]]
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob:
+    """What every worker of a training run is given: names and settings, no volumes."""
+
+    run_id: str
+    config: Config
+    stage: Stage
+    tracker: Tracker
+    cases: Mapping[Split, Sequence[Case]]
+    initial_weights: bytes | None = None
+    """Safetensors to fine-tune."""
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Where the run's states lie."""
+        save_every = self.config.train.save_every
+        return Checkpoints(stage=self.stage, run_id=self.run_id, save_every=save_every)
+
+
+def run_epochs(
+    job: TrainJob, *, workers: Workers, device: torch.device, on_epoch: OnEpoch | None = None
+) -> None:
+    """Train to the last epoch, from the last checkpoint on the stage if there is one.
+
+    Every worker calls this; the first one writes checkpoints, history and curves to the stage.
+    """
+    config, checkpoints = job.config, job.checkpoints
+    torch.manual_seed(config.seed)
+    learner, scheduler = _learner(job, device)
+    state = checkpoints.load() or {"epoch": 0, "history": []}
+    history: History = list(state["history"])
+    if state["epoch"]:
+        _restore(state, learner, scheduler)
+    prepared = PreparedCases(
+        stage=job.stage,
+        settings=config.preprocessing,
+        cache_gb=config.data.cache_gb,
+        name=job.run_id,
+    )
+    try:
+        for epoch in range(int(state["epoch"]) + 1, config.train.epochs + 1):
+            metrics = _one_epoch(job, learner, prepared, epoch, workers)
+            scheduler.step(metrics.get("val_loss", metrics["loss"]))
+            best = _is_best(metrics, history)
+            history.append(metrics)
+            if workers.rank == 0:
+                checkpoints.save(
+                    _state(learner, scheduler, history, epoch, config), epoch=epoch, best=best
+                )
+                write_history(job.stage, job.run_id, history)
+                job.tracker.log(job.run_id, metrics, epoch)
+            if on_epoch is not None:
+                on_epoch(epoch, metrics)
+    finally:
+        prepared.remove()
+
+
+def write_history(stage: Stage, run_id: str, history: History) -> None:
+    """Write the metrics of each epoch so far."""
+    stage.write(_history_name(run_id), json.dumps(history).encode())
+
+
+def read_history(stage: Stage, run_id: str) -> History:
+    """The metrics of each epoch of a run so far; [] before the first."""
+    try:
+        history: History = json.loads(stage.read(_history_name(run_id)))
+    except NotFoundError:
+        return []
+    return history
+
+
+def validation_error(metrics: Mapping[str, float]) -> float:
+    """The error that decides which epoch is best: on the validation cases where there are any."""
+    validated = {k.removeprefix("val_"): v for k, v in metrics.items() if k.startswith("val_")}
+    return error_of(validated) if validated else metrics["loss"]
+
+
+def _history_name(run_id: str) -> str:
+    return f"runs/{run_id}/history.json"
+
+
+def _one_epoch(
+    job: TrainJob, learner: Learner, prepared: PreparedCases, epoch: int, workers: Workers
+) -> dict[str, float]:
+    config = job.config
+    metrics = train_epoch(
+        learner, job.cases[Split.TRAIN], prepared.load, config, epoch=epoch, workers=workers
+    )
+    if job.cases[Split.VAL]:
+        found = validate(
+            learner.network,
+            job.cases[Split.VAL],
+            prepared.load,
+            config,
+            device=learner.device,
+            workers=workers,
+        )
+        metrics |= {f"val_{name}": value for name, value in found.items()}
+    metrics["learning_rate"] = float(learner.optimizer.param_groups[0]["lr"])
+    return metrics
+
+
+def _is_best(metrics: Mapping[str, float], history: History) -> bool:
+    return all(validation_error(metrics) < validation_error(earlier) for earlier in history)
+
+
+def _learner(job: TrainJob, device: torch.device) -> tuple[Learner, ReduceLROnPlateau]:
+    settings = job.config.train
+    network = build_network(job.config.network)
+    if job.initial_weights is not None:
+        load_weights(network, job.initial_weights)
+    network.to(device)
+    mixed = settings.mixed_precision and device.type == "cuda"
+    optimizer = Adam(network.parameters(), lr=settings.learning_rate)
+    scheduler = ReduceLROnPlateau(
+        optimizer, factor=settings.plateau_factor, patience=settings.plateau_patience
+    )
+    learner = Learner(
+        network=network,
+        optimizer=optimizer,
+        scaler=torch.amp.GradScaler(device.type, enabled=mixed),
+        device=device,
+        mixed_precision=mixed,
+    )
+    return learner, scheduler
+
+
+def _state(
+    learner: Learner, scheduler: ReduceLROnPlateau, history: History, epoch: int, config: Config
+) -> dict[str, Any]:
+    return {
+        "epoch": epoch,
+        "history": history,
+        "seed": config.seed,
+        "config": config.model_dump_json(),
+        "network": learner.network.state_dict(),
+        "optimizer": learner.optimizer.state_dict(),
+        "scaler": learner.scaler.state_dict(),
+        "scheduler": scheduler.state_dict(),
+    }
+
+
+def _restore(state: Mapping[str, Any], learner: Learner, scheduler: ReduceLROnPlateau) -> None:
+    learner.network.load_state_dict(state["network"])
+    learner.optimizer.load_state_dict(state["optimizer"])
+    learner.scaler.load_state_dict(state["scaler"])
+    scheduler.load_state_dict(state["scheduler"])

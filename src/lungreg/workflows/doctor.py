@@ -1,0 +1,142 @@
+"""Doctor: what this machine and stage offer, and how to mend what they lack."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.devices import choose_device, cpu_count
+from lungreg.errors import LungregError
+from lungreg.stores import Stage
+from lungreg.workflows.runs import environment
+
+_DISK_GB, _MEMORY_GB = 5.0, 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    state: str
+    """"ok", "warn" or "fail"."""
+    found: str
+    mend: str = ""
+
+
+def examine(config: Config) -> list[Check]:
+    """Check versions, devices, Ray, the stage, disk and memory. Changes nothing that stays."""
+    checks: list[tuple[str, Callable[[Config], Check]]] = [
+        ("versions", _versions),
+        ("device", _device),
+        ("ray", _ray),
+        ("stage", _stage),
+        ("models", _models),
+        ("disk", _disk),
+        ("memory", _memory),
+        ("network", _network),
+    ]
+    return [_guarded(name, check, config) for name, check in checks]
+
+
+def _guarded(name: str, check: Callable[[Config], Check], config: Config) -> Check:
+    try:
+        return check(config)
+    except LungregError as error:
+        return Check(name=name, state="fail", found=str(error), mend=error.mend or "")
+    except Exception as error:  # noqa: BLE001  # one check never stops the others
+        found = f"{type(error).__name__}: {error}"
+        return Check(name=name, state="fail", found=found, mend="run with -v")
+
+
+def _versions(config: Config) -> Check:
+    found = ", ".join(f"{name} {version}" for name, version in environment().items())
+    return Check(name="versions", state="ok", found=f"{found}, {platform.system()}")
+
+
+def _device(config: Config) -> Check:
+    import torch
+
+    device = choose_device(config.infer.device)
+    if device.type == "cuda":
+        index = device.index or 0
+        total = torch.cuda.get_device_properties(index).total_memory / 1e9
+        found = (
+            f"{torch.cuda.device_count()} GPU, {torch.cuda.get_device_name(index)}, {total:.0f} GB"
+        )
+        return Check(name="device", state="ok", found=found)
+    found = f"{device.type}, {cpu_count()} cores"
+    mend = "fine for a try; train cohorts on a GPU"
+    return Check(name="device", state="warn", found=found, mend=mend)
+
+
+def _ray(config: Config) -> Check:
+    from lungreg.cluster import cluster
+
+    with cluster() as capacity:
+        found = f"ray {metadata.version('ray')}: {capacity.cpus} CPUs, {capacity.gpus} GPUs"
+    return Check(name="ray", state="ok", found=found)
+
+
+def _stage(config: Config) -> Check:
+    stage = open_backend(config.backend).stage
+    name = f"doctor-{secrets.token_hex(6)}.txt"
+    _write_and_read(stage, name)
+    cases = sum(1 for file in stage.list("scansExp"))
+    mend = "" if cases else "run 'lungreg ingest'"
+    return Check(name="stage", state="ok", found=f"reachable, writable, {cases} cases", mend=mend)
+
+
+def _write_and_read(stage: Stage, name: str) -> None:
+    try:
+        stage.write(name, b"lungreg")
+        stage.read(name)
+    finally:
+        stage.delete(name)
+
+
+def _models(config: Config) -> Check:
+    found = len(open_backend(config.backend).models.list())
+    if not found:
+        mend = "run 'lungreg train' or 'lungreg models import'"
+        return Check(name="models", state="warn", found="none", mend=mend)
+    return Check(name="models", state="ok", found=f"{found} versions")
+
+
+def _disk(config: Config) -> Check:
+    root = config.backend.root
+    place = Path(root) if "://" not in root else Path.home()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    return _enough("disk", free, _DISK_GB, "free space, or choose another backend.root")
+
+
+def _memory(config: Config) -> Check:
+    free = psutil.virtual_memory().available / 1e9
+    return _enough("memory", free, _MEMORY_GB, "close other programs, or lower infer.workers")
+
+
+def _enough(name: str, free: float, needed: float, mend: str) -> Check:
+    short = free < needed
+    found = f"{free:.1f} GB free"
+    return Check(
+        name=name, state="warn" if short else "ok", found=found, mend=mend if short else ""
+    )
+
+
+def _network(config: Config) -> Check:
+    if config.network.extract_levels == (3,):
+        mend = "use extract_levels [0, 1, 2, 3]"
+        found = "extract_levels [3] has no decoder: its field is coarse"
+        return Check(name="network", state="warn", found=found, mend=mend)
+    return Check(name="network", state="ok", found=f"levels {config.network.extract_levels}")

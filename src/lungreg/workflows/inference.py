@@ -1,0 +1,280 @@
+"""Infer: from the cases of a stage and a model to files and a row for each case."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from lungreg.backends import open_backend
+from lungreg.cases import read_cases
+from lungreg.config import Config, parse_config
+from lungreg.errors import ConfigError, ModelError, RunError
+from lungreg.inferencer import InferJob, run_inference
+from lungreg.qc import render_case
+from lungreg.records import Case, CaseResult, ModelCard, Split, Status
+from lungreg.registration import PairImages, RegistrationJob
+from lungreg.stores import Backend
+from lungreg.workflows.runs import (
+    OnProgress,
+    Progress,
+    ignore_progress,
+    new_run_id,
+    provenance,
+    read_config,
+    stopped,
+    write_audit,
+    write_config,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_FROM_CARD = ("preprocessing", "network")
+_NOT_COMPARED = {"augmentation"}
+_MEANS = ("dice_score", "dice_aligned", "tre_mm", "tre_aligned_mm", "fold_pct", "ncc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferReport:
+    """What came of registering a cohort."""
+
+    run_id: str
+    card: ModelCard
+    results: list[CaseResult]
+    """One row per case of the run, by case id, earlier attempts of a resumed run included."""
+    seconds: float
+    """Wall time of this call."""
+    registered: int
+    """Cases that this call registered."""
+    gpus: int
+    """GPUs that took part."""
+
+    @property
+    def failed(self) -> list[CaseResult]:
+        """Cases that could not be registered."""
+        return [row for row in self.results if row.status is Status.FAILED]
+
+    @property
+    def gpu_seconds_per_case(self) -> float | None:
+        """GPU time held per case; None without a GPU."""
+        if not self.gpus or not self.registered:
+            return None
+        return self.gpus * self.seconds / self.registered
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """Means of the main metrics by split, over successful cases that have them."""
+        return means_by_split(self.results)
+
+
+def means_by_split(results: Sequence[CaseResult]) -> dict[str, dict[str, float]]:
+    """Means of the main metrics by split: the test and unseen ones are the honest ones."""
+    means: dict[str, dict[str, float]] = {}
+    for split in Split:
+        rows = [r for r in results if r.split is split and r.status is Status.SUCCESS]
+        columns = {name: [getattr(row, name) for row in rows] for name in _MEANS}
+        known = {k: [v for v in values if v is not None] for k, values in columns.items()}
+        if rows:
+            found = {name: fmean(values) for name, values in known.items() if values}
+            means[split.value] = {"cases": float(len(rows)), **found}
+    return means
+
+
+def infer(
+    config: Config,
+    *,
+    resume: str | None = None,
+    backend: Backend | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> InferReport:
+    """Register the stage's cases with a model of the registry.
+
+    Args:
+        config: The run; preprocessing and network come from the model's card.
+        resume: A run to go on with: only what is missing or failed is registered.
+        backend: Stores to use instead of those that the config names.
+        on_progress: Told of every case.
+
+    Raises:
+        ModelError: The config asks for another preprocessing or network than the model has.
+        NotFoundError: No such model, version or case.
+        ResourceError: More workers than the cluster has or can grow to.
+    """
+    backend = backend or open_backend(config.backend)
+    run_id = resume or new_run_id("infer")
+    if resume is not None:
+        config = _resumed(backend, run_id, config)
+    card = backend.models.resolve(config.infer.model, config.infer.version)
+    config = with_card(config, card)
+    cases = read_cases(backend.stage, config.infer.cases)
+    if resume is None:
+        pinned = config.infer.model_copy(update={"version": card.version})
+        write_config(backend.stage, run_id, config.model_copy(update={"infer": pinned}))
+    write_audit(backend.stage, run_id, config=config, cases=cases, model=card.weights_sha256)
+    started = time.perf_counter()
+    done = _register_all(backend, config, card, run_id, cases, on_progress)
+    return InferReport(
+        run_id=run_id,
+        card=card,
+        results=backend.results.rows(run_id),
+        seconds=time.perf_counter() - started,
+        registered=len(done),
+        gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
+    )
+
+
+def with_card(config: Config, card: ModelCard) -> Config:
+    """The config with the preprocessing and network of a model.
+
+    Raises:
+        ModelError: A key set in the config says otherwise.
+    """
+    raw = config.model_dump(exclude_unset=True)
+    for section in _FROM_CARD:
+        stored = card.config.get(section, {})
+        given = getattr(config, section)
+        for key in given.model_fields_set - _NOT_COMPARED:
+            mine = given.model_dump(mode="json")[key]
+            if key in stored and mine != stored[key]:
+                msg = f"{section}.{key} is the model's own, {stored[key]}"
+                mend = f"leave {section}.{key} out, or choose another model"
+                if key == "alignment":
+                    mend += "; infer.alignment changes it for one run"
+                raise ModelError(msg, got=mine, mend=mend)
+        raw[section] = stored
+    return parse_config(raw)
+
+
+def run_results(backend: Backend, run_id: str) -> list[CaseResult]:
+    """The rows of a run.
+
+    Raises:
+        RunError: The run has none.
+    """
+    rows = backend.results.rows(run_id)
+    if not rows:
+        msg = "a run has results"
+        raise RunError(msg, got=f"none for {run_id!r}", mend="list runs with 'lungreg results'")
+    return rows
+
+
+def query_results(
+    config: Config,
+    sql: str | None = None,
+    *,
+    run_id: str | None = None,
+    backend: Backend | None = None,
+) -> pa.Table:
+    """Rows of all runs as Arrow, those of one run, or the answer to SQL on the table `results`.
+
+    Raises:
+        ConfigError: Both a query and a run.
+        RunError: The run has no results.
+        StoreError: The SQL fails.
+    """
+    backend = backend or open_backend(config.backend)
+    if sql is not None and run_id is not None:
+        msg = "results take a query or a run, not both"
+        raise ConfigError(msg, mend="put WHERE run_id = '...' into the query")
+    if run_id is not None:
+        import pyarrow.compute as pc
+
+        run_results(backend, run_id)
+        return backend.results.query("SELECT * FROM results ORDER BY run_id, case_id").filter(
+            pc.field("run_id") == run_id
+        )
+    return backend.results.query(sql or "SELECT * FROM results ORDER BY run_id, case_id")
+
+
+def export_table(table: pa.Table, target: Path) -> None:
+    """Write an answer as .parquet or .csv.
+
+    Raises:
+        ConfigError: Another suffix.
+        RunError: The file cannot be written.
+    """
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    writers = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
+    if target.suffix not in writers:
+        msg = "an export ends in .parquet or .csv"
+        raise ConfigError(msg, got=repr(target.suffix))
+    try:
+        writers[target.suffix](table, target)
+    except OSError as error:
+        msg = "the export can be written"
+        raise RunError(msg, got=error.strerror or type(error).__name__, where=target) from error
+
+
+def _resumed(backend: Backend, run_id: str, current: Config) -> Config:
+    """The stored config of a run, with how it is spread taken from the current one."""
+    stored = read_config(backend.stage, run_id, current)
+    explicit = current.infer.model_fields_set & {"workers", "threads", "device", "max_attempts"}
+    changes = {name: getattr(current.infer, name) for name in explicit}
+    return stored.model_copy(update={"infer": stored.infer.model_copy(update=changes)})
+
+
+def _register_all(
+    backend: Backend,
+    config: Config,
+    card: ModelCard,
+    run_id: str,
+    cases: Sequence[Case],
+    on_progress: OnProgress,
+) -> list[CaseResult]:
+    known = {row.case_id: row for row in backend.results.rows(run_id)}
+    succeeded = {k for k, row in known.items() if row.status is Status.SUCCESS}
+    waiting = [case for case in cases if case.case_id not in succeeded]
+    done: list[CaseResult] = []
+    try:
+        for result in run_inference(_job(backend, config, card, run_id), waiting):
+            earlier = known[result.case_id].attempt if result.case_id in known else 0
+            row = replace(result, attempt=result.attempt + earlier)
+            backend.results.write([row])
+            done.append(row)
+            on_progress(_told(row, len(cases) - len(waiting) + len(done), len(cases)))
+    except KeyboardInterrupt as error:
+        raise stopped(run_id, "infer") from error
+    backend.results.compact(run_id)
+    return done
+
+
+def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> InferJob:
+    splits = {key: Split(name) for name, keys in card.split.items() for key in keys}
+    facts = {
+        "model": f"{card.name} version {card.version}",
+        "weights": card.weights_sha256[:16],
+        "trained in run": card.run_id,
+    }
+    return InferJob(
+        registration=RegistrationJob(
+            run_id=run_id,
+            config=config,
+            card=card,
+            splits=splits,
+            alignment=config.infer.alignment or config.preprocessing.alignment,
+            provenance=provenance(run_id, facts),
+        ),
+        stage=backend.stage,
+        models=backend.models,
+        render=_render if config.infer.qc else None,
+    )
+
+
+def _render(result: CaseResult, images: PairImages, facts: Mapping[str, str]) -> str:
+    return render_case(result, images, provenance=facts)
+
+
+def _told(row: CaseResult, done: int, total: int) -> Progress:
+    if row.status is Status.FAILED:
+        note = f"{row.case_id}: failed, {row.error_code}: {row.error_message}"
+    else:
+        parts = [f"{row.case_id}: {row.verdict.value}"]
+        parts += [f"Dice {row.dice_score:.3f}"] if row.dice_score is not None else []
+        parts += [f"TRE {row.tre_mm:.2f} mm"] if row.tre_mm is not None else []
+        note = "  ".join(parts)
+    return Progress(step="infer", done=done, total=total, note=note)

@@ -1,0 +1,144 @@
+"""Ingest: from files in a known layout to checked pairs on the stage."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+
+from lungreg.backends import open_backend
+from lungreg.cases import ManifestRow, manifest_table, read_manifest, write_manifest
+from lungreg.config import Config, Ingest
+from lungreg.errors import ConfigError, DataError, LungregError, RunError
+from lungreg.intake import Intake, take_in
+from lungreg.records import Verdict
+from lungreg.simulation import simulate_cohort
+from lungreg.sources import SourceCase, list_cases, open_source, read_groups
+from lungreg.stores import Backend, Stage
+from lungreg.workflows.runs import OnProgress, Progress, ignore_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestReport:
+    """What came of bringing a source to the stage."""
+
+    rows: list[ManifestRow]
+    """One per case of the source, by case id."""
+    uploaded: int
+    """Files written to the stage."""
+    unchanged: int
+    """Cases that were there already."""
+
+    @property
+    def rejected(self) -> list[ManifestRow]:
+        """Cases that stay off the stage."""
+        return [row for row in self.rows if row.verdict is Verdict.REJECT]
+
+
+def ingest(
+    config: Config,
+    *,
+    backend: Backend | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> IngestReport:
+    """Bring the cases of `ingest.source` to the stage, each checked.
+
+    A second run uploads nothing; a run that was stopped is started again and loses and doubles
+    nothing, since a case counts only once its row is in the manifest.
+
+    Args:
+        config: The run.
+        backend: Stores to use instead of those that the config names.
+        on_progress: Told of every case.
+
+    Raises:
+        LungregError: No source, nothing found in it, an unsafe archive, or a stage that fails.
+    """
+    backend = backend or open_backend(config.backend)
+    with _source(config) as folder:
+        found = list_cases(folder, config.ingest)
+        groups = {} if config.ingest.groups is None else read_groups(Path(config.ingest.groups))
+        try:
+            taken = _take_all(backend.stage, found, config.ingest, groups, on_progress)
+        except KeyboardInterrupt as error:
+            msg = "ingest was stopped; the cases told of so far are on the stage"
+            raise RunError(msg, mend="run the same command again to go on") from error
+    manifest_table(backend.stage).compact()
+    return IngestReport(
+        rows=sorted((intake.row for intake in taken), key=lambda row: row.case_id),
+        uploaded=sum(intake.uploaded for intake in taken),
+        unchanged=sum(1 for x in taken if not x.uploaded and x.row.verdict is not Verdict.REJECT),
+    )
+
+
+@contextmanager
+def _source(config: Config) -> Iterator[Path]:
+    settings = config.ingest
+    if settings.source is None:
+        msg = "ingest needs a source"
+        mend = "set ingest.source to a folder, archive, URL or dataset"
+        raise ConfigError(msg, got="none", mend=mend)
+    if settings.source == "simulate":
+        with tempfile.TemporaryDirectory(prefix="lungreg-simulated-") as folder:
+            simulate_cohort(Path(folder), cases=settings.simulated_cases, seed=config.seed)
+            yield Path(folder)
+        return
+    with open_source(settings, Path(pooch.os_cache("lungreg"))) as folder:
+        yield folder
+
+
+def _take_all(
+    stage: Stage,
+    found: Sequence[SourceCase],
+    settings: Ingest,
+    groups: Mapping[str, str],
+    on_progress: OnProgress,
+) -> list[Intake]:
+    known = {row.case_id: row for row in read_manifest(stage)}
+    taken: list[Intake] = []
+    with ThreadPoolExecutor(settings.threads) as pool:
+        waiting = {
+            pool.submit(
+                take_in,
+                stage,
+                source,
+                known.get(source.case_id),
+                group=groups.get(source.case_id),
+                max_voxels=settings.max_voxels,
+            ): source
+            for source in found
+        }
+        try:
+            for future in as_completed(waiting):
+                intake = _result(future, waiting[future])
+                if intake.row is not known.get(intake.row.case_id):
+                    write_manifest(stage, [intake.row])
+                taken.append(intake)
+                on_progress(_told(intake, len(taken), len(found)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return taken
+
+
+def _result(future: Future[Intake], source: SourceCase) -> Intake:
+    try:
+        return future.result()
+    except LungregError:
+        raise
+    except Exception as error:
+        msg = "a case can be checked"
+        got = type(error).__name__
+        raise DataError(msg, got=got, where=source.case_id) from error
+
+
+def _told(intake: Intake, done: int, total: int) -> Progress:
+    row = intake.row
+    state = "unchanged" if not intake.uploaded and row.files else row.verdict.value
+    note = f"{row.case_id}: {state}" + "".join(f"; {reason}" for reason in row.reasons)
+    return Progress(step="ingest", done=done, total=total, note=note)

@@ -1,0 +1,68 @@
+"""Report: from the rows and pages of a run to one page that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.errors import NotFoundError
+from lungreg.qc import choose_panels, extract_panel, render_cohort
+from lungreg.records import CaseResult
+from lungreg.registration import case_folder
+from lungreg.stores import Backend, Stage
+from lungreg.workflows.inference import run_results
+from lungreg.workflows.runs import provenance
+
+
+def report(config: Config, run_id: str, *, backend: Backend | None = None) -> str:
+    """Write the cohort page of a run to the stage, beside its cases' own pages.
+
+    Args:
+        config: The run; its thresholds and number of panels count.
+        run_id: A run of `infer`, finished or not.
+        backend: Stores to use instead of those that the config names.
+
+    Returns:
+        Name of the page on the stage.
+
+    Raises:
+        RunError: The run has no results.
+    """
+    backend = backend or open_backend(config.backend)
+    results = run_results(backend, run_id)
+    page = render_cohort(
+        run_id,
+        results,
+        _panels(backend.stage, run_id, choose_panels(results, config.report.panels)),
+        thresholds=config.quality.model_dump(),
+        provenance=provenance(run_id, _facts(results)),
+        case_links=_links(backend.stage, run_id),
+    )
+    name = f"runs/{run_id}/report.html"
+    backend.stage.write(name, page.encode())
+    return name
+
+
+def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str]:
+    panels: dict[str, str] = {}
+    for case_id in case_ids:
+        try:
+            page = stage.read(f"{case_folder(run_id, case_id)}/qc.html").decode()
+        except NotFoundError:
+            continue
+        panels[case_id] = extract_panel(page)
+    return panels
+
+
+def _links(stage: Stage, run_id: str) -> dict[str, str]:
+    """Where each case's own page is, seen from the cohort page."""
+    base = f"runs/{run_id}/"
+    names = [file.name for file in stage.list(f"{base}cases") if file.name.endswith("/qc.html")]
+    return {name.split("/")[-2]: quote(name.removeprefix(base)) for name in names}
+
+
+def _facts(results: Sequence[CaseResult]) -> Mapping[str, str]:
+    models = sorted({f"{row.model_name} version {row.model_version}" for row in results})
+    return {"model": ", ".join(models), "cases": str(len(results))}

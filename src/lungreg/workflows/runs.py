@@ -1,0 +1,134 @@
+"""What every run leaves on the stage beside its results: config, split, audit line."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import secrets
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from lungreg.config import Config, parse_config
+from lungreg.errors import NotFoundError, RunError
+from lungreg.records import Case, Split
+from lungreg.stores import Stage
+
+_PACKAGES = ("lungreg", "torch", "monai", "ray", "numpy", "nibabel", "SimpleITK")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One step forward of a workflow."""
+
+    step: str
+    """What is being done: "ingest", "train", "infer"."""
+    done: int
+    total: int
+    note: str = ""
+    """What has just come of it. For the console: it may name a case."""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def ignore_progress(progress: Progress) -> None:
+    """Tell nobody."""
+
+
+def new_run_id(kind: str) -> str:
+    """A name that sorts by time and that no other run has: "infer-20261122-101500-3fa9c1"."""
+    return f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def write_config(stage: Stage, run_id: str, config: Config) -> None:
+    """Keep a run's whole configuration, without where the stage itself is."""
+    text = config.model_dump_json(indent=2, exclude={"backend": True, "ingest": True})
+    stage.write(f"runs/{run_id}/config.json", text.encode())
+
+
+def read_config(stage: Stage, run_id: str, current: Config) -> Config:
+    """The configuration of a run, on the backend of the current one.
+
+    Raises:
+        RunError: There is no such run.
+    """
+    try:
+        stored = json.loads(stage.read(f"runs/{run_id}/config.json"))
+    except NotFoundError as error:
+        msg = "a run to go on with is on the stage"
+        mend = "list them with 'lungreg results'"
+        raise RunError(msg, got=repr(run_id), mend=mend) from error
+    backend = current.backend.model_dump()
+    return parse_config({**stored, "backend": backend})
+
+
+def write_split(stage: Stage, run_id: str, split: Mapping[Split, Sequence[str]]) -> None:
+    """Keep which case was what."""
+    text = json.dumps({name.value: list(ids) for name, ids in split.items()}, indent=2)
+    stage.write(f"runs/{run_id}/split.json", text.encode())
+
+
+def read_split(stage: Stage, run_id: str) -> dict[Split, list[str]]:
+    """Which case was what in a run."""
+    stored = json.loads(stage.read(f"runs/{run_id}/split.json"))
+    return {Split(name): ids for name, ids in stored.items()}
+
+
+def write_audit(
+    stage: Stage, run_id: str, *, config: Config, cases: Sequence[Case], model: str = ""
+) -> None:
+    """Keep who started what, when, on which inputs. A run that is resumed has several lines."""
+    inputs = "".join(sorted(case.fingerprint for case in cases))
+    line = {
+        "who": _user(),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([sys.argv[0].rsplit("/", 1)[-1], *sys.argv[1:]]),
+        "config_sha256": _sha256(config.model_dump_json()),
+        "model_sha256": model,
+        "inputs_sha256": _sha256(inputs),
+        "cases": len(cases),
+        "environment": environment(),
+    }
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    stage.write(f"runs/{run_id}/audit/{name}.json", json.dumps(line, indent=2).encode())
+
+
+def environment() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    versions = {"python": ".".join(str(n) for n in sys.version_info[:3])}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def stopped(run_id: str, command: str) -> RunError:
+    """What a run says that the user stopped."""
+    msg = "the run was stopped; what is done is kept"
+    return RunError(msg, mend=f"go on with 'lungreg {command} --resume {run_id}'")
+
+
+def provenance(run_id: str, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Where a result came from, as a page shows it."""
+    shown = {name: str(value) for name, value in facts.items()}
+    versions = environment()
+    made_with = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return {"run": run_id, **shown, "made with": made_with}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,54 @@
+"""What every test stands on: no usage statistics, no window, repeatable examples."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before ray, mlflow and matplotlib are imported anywhere, here or in a child process.
+os.environ.update(
+    RAY_USAGE_STATS_ENABLED="0",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    DO_NOT_TRACK="true",
+    MPLBACKEND="Agg",
+)
+
+import hypothesis
+import pytest
+
+REAL_DATA = "LUNGREG_REAL_DATA"
+
+# Shared cores make single examples slow now and then; the same examples on every machine.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot show, with the reason."""
+    if item.get_closest_marker("gpu") and (reason := _no_gpu()):
+        pytest.skip(reason)
+    if item.get_closest_marker("real") and (reason := _no_real_data()):
+        pytest.skip(reason)
+    if item.get_closest_marker("snowflake"):
+        pytest.importorskip("snowflake.snowpark", reason="needs `pip install lungreg[snowflake]`")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real CT; the test is skipped where there is none."""
+    if reason := _no_real_data():
+        pytest.skip(reason)
+    return Path(os.environ[REAL_DATA])
+
+
+def _no_gpu() -> str:
+    import torch
+
+    return "" if torch.cuda.is_available() else "torch sees no CUDA device"
+
+
+def _no_real_data() -> str:
+    folder = os.environ.get(REAL_DATA)
+    if not folder:
+        return f"{REAL_DATA} is not set: it names the folder of real CT"
+    return "" if Path(folder).is_dir() else f"{REAL_DATA} names no folder"

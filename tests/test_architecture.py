@@ -1,0 +1,128 @@
+"""The promises that no single module can keep: light imports, layers, names, versions."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import lungreg
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "monai", "ray", "mlflow", "snowflake"}
+LIGHT_MODULES = [
+    "errors",
+    "geometry",
+    "records",
+    "config",
+    "stores",
+    "volumes",
+    "sources",
+    "qc",
+    "backends",
+    "backends.local",
+]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import lungreg",
+        "import sys; sys.argv = ['lungreg', '--help']; from lungreg.cli import main; main()",
+        *[f"import lungreg.{module}" for module in LIGHT_MODULES],
+    ],
+)
+def test_answering_quickly_needs_no_heavy_library(statement: str) -> None:
+    """Importing the package, asking for help and the modules without tensors load no framework."""
+    # Some packages load a namespace into every interpreter: only what comes after counts.
+    report = f"""
+        import atexit, json, sys
+        before = set(sys.modules)
+        loaded = lambda: json.dumps(sorted(set(sys.modules) - before))
+        atexit.register(lambda: print(loaded(), file=sys.stderr))
+        {statement}
+    """
+    code = "\n".join(line.strip() for line in report.splitlines())
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+    assert "lungreg" in loaded
+    assert loaded.isdisjoint(HEAVY), loaded & HEAVY
+
+
+def test_layers_hold() -> None:
+    """Every module is placed in a layer and imports only from below, Ray and Snowflake apart."""
+    pytest.importorskip("importlinter", reason="import-linter belongs to the lint group")
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [linter, "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_public_name_is_hidden_by_a_submodule() -> None:
+    """Importing a submodule binds its name on the package: no public name may be the same."""
+    clashes = {
+        package.__name__: clash
+        for package in _packages(lungreg)
+        if (clash := set(getattr(package, "__all__", ())) & _submodules(package))
+    }
+    assert clashes == {}
+
+
+def test_public_names_answer_twice() -> None:
+    """A public name is the same object before and after everything has been imported."""
+    before = {name: getattr(lungreg, name) for name in lungreg.__all__}
+    for name in _submodules(lungreg):
+        importlib.import_module(f"lungreg.{name}")
+    after = {name: getattr(lungreg, name) for name in lungreg.__all__}
+    assert before
+    assert all(after[name] is before[name] for name in before)
+
+
+def test_version_is_that_of_the_installed_package() -> None:
+    """`lungreg.__version__` is written once, in the metadata."""
+    assert lungreg.__version__ == version("lungreg")
+
+
+def test_every_requirement_is_pinned_within_its_bounds() -> None:
+    """The constraints name a version for all that `pyproject.toml` asks for, and an allowed one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"].values()
+    lines = (ROOT / ".ci" / "constraints.txt").read_text().split()
+    pins = {
+        canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in lines)
+    }
+    asked = [*project["project"]["dependencies"], *(entry for group in groups for entry in group)]
+    requirements = [Requirement(entry) for entry in asked]
+    loose = [
+        str(requirement)
+        for requirement in requirements
+        if not requirement.specifier.contains(pins.get(canonicalize_name(requirement.name), "0"))
+    ]
+    assert requirements
+    assert loose == []
+
+
+def _submodules(package: ModuleType) -> set[str]:
+    return {entry.name for entry in pkgutil.iter_modules(package.__path__)}
+
+
+def _packages(root: ModuleType) -> list[ModuleType]:
+    found = [root]
+    for entry in pkgutil.iter_modules(root.__path__, f"{root.__name__}."):
+        if entry.ispkg:
+            found += _packages(importlib.import_module(entry.name))
+    return found
