@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import UTC, datetime
 
@@ -9,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.geometry import Grid, Shape
-from lungreg.records import CaseResult, Split
+from lungreg.records import CaseResult, Split, Status, Verdict
 from lungreg.registration import PairImages
 
 FINISHED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+ODD = "a \"b\" <i>#1%</i> 'Åsa' 肺"
+"""A case id that must stay text and lead to its file."""
 _HALF_WIDTH_MM = 160.0
 _LUNG_CENTRE_MM = 68.0
 
@@ -69,6 +72,30 @@ def phantom_result(case_id: str = "case_001", **metrics: float | None) -> CaseRe
         finished_at=FINISHED,
         **metrics,  # type: ignore[arg-type]
     )
+
+
+def phantom_cohort() -> list[CaseResult]:
+    """Passing, warned, failing and failed cases in two splits, some without landmarks."""
+    verdicts = [Verdict.PASS, Verdict.WARN, Verdict.FAIL]
+    rows = [
+        dataclasses.replace(
+            phantom_result(
+                f"case_{k}", tre_mm=None if k % 4 == 3 else 100.0 / k, dice_score=0.9 + k / 200
+            ),
+            verdict=verdicts[k % 3],
+            split=Split.TEST if k % 2 else Split.TRAIN,
+        )
+        for k in range(1, 12)
+    ]
+    odd = phantom_result(ODD, tre_mm=3.0, dice_score=0.9)
+    lost = dataclasses.replace(
+        phantom_result("lost"),
+        status=Status.FAILED,
+        verdict=Verdict.FAIL,
+        error_code="unreadable_file",
+        error_message="got </script> instead",
+    )
+    return [*rows, odd, lost]
 
 
 def polylines(path: str) -> list[NDArray[np.float64]]:

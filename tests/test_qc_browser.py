@@ -15,8 +15,8 @@ import pytest
 from lungreg.config import Quality
 from lungreg.qc.case_page import extract_panel, render_case
 from lungreg.qc.cohort_page import choose_panels, render_cohort
-from lungreg.records import Split, Status, Verdict
-from tests.qc_phantom import phantom_case, phantom_result
+from lungreg.records import Status
+from tests.qc_phantom import ODD, phantom_case, phantom_cohort, phantom_result
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the browser test needs `pip install playwright`"
@@ -33,7 +33,6 @@ QUIET = (
     *("--disable-background-networking", "--disable-component-update"),
 )
 LONG_COHORT = 2_000
-ODD = "a \"b\" <i>#1%</i> 'Åsa' 肺"
 
 
 @pytest.fixture(scope="module")
@@ -67,27 +66,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def results():
-    """Passing, warned, failing and failed cases in two splits, some without landmarks."""
-    verdicts = [Verdict.PASS, Verdict.WARN, Verdict.FAIL]
-    rows = [
-        dataclasses.replace(
-            phantom_result(
-                f"case_{k}", tre_mm=None if k % 4 == 3 else 100.0 / k, dice_score=0.9 + k / 200
-            ),
-            verdict=verdicts[k % 3],
-            split=Split.TEST if k % 2 else Split.TRAIN,
-        )
-        for k in range(1, 12)
-    ]
-    odd = phantom_result(ODD, tre_mm=3.0, dice_score=0.9)
-    lost = dataclasses.replace(
-        phantom_result("lost"),
-        status=Status.FAILED,
-        verdict=Verdict.FAIL,
-        error_code="unreadable_file",
-        error_message="got </script> instead",
-    )
-    return [*rows, odd, lost]
+    return phantom_cohort()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -262,13 +261,3 @@ def test_a_full_disk_stops_compact_unharmed() -> None:
     with pytest.raises(StoreUnavailableError):
         table.compact()
     assert len(parts(stage)) == 2
-
-
-def test_two_thousand_parts_are_read_within_three_seconds(tmp_path: Path) -> None:
-    """A cohort's rows, one part each, are read while a person waits."""
-    table = make(LocalStage(tmp_path, fsync=False))
-    for number in range(2000):
-        table.append([row(f"{number:04d}", number)])
-    begun = time.monotonic()
-    assert table.read().num_rows == 2000
-    assert time.monotonic() - begun < 3

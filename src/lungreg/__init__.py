@@ -19,19 +19,14 @@ if TYPE_CHECKING:
     from lungreg.config import Config, load_config, parse_config
     from lungreg.errors import LungregError
     from lungreg.records import Case, CaseMetrics, CaseResult, ModelCard
-    from lungreg.workflows import (
-        InferReport,
-        IngestReport,
-        TrainReport,
-        demo,
-        infer,
-        ingest,
-        query_results,
-        report,
-        show,
-        simulate,
-        train,
-    )
+    from lungreg.workflows.demonstration import demo
+    from lungreg.workflows.inference import InferReport, infer
+    from lungreg.workflows.ingestion import IngestReport, ingest
+    from lungreg.workflows.learning import TrainReport, train
+    from lungreg.workflows.queries import query_results
+    from lungreg.workflows.reporting import report
+    from lungreg.workflows.simulating import simulate
+    from lungreg.workflows.viewing import show
 
 __version__ = metadata.version("lungreg")
 
@@ -39,10 +34,14 @@ _HOMES = {
     "lungreg.config": ("Config", "load_config", "parse_config"),
     "lungreg.errors": ("LungregError",),
     "lungreg.records": ("Case", "CaseMetrics", "CaseResult", "ModelCard"),
-    "lungreg.workflows": (
-        *("IngestReport", "InferReport", "TrainReport"),
-        *("demo", "infer", "ingest", "query_results", "report", "show", "simulate", "train"),
-    ),
+    "lungreg.workflows.demonstration": ("demo",),
+    "lungreg.workflows.inference": ("InferReport", "infer"),
+    "lungreg.workflows.ingestion": ("IngestReport", "ingest"),
+    "lungreg.workflows.learning": ("TrainReport", "train"),
+    "lungreg.workflows.queries": ("query_results",),
+    "lungreg.workflows.reporting": ("report",),
+    "lungreg.workflows.simulating": ("simulate",),
+    "lungreg.workflows.viewing": ("show",),
 }
 
 __all__ = [

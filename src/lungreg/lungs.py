@@ -157,8 +157,10 @@ def _enclosed(chest: _Chest) -> BoolArray:
 
 
 def _airways(chest: _Chest, enclosed: BoolArray) -> BoolArray:
-    """Trachea and main bronchi, roughly: of long stacks of small dark pieces near the middle of
-    the body the one that reaches highest.
+    """Trachea and main bronchi, roughly.
+
+    Small dark pieces of axial slices near the middle of the body form stacks; of the long ones,
+    the airway reaches highest.
     """
     pieces, _ = label(enclosed & (chest.hu < _AIRWAY_BELOW_HU), _IN_AXIAL_SLICE)
     size = np.maximum(np.bincount(pieces.ravel()), 1)

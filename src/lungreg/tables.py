@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from lungreg.errors import NotFoundError, StoreError
 from lungreg.stores import Stage
 
-_READERS = 1
+_READERS = 8
 _MAX_LISTINGS = 20
 _SMALL_PART = 100
 """Rows."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from lungreg.workflows import Progress
+    from lungreg.workflows.runs import Progress
 
 SOME_FAILED = 3
 _PLAIN_WIDTH = 160

@@ -38,9 +38,9 @@ def simulate(
 ) -> None:
     """Make breathing pairs with known truth, from an analytic chest or a real CT."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg import workflows
+        from lungreg.workflows.simulating import simulate as run
 
-        ids = workflows.simulate(
+        ids = run(
             out,
             cases=cases,
             seed=seed,
@@ -66,15 +66,16 @@ def demo(
     """Do the whole main job on simulated pairs: ingest, train, infer, report."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         console.line("loading (a few seconds)")
-        from lungreg import workflows
+        from lungreg.workflows.demonstration import DEMO_CASES, summarise_demo
+        from lungreg.workflows.demonstration import demo as run
 
-        done = workflows.demo(
+        done = run(
             out,
-            cases=cases or workflows.DEMO_CASES,
+            cases=cases or DEMO_CASES,
             on_progress=console.progress,
             on_step=lambda text: console.line(f"-- {text}"),
         )
-        summary = workflows.summarise_demo(done)
+        summary = summarise_demo(done)
         rows = [[name, before, after] for name, before, after in summary]
         console.table("Test pairs", ("mean of", "aligned", "registered"), rows)
         console.line(f"done in {done.seconds:.0f} s; research use only, not a medical device")

@@ -25,7 +25,7 @@ def doctor(
     """Check versions, devices, Ray, stage, disk and memory, each with a mend."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows import examine
+        from lungreg.workflows.doctor import examine
 
         checks = examine(load_config(config, overrides or ()))
         rows = [[check.name, check.state, check.found, check.mend] for check in checks]

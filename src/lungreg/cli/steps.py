@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lungreg.config import Config
-    from lungreg.workflows import InferReport
+    from lungreg.workflows.inference import InferReport
 
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="A run to go on with.")]
 _ROW_COLUMNS = (
@@ -39,10 +39,10 @@ def ingest(
 ) -> None:
     """Check the pairs of a source and bring them to the stage."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg import workflows
         from lungreg.config import load_config
+        from lungreg.workflows.ingestion import ingest as run
 
-        done = workflows.ingest(load_config(config, overrides or ()), on_progress=console.progress)
+        done = run(load_config(config, overrides or ()), on_progress=console.progress)
         rows = [[row.case_id, "; ".join(row.reasons)] for row in done.rejected]
         if rows:
             console.table("Rejected", ("case", "why"), rows)
@@ -71,10 +71,10 @@ def train(
 ) -> None:
     """Train LocalNet on the stage's cases and register the best epoch."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg import workflows
         from lungreg.config import load_config
+        from lungreg.workflows.learning import train as run
 
-        done = workflows.train(
+        done = run(
             load_config(config, overrides or ()), resume=resume, on_progress=console.progress
         )
         role = " (champion)" if done.champion else ""
@@ -105,14 +105,15 @@ def infer(
 ) -> None:
     """Register the stage's cases with a model of the registry."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg import workflows
         from lungreg.config import load_config
+        from lungreg.workflows.costs import cost_lines
+        from lungreg.workflows.inference import infer as run
 
         settings = _with_cases(load_config(config, overrides or ()), cases)
-        done = workflows.infer(settings, resume=resume, on_progress=console.progress)
+        done = run(settings, resume=resume, on_progress=console.progress)
         _print_rows(console, f"Run {done.run_id}", [dataclasses.asdict(r) for r in done.results])
         _print_means(console, done)
-        for line in workflows.cost_lines(done, settings.cost):
+        for line in cost_lines(done, settings.cost):
             console.line(line)
         console.line(f"next: lungreg report {done.run_id}")
         console.document(
@@ -144,12 +145,12 @@ def results(
 ) -> None:
     """Show, query or export the rows of all runs, also while one is writing."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg import workflows
         from lungreg.config import load_config
+        from lungreg.workflows.queries import export_table, query_results
 
-        answer = workflows.query_results(load_config(config, overrides or ()), sql, run_id=run)
+        answer = query_results(load_config(config, overrides or ()), sql, run_id=run)
         if export is not None:
-            workflows.export_table(answer, export)
+            export_table(answer, export)
             console.line(f"{answer.num_rows} rows written to {export}")
         else:
             _print_answer(console, answer, short=sql is None)
@@ -166,13 +167,13 @@ def report(
 ) -> None:
     """Write one page that says which results of a run can be trusted."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg import workflows
         from lungreg.backends import open_backend
         from lungreg.config import load_config
+        from lungreg.workflows.reporting import report as write_page
 
         settings = load_config(config, overrides or ())
         backend = open_backend(settings.backend)
-        uri = backend.stage.uri(workflows.report(settings, run, backend=backend))
+        uri = backend.stage.uri(write_page(settings, run, backend=backend))
         console.line(f"open {uri}")
         console.document({"run_id": run, "report": uri})
 

@@ -12,18 +12,11 @@ import yaml
 
 from lungreg.backends import open_backend
 from lungreg.config import load_config
-from lungreg.errors import ConfigError, RunError
-from lungreg.geometry import Shape
-from lungreg.pairs import require_same_grid
+from lungreg.errors import RunError
 from lungreg.records import CaseResult, Split, Status
 from lungreg.simulation import (
-    DEFAULT_SHAPE,
-    DEFAULT_SPACING_MM,
-    Anatomy,
-    BreathingSettings,
     simulate_cohort,
 )
-from lungreg.volumes import read_volume
 from lungreg.workflows.inference import InferReport, infer
 from lungreg.workflows.ingestion import ingest
 from lungreg.workflows.learning import TrainReport, train
@@ -140,52 +133,3 @@ def summarise_demo(done: Demo) -> list[tuple[str, float, float]]:
         for name, before, after in pairs
         if rows
     ]
-
-
-def simulate(
-    folder: Path,
-    *,
-    cases: int,
-    seed: int = 0,
-    cutoff_mm: float = 0.0,
-    shape: Shape | None = None,
-    spacing_mm: tuple[float, float, float] | None = None,
-    ct: Path | None = None,
-    mask: Path | None = None,
-) -> list[str]:
-    """Make breathing pairs with known truth in the Zenodo layout.
-
-    Args:
-        folder: Where they go.
-        cases: How many.
-        seed: The same seed gives the same bytes.
-        cutoff_mm: How much of the bases the expiration's field of view cuts off.
-        shape: Voxels of an analytic chest.
-        spacing_mm: Their spacing.
-        ct: A real scan to breathe with instead of the analytic chest; needs its lung mask.
-        mask: The lung mask of `ct`.
-
-    Returns:
-        Their case ids.
-
-    Raises:
-        LungregError: Unreadable scan or mask, or one without the other.
-    """
-    if (ct is None) != (mask is None):
-        msg = "a real scan is simulated with its lung mask"
-        raise ConfigError(msg, got="one without the other", mend="give --from and --mask")
-    anatomy = None
-    if ct is not None and mask is not None:
-        scan, labels = read_volume(ct), read_volume(mask, mask=True)
-        require_same_grid(scan, labels)
-        anatomy = Anatomy(ct=scan.data, mask=labels.data, grid=scan.grid)
-    ids = simulate_cohort(
-        folder,
-        cases=cases,
-        seed=seed,
-        shape=shape or DEFAULT_SHAPE,
-        spacing_mm=spacing_mm or DEFAULT_SPACING_MM,
-        settings=BreathingSettings(cutoff_mm=cutoff_mm),
-        anatomy=anatomy,
-    )
-    return list(ids)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from lungreg.backends import open_backend
 from lungreg.cases import read_cases
 from lungreg.config import Config, parse_config
-from lungreg.errors import ConfigError, ModelError, RunError
+from lungreg.errors import ModelError
 from lungreg.inferencer import InferJob, run_inference
-from lungreg.qc import render_case
+from lungreg.qc.case_page import render_case
 from lungreg.records import Case, CaseResult, ModelCard, Split, Status
 from lungreg.registration import PairImages, RegistrationJob
 from lungreg.stores import Backend
@@ -29,9 +27,6 @@ from lungreg.workflows.runs import (
     write_audit,
     write_config,
 )
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _FROM_CARD = ("preprocessing", "network")
 _NOT_COMPARED = {"augmentation"}
@@ -146,68 +141,6 @@ def with_card(config: Config, card: ModelCard) -> Config:
                 raise ModelError(msg, got=mine, mend=mend)
         raw[section] = stored
     return parse_config(raw)
-
-
-def run_results(backend: Backend, run_id: str) -> list[CaseResult]:
-    """The rows of a run.
-
-    Raises:
-        RunError: The run has none.
-    """
-    rows = backend.results.rows(run_id)
-    if not rows:
-        msg = "a run has results"
-        raise RunError(msg, got=f"none for {run_id!r}", mend="list runs with 'lungreg results'")
-    return rows
-
-
-def query_results(
-    config: Config,
-    sql: str | None = None,
-    *,
-    run_id: str | None = None,
-    backend: Backend | None = None,
-) -> pa.Table:
-    """Rows of all runs as Arrow, those of one run, or the answer to SQL on the table `results`.
-
-    Raises:
-        ConfigError: Both a query and a run.
-        RunError: The run has no results.
-        StoreError: The SQL fails.
-    """
-    backend = backend or open_backend(config.backend)
-    if sql is not None and run_id is not None:
-        msg = "results take a query or a run, not both"
-        raise ConfigError(msg, mend="put WHERE run_id = '...' into the query")
-    if run_id is not None:
-        import pyarrow.compute as pc
-
-        run_results(backend, run_id)
-        return backend.results.query("SELECT * FROM results ORDER BY run_id, case_id").filter(
-            pc.field("run_id") == run_id
-        )
-    return backend.results.query(sql or "SELECT * FROM results ORDER BY run_id, case_id")
-
-
-def export_table(table: pa.Table, target: Path) -> None:
-    """Write an answer as .parquet or .csv.
-
-    Raises:
-        ConfigError: Another suffix.
-        RunError: The file cannot be written.
-    """
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    writers = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
-    if target.suffix not in writers:
-        msg = "an export ends in .parquet or .csv"
-        raise ConfigError(msg, got=repr(target.suffix))
-    try:
-        writers[target.suffix](table, target)
-    except OSError as error:
-        msg = "the export can be written"
-        raise RunError(msg, got=error.strerror or type(error).__name__, where=target) from error
 
 
 def _resumed(backend: Backend, run_id: str, current: Config) -> Config:

@@ -8,11 +8,12 @@ from urllib.parse import quote
 from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.errors import NotFoundError
-from lungreg.qc import choose_panels, extract_panel, render_cohort
+from lungreg.qc.case_page import extract_panel
+from lungreg.qc.cohort_page import choose_panels, render_cohort
 from lungreg.records import CaseResult
 from lungreg.registration import case_folder
 from lungreg.stores import Backend, Stage
-from lungreg.workflows.inference import run_results
+from lungreg.workflows.queries import run_results
 from lungreg.workflows.runs import provenance
 
 

@@ -16,7 +16,7 @@ from lungreg.geometry import Grid, Transform
 from lungreg.pairs import AIR_HU, Pair, read_pair
 from lungreg.preparation import align
 from lungreg.preprocessing import window
-from lungreg.qc import case_figure
+from lungreg.qc.figure import case_figure
 from lungreg.records import CaseResult
 from lungreg.registration import PairImages
 from lungreg.stores import Backend, Stage

@@ -107,21 +107,32 @@ class LocalStage:
         """All files under a folder, without those that a name cannot hold."""
         start = self._source(folder) if folder else self.root
         with reading(folder or self.root):
-            files = [info for info in map(self._info, self._walk(start)) if info is not None]
+            files = list(self._walk(start, f"{folder}/" if folder else ""))
         return sorted(files, key=lambda info: info.name)
 
-    def _walk(self, start: Path) -> Iterator[str]:
-        """Names of the entries under a folder that are no folders."""
-        for folder, _, entries in os.walk(start, onerror=_raise_unless_gone):
-            inside = Path(folder).relative_to(self.root).as_posix()
-            prefix = "" if inside == "." else f"{inside}/"
-            yield from (f"{prefix}{entry}" for entry in entries)
-
-    def _info(self, name: str) -> FileInfo | None:
+    def _walk(self, folder: Path, prefix: str) -> Iterator[FileInfo]:
         try:
-            return None if is_partial(name) else FileInfo(name=name, size=self.size(name))
-        except (DataError, NotFoundError):
+            with os.scandir(folder) as scan:
+                entries = [*scan]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(Path(entry.path), f"{name}/")
+            elif (info := self._info(name, entry)) is not None:
+                yield info
+
+    def _info(self, name: str, entry: os.DirEntry[str]) -> FileInfo | None:
+        """None for what is no file of the stage, or no longer."""
+        if is_partial(name):
             return None
+        try:
+            check_name(name)
+            size = self.size(name) if entry.is_symlink() else entry.stat().st_size
+        except (DataError, NotFoundError, FileNotFoundError):
+            return None
+        return FileInfo(name=name, size=size)
 
     def _open(self, name: str) -> BinaryIO:
         path = self._source(name)
@@ -166,8 +177,3 @@ class LocalStage:
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):
             msg = "a symbolic link on the stage leads to a place on the stage"
             raise UnsafeInputError(msg, mend="copy the files instead", where=name)
-
-
-def _raise_unless_gone(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise error

@@ -1,0 +1,77 @@
+"""Results: the rows of all runs, asked in SQL or exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.errors import ConfigError, RunError
+from lungreg.records import CaseResult
+from lungreg.stores import Backend
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def run_results(backend: Backend, run_id: str) -> list[CaseResult]:
+    """The rows of a run.
+
+    Raises:
+        RunError: The run has none.
+    """
+    rows = backend.results.rows(run_id)
+    if not rows:
+        msg = "a run has results"
+        raise RunError(msg, got=f"none for {run_id!r}", mend="list runs with 'lungreg results'")
+    return rows
+
+
+def query_results(
+    config: Config,
+    sql: str | None = None,
+    *,
+    run_id: str | None = None,
+    backend: Backend | None = None,
+) -> pa.Table:
+    """Rows of all runs as Arrow, those of one run, or the answer to SQL on the table `results`.
+
+    Raises:
+        ConfigError: Both a query and a run.
+        RunError: The run has no results.
+        StoreError: The SQL fails.
+    """
+    backend = backend or open_backend(config.backend)
+    if sql is not None and run_id is not None:
+        msg = "results take a query or a run, not both"
+        raise ConfigError(msg, mend="put WHERE run_id = '...' into the query")
+    if run_id is not None:
+        import pyarrow.compute as pc
+
+        run_results(backend, run_id)
+        return backend.results.query("SELECT * FROM results ORDER BY run_id, case_id").filter(
+            pc.field("run_id") == run_id
+        )
+    return backend.results.query(sql or "SELECT * FROM results ORDER BY run_id, case_id")
+
+
+def export_table(table: pa.Table, target: Path) -> None:
+    """Write an answer as .parquet or .csv.
+
+    Raises:
+        ConfigError: Another suffix.
+        RunError: The file cannot be written.
+    """
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    writers = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
+    if target.suffix not in writers:
+        msg = "an export ends in .parquet or .csv"
+        raise ConfigError(msg, got=repr(target.suffix))
+    try:
+        writers[target.suffix](table, target)
+    except OSError as error:
+        msg = "the export can be written"
+        raise RunError(msg, got=error.strerror or type(error).__name__, where=target) from error
