@@ -7,8 +7,8 @@ Ray and MLflow take minutes to install. A second run only installs the package a
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nox
 from packaging.requirements import Requirement
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 GROUPS = nox.project.dependency_groups(PYPROJECT, "test", "lint")
-TINY_DEMO = ("--cases", "4")
+TINY_DEMO = ("--cases", "5")
 """Arguments of `lungreg demo` that show that an installation works at all."""
 
 
@@ -76,7 +76,8 @@ def gpu(session: nox.Session) -> None:
     if str(answer).split()[-1:] != ["True"]:
         session.skip("the installed torch sees no GPU")
     run(session, "pytest", "-m", "gpu", *session.posargs)
-    run(session, "lungreg", "demo", "--out", f"{session.create_tmp()}/demo", *TINY_DEMO)
+    with TemporaryDirectory() as folder:
+        run(session, "lungreg", "demo", "--out", f"{folder}/demo", *TINY_DEMO)
 
 
 @nox.session(default=False)
@@ -95,20 +96,19 @@ def minimums(session: nox.Session) -> None:
 @nox.session(default=False)
 def build(session: nox.Session) -> None:
     """Wheel and sdist; the wheel works in an environment that holds nothing but itself."""
-    out = Path(session.create_tmp())
-    shutil.rmtree(out / "dist", ignore_errors=True)
     install(session, "build", "virtualenv")
-    pinned = {"PIP_CONSTRAINT": str(CONSTRAINTS)}
-    session.run("python", "-m", "build", "--outdir", f"{out}/dist", env=pinned)
-    (wheel,) = (out / "dist").glob("*.whl")
-    session.run("python", "-m", "virtualenv", "--clear", f"{out}/fresh")
-    python = f"{out}/fresh/bin/python"
-    session.run(python, "-m", "pip", "install", "-c", str(CONSTRAINTS), str(wheel), external=True)
-    session.run(python, "-m", "pip", "check", external=True)
-    command = f"{out}/fresh/bin/lungreg"
-    session.run(command, "--help", external=True)
-    session.run(command, "demo", "--out", f"{out}/demo", *TINY_DEMO, external=True)
-    shutil.rmtree(out / "fresh")
+    with TemporaryDirectory() as folder:
+        out = Path(folder)
+        pinned = {"PIP_CONSTRAINT": str(CONSTRAINTS)}
+        session.run("python", "-m", "build", "--outdir", f"{out}/dist", env=pinned)
+        (wheel,) = (out / "dist").glob("*.whl")
+        session.run("python", "-m", "virtualenv", f"{out}/fresh")
+        pip = (f"{out}/fresh/bin/python", "-m", "pip")
+        session.run(*pip, "install", "-c", str(CONSTRAINTS), str(wheel), external=True)
+        session.run(*pip, "check", external=True)
+        command = f"{out}/fresh/bin/lungreg"
+        session.run(command, "--help", external=True)
+        session.run(command, "demo", "--out", f"{out}/demo", *TINY_DEMO, external=True)
 
 
 def install(session: nox.Session, *packages: str) -> None:

@@ -35,10 +35,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real CT; the test is skipped where there is none."""
+    """The folder of real CT; the test is skipped where none is named."""
     if reason := _no_real_data():
         pytest.skip(reason)
-    return Path(os.environ[REAL_DATA])
+    folder = Path(os.environ[REAL_DATA])
+    if not folder.is_dir():
+        pytest.fail(f"{REAL_DATA} names no folder")
+    return folder
 
 
 def _no_gpu() -> str:
@@ -48,7 +51,5 @@ def _no_gpu() -> str:
 
 
 def _no_real_data() -> str:
-    folder = os.environ.get(REAL_DATA)
-    if not folder:
-        return f"{REAL_DATA} is not set: it names the folder of real CT"
-    return "" if Path(folder).is_dir() else f"{REAL_DATA} names no folder"
+    named = os.environ.get(REAL_DATA)
+    return "" if named else f"{REAL_DATA} is not set: it names the folder of real CT"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
@@ -9,7 +13,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 from lungreg.alignment import initial_alignment
 from lungreg.errors import DataError
 from lungreg.geometry import Grid, apply_affine
-from lungreg.simulation import BreathingSettings, simulate_pair
+from lungreg.simulation import BreathingSettings, simulate_from_ct, simulate_pair
 
 SIZE = (64, 56, 72)
 SPACING_MM = (3.0, 4.0, 5.0)
@@ -275,3 +279,24 @@ class TestAuto:
         noise = [rng.random(SIZE, dtype=np.float32) for _ in range(2)]
         result = aligned((noise[0], grid, None), (noise[1], grid, None), "auto")
         assert "hardly agree" in str(result.warning)
+
+    @pytest.mark.real
+    @pytest.mark.parametrize("masks", [True, False])
+    def test_real_chest_cut_off(self, masks):
+        """On a real chest with 40 mm of the bases cut off, auto is no worse than the headers."""
+        if "LUNGREG_REAL_DATA" not in os.environ:
+            pytest.skip("LUNGREG_REAL_DATA is unset: no real CT here")
+        folder = Path(os.environ["LUNGREG_REAL_DATA"]) / "cip_ct64"
+        image, mask = (nib.load(folder / name) for name in ("ct.nii.gz", "lung_mask.nii.gz"))
+        pair = simulate_from_ct(
+            image.get_fdata(dtype=np.float32),
+            np.asarray(mask.dataobj),
+            Grid(shape=image.shape, affine=image.affine),
+            seed=3,
+            index=2,
+            settings=BreathingSettings(cutoff_mm=40.0),
+        )
+        _, by_headers_mm = aligned_breath(pair, "world", masks=masks)
+        result, error_mm = aligned_breath(pair, "auto", masks=masks)
+        assert result.kind in ("world", "masks")
+        assert error_mm <= by_headers_mm

@@ -147,7 +147,7 @@ def test_rows_of_a_later_version_are_refused_in_words(tmp_path: Path) -> None:
 
 
 def test_two_thousand_parts_are_read_within_three_seconds(tmp_path: Path) -> None:
-    """A cohort's rows, one part each, are read while a person waits (CPU time: cores are shared)."""
+    """A cohort's rows, one part each, are read while a person waits; CPU time, cores are shared."""
     table = ParquetResultTable(LocalStage(tmp_path, fsync=False))
     table.write([FULL])
     (first,) = table.stage.list()

@@ -67,12 +67,11 @@ def test_phantom(phantom):
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "SPL", "AIR"])
 def test_any_orientation(phantom, codes):
     """The order, direction and a tilt of the axes make no difference."""
-    hu, truth, grid = phantom
+    hu, _, grid = phantom
     array, other = turned(hu, grid, codes, tilt_deg=12.0)
     expected, _ = turned(segment_lungs(hu, grid), grid, codes)
     assert "".join(nib.aff2axcodes(other.affine)) == codes
     np.testing.assert_array_equal(segment_lungs(array, other), expected)
-    assert truth.any()
 
 
 @pytest.mark.parametrize("rows", [slice(14, 60), slice(0, 40), slice(20, 42)])

@@ -111,7 +111,7 @@ def test_a_row_that_does_not_fit_is_refused(bad: dict[str, Any], words: str) -> 
     assert parts(stage) == []
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5), st.integers(0, 9))))
 def test_the_latest_row_of_a_key_counts(entries: list[tuple[str, int, int]]) -> None:
     """Whatever the parts and their order, compacted or not: the latest row, of ties the larger."""

@@ -239,9 +239,11 @@ def _listed(cases: Sequence[Case], spec: SplitSpec) -> dict[Split, list[str]]:
     known = {case.case_id: case for case in cases}
     named = [case_id for ids in split.values() for case_id in ids]
     unknown = [case_id for case_id in named if case_id not in known]
-    if unknown or len(named) != len(set(named)):
+    twice = [case_id for case_id in set(named) if named.count(case_id) > 1]
+    if unknown or twice:
         msg = "data.split names each case once and only cases on the stage"
-        raise ConfigError(msg, got=f"{len(unknown)} unknown", where=", ".join(unknown[:5]))
+        got = f"{len(unknown)} unknown, {len(twice)} twice"
+        raise ConfigError(msg, got=got, where=", ".join(sorted([*unknown, *twice])[:5]))
     home = {known[case_id].group: name for name, ids in split.items() for case_id in ids}
     for name, ids in split.items():
         groups = {known[case_id].group for case_id in ids} - {None}

@@ -17,6 +17,13 @@ import torch
 from lungreg.errors import NotFoundError, RunError
 from lungreg.stores import Stage
 
+_MEND = "train again, or restore the file"
+_UNREADABLE = (
+    *(NotFoundError, RuntimeError, UnpicklingError, EOFError, OSError),
+    *(ValueError, KeyError, IndexError, AttributeError, TypeError),
+)
+"""A damaged pickle can fail at any step of unpickling."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pointer:
@@ -65,20 +72,27 @@ class Checkpoints:
         try:
             buffer = io.BytesIO(self.stage.read(pointer.name))
             state: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
-        except (NotFoundError, RuntimeError, UnpicklingError, EOFError) as error:
+        except _UNREADABLE as error:
             msg = "a checkpoint on the stage can be read"
-            mend = "train again, or restore the file"
-            raise RunError(msg, got=type(error).__name__, mend=mend, where=pointer.name) from error
+            raise RunError(msg, got=type(error).__name__, mend=_MEND, where=pointer.name) from error
         return state
 
     def pointers(self) -> dict[str, Pointer]:
-        """The pointers that exist, by name."""
+        """The pointers that exist, by name.
+
+        Raises:
+            RunError: One of them is damaged.
+        """
         found = {}
         for which in ("last", "best"):
+            name = self._pointer(which)
             try:
-                found[which] = Pointer(**json.loads(self.stage.read(self._pointer(which))))
+                found[which] = Pointer(**json.loads(self.stage.read(name)))
             except NotFoundError:
                 continue
+            except (ValueError, TypeError) as error:
+                msg = "a checkpoint's pointer is JSON with name and epoch"
+                raise RunError(msg, got="something else", mend=_MEND, where=name) from error
         return found
 
     @property

@@ -105,7 +105,7 @@ class Resampled:
     """A moving volume on the fixed grid."""
 
     values: NDArray[Any]
-    """(X, Y, Z), in the type of the moving array."""
+    """(X, Y, Z), in the type of the moving array; integers are rounded."""
     outside: NDArray[np.bool_]
     """(X, Y, Z), True where the transform leaves the moving volume."""
 
@@ -150,6 +150,7 @@ def resample(
             points += torch.einsum("kl,lxyz->kxyz", vector, part)
         beyond = ((points < -0.5) | (points > limit)).any(dim=0)
         slab = sample(source[None, None], points[None], mode=mode)[0, 0]
+        slab = slab if moving.dtype.kind == "f" else slab.round()
         values[start:stop] = torch.where(beyond, outside_value, slab).cpu().numpy()
         outside[start:stop] = beyond.cpu().numpy()
     return Resampled(values=values, outside=outside)

@@ -159,6 +159,10 @@ def _step(
         if loss is not None:
             learner.scaler.scale(loss).backward()
         values = _sums(terms)
+    if not any(counts.values()):
+        return values
+    # A worker without a case scales nothing, but steps with the others: the scaler must know.
+    learner.scaler.scale(torch.zeros((), device=learner.device))
     _sum_gradients(learner.network, workers)
     learner.scaler.step(learner.optimizer)
     learner.scaler.update()

@@ -72,7 +72,7 @@ def lungs_of(pair: Pair) -> tuple[BoolArray, str]:
 
 
 def _overlap(pair: Pair, images: OnFixedGrid) -> dict[str, Any]:
-    if images.fixed_mask is None or images.warped_mask is None:
+    if images.fixed_mask is None or images.warped_mask is None or not images.fixed_mask.any():
         return {}
     moved = {
         "dice_score": images.warped_mask,

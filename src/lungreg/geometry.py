@@ -59,7 +59,8 @@ class Grid:
             raise DataError(msg, got=shape)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             msg = "an affine is a finite 4 x 4 matrix"
-            raise DataError(msg, got=affine.shape, mend="write the file again with a valid header")
+            got = "NaN or infinity" if affine.shape == (4, 4) else f"shape {affine.shape}"
+            raise DataError(msg, got=got, mend="write the file again with a valid header")
         if abs(np.linalg.det(affine[:3, :3])) < _MIN_DETERMINANT_MM3:
             msg = "an affine must be invertible, with no spacing of zero"
             raise DataError(msg, got="a singular one", mend="repair the header's spacing")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +65,7 @@ def take_in(
     files = tuple(
         _put(stage, role, source.case_id, data) for role, data in _stage_bytes(source, checked)
     )
+    _remove(stage, source.case_id, keep={file.role for file in files})
     row = ManifestRow(
         case_id=source.case_id,
         verdict=Verdict.WARN if checked.warnings else Verdict.PASS,
@@ -183,8 +184,7 @@ def _is_unchanged(stage: Stage, known: ManifestRow, digest: str, group: str | No
 def _rejected(stage: Stage, source: SourceCase, error: LungregError, group: str | None) -> Intake:
     if not isinstance(error, DataError):
         raise error
-    for name in STAGE_NAMES.values():
-        stage.delete(name.format(source.case_id))
+    _remove(stage, source.case_id, keep=set())
     row = ManifestRow(
         case_id=source.case_id,
         verdict=Verdict.REJECT,
@@ -193,6 +193,13 @@ def _rejected(stage: Stage, source: SourceCase, error: LungregError, group: str 
         checked_at=datetime.now(UTC),
     )
     return Intake(row=row, uploaded=0)
+
+
+def _remove(stage: Stage, case_id: str, *, keep: Collection[str]) -> None:
+    """Delete what an earlier ingest brought of a case, but for some roles."""
+    for role, name in STAGE_NAMES.items():
+        if role not in keep:
+            stage.delete(name.format(case_id))
 
 
 def _require_no_problem(source: SourceCase) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -16,7 +19,9 @@ from numpy.typing import NDArray
 
 from lungreg.alignment import InitialAlignment, initial_alignment
 from lungreg.config import Alignment, Preprocessing
+from lungreg.errors import DataError
 from lungreg.geometry import Grid
+from lungreg.lungs import segment_lungs
 from lungreg.pairs import Pair, read_pair
 from lungreg.preprocessing import PreparedPair, prepare_pair, window
 from lungreg.records import Case
@@ -31,19 +36,23 @@ _TENSORS = (
 def align(pair: Pair, settings: Preprocessing, mode: Alignment | None = None) -> InitialAlignment:
     """The initial alignment `A` of a pair.
 
+    Where a mask is missing, the lungs are segmented by threshold: without lungs, boxes of the
+    scans are all there is to align by.
+
     Args:
         pair: The case.
         settings: Its intensity window, and the choice of `A`.
         mode: Another choice of `A`.
     """
+    chosen = mode or settings.alignment
     return initial_alignment(
         window(pair.fixed_hu, settings.hu_window),
         pair.fixed.grid,
         window(pair.moving_hu, settings.hu_window),
         pair.moving.grid,
-        fixed_mask=_positive(pair.fixed_mask),
-        moving_mask=_positive(pair.moving_mask),
-        mode=mode or settings.alignment,
+        fixed_mask=_lungs(pair.fixed_mask, pair.fixed_hu, pair.fixed.grid, chosen),
+        moving_mask=_lungs(pair.moving_mask, pair.moving_hu, pair.moving.grid, chosen),
+        mode=chosen,
     )
 
 
@@ -78,7 +87,7 @@ class PreparedCases:
         file = self.folder / f"{self._key(case)}.npz"
         try:
             return _read(file)
-        except (OSError, ValueError, EOFError, KeyError):
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile, DataError):
             pair = prepare_case(self.stage, case, self.settings)
             self._keep(file, pair)
             return pair
@@ -89,26 +98,39 @@ class PreparedCases:
 
     def _key(self, case: Case) -> str:
         settings = self.settings.model_dump_json(exclude={"augmentation"})
-        return hashlib.sha256(f"{case.fingerprint}{settings}".encode()).hexdigest()
+        return hashlib.sha256(f"{case}{settings}".encode()).hexdigest()
 
     def _keep(self, file: Path, pair: PreparedPair) -> None:
         arrays = _arrays(pair)
         size = sum(array.nbytes for array in arrays.values())
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        held = sum(entry.stat().st_size for entry in self.folder.glob("*.npz"))
-        if held + size > self.cache_gb * 1e9:
-            return
         partial = file.with_suffix(f".{os.getpid()}.partial")
         try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            held = sum(entry.stat().st_size for entry in self.folder.glob("*.npz"))
+            if held + size > self.cache_gb * 1e9 or not self._is_private():
+                return
             with partial.open("wb") as stream:
                 np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub: bool keyword
             partial.replace(file)
         except OSError:
-            partial.unlink(missing_ok=True)
+            # Without a cache, say on a full disk, cases are prepared again each time.
+            with suppress(OSError):
+                partial.unlink()
+
+    def _is_private(self) -> bool:
+        """Whether the folder is this user's own: its name can be guessed on a shared machine."""
+        status = self.folder.lstat()
+        is_open = stat.S_IMODE(status.st_mode) & 0o077
+        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not is_open
 
 
-def _positive(mask: NDArray[Any] | None) -> NDArray[np.bool_] | None:
-    return None if mask is None else np.asarray(mask > 0)
+def _lungs(
+    mask: NDArray[Any] | None, hu: NDArray[np.float32], grid: Grid, mode: Alignment
+) -> NDArray[np.bool_] | None:
+    if mode not in ("auto", "masks"):
+        return None
+    labels = segment_lungs(hu, grid) if mask is None else mask
+    return np.asarray(labels > 0) if (labels > 0).any() else None
 
 
 def _arrays(pair: PreparedPair) -> dict[str, NDArray[Any]]:

@@ -136,16 +136,14 @@ def _resize(
     hu: NDArray[np.float32], affine: FloatArray, grid: Grid, settings: Preprocessing
 ) -> Tensor:
     chain = Compose([_window(*settings.hu_window), _onto(grid, "bilinear")])
-    result: Any = chain(_meta(hu, affine))
-    return torch.as_tensor(result.as_tensor()).clamp_(0, 1)
+    return _plain(chain(_meta(hu, affine))).clamp_(0, 1)
 
 
 def _resize_mask(mask: NDArray[Any] | None, affine: FloatArray, grid: Grid) -> Tensor | None:
     if mask is None:
         return None
     lungs = (mask > 0).astype(np.float32)
-    result: Any = _onto(grid, "nearest")(_meta(lungs, affine))
-    return torch.as_tensor(result.as_tensor()).round().to(torch.uint8)
+    return _plain(_onto(grid, "nearest")(_meta(lungs, affine))).round().to(torch.uint8)
 
 
 @cache
@@ -177,8 +175,7 @@ def _moved(image: Tensor, matrix: FloatArray | None, mode: str) -> Tensor:
     if matrix is None:
         return image
     transform = Affine(affine=matrix, padding_mode="zeros", mode=mode, image_only=True)
-    result: Any = transform(image)
-    return torch.as_tensor(result.as_tensor() if isinstance(result, MetaTensor) else result)
+    return _plain(transform(image))
 
 
 def _moved_mask(mask: Tensor | None, matrix: FloatArray | None) -> Tensor | None:
@@ -199,9 +196,14 @@ def _intensity(image: Tensor, settings: Augmentation, rng: np.random.RandomState
     sigma, noise_seed = rng.uniform(), int(rng.randint(2**31 - 1))
     if settings.blur_sigma is not None:
         low, high = settings.blur_sigma
-        image = torch.as_tensor(GaussianSmooth(sigma=low + sigma * (high - low))(image))
+        image = _plain(GaussianSmooth(sigma=low + sigma * (high - low))(image))
     if settings.noise_std is not None:
         noise = RandGaussianNoise(prob=1.0, std=settings.noise_std, sample_std=False)
         noise.set_random_state(seed=noise_seed)
-        image = torch.as_tensor(noise(image)).clamp(0, 1)
+        image = _plain(noise(image)).clamp(0, 1)
     return image
+
+
+def _plain(image: Any) -> Tensor:
+    """Without MONAI's metadata, which would slow every operation that follows."""
+    return torch.as_tensor(image.as_tensor() if isinstance(image, MetaTensor) else image)

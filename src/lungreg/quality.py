@@ -9,15 +9,16 @@ from lungreg.records import CaseMetrics, Verdict
 def judge(metrics: CaseMetrics, thresholds: Quality) -> Verdict:
     """The verdict of a registered case: the worst that any of its metrics gives.
 
-    A metric that the case does not have is not judged; correlation inside the lungs is always
-    there.
+    A metric that the case does not have is not judged, but for the correlation inside the lungs:
+    it is missing only where an image is constant there, which no good registration leaves.
     """
+    ncc = -1.0 if metrics.ncc is None else metrics.ncc
     verdicts = [
         _below(metrics.dice_score, warn=thresholds.dice_warn, fail=thresholds.dice_fail),
         _above(metrics.tre_mm, warn=thresholds.tre_warn_mm, fail=thresholds.tre_fail_mm),
         _above(metrics.fold_pct, warn=thresholds.fold_warn_pct, fail=thresholds.fold_fail_pct),
         _above(metrics.outside_fov_pct, warn=thresholds.outside_fov_warn_pct, fail=None),
-        _below(metrics.ncc, warn=None, fail=thresholds.ncc_fail),
+        _below(ncc, warn=None, fail=thresholds.ncc_fail),
     ]
     order = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
     return max(verdicts, key=order.index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lungreg.checkpoints import Checkpoints
 from lungreg.config import Config
 from lungreg.epoch import Learner, Workers, error_of, train_epoch, validate
-from lungreg.errors import NotFoundError
+from lungreg.errors import DataError, NotFoundError
 from lungreg.network import build_network, load_weights
 from lungreg.preparation import PreparedCases
 from lungreg.records import Case, Split
@@ -49,6 +50,10 @@ def run_epochs(
     """Train to the last epoch, from the last checkpoint on the stage if there is one.
 
     Every worker calls this; the first one writes checkpoints, history and curves to the stage.
+
+    Raises:
+        DataError: A case cannot be prepared, or none has what the loss needs.
+        RunError: The checkpoint to go on from cannot be read.
     """
     config, checkpoints = job.config, job.checkpoints
     torch.manual_seed(config.seed)
@@ -57,6 +62,8 @@ def run_epochs(
     history: History = list(state["history"])
     if state["epoch"]:
         _restore(state, learner, scheduler)
+        if workers.rank == 0:
+            write_history(job.stage, job.run_id, history)
     prepared = PreparedCases(
         stage=job.stage,
         settings=config.preprocessing,
@@ -96,9 +103,13 @@ def read_history(stage: Stage, run_id: str) -> History:
 
 
 def validation_error(metrics: Mapping[str, float]) -> float:
-    """The error that decides which epoch is best: on the validation cases where there are any."""
+    """The error that decides which epoch is best: on the validation cases where there are any.
+
+    What is not a number is worse than any.
+    """
     validated = {k.removeprefix("val_"): v for k, v in metrics.items() if k.startswith("val_")}
-    return error_of(validated) if validated else metrics["loss"]
+    error = error_of(validated) if validated else metrics["loss"]
+    return error if math.isfinite(error) else math.inf
 
 
 def _history_name(run_id: str) -> str:
@@ -112,6 +123,9 @@ def _one_epoch(
     metrics = train_epoch(
         learner, job.cases[Split.TRAIN], prepared.load, config, epoch=epoch, workers=workers
     )
+    if "loss" not in metrics:
+        msg = "some training case has the masks or landmarks that the loss needs"
+        raise DataError(msg, got="none", mend="give loss.mutual_information a weight")
     if job.cases[Split.VAL]:
         found = validate(
             learner.network,

@@ -17,37 +17,9 @@ from lungreg.errors import (
     NotFoundError,
     UnreadableFileError,
 )
-from lungreg.stores import MAX_NAME_BYTES, FileInfo, Stage
+from lungreg.stores import FileInfo, Stage
+from tests.contracts.names import BAD_NAMES, ODD_NAMES
 from tests.contracts.processes import create_all, race, start_python
-
-ODD_NAMES = [
-    "plain.txt",
-    "with space/and 'quotes' \"double\".txt",
-    "ünïcödé/肺/файл.nii.gz",
-    "wild*card/[1]/what?.txt",
-    "tilde~/~home",
-    "percent%20/#hash&amp;=+;$x",
-    "semi:colon::two",
-    "-dash/--force",
-    ".hidden/.file",
-    "trailing space /dot.",
-    "n" * MAX_NAME_BYTES,
-]
-BAD_NAMES = [
-    "",
-    "/absolute",
-    "a//b",
-    "a/",
-    "./a",
-    "a/../b",
-    "..",
-    "back\\slash",
-    "line\nbreak",
-    "nul\0",
-    "lone\udc80surrogate",
-    "n" * (MAX_NAME_BYTES + 1),
-    "肺" * MAX_NAME_BYTES,
-]
 
 
 class StageContract:

@@ -1,4 +1,4 @@
-"""How well two scans agree under an affine, judged on about 6 mm."""
+"""How well two scans agree under an affine, judged on about 8 mm."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scipy.ndimage import binary_dilation, map_coordinates
 
 from lungreg.alignment.scan import Scan
 from lungreg.coarsening import block_mean, block_sizes
-from lungreg.geometry import FloatArray, Grid, apply_affine
+from lungreg.geometry import FloatArray, Grid, Shape
 
-_SPACING_MM = 6.0
-_AROUND_LUNGS_VOX = 3
+_SPACING_MM = 8.0
+_AROUND_LUNGS_VOX = 2
 _LOST_OVERLAP_WEIGHT = 0.25
 
 Volume = NDArray[np.float32]
@@ -24,6 +24,8 @@ Volume = NDArray[np.float32]
 class _Coarse:
     image: Volume
     grid: Grid
+    extent: tuple[float, ...]
+    """How many coarse voxels the scan itself fills along each axis."""
     lungs: Volume | None
     """Share of lung in each voxel."""
 
@@ -46,14 +48,13 @@ def agreement(fixed: Scan, moving: Scan, candidates: Mapping[str, FloatArray]) -
     where = np.ones(coarse.grid.size, dtype=bool)
     if coarse.lungs is not None:
         where = binary_dilation(coarse.lungs > 0.3, iterations=_AROUND_LUNGS_VOX).ravel()
-    voxels = np.indices(coarse.grid.shape).reshape(3, -1).T.astype(np.float64)
-    points_ras = coarse.grid.to_world(voxels)
     overlaps, scores = {}, {}
     for name, affine in candidates.items():
-        carried_ras = apply_affine(affine, points_ras)
-        inside = moving.grid.contains(carried_ras)
+        matrix = np.linalg.inv(coarse_moving.grid.affine) @ affine @ coarse.grid.affine
+        places = _places(matrix, coarse.grid.shape)
+        beyond = np.array(coarse_moving.extent)[:, None] - 0.5
+        inside = np.asarray(((places >= -0.5) & (places <= beyond)).all(axis=0))
         overlaps[name] = float(inside[where].mean())
-        places = coarse_moving.grid.to_voxel(carried_ras).T
         scores[name] = _score(coarse, coarse_moving, places, where, inside)
     most = max(overlaps.values())
     return {
@@ -66,7 +67,14 @@ def _coarse(scan: Scan) -> _Coarse:
     blocks = block_sizes(scan.grid, _SPACING_MM)
     image, grid = block_mean(scan.image, scan.grid, blocks)
     lungs = None if scan.lungs is None else block_mean(scan.lungs, scan.grid, blocks)[0]
-    return _Coarse(image=image, grid=grid, lungs=lungs)
+    extent = tuple(n / block for n, block in zip(scan.grid.shape, blocks, strict=True))
+    return _Coarse(image=image, grid=grid, extent=extent, lungs=lungs)
+
+
+def _places(matrix: FloatArray, shape: Shape) -> FloatArray:
+    """(3, N) where a (4, 4) matrix carries the voxels of a grid."""
+    x, y, z = np.ogrid[tuple(slice(n) for n in shape)]
+    return np.stack([(a * x + b * y + (c * z + d)).ravel() for a, b, c, d in matrix[:3]])
 
 
 def _score(

@@ -19,7 +19,7 @@ from lungreg.coarsening import block_mean, block_sizes
 from lungreg.geometry import FloatArray, Grid
 
 _SPACING_MM = 3.0
-_TAIL_ML = 20.0
+_TAIL_ML = 40.0
 _TAIL_SHARE = 0.05
 _BORDER_MM = 5.0
 
@@ -103,7 +103,7 @@ def _shared(
 
 
 def _ends_mm(lungs: _Lungs, points_mm: FloatArray) -> FloatArray:
-    """(3, 2) where the outermost 20 ml lie on average, at both ends of each direction.
+    """(3, 2) where the outermost 40 ml lie on average, at both ends of each direction.
 
     Steadier than the outermost voxel, finer than a voxel, and, unlike a percentile, not moved by
     what is cut off at the other end.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,12 +11,14 @@ from lungreg.config.section import Section
 
 NAMED_SOURCES = ("simulate", "zenodo-lung-ct")
 """What `ingest.source` may name beside a folder, an archive or a URL."""
+_PARTS = ("train", "val", "test")
 
 
 class LocalBackend(Section):
     """Files in a folder or bucket, rows in Parquet, versions beside them."""
 
     kind: Literal["local"] = "local"
+    """Which backend: "local" needs nothing but this machine or cluster."""
     root: str = "./lungreg-data"
     """Folder, or an fsspec URL such as s3://bucket/lungreg (its driver installed)."""
     tracking: bool = True
@@ -31,7 +33,9 @@ class Pattern(Section):
     moving: str
     """Inspiration scans."""
     fixed_mask: str | None = None
+    """Lungs of the expiration scans."""
     moving_mask: str | None = None
+    """Lungs of the inspiration scans."""
     landmarks: str | None = None
     """CSV of six columns, fixed x y z then moving x y z, in voxels."""
 
@@ -52,6 +56,7 @@ class Ingest(Section):
     simulated_cases: int = Field(default=10, ge=1)
     """How many pairs `source: simulate` makes."""
     layout: Literal["zenodo", "learn2reg", "pattern"] = "zenodo"
+    """How the files of the source are named."""
     pattern: Pattern | None = None
     """Needed by `layout: pattern`."""
     checksum: str | None = None
@@ -79,12 +84,23 @@ class SplitSpec(Section):
     """Which cases a model learns from: shares, lists of case ids, or folds."""
 
     train: float | list[str] = 0.8
+    """Share of the cases, or their ids, that weights are fitted to."""
     val: float | list[str] = 0.2
+    """Likewise, that choose the best epoch."""
     test: float | list[str] = 0.0
     """Never seen by training: the honest figures come from here."""
     folds: int | None = Field(default=None, ge=2)
-    """Cross-validation: the cases fall into this many parts; `fold` is validated on."""
+    """Cross-validation: the cases fall into this many parts instead; `fold` is validated on."""
     fold: int = Field(default=0, ge=0)
+    """Which part is validated on, from 0."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_alone(cls, raw: Any) -> Any:
+        """Where one part is a list, a part left out is empty and not a share."""
+        if isinstance(raw, dict) and any(isinstance(raw.get(key), list) for key in _PARTS):
+            return {**{key: [] for key in _PARTS}, **raw}
+        return raw
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -96,7 +112,12 @@ class SplitSpec(Section):
         if shares and (min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6)):
             msg = f"shares of a split are at least 0 and sum to 1, got {shares}"
             raise ValueError(msg)
-        if self.folds is not None and self.fold >= self.folds:
+        if self.folds is None:
+            return self
+        if not shares or self.test != 0:
+            msg = "split.folds goes without lists and without a test share"
+            raise ValueError(msg)
+        if self.fold >= self.folds:
             msg = f"split.fold counts from 0 to folds - 1, got {self.fold} of {self.folds}"
             raise ValueError(msg)
         return self
@@ -106,5 +127,6 @@ class Data(Section):
     """Which cases, and how many of them memory holds."""
 
     split: SplitSpec = SplitSpec()
+    """Which cases a model learns from."""
     cache_gb: float = Field(default=4.0, ge=0)
-    """Memory for preprocessed cases, per training worker."""
+    """Most that preprocessed cases take of a node's temporary folder, shared by its workers."""

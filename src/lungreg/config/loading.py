@@ -14,6 +14,13 @@ from lungreg.config.run import Config
 from lungreg.errors import ConfigError
 
 DEFAULT_FILE = "lungreg.yaml"
+_WRONG_TYPE = ("_type", "_parsing", "literal_error")
+_UNKNOWN = "unknown key"
+_PLAIN = {
+    "extra_forbidden": _UNKNOWN,
+    "missing": "must be given",
+    "model_type": "must be a mapping",
+}
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -43,15 +50,52 @@ def parse_config(raw: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        lines = [_breach(item) for item in error.errors()]
         msg = "a configuration holds known keys with legal values"
-        mend = "see 'lungreg config schema'"
-        raise ConfigError(msg, got="; ".join(lines), mend=mend) from error
+        got = "; ".join(_breaches(error.errors(), raw))
+        raise ConfigError(msg, got=got, mend="see 'lungreg config schema'") from error
 
 
-def _breach(item: Any) -> str:
-    place = ".".join(str(part) for part in item["loc"]) or "config"
-    return f"{place}: {item['msg'].removeprefix('Value error, ')}"
+def _breaches(items: Sequence[Any], raw: dict[str, Any]) -> list[str]:
+    """One line for each place, however many types pydantic tried there."""
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        found.setdefault(_place(item, raw), []).append(item)
+    outer = {place for place in found if any(inner.startswith(f"{place}.") for inner in found)}
+    return [f"{place}: {_reason(tried)}" for place, tried in found.items() if place not in outer]
+
+
+def _place(item: Any, raw: Any) -> str:
+    """The keys that lead to a breach; pydantic puts its own names of types between them."""
+    parts: list[str] = []
+    for part in item["loc"]:
+        if _holds(raw, part):
+            raw = raw[part]
+        elif item["type"] != "missing":
+            continue
+        parts.append(str(part))
+    return ".".join(parts) or "config"
+
+
+def _holds(raw: Any, part: str | int) -> bool:
+    if isinstance(raw, dict):
+        return part in raw
+    return isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw)
+
+
+def _reason(tried: Sequence[Any]) -> str:
+    """What pydantic says of one place: of a value of the right type, what is wrong with it."""
+    told = [item for item in tried if not item["type"].endswith(_WRONG_TYPE)] or tried
+    reason = " or ".join(_PLAIN.get(item["type"]) or _plain(item["msg"]) for item in told)
+    reason = reason.replace(" or must be ", " or ")
+    value = told[0]["input"]
+    # Numbers alone are shown: a text may be a path or name a patient.
+    is_shown = isinstance(value, int | float) and ", got " not in reason and reason != _UNKNOWN
+    return f"{reason}, got {value}" if is_shown else reason
+
+
+def _plain(text: str) -> str:
+    shorter = text.removeprefix("Value error, ").replace("Input should be", "must be")
+    return shorter.partition(", unable to parse")[0]
 
 
 def _find(path: str | Path | None) -> Path | None:
@@ -115,5 +159,6 @@ def _absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     for section, key in _PATHS:
         value = result.get(section, {}).get(key) if isinstance(result.get(section), dict) else None
         if isinstance(value, str) and "://" not in value and value not in NAMED_SOURCES:
-            result[section] = {**result[section], key: str((folder / value).resolve())}
+            path = (folder / Path(value).expanduser()).resolve()
+            result[section] = {**result[section], key: str(path)}
     return result

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lungreg.config.section import DEVICE, MODEL_NAME, Alignment, Section, Workers
 
@@ -34,6 +34,7 @@ class Preprocessing(Section):
     alignment: Alignment = "auto"
     """Choice of the affine `A` before the network."""
     augmentation: Augmentation = Augmentation()
+    """Random changes of training pairs."""
 
     @field_validator("hu_window")
     @classmethod
@@ -48,8 +49,9 @@ class Network(Section):
     """LocalNet (Hu et al. 2018, MONAI)."""
 
     num_channel_initial: int = Field(default=32, ge=1)
+    """Channels at the full resolution; each level down has twice as many."""
     extract_levels: tuple[int, ...] = (0, 1, 2, 3)
-    """Decoder levels whose fields are summed; the deepest sets the depth. (3,) alone, the
+    """Decoder levels whose fields are averaged; the deepest sets the depth. (3,) alone, the
     published setting, has no decoder."""
     mode: Literal["trilinear", "nearest"] = "trilinear"
     """How levels are enlarged; nearest makes a field constant in blocks."""
@@ -63,6 +65,9 @@ class Network(Section):
     def _levels(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if not value or min(value) < 0 or max(value) > 6 or len(set(value)) != len(value):
             msg = f"extract_levels are different numbers from 0 to 6, got {value}"
+            raise ValueError(msg)
+        if max(value) == 0:
+            msg = "the deepest of extract_levels is at least 1, got 0"
             raise ValueError(msg)
         return value
 
@@ -83,6 +88,14 @@ class Loss(Section):
     landmarks: float = Field(default=0.0, ge=0)
     """Mean landmark distance in mm."""
 
+    @model_validator(mode="after")
+    def _learns_something(self) -> Self:
+        likeness = (self.mutual_information, self.dice, self.lncc, self.landmarks)
+        if not any(likeness):
+            msg = "mutual_information, dice, lncc or landmarks has a weight above 0"
+            raise ValueError(msg)
+        return self
+
 
 class Train(Section):
     """One training run."""
@@ -92,15 +105,19 @@ class Train(Section):
     workers: Workers = "auto"
     """0: in this process, without Ray. auto: one per GPU of the cluster, or one on CPU."""
     epochs: int = Field(default=25, ge=1)
+    """How often training sees every case."""
     batch_size: int = Field(default=2, ge=1)
     """Global, shared by the workers."""
     learning_rate: float = Field(default=1e-4, gt=0)
+    """Of Adam, at the start."""
     plateau_patience: int = Field(default=5, ge=0)
     """Epochs without gain of the validation loss before the rate falls."""
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    """What the rate is multiplied by when it falls."""
     save_every: int = Field(default=5, ge=1)
     """Epochs between kept checkpoints, beside best and last."""
     device: str = Field(default="auto", pattern=DEVICE)
+    """auto (CUDA where there is one), cpu, cuda, cuda:N or mps."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads per worker; null shares all cores."""
     mixed_precision: bool = True

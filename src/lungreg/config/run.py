@@ -15,7 +15,9 @@ class WorkerRange(Section):
     """A pool that grows with the work."""
 
     min: int = Field(default=1, ge=1)
+    """Workers that are kept."""
     max: int = Field(default=4, ge=1)
+    """Most workers at once."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -32,6 +34,7 @@ class Infer(Section):
     """0: a plain loop, without Ray. auto: one per GPU of the cluster, or one per core up to
     four. {min, max}: a pool that grows."""
     model: str = MODEL_NAME
+    """Name of the model in the registry."""
     version: str = Field(default="champion", coerce_numbers_to_str=True)
     """A number, an alias, or "latest"."""
     cases: list[str] | None = None
@@ -39,6 +42,7 @@ class Infer(Section):
     alignment: Alignment | None = None
     """Another choice of `A` than the model was trained with."""
     device: str = Field(default="auto", pattern=DEVICE)
+    """auto (CUDA where there is one), cpu, cuda, cuda:N or mps."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads per worker; null shares the cores."""
     max_attempts: int = Field(default=3, ge=1)
@@ -60,11 +64,17 @@ class Quality(Section):
     """Thresholds of the verdict of a registered case."""
 
     dice_warn: float = Field(default=0.93, ge=0, le=1)
+    """Overlap of the lung masks below which a case warns."""
     dice_fail: float = Field(default=0.88, ge=0, le=1)
+    """Overlap below which it fails."""
     tre_warn_mm: float = Field(default=4.0, ge=0)
+    """Mean landmark error above which a case warns."""
     tre_fail_mm: float = Field(default=8.0, ge=0)
+    """Mean landmark error above which it fails."""
     fold_warn_pct: float = Field(default=0.1, ge=0)
+    """Share of folded voxels in the lungs above which a case warns."""
     fold_fail_pct: float = Field(default=1.0, ge=0)
+    """Share above which it fails."""
     outside_fov_warn_pct: float = Field(default=30.0, ge=0)
     """Share of the fixed scan that the moving one does not show."""
     ncc_fail: float = Field(default=0.3, ge=-1, le=1)
@@ -82,7 +92,9 @@ class Cost(Section):
     """Rates for an estimate of credits; the bill is the provider's."""
 
     credits_per_node_hour: float = Field(gt=0)
+    """What one node costs in an hour."""
     nodes: int = Field(default=1, ge=1)
+    """How many nodes a run holds."""
     as_of: str | None = None
     """Date of the rate."""
 
@@ -91,18 +103,31 @@ class Config(Section):
     """One run."""
 
     backend: LocalBackend = LocalBackend()
+    """Where files, rows and models are kept."""
     seed: int = Field(default=0, ge=0, lt=2**31)
+    """Of everything random: simulation, split, order, augmentation, first weights."""
     ingest: Ingest = Ingest()
+    """What comes onto the stage."""
     data: Data = Data()
+    """Which cases are trained on."""
     preprocessing: Preprocessing = Preprocessing()
+    """From files to network input."""
     network: Network = Network()
+    """The network's shape."""
     loss: Loss = Loss()
+    """What training minimises."""
     train: Train = Train()
+    """How it is trained."""
     infer: Infer = Infer()
+    """How a cohort is registered."""
     refine: Refine = Refine()
+    """Optimisation of each pair after the network."""
     quality: Quality = Quality()
+    """Thresholds of the verdicts."""
     report: Report = Report()
+    """The cohort page."""
     cost: Cost | None = None
+    """Rates for an estimate of credits; null for none."""
 
     @model_validator(mode="after")
     def _size_fits_network(self) -> Self:
@@ -114,6 +139,12 @@ class Config(Section):
                 f"every side of preprocessing.spatial_size divides by {step} "
                 f"(2 to the deepest of network.extract_levels), got {tuple(size)}; "
                 f"the nearest legal size is {legal}"
+            )
+            raise ValueError(msg)
+        if max(size) == step:
+            msg = (
+                f"some side of preprocessing.spatial_size is at least {2 * step}, so that more "
+                f"than one voxel is left at the deepest level, got {tuple(size)}"
             )
             raise ValueError(msg)
         return self

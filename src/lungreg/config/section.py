@@ -16,5 +16,9 @@ class Section(BaseModel):
     """What all sections share: frozen, nothing unknown, documented attributes."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
@@ -61,7 +60,7 @@ def _links(stage: Stage, run_id: str) -> dict[str, str]:
     """Where each case's own page is, seen from the cohort page."""
     base = f"runs/{run_id}/"
     names = [file.name for file in stage.list(f"{base}cases") if file.name.endswith("/qc.html")]
-    return {name.split("/")[-2]: quote(name.removeprefix(base)) for name in names}
+    return {name.split("/")[-2]: name.removeprefix(base) for name in names}
 
 
 def _facts(results: Sequence[CaseResult]) -> Mapping[str, str]:

@@ -1,0 +1,120 @@
+"""A folder with files, configuration and stage, and commands run in it as a user would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lungreg.backends import open_backend
+from lungreg.config import Config, load_config
+from lungreg.stores import Backend
+
+CASES = tuple(f"case_{number:03d}" for number in range(1, 7))
+SETTINGS: dict[str, Any] = {
+    "backend": {"kind": "local", "root": "./stage", "tracking": False},
+    "seed": 3,
+    "ingest": {"source": "./training"},
+    "data": {"split": {"train": list(CASES[:4]), "val": [CASES[4]], "test": [CASES[5]]}},
+    "preprocessing": {"spatial_size": [16, 16, 16]},
+    "network": {"num_channel_initial": 4},
+    "loss": {"dice": 1.0},
+    "train": {
+        "workers": 0,
+        "threads": 1,
+        "epochs": 2,
+        "learning_rate": 1.0e-3,
+        "save_every": 1,
+        "device": "cpu",
+    },
+    "infer": {"workers": 0, "threads": 1, "device": "cpu", "qc": False},
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """One copy of the cohort."""
+
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "lungreg.yaml"
+
+    @property
+    def scans(self) -> Path:
+        return self.folder / "training" / "scans"
+
+    def config(self, *overrides: str) -> Config:
+        return load_config(self.config_file, overrides)
+
+    def backend(self) -> Backend:
+        return open_backend(self.config().backend)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a `lungreg` command in this folder, in a process group of its own."""
+        code = "from lungreg.cli import main; main()"
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def wait_until(
+    happened: Callable[[], bool], process: subprocess.Popen[str], *, timeout_s: float = 90
+) -> None:
+    """Wait for something that a running command does.
+
+    Raises:
+        AssertionError: The command ended first, or took too long.
+    """
+    end = time.monotonic() + timeout_s
+    while not happened():
+        if process.poll() is not None:
+            raise AssertionError(f"ended with {process.returncode}: {process.communicate()}")
+        if time.monotonic() > end:
+            destroy(process)
+            raise AssertionError(f"took longer than {timeout_s} s: {process.communicate()}")
+        time.sleep(0.01)
+
+
+def kill(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """SIGKILL to the command's own process alone; returns what it had started."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate()
+    return children
+
+
+def destroy(process: subprocess.Popen[str]) -> None:
+    """End the command and all that it has started."""
+    for child in kill(process):
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def interrupt(process: subprocess.Popen[str]) -> tuple[float, str, str]:
+    """Ctrl-C: SIGINT to the whole process group; seconds until the end, stdout and stderr."""
+    started = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        destroy(process)
+        raise
+    return time.monotonic() - started, out, err
