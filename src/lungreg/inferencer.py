@@ -20,7 +20,7 @@ from torch import nn
 from lungreg.cluster import Capacity, cluster, require_workers
 from lungreg.config import Infer, WorkerRange
 from lungreg.devices import choose_device, cpu_count, use_threads
-from lungreg.errors import LungregError
+from lungreg.errors import LungregError, RunError
 from lungreg.network import build_network, load_weights
 from lungreg.records import Case, CaseResult, Split, Status, Verdict
 from lungreg.registration import RegistrationJob, Render, register_case
@@ -54,6 +54,7 @@ def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[CaseResult]:
     Raises:
         ModelError: The model cannot be loaded.
         ResourceError: More workers than the cluster has or can grow to.
+        RunError: Worker after worker dies before it has loaded the model.
     """
     if not cases:
         return
@@ -280,13 +281,17 @@ class Pool:
         actor = self._loading.pop(reference)
         try:
             ray.get(reference)
-        except ray.exceptions.RayActorError:
-            self._deaths_in_loading += 1
-            if self._deaths_in_loading >= self._job.settings.max_attempts:
-                raise
-            return
         except ray.exceptions.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, LungregError) else error) from error
+        except ray.exceptions.RayError as error:
+            self._deaths_in_loading += 1
+            if self._deaths_in_loading < self._job.settings.max_attempts:
+                return
+            msg = "a worker of the pool starts and loads the model"
+            mend = "lower infer.workers if memory is short, then go on with --resume"
+            got = f"{self._deaths_in_loading} in a row that died"
+            raise RunError(msg, got=got, mend=mend) from error
+        self._deaths_in_loading = 0
         self._idle.append(actor)
 
     def _finish_case(self, reference: Any, queue: deque[_Work]) -> Iterator[CaseResult]:

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import torch
 from monai.networks.nets.regunet import LocalNet
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from lungreg.config import Network
 from lungreg.errors import ModelError
+from lungreg.records import ModelCard
+
+
+def network_settings(card: ModelCard) -> Network:
+    """The network that a card describes.
+
+    Raises:
+        ModelError: None that this version knows.
+    """
+    try:
+        return Network.model_validate(card.config.get("network", {}))
+    except ValidationError as error:
+        msg = "a model's card describes a network that this version knows"
+        got = "; ".join(item["msg"] for item in error.errors())
+        mend = "install the version of lungreg that trained it, or a later one"
+        raise ModelError(msg, got=got, mend=mend) from error
 
 
 def build_network(settings: Network) -> nn.Module:

@@ -7,6 +7,7 @@ folder with nothing that is needed.
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -113,9 +114,29 @@ def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -
             ),
         )
         try:
-            trainer.fit()
+            with _interruptible():
+                trainer.fit()
         except Exception as error:
             raise _failure(error) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays KeyboardInterrupt.
+
+    `fit` replaces the handler of SIGINT, for good, by one that aborts the training and then ends
+    the whole process with SystemExit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _failure(error: BaseException) -> LungregError:

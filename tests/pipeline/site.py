@@ -84,10 +84,12 @@ def wait_until(
     end = time.monotonic() + timeout_s
     while not happened():
         if process.poll() is not None:
-            raise AssertionError(f"ended with {process.returncode}: {process.communicate()}")
+            msg = f"ended with {process.returncode}: {process.communicate()}"
+            raise AssertionError(msg)
         if time.monotonic() > end:
             destroy(process)
-            raise AssertionError(f"took longer than {timeout_s} s: {process.communicate()}")
+            msg = f"took longer than {timeout_s} s: {process.communicate()}"
+            raise AssertionError(msg)
         time.sleep(0.01)
 
 

@@ -9,10 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungreg.cluster import Capacity
-from lungreg.config import parse_config
 from lungreg.errors import ResourceError
-from lungreg.inferencer import pool_size
 from lungreg.records import CaseMetrics, CaseResult
 from lungreg.stores import Stage
 from lungreg.transform_files import decode_displacement
@@ -66,26 +63,6 @@ def test_the_number_of_threads_changes_almost_nothing(trained: Site) -> None:
         np.testing.assert_allclose(*images, atol=1, rtol=0)
         for name, value in metrics(row).items():
             assert metrics(other)[name] == pytest.approx(value, abs=1e-4), name
-
-
-@pytest.mark.parametrize(
-    ("workers", "cases", "least", "most"),
-    [
-        (4, 100, 4, 4),
-        (4, 1, 1, 1),
-        ("auto", 100, 4, 4),
-        ({"min": 2, "max": 6}, 100, 2, 6),
-        ({"min": 1, "max": 60}, 100, 1, 60),
-        ({"min": 3, "max": 6}, 2, 2, 2),
-    ],
-)
-def test_a_pool_has_no_more_workers_than_cases(
-    workers: object, cases: int, least: int, most: int
-) -> None:
-    """No process is started that would have nothing to do."""
-    settings = parse_config({"infer": {"workers": workers}}).infer
-    size = pool_size(settings, Capacity(cpus=16, gpus=0), cases)
-    assert (size.least, size.most) == (least, most)
 
 
 @pytest.mark.parametrize("workers", ["3", "{min: 3, max: 4}"])

@@ -107,7 +107,7 @@ class Config(Section):
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Of everything random: simulation, split, order, augmentation, first weights."""
     ingest: Ingest = Ingest()
-    """What comes onto the stage."""
+    """Where scans come from and what is taken of them."""
     data: Data = Data()
     """Which cases are trained on."""
     preprocessing: Preprocessing = Preprocessing()
@@ -125,7 +125,7 @@ class Config(Section):
     quality: Quality = Quality()
     """Thresholds of the verdicts."""
     report: Report = Report()
-    """The cohort page."""
+    """What the cohort page shows."""
     cost: Cost | None = None
     """Rates for an estimate of credits; null for none."""
 

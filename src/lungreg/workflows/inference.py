@@ -145,7 +145,7 @@ def with_card(config: Config, card: ModelCard) -> Config:
 
 def _resumed(backend: Backend, run_id: str, current: Config) -> Config:
     """The stored config of a run, with how it is spread taken from the current one."""
-    stored = read_config(backend.stage, run_id, current)
+    stored = read_config(backend.stage, run_id, current, kind="infer")
     explicit = current.infer.model_fields_set & {"workers", "threads", "device", "max_attempts"}
     changes = {name: getattr(current.infer, name) for name in explicit}
     return stored.model_copy(update={"infer": stored.infer.model_copy(update=changes)})
@@ -163,13 +163,15 @@ def _register_all(
     succeeded = {k for k, row in known.items() if row.status is Status.SUCCESS}
     waiting = [case for case in cases if case.case_id not in succeeded]
     done: list[CaseResult] = []
+    before = len(cases) - len(waiting)
+    on_progress(Progress(step="infer", done=before, total=len(cases), note=f"run {run_id}"))
     try:
         for result in run_inference(_job(backend, config, card, run_id), waiting):
             earlier = known[result.case_id].attempt if result.case_id in known else 0
             row = replace(result, attempt=result.attempt + earlier)
             backend.results.write([row])
             done.append(row)
-            on_progress(_told(row, len(cases) - len(waiting) + len(done), len(cases)))
+            on_progress(_told(row, before + len(done), len(cases)))
     except KeyboardInterrupt as error:
         raise stopped(run_id, "infer") from error
     backend.results.compact(run_id)

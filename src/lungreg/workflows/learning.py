@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ from lungreg.cases import read_cases, split_cases
 from lungreg.config import Config, parse_config
 from lungreg.devices import choose_device
 from lungreg.epoch import OneWorker, error_of, validate
-from lungreg.errors import ConfigError, ModelError, NotFoundError, RunError
-from lungreg.network import build_network, load_weights, weights_to_bytes
+from lungreg.errors import ConfigError, ModelError, RunError
+from lungreg.network import build_network, load_weights, network_settings, weights_to_bytes
 from lungreg.preparation import PreparedCases
 from lungreg.records import Case, ModelCard, Split
 from lungreg.stores import Backend
@@ -68,10 +67,15 @@ def train(
     """
     backend = backend or open_backend(config.backend)
     run_id = resume or new_run_id("train")
-    config = read_config(backend.stage, run_id, config) if resume else config
+    if resume is not None:
+        config = read_config(backend.stage, run_id, config, kind="train")
+        if (done := _registered(backend, run_id, config.train.name)) is not None:
+            return _report(backend, run_id, done)
     job = _job(config, backend, run_id, resumed=resume is not None)
-    if (done := _registered(backend, run_id)) is not None:
-        return _report(backend, run_id, done)
+    before = len(read_history(backend.stage, run_id))
+    on_progress(
+        Progress(step="train", done=before, total=config.train.epochs, note=f"run {run_id}")
+    )
     backend.tracker.start(run_id, config.model_dump(include={"seed", "network", "loss", "train"}))
     try:
         run_training(job, on_epoch=_teller(config, on_progress))
@@ -125,9 +129,10 @@ def _initial_weights(config: Config, backend: Backend) -> bytes | None:
         msg = "train.init reads NAME:VERSION"
         raise ConfigError(msg, got=repr(config.train.init))
     card = backend.models.resolve(name, version)
-    if parse_config({"network": card.config["network"]}).network != config.network:
+    stored = network_settings(card)
+    if stored != config.network:
         msg = "a model to fine-tune has the network of the run"
-        mend = f"set network to {json.dumps(card.config['network'])}"
+        mend = f"set network to {stored.model_dump_json()}"
         raise ModelError(msg, got=config.network.model_dump_json(), mend=mend)
     return backend.models.weights(card)
 
@@ -156,8 +161,6 @@ def _register(job: TrainJob, backend: Backend) -> ModelCard:
     card = backend.models.add(_card(job, metrics, weights), weights)
     if job.config.train.promote == "if_better" and _beats_champion(job, backend, metrics):
         backend.models.promote(card.name, card.version)
-    pointer = {"name": card.name, "version": card.version}
-    job.stage.write(_model_name(job.run_id), json.dumps(pointer).encode())
     return card
 
 
@@ -191,28 +194,24 @@ def _beats_champion(job: TrainJob, backend: Backend, metrics: Mapping[str, float
     prepared = PreparedCases(
         stage=job.stage, settings=config.preprocessing, cache_gb=0.0, name=f"{job.run_id}-champion"
     )
-    found = validate(
-        network,
-        job.cases[Split.VAL],
-        prepared.load,
-        config,
-        device=device,
-        workers=OneWorker(),
-    )
+    try:
+        found = validate(
+            network,
+            job.cases[Split.VAL],
+            prepared.load,
+            config,
+            device=device,
+            workers=OneWorker(),
+        )
+    finally:
+        prepared.remove()
     return validation_error(metrics) < error_of(found)
 
 
-def _model_name(run_id: str) -> str:
-    return f"runs/{run_id}/model.json"
-
-
-def _registered(backend: Backend, run_id: str) -> ModelCard | None:
+def _registered(backend: Backend, run_id: str, name: str) -> ModelCard | None:
     """The version that a finished run registered."""
-    try:
-        pointer = json.loads(backend.stage.read(_model_name(run_id)))
-    except NotFoundError:
-        return None
-    return backend.models.resolve(pointer["name"], pointer["version"])
+    cards = (known.card for known in backend.models.list(name))
+    return next((card for card in cards if card.run_id == run_id), None)
 
 
 def _report(backend: Backend, run_id: str, card: ModelCard) -> TrainReport:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lungreg.config import parse_config
 from lungreg.errors import ModelError, RunError
-from lungreg.network import build_network, load_weights
+from lungreg.network import build_network, load_weights, network_settings
 from lungreg.records import ModelCard
 from lungreg.stores import ModelRegistry
 
-_CARD, _WEIGHTS = "card.json", "weights.safetensors"
+_CARD, _WEIGHTS, _HASHES = "card.json", "weights.safetensors", "SHA256SUMS"
+_DAMAGED = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, zlib.error)
+"""What zipfile raises for bytes from anyone; RuntimeError for a password."""
 _MAX_CARD_BYTES = 16 * 2**20
 _MAX_WEIGHTS_BYTES = 4 * 2**30
 
 
 def export_model(models: ModelRegistry, name: str, version: str, target: Path) -> ModelCard:
-    """Write a version as one zip file: weights, card, and the hash of the weights in the card.
+    """Write a version as one zip file: weights, card, and the hashes of both.
 
     Raises:
         NotFoundError: No such model.
@@ -33,8 +36,9 @@ def export_model(models: ModelRegistry, name: str, version: str, target: Path) -
     partial = target.with_name(f".{target.name}.partial")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(_CARD, card.to_json())
-            archive.writestr(_WEIGHTS, weights)
+            members = {_CARD: card.to_json().encode(), _WEIGHTS: weights}
+            for member, data in (*members.items(), (_HASHES, _hashes(members))):
+                archive.writestr(member, data)
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -54,32 +58,39 @@ def import_model(models: ModelRegistry, source: Path, *, name: str | None = None
     Raises:
         ModelError: No export, damaged, or weights that do not fit their card.
     """
-    card, weights = _read(source)
-    found = hashlib.sha256(weights).hexdigest()
-    if found != card.weights_sha256:
-        msg = "the weights of an exported model have the hash that its card names"
-        raise ModelError(msg, got=found[:16], mend="export it again", where=source)
-    config = parse_config({"network": card.config.get("network", {})})
-    load_weights(build_network(config.network), weights)
+    members, hashes = _read(source)
+    if hashes != _hashes(members):
+        msg = f"card and weights of an exported model have the hashes in its {_HASHES}"
+        raise ModelError(msg, got="others", mend="export it again", where=source)
+    card, weights = ModelCard.from_json(members[_CARD]), members[_WEIGHTS]
+    load_weights(build_network(network_settings(card)), weights)
     return models.add(replace(card, name=name or card.name, version=""), weights)
 
 
-def _read(source: Path) -> tuple[ModelCard, bytes]:
+def _read(source: Path) -> tuple[dict[str, bytes], bytes]:
+    """Card and weights by name, and their hashes."""
+    limits = {_CARD: _MAX_CARD_BYTES, _WEIGHTS: _MAX_WEIGHTS_BYTES}
     try:
         with zipfile.ZipFile(source) as archive:
-            card = _member(archive, _CARD, _MAX_CARD_BYTES)
-            weights = _member(archive, _WEIGHTS, _MAX_WEIGHTS_BYTES)
-    except (OSError, KeyError, zipfile.BadZipFile, EOFError) as error:
-        msg = f"an exported model is a zip file with {_CARD} and {_WEIGHTS}"
+            members = {name: _member(archive, name, limit) for name, limit in limits.items()}
+            hashes = _member(archive, _HASHES, _MAX_CARD_BYTES)
+    except (*_DAMAGED, KeyError) as error:
+        msg = f"an exported model is a zip file with {_CARD}, {_WEIGHTS} and {_HASHES}"
         got = type(error).__name__
         raise ModelError(msg, got=got, mend="export it again", where=source) from error
-    return ModelCard.from_json(card), weights
+    return members, hashes
+
+
+def _hashes(members: Mapping[str, bytes]) -> bytes:
+    """Hashes as `sha256sum --check` reads them."""
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in members.items()]
+    return "".join(lines).encode()
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     size = archive.getinfo(name).file_size
     if size > limit:
         msg = f"{name} of an exported model has at most {limit} bytes"
-        raise ModelError(msg, got=size)
+        raise ModelError(msg, got=size, mend="do not trust this file")
     with archive.open(name) as member:
         return member.read(limit)

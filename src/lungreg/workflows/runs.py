@@ -51,17 +51,19 @@ def write_config(stage: Stage, run_id: str, config: Config) -> None:
     stage.write(f"runs/{run_id}/config.json", text.encode())
 
 
-def read_config(stage: Stage, run_id: str, current: Config) -> Config:
+def read_config(stage: Stage, run_id: str, current: Config, *, kind: str) -> Config:
     """The configuration of a run, on the backend of the current one.
 
     Raises:
-        RunError: There is no such run.
+        RunError: There is no such run, or it is of another kind.
     """
+    msg = f"a run to go on with is one that 'lungreg {kind}' has started on this stage"
+    mend = f"its id begins with '{kind}-' and names a folder in runs/ on the stage"
+    if not run_id.startswith(f"{kind}-"):
+        raise RunError(msg, got=repr(run_id), mend=mend)
     try:
         stored = json.loads(stage.read(f"runs/{run_id}/config.json"))
     except NotFoundError as error:
-        msg = "a run to go on with is on the stage"
-        mend = "list them with 'lungreg results'"
         raise RunError(msg, got=repr(run_id), mend=mend) from error
     backend = current.backend.model_dump()
     return parse_config({**stored, "backend": backend})

@@ -1,0 +1,89 @@
+"""What must be right on a GPU, on a tiny grid; skipped where torch sees none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lungreg.config import Config, parse_config
+from lungreg.displacement import jacobian_determinant, resample
+from lungreg.geometry import Grid
+from lungreg.workflows.inference import infer
+from lungreg.workflows.ingestion import ingest
+from lungreg.workflows.learning import train
+from lungreg.workflows.simulating import simulate
+
+pytestmark = pytest.mark.gpu
+
+CUDA = torch.device("cuda")
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four small pairs on a stage."""
+    folder = tmp_path_factory.mktemp("gpu")
+    shape, spacing = (48, 40, 48), (6.4, 6.4, 6.0)
+    simulate(folder / "training", cases=4, seed=3, shape=shape, spacing_mm=spacing)
+    ingest(settings(folder))
+    return folder
+
+
+def settings(folder: Path, *, workers: int = 0, device: str = "auto", epochs: int = 2) -> Config:
+    """A tiny run."""
+    return parse_config(
+        {
+            "backend": {"root": str(folder / "stage"), "tracking": False},
+            "ingest": {"source": str(folder / "training")},
+            "data": {"split": {"train": 0.5, "val": 0.25, "test": 0.25}},
+            "preprocessing": {"spatial_size": [32, 32, 32]},
+            "network": {"num_channel_initial": 4},
+            "loss": {"dice": 1.0, "landmarks": 0.3},
+            "train": {"workers": workers, "epochs": epochs, "device": device},
+            "infer": {"workers": workers, "device": device, "version": "latest"},
+        }
+    )
+
+
+def test_resampling_equals_the_cpu() -> None:
+    """Warped values and Jacobians agree with the CPU's."""
+    rng = np.random.default_rng(0)
+    grid = Grid(shape=(20, 22, 24), affine=np.diag([2.0, 1.5, 3.0, 1.0]))
+    image = rng.normal(size=grid.shape).astype(np.float32)
+    dense = rng.normal(size=(3, *grid.shape)).astype(np.float32)
+    here, there = (
+        resample(image, grid, grid, np.eye(4), dense, device=device) for device in (CPU, CUDA)
+    )
+    np.testing.assert_allclose(here.values, there.values, atol=1e-3)
+    jacobians = [jacobian_determinant(np.eye(4), dense, grid, device=d) for d in (CPU, CUDA)]
+    np.testing.assert_allclose(*jacobians, atol=1e-3)
+
+
+def test_inference_equals_the_cpu(cohort: Path) -> None:
+    """One model registers a case on the GPU as on the CPU, within the network's precision."""
+    train(settings(cohort))
+    on_gpu = infer(settings(cohort, device="cuda")).results
+    on_cpu = infer(settings(cohort, device="cpu")).results
+    for gpu, cpu in zip(on_gpu, on_cpu, strict=True):
+        assert gpu.worker == "cuda-1"
+        assert gpu.tre_mm == pytest.approx(cpu.tre_mm, abs=0.05)
+        assert gpu.dice_score == pytest.approx(cpu.dice_score, abs=0.01)
+
+
+def test_ray_workers_get_a_gpu(cohort: Path) -> None:
+    """Ray Train and the actor pool run on the GPU."""
+    done = train(settings(cohort, workers=1))
+    assert len(done.history) == 2
+    report = infer(settings(cohort, workers=1))
+    assert not report.failed
+    assert report.gpus == 1
+    assert report.gpu_seconds_per_case is not None
+
+
+def test_same_run_twice_gives_the_same_losses(cohort: Path) -> None:
+    """Losses of two runs from one seed differ by less than 1e-3."""
+    losses = [[epoch["loss"] for epoch in train(settings(cohort)).history] for _ in range(2)]
+    np.testing.assert_allclose(losses[0], losses[1], atol=1e-3)

@@ -1,0 +1,82 @@
+"""Records: frozen, complete, and readable after a way through JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from datetime import UTC, datetime
+
+import pytest
+
+from lungreg.errors import ModelError
+from lungreg.records import (
+    RESEARCH_USE,
+    RESULT_COLUMNS,
+    Case,
+    CaseMetrics,
+    CaseResult,
+    ModelCard,
+    Split,
+    Status,
+    Verdict,
+)
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CARD = ModelCard(
+    name="lungs",
+    version="2",
+    config={"network": {"mode": "trilinear"}},
+    metrics={"tre_mm": 1.5},
+    split={"train": ["a"], "val": [], "test": []},
+    created_at=NOW.isoformat(),
+)
+
+
+def test_result_columns_are_the_fields_of_a_result() -> None:
+    """Every field is a column and every column a field, each once."""
+    fields = [field.name for field in dataclasses.fields(CaseResult)]
+    assert sorted(RESULT_COLUMNS) == sorted(fields)
+    assert RESULT_COLUMNS[:2] == ("run_id", "case_id")
+
+
+def test_result_is_metrics_and_more() -> None:
+    """A result takes all metrics by name, and defaults to an unseen success."""
+    metrics = CaseMetrics(dice_score=0.9)
+    result = CaseResult(
+        **dataclasses.asdict(metrics), run_id="r", case_id="c", started_at=NOW, finished_at=NOW
+    )
+    assert (result.dice_score, result.tre_mm) == (0.9, None)
+    assert (result.split, result.status, result.verdict) == (
+        Split.UNSEEN,
+        Status.SUCCESS,
+        Verdict.PASS,
+    )
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+@pytest.mark.parametrize("record", [Case(case_id="c", fixed="f", moving="m"), CARD])
+def test_records_are_frozen(record: object) -> None:
+    """What was recorded stays as it was."""
+    field = dataclasses.fields(record)[0].name  # type: ignore[arg-type]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(record, field, "other")
+
+
+def test_words_are_plain_text() -> None:
+    """Verdict, status and split go into tables and JSON as their words."""
+    assert json.dumps([Verdict.WARN, Status.FAILED, Split.TEST]) == '["warn", "failed", "test"]'
+
+
+def test_card_survives_json() -> None:
+    """A card comes back from its JSON as it was, and says what it is not for."""
+    assert ModelCard.from_json(CARD.to_json()) == CARD
+    assert ModelCard.from_json(CARD.to_json().encode()) == CARD
+    assert json.loads(CARD.to_json())["use"] == RESEARCH_USE
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '{"version": "1"}', '{"name": "x", "y": 1}'])
+def test_what_is_no_card_is_refused(text: str) -> None:
+    """No JSON, no object, a missing name and an unknown field are refused alike."""
+    with pytest.raises(ModelError, match="a model card is a JSON object"):
+        ModelCard.from_json(text)
