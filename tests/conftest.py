@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before ray, mlflow and matplotlib are imported anywhere, here or in a child process.
@@ -42,6 +43,17 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.fail(f"{REAL_DATA} names no folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tiny grids are computed faster without threads that wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def _no_gpu() -> str:

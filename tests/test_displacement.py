@@ -25,6 +25,8 @@ from lungreg.displacement import (
 from lungreg.geometry import Grid, Transform, apply_affine, flip_lps
 from tests.grids import affine_to_sitk, from_sitk, oblique_grid, to_sitk, voxels
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FIXED = oblique_grid((22, 18, 16))
 MOVING = oblique_grid(
     (20, 26, 24),

@@ -11,6 +11,8 @@ from lungreg.config import Network
 from lungreg.errors import ModelError
 from lungreg.network import build_network, load_weights, predict, weights_to_bytes
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PUBLISHED = Network(
     extract_levels=(3,), mode="nearest", norm="batch", out_kernel_initializer="kaiming_uniform"
 )

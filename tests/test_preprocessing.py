@@ -18,6 +18,8 @@ from lungreg.records import Case
 from lungreg.volumes import Stored, Volume
 from tests.grids import blob, centre_of_mass, oblique_grid, voxels
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FIXED = oblique_grid((30, 26, 22), spacing_mm=(2.0, 2.6, 3.2))
 MOVING = oblique_grid(
     (24, 32, 28),
@@ -319,8 +321,8 @@ class TestAugment:
             ).moving[:, 12:20, 12:20, 16:24]
             for other in ({}, {"blur_sigma": (0.5, 1.5)}, {"translation_vox": 2.0})
         ]
-        torch.testing.assert_close(noisy[0], noisy[1], atol=1e-6, rtol=0)
-        torch.testing.assert_close(noisy[0], noisy[2], atol=1e-6, rtol=0)
+        for other in noisy[1:]:
+            torch.testing.assert_close(noisy[0], other, atol=1e-3, rtol=0)
 
     def test_draws_stay_within_their_ranges(self) -> None:
         """No scale, shift or turn beyond what the settings say."""

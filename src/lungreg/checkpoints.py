@@ -71,7 +71,7 @@ class Checkpoints:
             return None
         try:
             buffer = io.BytesIO(self.stage.read(pointer.name))
-            state: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
+            state = _require_mapping(torch.load(buffer, map_location="cpu", weights_only=True))
         except _UNREADABLE as error:
             msg = "a checkpoint on the stage can be read"
             raise RunError(msg, got=type(error).__name__, mend=_MEND, where=pointer.name) from error
@@ -104,3 +104,10 @@ class Checkpoints:
 
     def _point(self, which: str, pointer: Pointer) -> None:
         self.stage.write(self._pointer(which), json.dumps(asdict(pointer)).encode())
+
+
+def _require_mapping(state: Any) -> dict[str, Any]:
+    if not isinstance(state, dict):
+        msg = "a state is a mapping"
+        raise TypeError(msg)
+    return state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from lungreg.volumes import (
     read_volume,
 )
 
+_log = logging.getLogger(__name__)
 _CHUNK = 1 << 20
 
 
@@ -60,11 +62,14 @@ def take_in(
         if known is not None and _is_unchanged(stage, known, digest, group):
             return Intake(row=known, uploaded=0)
         checked = _check(source, max_voxels=max_voxels)
+        contents = list(_stage_bytes(source, checked))
     except LungregError as error:
         return _rejected(stage, source, error, group)
-    files = tuple(
-        _put(stage, role, source.case_id, data) for role, data in _stage_bytes(source, checked)
-    )
+    except Exception as error:  # noqa: BLE001  # one pair never stops the others
+        _log.debug("a pair could not be checked", exc_info=True)
+        msg = "a pair can be checked"
+        return _rejected(stage, source, DataError(msg, got=type(error).__name__), group)
+    files = tuple(_put(stage, role, source.case_id, data) for role, data in contents)
     _remove(stage, source.case_id, keep={file.role for file in files})
     row = ManifestRow(
         case_id=source.case_id,

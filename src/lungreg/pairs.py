@@ -68,6 +68,15 @@ def read_pair(stage: Stage, case: Case, *, max_voxels: int = 1_000_000_000) -> P
         DataError: A file is unreadable, or a mask is not on its scan's grid.
         NotFoundError: A file is missing.
     """
+    try:
+        return _read_pair(stage, case, max_voxels)
+    except DataError as error:
+        if error.where is None:
+            error.where = case.case_id
+        raise
+
+
+def _read_pair(stage: Stage, case: Case, max_voxels: int) -> Pair:
     fixed = decode_scan(stage.read(case.fixed), max_voxels=max_voxels)
     moving = decode_scan(stage.read(case.moving), max_voxels=max_voxels)
     points = None if case.landmarks is None else decode_landmarks(stage.read(case.landmarks))

@@ -145,7 +145,7 @@ def _arrays(pair: PreparedPair) -> dict[str, NDArray[Any]]:
 
 
 def _read(file: Path) -> PreparedPair:
-    with np.load(file, allow_pickle=False) as arrays:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         shape = [int(n) for n in arrays["shape"]]
         tensors = {
             name: torch.from_numpy(arrays[name]) if name in arrays else None for name in _TENSORS

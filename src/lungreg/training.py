@@ -153,7 +153,11 @@ def _learner(job: TrainJob, device: torch.device) -> tuple[Learner, ReduceLROnPl
     mixed = settings.mixed_precision and device.type == "cuda"
     optimizer = Adam(network.parameters(), lr=settings.learning_rate)
     scheduler = ReduceLROnPlateau(
-        optimizer, factor=settings.plateau_factor, patience=settings.plateau_patience
+        optimizer,
+        factor=settings.plateau_factor,
+        patience=settings.plateau_patience,
+        # A share of a loss below zero, as mutual information's, would count no gain as one.
+        threshold_mode="abs",
     )
     learner = Learner(
         network=network,

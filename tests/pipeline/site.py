@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from typer.testing import CliRunner
 
 from lungreg.backends import open_backend
+from lungreg.cli.app import build_app
 from lungreg.config import Config, load_config
 from lungreg.stores import Backend
 
@@ -59,6 +63,10 @@ class Site:
     def backend(self) -> Backend:
         return open_backend(self.config().backend)
 
+    def run(self, *arguments: str) -> Outcome:
+        """Run a `lungreg` command with this folder's configuration, in this process."""
+        return run(*arguments, "-c", str(self.config_file))
+
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start a `lungreg` command in this folder, in a process group of its own."""
         code = "from lungreg.cli import main; main()"
@@ -88,26 +96,38 @@ def wait_until(
             raise AssertionError(msg)
         if time.monotonic() > end:
             destroy(process)
-            msg = f"took longer than {timeout_s} s: {process.communicate()}"
+            msg = f"took longer than {timeout_s} s"
             raise AssertionError(msg)
         time.sleep(0.01)
 
 
 def kill(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """SIGKILL to the command's own process alone; returns what it had started."""
+    """SIGKILL to the command's own process alone.
+
+    Returns:
+        What it had started, without Ray's agents: they look after their parent only now and then,
+        and are ended here.
+    """
     children = psutil.Process(process.pid).children(recursive=True)
+    agents = [child for child in children if "Agent" in child.name()]
     process.kill()
-    process.communicate()
-    return children
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    _end(agents)
+    return [child for child in children if child not in agents]
 
 
 def destroy(process: subprocess.Popen[str]) -> None:
     """End the command and all that it has started."""
-    for child in kill(process):
-        try:
-            child.kill()
-        except psutil.NoSuchProcess:
-            continue
+    _end(kill(process))
+
+
+def _end(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[float, str, str]:
@@ -120,3 +140,25 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[float, str, str]:
         destroy(process)
         raise
     return time.monotonic() - started, out, err
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What `--json` printed, which is all of stdout."""
+        return json.loads(self.out)
+
+
+def run(*arguments: str) -> Outcome:
+    """Run a `lungreg` command in this process."""
+    result = CliRunner().invoke(build_app(), arguments)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Outcome(code=result.exit_code, out=result.stdout, err=result.stderr)

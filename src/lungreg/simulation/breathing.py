@@ -14,7 +14,8 @@ from lungreg.simulation.spline import SplineField, lattice_over
 
 _NODE_MM = 12.0
 _WOBBLE_NODE_MM = 36.0
-_WOBBLE_MM = 2.5
+_WOBBLE_SHARE = 0.06
+"""Irregular motion against the diaphragm's: a deeper breath is also a less regular one."""
 _INVERSE_STEPS = 8
 _REFINING_STEPS = 3
 _PROBE_MM = 1.0
@@ -160,7 +161,7 @@ def _draw_exhaling(
         rib_mm=rib_mm,
         front_mm=rib_mm * rng.uniform(1.0, 1.6),
         sink_mm=rib_mm * rng.uniform(0.4, 0.8),
-        wobble=_draw_wobble(rng, chest),
+        wobble=_draw_wobble(rng, chest, _WOBBLE_SHARE * asked_mm),
     )
     height = chest.top_z - float(chest.floor.values.max())
     diaphragm_mm = min(_rise_giving(drawn, asked_mm), _STEEPEST * height / drawn.bend)
@@ -178,13 +179,13 @@ def _rise_giving(drawn: Exhaling, asked_mm: float) -> float:
     return float(((asked_mm - rest[moved]) / share[moved]).min())
 
 
-def _draw_wobble(rng: np.random.Generator, chest: Chest) -> SplineField:
+def _draw_wobble(rng: np.random.Generator, chest: Chest, size_mm: float) -> SplineField:
     low = chest.points_ras.min(axis=0) - 2 * _WOBBLE_NODE_MM
     extent = chest.points_ras.max(axis=0) + 2 * _WOBBLE_NODE_MM - low
     nx, ny, nz = (int(np.ceil(length / _WOBBLE_NODE_MM)) + 1 for length in extent)
     affine = np.diag([_WOBBLE_NODE_MM] * 3 + [1.0])
     affine[:3, 3] = low
-    coefficients = rng.normal(0.0, _WOBBLE_MM, (3, nx, ny, nz)).astype(np.float32)
+    coefficients = rng.normal(0.0, size_mm, (3, nx, ny, nz)).astype(np.float32)
     return SplineField(lattice=Grid(shape=(nx, ny, nz), affine=affine), coefficients=coefficients)
 
 

@@ -23,7 +23,7 @@ from lungreg.workflows.learning import TrainReport, train
 from lungreg.workflows.reporting import report
 from lungreg.workflows.runs import OnProgress, ignore_progress
 
-DEMO_CASES = 16
+DEMO_CASES = 24
 _FEWEST_CASES = 5
 _TEST_CASES = 3
 _SEED = 7
@@ -94,7 +94,11 @@ def demo(
 
 
 def demo_config(case_ids: list[str]) -> dict[str, object]:
-    """The demo's configuration: small enough for two cores, see the comments in its header."""
+    """The demo's configuration: what five minutes on two cores allow.
+
+    Small batches make most of few steps; masks and landmarks, which simulated pairs have, steer
+    the network far faster than mutual information alone.
+    """
     test, rest = case_ids[-_TEST_CASES:], case_ids[:-_TEST_CASES]
     return {
         "backend": {"kind": "local", "root": "./stage"},
@@ -102,12 +106,18 @@ def demo_config(case_ids: list[str]) -> dict[str, object]:
         "ingest": {"source": "./training", "layout": "zenodo"},
         "data": {"split": {"train": rest[:-1], "val": rest[-1:], "test": test}},
         "preprocessing": {
-            "spatial_size": [48, 40, 48],
-            "augmentation": {"translation_vox": 3.0},
+            "spatial_size": [40, 32, 40],
+            "augmentation": {
+                "rotation_deg": 3.0,
+                "translation_vox": 2.0,
+                "scale": 0.05,
+                "noise_std": 0.02,
+                "blur_sigma": None,
+            },
         },
         "network": {"num_channel_initial": 16},
-        "loss": {"mutual_information": 0.2, "bending_energy": 1.0, "dice": 1.0, "landmarks": 0.2},
-        "train": {"epochs": 10, "batch_size": 2, "learning_rate": 1.0e-3, "plateau_patience": 3},
+        "loss": {"mutual_information": 0.2, "bending_energy": 0.5, "dice": 10.0, "landmarks": 1.0},
+        "train": {"epochs": 16, "batch_size": 1, "learning_rate": 1.0e-3, "plateau_patience": 2},
         "infer": {"cases": test, "workers": 2},
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import pooch
 from lungreg.backends import open_backend
 from lungreg.cases import ManifestRow, manifest_table, read_manifest, write_manifest
 from lungreg.config import Config, Ingest
-from lungreg.errors import ConfigError, DataError, LungregError, RunError
+from lungreg.errors import ConfigError, RunError
 from lungreg.intake import Intake, take_in
 from lungreg.records import Verdict
 from lungreg.simulation import simulate_cohort
@@ -102,7 +102,7 @@ def _take_all(
     known = {row.case_id: row for row in read_manifest(stage)}
     taken: list[Intake] = []
     with ThreadPoolExecutor(settings.threads) as pool:
-        waiting = {
+        waiting = [
             pool.submit(
                 take_in,
                 stage,
@@ -110,12 +110,12 @@ def _take_all(
                 known.get(source.case_id),
                 group=groups.get(source.case_id),
                 max_voxels=settings.max_voxels,
-            ): source
+            )
             for source in found
-        }
+        ]
         try:
             for future in as_completed(waiting):
-                intake = _result(future, waiting[future])
+                intake = future.result()
                 if intake.row is not known.get(intake.row.case_id):
                     write_manifest(stage, [intake.row])
                 taken.append(intake)
@@ -124,17 +124,6 @@ def _take_all(
             pool.shutdown(cancel_futures=True)
             raise
     return taken
-
-
-def _result(future: Future[Intake], source: SourceCase) -> Intake:
-    try:
-        return future.result()
-    except LungregError:
-        raise
-    except Exception as error:
-        msg = "a case can be checked"
-        got = type(error).__name__
-        raise DataError(msg, got=got, where=source.case_id) from error
 
 
 def _told(intake: Intake, done: int, total: int) -> Progress:
