@@ -43,13 +43,21 @@ def scan(
     """Hounsfield units and lungs (1 right, 2 left) of one patient, the body moved by a map."""
     x, y, z = (apply_affine(np.linalg.inv(moved), grid.to_world(voxels(grid))) - CENTRE_RAS).T
     phase = np.random.default_rng(seed).uniform(0, 6, 3)
-    body = (x / 120) ** 2 + (y / 90) ** 2 < 1
-    mask = np.zeros(len(x), dtype=np.uint8)
+    mask, lung = np.zeros(len(x), dtype=np.uint8), np.zeros(len(x))
     for label, side in ((1, 1.0), (2, -1.0)):
-        mask[((x - 52 * side) / 40) ** 2 + (y / 60) ** 2 + (z / 80) ** 2 < 1] = label
+        radius = np.sqrt(((x - 52 * side) / 40) ** 2 + (y / 60) ** 2 + (z / 80) ** 2)
+        mask[radius < 1] = label
+        lung += _soft(radius)
     waves = np.sin(x / 15 + phase[0]) * np.sin(y / 15 + phase[1]) * np.sin(z / 15 + phase[2])
-    hu = np.where(mask > 0, -780 + 150 * waves, np.where(body, 40 + 30 * waves, -1000.0))
+    body = _soft(np.sqrt((x / 125) ** 2 + (y / 95) ** 2))
+    hu = -1000 + (1040 + 30 * waves) * body
+    hu += (-780 + 150 * waves - hu) * lung
     return hu.reshape(grid.shape).astype(np.float32), mask.reshape(grid.shape)
+
+
+def _soft(radius: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 inside and 0 outside of radius 1, with an edge as wide as a voxel or two."""
+    return np.clip(0.5 + (1 - radius) / 0.5, 0.0, 1.0)
 
 
 def landmarks(seed: int, count: int = 20) -> NDArray[np.float64]:

@@ -29,10 +29,8 @@ from tests.thread_workers import ThreadWorker, on_threads
 pytestmark = pytest.mark.usefixtures("one_thread", "own_temporary_folder")
 
 CPU = torch.device("cpu")
-CONFIG = small_config(
-    train={"epochs": 4, "plateau_patience": 0, "save_every": 10},
-    loss={"mutual_information": 1.0, "dice": 1.0, "landmarks": 0.1},
-)
+LOSS: dict[str, object] = {"mutual_information": 1.0, "dice": 1.0, "landmarks": 0.1}
+CONFIG = small_config(train={"epochs": 4, "plateau_patience": 0, "save_every": 10}, loss=LOSS)
 
 
 class Curves:
@@ -168,9 +166,12 @@ class TestRun:
         self, stage: MemoryStage, cases: dict[Split, list[Case]]
     ) -> None:
         """The best checkpoint is of the epoch with the smallest landmark error."""
-        job = make_job(stage, cases)
+        # So high a rate that the error falls and rises again.
+        train: dict[str, object] = {"epochs": 4, "learning_rate": 0.01}
+        job = make_job(stage, cases, config=small_config(train=train, loss=LOSS))
         run(job)
         errors = [metrics["val_tre_mm"] for metrics in read_history(stage, "train-1")]
+        assert min(errors) not in (errors[0], errors[-1])
         best = job.checkpoints.load("best")
         assert best is not None
         assert best["epoch"] == 1 + errors.index(min(errors))
@@ -278,6 +279,18 @@ class TestResume:
         assert stopped.checkpoints.pointers() == whole.checkpoints.pointers()
         for which in ("last", "best"):
             assert_same_network(weights(stopped, which), weights(whole, which))
+
+    def test_patience_is_not_reset(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """Epochs without gain before the stop count after it: the rate falls when it would have."""
+        train: dict[str, object] = {"epochs": 4, "learning_rate": 2.0**-20, "plateau_patience": 1}
+        job = make_job(stage, cases, config=small_config(train=train))
+        with pytest.raises(KeyboardInterrupt):
+            run(job, stop_after=2)
+        run(job)
+        rates = [metrics["learning_rate"] for metrics in read_history(stage, "train-1")]
+        assert rates == [2.0**-20, 2.0**-20, 2.0**-20, 2.0**-21]
 
     def test_full_stage_costs_one_epoch(
         self, stage: MemoryStage, cases: dict[Split, list[Case]]

@@ -536,10 +536,11 @@ def test_offset_of_a_thorax_is_found(offset: float, with_mask: bool, padding: fl
     assert (verdict.offset, verdict.plausible) == (offset, True)
 
 
+@pytest.mark.parametrize("noise", [5.0, 15.0, 40.0])
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
-def test_offset_is_found_where_values_were_clipped_at_air(offset: float) -> None:
+def test_offset_is_found_where_values_were_clipped_at_air(offset: float, noise: float) -> None:
     """Files that hold no value below air are as common."""
-    scan, lungs = thorax()
+    scan, lungs = thorax(noise=noise)
     clipped = np.maximum(scan, -1000) + np.float32(offset)
     assert hu_offset(clipped).offset == offset
     assert hu_offset(clipped, lungs).offset == offset

@@ -12,6 +12,7 @@ Nothing heavy is imported before it is used. Research use only, not a medical de
 
 from __future__ import annotations
 
+import os
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
     from lungreg.workflows.reporting import report
     from lungreg.workflows.simulating import simulate
     from lungreg.workflows.viewing import show
+
+# Nobody is told that lungreg ran, unless the user has said otherwise. This must be set before the
+# first import of these packages, which others make as well: MONAI imports MLflow.
+for _switch, _off in (
+    ("RAY_USAGE_STATS_ENABLED", "0"),
+    ("MLFLOW_DISABLE_TELEMETRY", "true"),
+    ("DO_NOT_TRACK", "true"),
+):
+    os.environ.setdefault(_switch, _off)
 
 __version__ = metadata.version("lungreg")
 

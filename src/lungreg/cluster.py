@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import ray
 
@@ -16,6 +16,7 @@ from lungreg.errors import ResourceError
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """Of a cluster started here: cases travel as names, so little passes through it."""
+_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ def cluster() -> Iterator[Capacity]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     started = not ray.is_initialized()
     if started:
-        ray.init(**_init_arguments())
+        _connect()
     try:
         yield capacity()
     finally:
@@ -67,21 +68,37 @@ def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> N
         raise ResourceError(msg, got=f"{count} of {most}", mend=f"set {key} to auto")
 
 
-def _init_arguments() -> dict[str, Any]:
-    quiet: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-    }
+def _connect() -> None:
+    """Join the cluster of RAY_ADDRESS, or start one that lives as long as this process."""
     if os.environ.get("RAY_ADDRESS"):
-        return {"address": "auto", **quiet}
-    return {
-        "address": "local",
-        "num_cpus": cpu_count(),
-        "include_dashboard": False,
-        "object_store_memory": OBJECT_STORE_BYTES,
-        **quiet,
-    }
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+        return
+    with _taken_port() as port:
+        ray.init(
+            address="local",
+            num_cpus=cpu_count(),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            dashboard_host=_LOOPBACK,
+            dashboard_port=port,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+    logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+@contextmanager
+def _taken_port() -> Iterator[int]:
+    """A port of this machine that is in use, for Ray's dashboard.
+
+    Without its dashboard Ray starts the process all the same, for its usage statistics alone.
+    Even when they are off, that process asks the metadata services of three clouds where it runs:
+    calls to other hosts. Where its port is taken Ray does without it, which it tells as an error.
+    """
+    with socket.socket() as taken:
+        taken.bind((_LOOPBACK, 0))
+        taken.listen()
+        yield taken.getsockname()[1]
 
 
 def _limit() -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -189,9 +190,11 @@ def _is_unchanged(stage: Stage, known: ManifestRow, digest: str, group: str | No
 def _rejected(stage: Stage, source: SourceCase, error: LungregError, group: str | None) -> Intake:
     if not isinstance(error, DataError):
         raise error
-    _remove(stage, source.case_id, keep=set())
+    with suppress(DataError):  # an id that no stage can hold has left nothing there
+        _remove(stage, source.case_id, keep=set())
     row = ManifestRow(
-        case_id=source.case_id,
+        # A name in another encoding than UTF-8 stands in no table: its odd bytes are spelled out.
+        case_id=source.case_id.encode(errors="backslashreplace").decode(),
         verdict=Verdict.REJECT,
         reasons=(f"{error.code}: {error.anonymous}",),
         group=group,

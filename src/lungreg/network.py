@@ -36,8 +36,7 @@ def build_network(settings: Network) -> nn.Module:
     the displacement in network voxels. Started with zeros it is the identity.
 
     MONAI passes `mode` to the upsampling blocks only and leaves the last enlargement of each level
-    at "nearest"; it starts the kernels of the output with zeros but not their biases; its
-    normalisation is always over the batch. All three are set right here.
+    at "nearest", and its normalisation is always over the batch. Both are set right here.
     """
     network = LocalNet(
         spatial_dims=3,
@@ -50,9 +49,6 @@ def build_network(settings: Network) -> nn.Module:
         mode=settings.mode,
     )
     network.output_block.mode = settings.mode  # type: ignore[assignment]  # a module's plain str
-    if settings.out_kernel_initializer == "zeros":
-        for parameter in network.output_block.parameters():
-            nn.init.zeros_(parameter)
     if settings.norm == "instance":
         _replace_batch_norm(network)
     return network

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lungreg.cluster import OBJECT_STORE_BYTES
+from lungreg.cluster import cluster
 from lungreg.simulation import simulate_cohort
 from lungreg.workflows.ingestion import ingest
 from lungreg.workflows.learning import train
@@ -68,18 +67,10 @@ def trained(_trained: Path, tmp_path: Path) -> Site:
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
     """One Ray cluster of two processors for a module; the library joins it."""
-    import ray
-
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=OBJECT_STORE_BYTES,
-    )
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lungreg.cluster.cpu_count", lambda: 2)
+        with cluster():
+            yield
 
 
 def _copy(source: Path, target: Path) -> Path:

@@ -67,13 +67,19 @@ class Site:
         """Run a `lungreg` command with this folder's configuration, in this process."""
         return run(*arguments, "-c", str(self.config_file))
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a `lungreg` command in this folder, in a process group of its own."""
+    def start(self, *arguments: str, **environment: str | None) -> subprocess.Popen[str]:
+        """Start a `lungreg` command in this folder, in a process group of its own.
+
+        Args:
+            arguments: The command.
+            environment: Variables to set or, with None, to take away.
+        """
+        variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         code = "from lungreg.cli import main; main()"
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *arguments],
             cwd=self.folder,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            env={name: value for name, value in variables.items() if value is not None},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

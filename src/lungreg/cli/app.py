@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import typer
 
 from lungreg.cli import data, health, models, settings, steps
@@ -38,17 +36,7 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Entry point of the console command."""
-    # Set before Ray, MLflow or Snowflake are imported: nobody is told that lungreg ran.
-    for switch, value in _TELEMETRY_OFF.items():
-        os.environ.setdefault(switch, value)
     build_app()()
-
-
-_TELEMETRY_OFF = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-}
 
 
 def _version(show: bool) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -41,7 +43,7 @@ class Console:
         if not (self.quiet or self.as_json):
             from rich.markup import escape
 
-            self._rich().print(escape(text), highlight=False, soft_wrap=True)
+            self._rich().print(escape(_visible(text, keep="\n")), highlight=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table for people; numbers with three decimals, nothing as "-"."""
@@ -55,27 +57,28 @@ class Console:
             numeric = any(isinstance(row[index], (int, float)) for row in rows)
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(escape(_shown(value)) for value in row))
+            table.add_row(*(escape(_visible(_shown(value))) for value in row))
         self._rich().print(table)
 
     def document(self, value: Any) -> None:
         """The one JSON document of `--json`."""
         if self.as_json:
-            typer.echo(json.dumps(value, default=str, ensure_ascii=False))
+            typer.echo(json.dumps(_finite(value), default=_plain))
 
     def progress(self, event: Progress) -> None:
         """A step forward: a bar on a terminal, a plain line elsewhere."""
         if self.quiet or self.as_json:
             return
+        note = _visible(event.note)
         if self.bar is None:
-            self.line(f"{event.step} {event.done}/{event.total}  {event.note}")
+            self.line(f"{event.step} {event.done}/{event.total}  {note}")
             return
         if event.step not in self._tasks:
             self._tasks[event.step] = self.bar.add_task(event.step, total=event.total)
         self.bar.update(self._tasks[event.step], completed=event.done, total=event.total)
         from rich.markup import escape
 
-        self.bar.console.print(escape(f"  {event.note}"), highlight=False)
+        self.bar.console.print(escape(f"  {note}"), highlight=False)
 
     def _rich(self) -> Any:
         from rich.console import Console as RichConsole
@@ -140,7 +143,7 @@ def _bar(console: Console) -> Iterator[None]:
 def _fail(text: str, *, verbose: bool) -> None:
     if verbose:
         traceback.print_exc(file=sys.stderr)
-    typer.echo(f"lungreg: {' '.join(text.split())}", err=True)
+    typer.echo(f"lungreg: {_visible(' '.join(text.split()))}", err=True)
     raise typer.Exit(1)
 
 
@@ -148,3 +151,27 @@ def _shown(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _visible(text: str, *, keep: str = "") -> str:
+    """The text with control characters as escapes: a file's name must not command a terminal."""
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for NaN and infinities, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(value: object) -> object:
+    """What JSON has no type for: decimals as numbers, all else as text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)

@@ -86,8 +86,11 @@ def _share(shown: FloatArray, bounds: tuple[float, float]) -> float:
 
 
 def _which_offset(shown: FloatArray) -> float:
-    """Whether more voxels lie near the air of the one offset, 0, or of the other, 24."""
-    half = (OFFSET_CT_NUMBER - OFFSET) / 2
-    near_0 = _share(shown, (-half, half))
-    near_24 = _share(shown, (half, 3 * half))
+    """Whether more voxels lie just above the air of the one offset, 0, or around the other's, 24.
+
+    Two windows of one width, neither below 0: values may have been clipped there.
+    """
+    step = (OFFSET_CT_NUMBER - OFFSET) / 4
+    near_0 = _share(shown, (0.0, 2 * step))
+    near_24 = _share(shown, (3 * step, 5 * step))
     return OFFSET_CT_NUMBER if near_24 > near_0 else OFFSET

@@ -192,7 +192,7 @@ def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> Infe
             card=card,
             splits=splits,
             alignment=config.infer.alignment or config.preprocessing.alignment,
-            provenance=provenance(run_id, facts),
+            provenance=provenance(facts),
         ),
         stage=backend.stage,
         models=backend.models,

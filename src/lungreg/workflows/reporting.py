@@ -37,7 +37,7 @@ def report(config: Config, run_id: str, *, backend: Backend | None = None) -> st
         results,
         _panels(backend.stage, run_id, choose_panels(results, config.report.panels)),
         thresholds=config.quality.model_dump(),
-        provenance=provenance(run_id, _facts(results)),
+        provenance=provenance(_facts(results)),
         case_links=_links(backend.stage, run_id),
     )
     name = f"runs/{run_id}/report.html"

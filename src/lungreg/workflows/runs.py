@@ -117,12 +117,12 @@ def stopped(run_id: str, command: str) -> RunError:
     return RunError(msg, mend=f"go on with 'lungreg {command} --resume {run_id}'")
 
 
-def provenance(run_id: str, facts: Mapping[str, Any]) -> dict[str, str]:
+def provenance(facts: Mapping[str, Any]) -> dict[str, str]:
     """Where a result came from, as a page shows it."""
     shown = {name: str(value) for name, value in facts.items()}
     versions = environment()
     made_with = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return {"run": run_id, **shown, "made with": made_with}
+    return {**shown, "made with": made_with}
 
 
 def _user() -> str:

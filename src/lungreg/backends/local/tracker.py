@@ -115,6 +115,8 @@ class MlflowTracker:
         """Curves may be lost, a run may not: whatever goes wrong is logged, the first time."""
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
+        logger = logging.getLogger("mlflow")
+        logger.setLevel(max(logger.level, logging.WARNING))  # MONAI may have imported it before
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of MLflow's own parts, to MLflow
