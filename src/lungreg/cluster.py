@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ def _connect() -> None:
     if os.environ.get("RAY_ADDRESS"):
         ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
         return
-    with _taken_port() as port:
+    with _taken_port() as port, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Ray does not close its trial socket
         ray.init(
             address="local",
             num_cpus=cpu_count(),

@@ -66,6 +66,20 @@ class TorchWorkers:
         return summed.to(values.device)
 
 
+class _WorkerError(Exception):
+    """An error of ours on its way through Ray, which writes its text to its logs.
+
+    The text therefore is without case ids and paths; the error itself is carried along.
+    """
+
+    def __init__(self, error: LungregError) -> None:
+        super().__init__(error.anonymous)
+        self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _WorkerError, (self.error,)
+
+
 def worker_loop(settings: dict[str, Any]) -> None:
     """What each Ray Train worker runs. `settings` holds the TrainJob under "job"."""
     import ray.train
@@ -78,7 +92,12 @@ def worker_loop(settings: dict[str, Any]) -> None:
     workers = TorchWorkers(
         rank=context.get_world_rank(), count=context.get_world_size(), device=device
     )
-    run_epochs(job, workers=workers, device=device, on_epoch=lambda _, m: ray.train.report(dict(m)))
+    try:
+        run_epochs(
+            job, workers=workers, device=device, on_epoch=lambda _, m: ray.train.report(dict(m))
+        )
+    except LungregError as error:
+        raise _WorkerError(error) from None
 
 
 def worker_count(settings: Train, capacity: Capacity) -> tuple[int, bool]:
@@ -145,8 +164,8 @@ def _failure(error: BaseException) -> LungregError:
     while cause is not None:
         nested = [*getattr(cause, "worker_failures", {}).values(), getattr(cause, "cause", None)]
         for inner in (cause, *nested):
-            if isinstance(inner, LungregError):
-                return inner
+            if isinstance(inner, _WorkerError):
+                return inner.error
         cause = cause.__cause__
     msg = "training ends with all its epochs"
     mend = "see -v for Ray's own message; go on with --resume"

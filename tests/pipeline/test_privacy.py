@@ -78,7 +78,7 @@ def watch(process: subprocess.Popen[str]) -> set[str]:
                 continue
             seen |= {c.raddr.ip.removeprefix("::ffff:") for c in connections if c.raddr}
         try:
-            process.wait(0.2)
+            process.wait(2)
         except subprocess.TimeoutExpired:
             continue
     return seen

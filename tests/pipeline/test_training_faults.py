@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from lungreg.checkpoints import Checkpoints
-from lungreg.errors import ConfigError, ModelError, NotFoundError, RunError, StoreUnavailableError
+from lungreg.errors import (
+    ConfigError,
+    ModelError,
+    NotFoundError,
+    RunError,
+    StoreUnavailableError,
+)
 from lungreg.testing import FaultyStage
 from lungreg.training import History, read_history
 from lungreg.workflows.inference import infer
@@ -54,7 +61,9 @@ def test_two_ray_workers_learn_what_one_process_learns(
     ingested: Site, one_process: History
 ) -> None:
     """The global batch counts, not who holds a share of it."""
+    handler = signal.getsignal(signal.SIGINT)
     done = train(ingested.config("train.epochs=3", "train.workers=2"))
+    assert signal.getsignal(signal.SIGINT) is handler  # Ray puts its own there and leaves it
     assert_same(done.history, one_process, tolerance=1e-4)
 
 
@@ -146,7 +155,7 @@ def test_a_model_to_start_from_must_be_there(
 
 def test_a_model_to_start_from_must_have_the_same_network(trained: Site) -> None:
     """The network to set is in the message."""
-    with pytest.raises(ModelError, match=r"set network to .*\"num_channel_initial\": 4"):
+    with pytest.raises(ModelError, match=r'set network to .*"num_channel_initial":4'):
         train(trained.config("train.init=lung_ct_registration:1", "network.num_channel_initial=2"))
 
 
