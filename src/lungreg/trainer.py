@@ -45,8 +45,11 @@ def run_training(job: TrainJob, *, on_epoch: OnEpoch | None = None) -> None:
         device = choose_device(settings.device)
         run_epochs(job, workers=OneWorker(), device=device, on_epoch=on_epoch)
         return
-    with cluster() as capacity:
-        _train_on_ray(job, capacity, on_epoch)
+    try:
+        with cluster() as capacity:
+            _train_on_ray(job, capacity, on_epoch)
+    finally:
+        job.prepared.remove()  # workers that were stopped have left it behind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,16 @@ class TrainJob:
         save_every = self.config.train.save_every
         return Checkpoints(stage=self.stage, run_id=self.run_id, save_every=save_every)
 
+    @property
+    def prepared(self) -> PreparedCases:
+        """Where each node keeps the run's prepared cases, until it ends."""
+        return PreparedCases(
+            stage=self.stage,
+            settings=self.config.preprocessing,
+            cache_gb=self.config.data.cache_gb,
+            name=self.run_id,
+        )
+
 
 def run_epochs(
     job: TrainJob, *, workers: Workers, device: torch.device, on_epoch: OnEpoch | None = None
@@ -64,12 +74,7 @@ def run_epochs(
         _restore(state, learner, scheduler)
         if workers.rank == 0:
             write_history(job.stage, job.run_id, history)
-    prepared = PreparedCases(
-        stage=job.stage,
-        settings=config.preprocessing,
-        cache_gb=config.data.cache_gb,
-        name=job.run_id,
-    )
+    prepared = job.prepared
     try:
         for epoch in range(int(state["epoch"]) + 1, config.train.epochs + 1):
             metrics = _one_epoch(job, learner, prepared, epoch, workers)

@@ -13,7 +13,7 @@ from lungreg.cluster import cluster
 from lungreg.simulation import simulate_cohort
 from lungreg.workflows.ingestion import ingest
 from lungreg.workflows.learning import train
-from tests.pipeline.site import CASES, SETTINGS, Site
+from tests.pipeline.site import CASES, SETTINGS, Site, destroy_started
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +62,12 @@ def ingested(_ingested: Path, tmp_path: Path) -> Site:
 def trained(_trained: Path, tmp_path: Path) -> Site:
     """Likewise, with a model in the registry."""
     return Site(_copy(_trained, tmp_path / "site"))
+
+
+@pytest.fixture(autouse=True)
+def _no_command_left() -> Iterator[None]:
+    yield
+    destroy_started()
 
 
 @pytest.fixture(scope="module")

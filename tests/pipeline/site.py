@@ -76,7 +76,7 @@ class Site:
         """
         variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         code = "from lungreg.cli import main; main()"
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *arguments],
             cwd=self.folder,
             env={name: value for name, value in variables.items() if value is not None},
@@ -85,6 +85,19 @@ class Site:
             text=True,
             start_new_session=True,
         )
+        _started.append(process)
+        return process
+
+
+_started: list[subprocess.Popen[str]] = []
+
+
+def destroy_started() -> None:
+    """End the commands that a test has left running, with all that they have started."""
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            destroy(process)
 
 
 def wait_until(
@@ -101,7 +114,6 @@ def wait_until(
             msg = f"ended with {process.returncode}: {process.communicate()}"
             raise AssertionError(msg)
         if time.monotonic() > end:
-            destroy(process)
             msg = f"took longer than {timeout_s} s"
             raise AssertionError(msg)
         time.sleep(0.01)
@@ -140,11 +152,7 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[float, str, str]:
     """Ctrl-C: SIGINT to the whole process group; seconds until the end, stdout and stderr."""
     started = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    try:
-        out, err = process.communicate(timeout=60)
-    except subprocess.TimeoutExpired:
-        destroy(process)
-        raise
+    out, err = process.communicate(timeout=60)
     return time.monotonic() - started, out, err
 
 

@@ -204,9 +204,13 @@ def test_training_leaves_nothing_behind_outside_the_stage(
 def test_ctrl_c_stops_training_within_seconds_and_says_how_to_go_on(
     ingested: Site, workers: int
 ) -> None:
-    """Exit code 1, one line, and a run that goes on with all its epochs."""
+    """Exit code 1, one line, a checkpoint to go on from, and no scan left in a temporary folder."""
+    scratch = ingested.folder / "scratch"
+    scratch.mkdir()
     command = ingested.start(
-        *("train", "--set", "train.epochs=1000", "--set", f"train.workers={workers}")
+        *("train", "--set", "train.epochs=1000", "--set", f"train.workers={workers}"),
+        TMPDIR=str(scratch),
+        RAY_TMPDIR=tempfile.gettempdir(),  # names of sockets must be short
     )
     wait_until(lambda: epochs_done(ingested) > 0, command)
     seconds, _, err = interrupt(command)
@@ -219,5 +223,6 @@ def test_ctrl_c_stops_training_within_seconds_and_says_how_to_go_on(
     assert "Traceback" not in err
     assert seconds < 20
     assert ingested.backend().stage.list("models") == []
+    assert list(scratch.glob("lungreg-*")) == []
     assert not list((ingested.folder / "stage").rglob(".lungreg-partial-*"))
     assert Checkpoints(stage=ingested.backend().stage, run_id=run, save_every=1).load() is not None
