@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -144,16 +143,3 @@ def test_rows_of_a_later_version_are_refused_in_words(tmp_path: Path) -> None:
     table.write([result("a", verdict="excellent")])
     with pytest.raises(StoreError, match="values that this version knows"):
         table.rows("run")
-
-
-def test_two_thousand_parts_are_read_within_three_seconds(tmp_path: Path) -> None:
-    """A cohort's rows, one part each, are read while a person waits; CPU time, cores are shared."""
-    table = ParquetResultTable(LocalStage(tmp_path, fsync=False))
-    table.write([FULL])
-    (first,) = table.stage.list()
-    part = table.stage.read(first.name)
-    for number in range(1999):
-        table.stage.write(f"runs/run/results/part-{number}.parquet", part)
-    begun = time.process_time()
-    assert table.rows("run") == [FULL]
-    assert time.process_time() - begun < 3

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from monai.networks.blocks import Warp
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from lungreg.backends.local.results import ParquetResultTable
+from lungreg.backends.local.stage import LocalStage
 from lungreg.displacement import jacobian_determinant, resample, warp
 from lungreg.geometry import Grid
 from lungreg.metrics import ssim
 from lungreg.volumes import Stored, decode_scan, encode_volume
+from tests.contracts.results import result
 
 SHAPE = (96, 96, 104)
 
@@ -68,3 +73,13 @@ def test_scan_round_trip(benchmark: BenchmarkFixture, grid: Grid) -> None:
     image = np.random.default_rng(0).normal(-600, 200, size=SHAPE).round().astype(np.float32)
     stored = Stored(dtype="int16")
     benchmark(lambda: decode_scan(encode_volume(image, grid, stored)))
+
+
+@pytest.mark.benchmark(group="files")
+def test_five_hundred_rows(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Reading a cohort's rows, one part each, while a person waits."""
+    table = ParquetResultTable(LocalStage(tmp_path, fsync=False))
+    rows = [result(f"case_{number:04d}") for number in range(500)]
+    for row in rows:
+        table.write([row])
+    assert benchmark(table.rows, "run") == rows
