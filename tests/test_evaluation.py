@@ -10,8 +10,7 @@ import pytest
 from lungreg.displacement import resample
 from lungreg.evaluation import OnFixedGrid, evaluate, lungs_of
 from lungreg.geometry import Transform, apply_affine
-from lungreg.pairs import Pair, read_pair
-from lungreg.preprocessing import window
+from lungreg.pairs import Pair, read_pair, window
 from lungreg.records import Case, CaseMetrics
 from lungreg.simulation import simulate_pair
 from lungreg.testing import MemoryStage

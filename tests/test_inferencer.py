@@ -7,7 +7,8 @@ import pytest
 from lungreg.cluster import Capacity
 from lungreg.config import parse_config
 from lungreg.errors import DataError, ResourceError
-from lungreg.inferencer import describe, pool_size
+from lungreg.inferencer import pool_size
+from lungreg.one_case import describe
 
 
 @pytest.mark.parametrize(

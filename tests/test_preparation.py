@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 
+from lungreg.alignment import align
 from lungreg.config import Augmentation, Preprocessing
 from lungreg.pairs import read_pair
-from lungreg.preparation import PreparedCases, align, prepare_case
+from lungreg.preparation import PreparedCases, prepare_case
 from lungreg.preprocessing import PreparedPair, prepare_pair
 from lungreg.records import Case
 from lungreg.testing import FaultyStage, MemoryStage
@@ -226,12 +227,12 @@ class TestFolder:
 
 
 class TestAlign:
-    def test_mode_of_the_settings_or_another(self, stage: FaultyStage) -> None:
-        """The run's choice of `A` counts where one is given, else the settings'."""
+    def test_mode_chooses(self, stage: FaultyStage) -> None:
+        """`A` is the one that is asked for."""
         pair = read_pair(stage, case_a())
-        assert align(pair, SETTINGS).kind == "world"
-        assert align(pair, SETTINGS, "centre").kind == "centre"
-        masks = align(pair, SETTINGS, "masks")
+        assert align(pair, SETTINGS.hu_window, "world").kind == "world"
+        assert align(pair, SETTINGS.hu_window, "centre").kind == "centre"
+        masks = align(pair, SETTINGS.hu_window, "masks")
         assert masks.kind == "masks"
         assert not np.allclose(masks.affine, np.eye(4))
 
@@ -239,7 +240,9 @@ class TestAlign:
         """The tensors of a case are those of its pair through its `A`."""
         settings = SETTINGS.model_copy(update={"alignment": "masks"})
         pair = read_pair(stage, case_a())
-        expected = prepare_pair(pair, align(pair, settings).affine, settings)
+        expected = prepare_pair(
+            pair, align(pair, settings.hu_window, settings.alignment).affine, settings
+        )
         assert_same(prepare_case(stage, case_a(), settings), expected)
 
     def test_masks_bring_the_lungs_together(self, stage: FaultyStage) -> None:

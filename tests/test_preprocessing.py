@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from monai.transforms import ScaleIntensityRange
 from scipy import ndimage
 
 from lungreg.config import Augmentation, Preprocessing
 from lungreg.geometry import Grid, apply_affine
-from lungreg.pairs import Pair
-from lungreg.preprocessing import PreparedPair, augment, draw_affine, prepare_pair, window
+from lungreg.pairs import Pair, window
+from lungreg.preprocessing import PreparedPair, augment, draw_affine, prepare_pair
 from lungreg.records import Case
 from lungreg.volumes import Stored, Volume
 from tests.grids import blob, centre_of_mass, oblique_grid, voxels
@@ -99,6 +100,13 @@ class TestWindow:
         np.testing.assert_allclose(window(hu, (-1000.0, 500.0)), [0, 0, 0.5, 1, 1])
         np.testing.assert_allclose(window(hu, (-250.0, 3000.0)), [0, 0, 0, 3 / 13, 1], atol=1e-7)
         assert window(hu, (-1000.0, 500.0)).dtype == np.float32
+
+    def test_equals_monai(self) -> None:
+        """The chain that the network sees uses MONAI's transform; the pictures use ours."""
+        hu = np.random.default_rng(0).normal(-500, 600, (9, 8, 7)).astype(np.float32)
+        for low, high in ((-1000.0, 500.0), (-250.0, 3000.0)):
+            theirs = ScaleIntensityRange(low, high, 0.0, 1.0, clip=True)(hu)
+            np.testing.assert_allclose(window(hu, (low, high)), theirs, atol=1e-6)
 
     def test_leaves_its_input(self) -> None:
         """The scan itself is needed later, in Hounsfield units."""

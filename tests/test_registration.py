@@ -12,22 +12,19 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor, nn
 
-from lungreg.config import Config
+from lungreg.config import Alignment, Config
 from lungreg.displacement import jacobian_determinant, resample
 from lungreg.errors import NotFoundError, StoreUnavailableError
 from lungreg.geometry import apply_affine
 from lungreg.network import build_network
 from lungreg.nifti import decode_nifti
-from lungreg.pairs import read_pair
+from lungreg.one_case import RegistrationJob, register_case
+from lungreg.outputs import case_folder
+from lungreg.pairs import Pair, read_pair
+from lungreg.prediction import network_estimate
 from lungreg.records import RESULT_COLUMNS, Case, CaseResult, ModelCard, Split, Status, Verdict
-from lungreg.registration import (
-    PairImages,
-    Registered,
-    RegistrationJob,
-    case_folder,
-    register_case,
-    register_pair,
-)
+from lungreg.registration import PairImages, Registered
+from lungreg.registration import register_pair as register_with
 from lungreg.testing import FaultyStage, MemoryStage
 from lungreg.transform_files import decode_displacement
 from lungreg.volumes import Stored, decode_mask, decode_scan, encode_volume
@@ -85,7 +82,18 @@ def register(
     stage: MemoryStage | FaultyStage, case: Case, network: nn.Module, **changes: object
 ) -> CaseResult:
     """Register a case without its page."""
-    return register_case(stage, case, network, make_job(**changes), device=CPU, render=None)  # type: ignore[arg-type]
+    job = make_job(**changes)  # type: ignore[arg-type]
+    estimate = network_estimate(network, job.config.preprocessing, CPU)
+    return register_case(stage, case, estimate, job, device=CPU, render=None)
+
+
+def register_pair(
+    pair: Pair, network: nn.Module, config: Config = CONFIG, *, alignment: Alignment
+) -> Registered:
+    """Register a pair in memory."""
+    estimate = network_estimate(network, config.preprocessing, CPU)
+    hu_window = config.preprocessing.hu_window
+    return register_with(pair, estimate, hu_window=hu_window, alignment=alignment, device=CPU)
 
 
 def output(stage: MemoryStage, name: str, case_id: str = "a") -> bytes:
@@ -132,7 +140,7 @@ class TestImages:
         gap = images[1].raw.astype(int) - images[0].raw.astype(int)
         assert np.abs(gap - 1000).max() <= 1
         pair = read_pair(stage, shifted)
-        found = register_pair(pair, waving_network(), CONFIG, alignment="world", device=CPU)
+        found = register_pair(pair, waving_network(), alignment="world")
         outside = resample(
             pair.moving.data, MOVING_GRID, FIXED_GRID, np.eye(4), found.dense_mm
         ).outside
@@ -201,13 +209,13 @@ class TestField:
         facts = json.loads(text)
         assert facts["direction"] == "fixed to moving"
         assert facts["made"]["model"] == "lungs"
-        assert facts["made"]["resolution"] == "network"
+        assert facts["made"]["resolution"] == "as computed"
         assert "secret_17" not in text
 
     def test_dense_field_is_the_networks(self, stage: MemoryStage) -> None:
         """What the network says of its voxels is, in mm, the transform of the pair."""
         pair = read_pair(stage, put_case(stage, "a", seed=SEED))
-        found = register_pair(pair, true_network(), CONFIG, alignment="world", device=CPU)
+        found = register_pair(pair, true_network(), alignment="world")
         nodes = NETWORK_GRID.to_world(voxels(NETWORK_GRID))
         expected = apply_affine(breath(SEED), nodes) - nodes
         mm = found.transform.displacement_mm.reshape(3, -1).T
@@ -247,7 +255,7 @@ class TestMetrics:
         assert found.tre_mm == pytest.approx(found.tre_aligned_mm)
         assert found.dice_aligned != found.dice_initial
         pair = read_pair(stage, case)
-        registered = register_pair(pair, network, CONFIG, alignment="masks", device=CPU)
+        registered = register_pair(pair, network, alignment="masks")
         assert registered.alignment.kind == "masks"
         affine = registered.transform.affine
         expected = resample(
@@ -313,7 +321,8 @@ class TestResult:
             return "<html>ü</html>"
 
         job = make_job()
-        register_case(stage, case, true_network(), job, device=CPU, render=render, attempt=2)
+        estimate = network_estimate(true_network(), CONFIG.preprocessing, CPU)
+        register_case(stage, case, estimate, job, device=CPU, render=render, attempt=2)
         assert output(stage, "qc.html").decode() == "<html>ü</html>"
         ((result, images, provenance),) = seen
         assert (result.case_id, result.attempt) == ("a", 2)
@@ -323,7 +332,7 @@ class TestResult:
             assert image.shape == FIXED_GRID.shape
             assert image.dtype == np.float32
         assert 0 <= images.warped.min() < images.warped.max() <= 1
-        register_case(stage, put_case(stage, "b"), true_network(), job, device=CPU, render=None)
+        register_case(stage, put_case(stage, "b"), estimate, job, device=CPU, render=None)
         assert not stage.exists("runs/infer-1/cases/b/qc.html")
 
     def test_missing_and_unwritable_files_are_errors(self, stage: MemoryStage) -> None:
@@ -341,7 +350,7 @@ class TestPictures:
     def registered(self, stage: MemoryStage) -> Registered:
         """A pair aligned by its masks, then waved."""
         pair = read_pair(stage, put_case(stage, "a", seed=SEED, offset=1000.0))
-        return register_pair(pair, waving_network(), CONFIG, alignment="masks", device=CPU)
+        return register_pair(pair, waving_network(), alignment="masks")
 
     def test_before_is_after_the_alignment_alone(self, registered: Registered) -> None:
         """Image and mask "before" are through `A`, in Hounsfield units like the others."""
@@ -373,7 +382,7 @@ class TestPictures:
     def test_lungs_stand_in_for_a_mask(self, stage: MemoryStage) -> None:
         """Without masks the segmented lungs are outlined, and nothing moved is."""
         pair = read_pair(stage, put_case(stage, "a", seed=SEED, masks=False))
-        found = register_pair(pair, waving_network(), CONFIG, alignment="world", device=CPU)
+        found = register_pair(pair, waving_network(), alignment="world")
         assert found.pictures.fixed_mask is not None
         assert found.pictures.fixed_mask.any()
         assert found.pictures.warped_mask is found.pictures.aligned_mask is None
@@ -389,7 +398,7 @@ def test_network_sees_the_same_scan_as_in_training(stage: MemoryStage) -> None:
             return super().forward(pair)
 
     pair = read_pair(stage, put_case(stage, "a", seed=SEED))
-    register_pair(pair, Spy(torch.zeros(1, 3, 16, 16, 16)), CONFIG, alignment="world", device=CPU)
+    register_pair(pair, Spy(torch.zeros(1, 3, 16, 16, 16)), alignment="world")
     (batch,) = shown
     assert batch.shape == (1, 2, 16, 16, 16)
     image = to_sitk(np.clip((pair.fixed_hu + 1000) / 1500, 0, 1), FIXED_GRID)

@@ -6,24 +6,23 @@ Cases travel as names, results as rows; volumes never leave the worker.
 from __future__ import annotations
 
 import logging
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from lungreg.cluster import Capacity, cluster, require_workers
 from lungreg.config import Infer, WorkerRange
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.errors import LungregError, RunError
 from lungreg.network import build_network, load_weights
-from lungreg.records import Case, CaseResult, Split, Status, Verdict
-from lungreg.registration import RegistrationJob, Render, register_case
+from lungreg.one_case import RegistrationJob, Render, describe, failed_result, register_case
+from lungreg.pairs import Estimate
+from lungreg.prediction import network_estimate
+from lungreg.records import Case, CaseResult
 from lungreg.stores import ModelRegistry, Stage
 
 _log = logging.getLogger(__name__)
@@ -80,7 +79,7 @@ class Worker:
         self._threads = threads
         self._device_name = job.settings.device if gpu is None else ("cuda" if gpu else "cpu")
         self._number = number
-        self._loaded: tuple[nn.Module, torch.device] | None = None
+        self._loaded: tuple[Estimate, torch.device] | None = None
 
     def load(self) -> None:
         """Load the model.
@@ -93,19 +92,21 @@ class Worker:
         card = self._job.registration.card
         network = build_network(self._job.registration.config.network)
         load_weights(network, self._job.models.weights(card))
-        self._loaded = network.to(device).eval(), device
+        settings = self._job.registration.config.preprocessing
+        estimate = network_estimate(network.to(device).eval(), settings, device)
+        self._loaded = estimate, device
 
     def register(self, case: Case, attempt: int) -> CaseResult:
         """Register one case; a fault becomes a failed result."""
         if self._loaded is None:
             self.load()
-        network, device = self._loaded  # type: ignore[misc]  # load() has set it
+        estimate, device = self._loaded  # type: ignore[misc]  # load() has set it
         started, name = datetime.now(UTC), f"{device.type}-{self._number}"
         try:
             return register_case(
                 self._job.stage,
                 case,
-                network,
+                estimate,
                 self._job.registration,
                 device=device,
                 render=self._job.render,
@@ -124,51 +125,6 @@ class Worker:
                 worker=name,
                 started_at=started,
             )
-
-
-def describe(error: Exception) -> tuple[str, str]:
-    """Code and message of a fault for the result table: no case ids, no paths."""
-    if isinstance(error, LungregError):
-        return error.code, error.anonymous
-    frame = sys.exc_info()[2]
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = (
-        ""
-        if frame is None
-        else f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
-    )
-    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    code = "out_of_memory" if memory else "unexpected"
-    return code, f"{type(error).__name__}{place}"
-
-
-def failed_result(
-    job: RegistrationJob,
-    case: Case,
-    *,
-    code: str,
-    message: str,
-    attempt: int,
-    worker: str,
-    started_at: datetime,
-) -> CaseResult:
-    """The row of a case that could not be registered."""
-    return CaseResult(
-        run_id=job.run_id,
-        case_id=case.case_id,
-        split=job.splits.get(case.fingerprint, Split.UNSEEN),
-        status=Status.FAILED,
-        verdict=Verdict.FAIL,
-        error_code=code,
-        error_message=message,
-        model_name=job.card.name,
-        model_version=job.card.version,
-        attempt=attempt,
-        worker=worker,
-        started_at=started_at,
-        finished_at=datetime.now(UTC),
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

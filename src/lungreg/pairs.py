@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
+from lungreg.geometry import FloatArray, Transform
 from lungreg.records import Case
 from lungreg.stores import Stage
 from lungreg.transform_files import decode_landmarks
@@ -55,10 +57,21 @@ class Pair:
         return None if points is None else np.asarray(self.moving.grid.to_world(points[:, 3:]))
 
 
+Estimate = Callable[[Pair, FloatArray], Transform]
+"""Finds the transform `T` of a pair, given the (4, 4) initial alignment `A`."""
+
+
 def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
     """Stored values less the file's offset."""
     data: NDArray[np.float32] = volume.data
     return data - np.float32(offset) if offset else data
+
+
+def window(hu: NDArray[np.float32], hu_window: tuple[float, float]) -> NDArray[np.float32]:
+    """Hounsfield units carried to [0, 1], clipped: MONAI's `ScaleIntensityRange`, without MONAI."""
+    low, high = hu_window
+    scaled = (hu - np.float32(low)) * np.float32(1 / (high - low))
+    return np.clip(scaled, 0, 1, out=scaled)
 
 
 def read_pair(stage: Stage, case: Case, *, max_voxels: int = 1_000_000_000) -> Pair:

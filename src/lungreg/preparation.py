@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lungreg.alignment import InitialAlignment, initial_alignment
-from lungreg.config import Alignment, Preprocessing
+from lungreg.alignment import align
+from lungreg.config import Preprocessing
 from lungreg.errors import DataError
 from lungreg.geometry import Grid
-from lungreg.lungs import segment_lungs
-from lungreg.pairs import Pair, read_pair
-from lungreg.preprocessing import PreparedPair, prepare_pair, window
+from lungreg.pairs import read_pair
+from lungreg.preprocessing import PreparedPair, prepare_pair
 from lungreg.records import Case
 from lungreg.stores import Stage
 
@@ -33,33 +32,10 @@ _TENSORS = (
 )
 
 
-def align(pair: Pair, settings: Preprocessing, mode: Alignment | None = None) -> InitialAlignment:
-    """The initial alignment `A` of a pair.
-
-    Where a mask is missing, the lungs are segmented by threshold: without lungs, boxes of the
-    scans are all there is to align by.
-
-    Args:
-        pair: The case.
-        settings: Its intensity window, and the choice of `A`.
-        mode: Another choice of `A`.
-    """
-    chosen = mode or settings.alignment
-    return initial_alignment(
-        window(pair.fixed_hu, settings.hu_window),
-        pair.fixed.grid,
-        window(pair.moving_hu, settings.hu_window),
-        pair.moving.grid,
-        fixed_mask=_lungs(pair.fixed_mask, pair.fixed_hu, pair.fixed.grid, chosen),
-        moving_mask=_lungs(pair.moving_mask, pair.moving_hu, pair.moving.grid, chosen),
-        mode=chosen,
-    )
-
-
 def prepare_case(stage: Stage, case: Case, settings: Preprocessing) -> PreparedPair:
     """Read a case, align it and carry it onto the network's grid."""
     pair = read_pair(stage, case)
-    return prepare_pair(pair, align(pair, settings).affine, settings)
+    return prepare_pair(pair, align(pair, settings.hu_window, settings.alignment).affine, settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,15 +98,6 @@ class PreparedCases:
         status = self.folder.lstat()
         is_open = stat.S_IMODE(status.st_mode) & 0o077
         return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not is_open
-
-
-def _lungs(
-    mask: NDArray[Any] | None, hu: NDArray[np.float32], grid: Grid, mode: Alignment
-) -> NDArray[np.bool_] | None:
-    if mode not in ("auto", "masks"):
-        return None
-    labels = segment_lungs(hu, grid) if mask is None else mask
-    return np.asarray(labels > 0) if (labels > 0).any() else None
 
 
 def _arrays(pair: PreparedPair) -> dict[str, NDArray[Any]]:

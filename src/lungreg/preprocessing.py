@@ -48,12 +48,6 @@ class PreparedPair:
     """(N, 3) their partners, carried back through `A`, in voxels of `grid`."""
 
 
-def window(hu: NDArray[np.float32], hu_window: tuple[float, float]) -> NDArray[np.float32]:
-    """Hounsfield units carried to [0, 1], clipped: MONAI's `ScaleIntensityRange`."""
-    scaled = ScaleIntensityRange(*hu_window, 0.0, 1.0, clip=True)(hu)
-    return np.asarray(scaled, dtype=np.float32)
-
-
 def prepare_pair(pair: Pair, affine: FloatArray, settings: Preprocessing) -> PreparedPair:
     """Window both scans and carry them onto the network's grid, each sampled once.
 

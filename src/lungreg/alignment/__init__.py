@@ -8,5 +8,6 @@ from lungreg.alignment.choice import (
     grid_affine,
     initial_alignment,
 )
+from lungreg.alignment.of_pair import align
 
-__all__ = ["InitialAlignment", "centre_affine", "grid_affine", "initial_alignment"]
+__all__ = ["InitialAlignment", "align", "centre_affine", "grid_affine", "initial_alignment"]

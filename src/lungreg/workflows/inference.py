@@ -12,9 +12,10 @@ from lungreg.cases import read_cases
 from lungreg.config import Config, parse_config
 from lungreg.errors import ModelError
 from lungreg.inferencer import InferJob, run_inference
+from lungreg.one_case import RegistrationJob
 from lungreg.qc.case_page import render_case
 from lungreg.records import Case, CaseResult, ModelCard, Split, Status
-from lungreg.registration import PairImages, RegistrationJob
+from lungreg.registration import PairImages
 from lungreg.stores import Backend
 from lungreg.workflows.runs import (
     OnProgress,

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.errors import NotFoundError
+from lungreg.outputs import case_folder
 from lungreg.qc.case_page import extract_panel
 from lungreg.qc.cohort_page import choose_panels, render_cohort
 from lungreg.records import CaseResult
-from lungreg.registration import case_folder
 from lungreg.stores import Backend, Stage
 from lungreg.workflows.queries import run_results
 from lungreg.workflows.runs import provenance

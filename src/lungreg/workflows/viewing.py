@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lungreg.alignment import align
 from lungreg.backends import open_backend
 from lungreg.cases import read_cases
 from lungreg.config import Config, load_config
 from lungreg.displacement import dense_displacement, jacobian_determinant, resample
 from lungreg.errors import RunError
 from lungreg.geometry import Grid, Transform
-from lungreg.pairs import AIR_HU, Pair, read_pair
-from lungreg.preparation import align
-from lungreg.preprocessing import window
+from lungreg.pairs import AIR_HU, Pair, read_pair, window
 from lungreg.qc.figure import case_figure
 from lungreg.records import CaseResult
 from lungreg.registration import PairImages
@@ -53,7 +52,7 @@ def show(
 def _images(stage: Stage, pair: Pair, result: CaseResult, config: Config) -> PairImages:
     """The arrays of a case, read back from what `infer` wrote."""
     settings, fixed = config.preprocessing, pair.fixed.grid
-    affine = align(pair, settings).affine
+    affine = align(pair, settings.hu_window, settings.alignment).affine
     total, grid = decode_displacement(stage.read(result.output_transform or ""))
     transform = Transform(affine=np.eye(4), displacement_mm=total, grid=grid)
     dense_mm = dense_displacement(transform, fixed)
