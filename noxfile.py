@@ -1,6 +1,6 @@
 """Everything that is run on this project, one session each: `nox -l` lists them.
 
-`lint`, `tests`, `demo`, `bench` and `gpu` share the environment of the session `env`, since torch,
+`lint`, `tests`, `demo` and `gpu` share the environment of the session `env`, since torch,
 Ray and MLflow take minutes to install. A second run only installs the package anew, in seconds.
 """
 
@@ -62,10 +62,16 @@ def demo(session: nox.Session) -> None:
     run(session, "lungreg", "demo", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["env"], default=False)
+@nox.session(reuse_venv=True, default=False)
 def bench(session: nox.Session) -> None:
-    """The benchmarks, measured rather than run once."""
-    run(session, "pytest", "tests/benchmarks", "--benchmark-enable", *session.posargs)
+    """Ours against what it replaces, then `lungreg register` beside the classical tools.
+
+    `nox -s bench -- --pairs 30mm --tools lungreg ConvexAdam` passes arguments to the comparison.
+    """
+    test_group = nox.project.dependency_groups(PYPROJECT, "test", "bench")
+    install(session, ".", *test_group)
+    session.run("pytest", "tests/benchmarks", "--benchmark-enable")
+    session.run("python", "-m", "tests.benchmarks.compare", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["env"], default=False)

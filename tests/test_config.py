@@ -53,9 +53,11 @@ class TestDefaults:
         )
         assert config.cost is None
 
-    def test_refinement_is_not_in_this_release(self) -> None:
-        """Switching it on is refused rather than ignored."""
-        assert breaches({"refine": {"enabled": True}}) == "refine.enabled: must be False, got True"
+    def test_refinement_is_a_switch_with_presets(self) -> None:
+        """Off by default: a cohort's figures are the network's unless asked otherwise."""
+        assert not Config().refine.enabled
+        assert parse_config({"refine": {"enabled": True}}).refine.preset == "default"
+        assert "refine.preset" in breaches({"refine": {"preset": "slow"}})
 
     def test_frozen(self) -> None:
         """A checked configuration stays as it was checked."""

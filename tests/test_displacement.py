@@ -20,7 +20,9 @@ from lungreg.displacement import (
     to_mm,
     total_displacement_mm,
     transform_points,
+    voxel_displacement,
     warp,
+    without_affine,
 )
 from lungreg.geometry import Grid, Transform, apply_affine, flip_lps
 from tests.grids import affine_to_sitk, from_sitk, oblique_grid, to_sitk, voxels
@@ -353,3 +355,21 @@ class TestTotalDisplacement:
         whole = total_displacement_mm(some_affine(), field, FIXED)
         monkeypatch.setattr(displacement, "_SLAB_VOXELS", 1)
         np.testing.assert_array_equal(total_displacement_mm(some_affine(), field, FIXED), whole)
+
+
+class TestVoxelDisplacement:
+    def test_leads_to_the_moving_voxel(self) -> None:
+        """Added to a fixed voxel it is the voxel of the moving array that shows the same tissue."""
+        transform = some_transform()
+        dense = dense_displacement(transform, FIXED)
+        found = voxel_displacement(transform.affine, dense, FIXED, MOVING).reshape(3, -1).T
+        at = voxels(FIXED)
+        expected = MOVING.to_voxel(transform_points(transform, FIXED.to_world(at)))
+        np.testing.assert_allclose(at + found, expected, atol=1e-3)
+
+
+def test_the_affine_is_taken_out_of_a_total_displacement() -> None:
+    """What is left is `u`."""
+    total = total_displacement_mm(some_affine(), smooth_field(FIELD), FIELD)
+    back = without_affine(some_affine(), total, FIELD)
+    np.testing.assert_allclose(back, smooth_field(FIELD), atol=1e-3)

@@ -20,11 +20,21 @@ if TYPE_CHECKING:
     from lungreg.config import Config, load_config, parse_config
     from lungreg.errors import LungregError
     from lungreg.records import Case, CaseMetrics, CaseResult, ModelCard
+    from lungreg.workflows.applying import (
+        AppliedImage,
+        AppliedPoints,
+        apply_to_image,
+        apply_to_points,
+    )
     from lungreg.workflows.demonstration import demo
+    from lungreg.workflows.evaluating import EvaluationReport, evaluate
+    from lungreg.workflows.exporting import ExportReport, export
     from lungreg.workflows.inference import InferReport, infer
     from lungreg.workflows.ingestion import IngestReport, ingest
     from lungreg.workflows.learning import TrainReport, train
+    from lungreg.workflows.pair_files import PairFiles
     from lungreg.workflows.queries import query_results
+    from lungreg.workflows.registering import RegisterReport, RegisterSettings, register
     from lungreg.workflows.reporting import report
     from lungreg.workflows.simulating import simulate
     from lungreg.workflows.viewing import show
@@ -44,33 +54,55 @@ _HOMES = {
     "lungreg.config": ("Config", "load_config", "parse_config"),
     "lungreg.errors": ("LungregError",),
     "lungreg.records": ("Case", "CaseMetrics", "CaseResult", "ModelCard"),
+    "lungreg.workflows.applying": (
+        "AppliedImage",
+        "AppliedPoints",
+        "apply_to_image",
+        "apply_to_points",
+    ),
     "lungreg.workflows.demonstration": ("demo",),
+    "lungreg.workflows.evaluating": ("EvaluationReport", "evaluate"),
+    "lungreg.workflows.exporting": ("ExportReport", "export"),
     "lungreg.workflows.inference": ("InferReport", "infer"),
     "lungreg.workflows.ingestion": ("IngestReport", "ingest"),
     "lungreg.workflows.learning": ("TrainReport", "train"),
+    "lungreg.workflows.pair_files": ("PairFiles",),
     "lungreg.workflows.queries": ("query_results",),
+    "lungreg.workflows.registering": ("RegisterReport", "RegisterSettings", "register"),
     "lungreg.workflows.reporting": ("report",),
     "lungreg.workflows.simulating": ("simulate",),
     "lungreg.workflows.viewing": ("show",),
 }
 
 __all__ = [
+    "AppliedImage",
+    "AppliedPoints",
     "Case",
     "CaseMetrics",
     "CaseResult",
     "Config",
+    "EvaluationReport",
+    "ExportReport",
     "InferReport",
     "IngestReport",
     "LungregError",
     "ModelCard",
+    "PairFiles",
+    "RegisterReport",
+    "RegisterSettings",
     "TrainReport",
     "__version__",
+    "apply_to_image",
+    "apply_to_points",
     "demo",
+    "evaluate",
+    "export",
     "infer",
     "ingest",
     "load_config",
     "parse_config",
     "query_results",
+    "register",
     "report",
     "show",
     "simulate",

@@ -206,6 +206,37 @@ def total_displacement_mm(
     return total
 
 
+def without_affine(
+    affine: FloatArray, total_mm: NDArray[np.float32], grid: Grid
+) -> NDArray[np.float32]:
+    """`u` of a transform from its total displacement: undoes `total_displacement_mm`."""
+    back = np.linalg.inv(affine)
+    return total_displacement_mm(back, total_mm, grid)
+
+
+def voxel_displacement(
+    affine: FloatArray, dense_mm: NDArray[np.float32], fixed: Grid, moving: Grid
+) -> NDArray[np.float32]:
+    """Where `T` carries each fixed voxel, in voxels of the moving array, less the voxel itself.
+
+    Args:
+        affine: (4, 4) `A`.
+        dense_mm: (3, X, Y, Z) `u` on the fixed grid, RAS components in mm.
+        fixed: Grid of the fixed scan.
+        moving: Grid of the moving scan; it may have another shape.
+
+    Returns:
+        (3, X, Y, Z) float32, component `i` along array axis `i`.
+    """
+    to_moving = np.linalg.inv(moving.affine) @ affine
+    vector, offset = to_moving[:3, :3].astype(np.float32), to_moving @ fixed.affine - np.eye(4)
+    result = np.empty_like(dense_mm)
+    for start, stop in _slabs(fixed.shape):
+        part = np.einsum("kl,lxyz->kxyz", vector, dense_mm[:, start:stop])
+        result[:, start:stop] = part + _map_indices(offset, fixed.shape, start, stop, CPU).numpy()
+    return result
+
+
 def _determinant_slab(dense_mm: Tensor, to_index: Tensor) -> Tensor:
     """Determinant of I + du/dx on a slab (3, n, Y, Z)."""
     dims = tuple(dim for dim in (1, 2, 3) if dense_mm.shape[dim] > 1)

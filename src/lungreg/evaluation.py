@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lungreg import metrics
 from lungreg.displacement import transform_points
-from lungreg.geometry import FloatArray, Transform, apply_affine
+from lungreg.geometry import FloatArray, Grid, Transform, apply_affine
 from lungreg.lungs import segment_lungs
 from lungreg.pairs import Pair
-from lungreg.records import CaseMetrics
+from lungreg.records import CaseMetrics, Evidence
 
 BoolArray = NDArray[np.bool_]
 
@@ -55,6 +55,21 @@ def evaluate(pair: Pair, transform: Transform, images: OnFixedGrid) -> CaseMetri
         **_overlap(pair, images),
         **_landmarks(pair, transform),
     )
+
+
+def image_evidence(images: OnFixedGrid, grid: Grid) -> Evidence:
+    """The evidence that costs next to nothing: residual difference and change of volume.
+
+    Args:
+        images: The registered pair.
+        grid: The fixed grid.
+    """
+    shown = images.lungs & ~images.outside
+    residual = None
+    if shown.any():
+        residual = metrics.residual_difference(images.fixed, images.warped, shown, grid)
+    ratio = metrics.volume_ratio(images.jacobian, images.lungs)
+    return Evidence(residual=residual, volume_ratio_jacobian=ratio)
 
 
 def lungs_of(pair: Pair) -> tuple[BoolArray, str]:

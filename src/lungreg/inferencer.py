@@ -23,6 +23,7 @@ from lungreg.one_case import RegistrationJob, Render, describe, failed_result, r
 from lungreg.pairs import Estimate
 from lungreg.prediction import network_estimate
 from lungreg.records import Case, CaseResult
+from lungreg.refinement import refinement_estimate
 from lungreg.stores import ModelRegistry, Stage
 
 _log = logging.getLogger(__name__)
@@ -92,8 +93,10 @@ class Worker:
         card = self._job.registration.card
         network = build_network(self._job.registration.config.network)
         load_weights(network, self._job.models.weights(card))
-        settings = self._job.registration.config.preprocessing
-        estimate = network_estimate(network.to(device).eval(), settings, device)
+        config = self._job.registration.config
+        estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
+        if config.refine.enabled:
+            estimate = refinement_estimate(config.refine, device, seed=config.seed, start=estimate)
         self._loaded = estimate, device
 
     def register(self, case: Case, attempt: int) -> CaseResult:

@@ -67,21 +67,20 @@ def register_case(
         alignment=job.alignment,
         device=device,
     )
-    compute_s = clock.lap()
     folder = case_folder(job.run_id, case.case_id)
     result = CaseResult(
         **dataclasses.asdict(registered.metrics),
         run_id=job.run_id,
         case_id=case.case_id,
         split=job.splits.get(case.fingerprint, Split.UNSEEN),
-        verdict=judge(registered.metrics, job.config.quality),
+        verdict=judge(registered.metrics, job.config.quality, registered.evidence),
         output_image=f"{folder}/registered_img.nii.gz",
         output_label=None if registered.label is None else f"{folder}/registered_label.nii.gz",
         output_transform=f"{folder}/displacement.nii.gz",
         model_name=job.card.name,
         model_version=job.card.version,
         read_s=read_s,
-        compute_s=compute_s,
+        compute_s=registered.field_s,
         attempt=attempt,
         worker=worker,
         started_at=started,
@@ -92,7 +91,8 @@ def register_case(
     if render is not None:
         page = render(result, registered.pictures, job.provenance)
         stage.write(f"{folder}/qc.html", page.encode())
-    return dataclasses.replace(result, write_s=clock.lap(), finished_at=datetime.now(UTC))
+    write_s = clock.lap() - registered.field_s
+    return dataclasses.replace(result, write_s=write_s, finished_at=datetime.now(UTC))
 
 
 def describe(error: Exception) -> tuple[str, str]:

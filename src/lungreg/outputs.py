@@ -30,25 +30,38 @@ def write_outputs(
     result: CaseResult,
     *,
     full_resolution: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a case's image, label, displacement and metrics to a folder of the stage."""
-    fixed = pair.fixed.grid
+    """Write a case's image, label, displacement and metrics to a folder of the stage.
+
+    Args:
+        stage: Where to.
+        folder: Empty for the stage itself.
+        pair: The case in memory.
+        registered: What came of it.
+        result: Its row.
+        full_resolution: Write the displacement on the fixed scan's own grid.
+        more: Further facts for metrics.json.
+    """
+    fixed, prefix = pair.fixed.grid, f"{folder}/" if folder else ""
     image = encode_volume(registered.image, fixed, pair.moving.stored)
-    stage.write(f"{folder}/registered_img.nii.gz", image)
+    stage.write(f"{prefix}registered_img.nii.gz", image)
     if registered.label is not None:
         label = encode_labels(registered.label, fixed)
-        stage.write(f"{folder}/registered_label.nii.gz", label)
+        stage.write(f"{prefix}registered_label.nii.gz", label)
     field = _displacement_file(registered, fixed, full_resolution=full_resolution)
-    stage.write(f"{folder}/displacement.nii.gz", field)
+    stage.write(f"{prefix}displacement.nii.gz", field)
     sidecar = _sidecar(pair, registered, result, full_resolution=full_resolution)
-    stage.write(f"{folder}/displacement.json", _json(sidecar))
+    stage.write(f"{prefix}displacement.json", _json(sidecar))
     facts = {
         **dataclasses.asdict(result),
         "alignment": registered.alignment.kind,
         "alignment_warning": registered.alignment.warning,
         "lungs_from": registered.lungs_from,
+        "notes": registered.notes,
+        **(more or {}),
     }
-    stage.write(f"{folder}/metrics.json", _json(facts))
+    stage.write(f"{prefix}metrics.json", _json(facts))
 
 
 def _displacement_file(registered: Registered, fixed: Grid, *, full_resolution: bool) -> bytes:

@@ -57,7 +57,17 @@ class Pair:
         return None if points is None else np.asarray(self.moving.grid.to_world(points[:, 3:]))
 
 
-Estimate = Callable[[Pair, FloatArray], Transform]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Estimated:
+    """A transform as somebody finds it."""
+
+    transform: Transform
+    """`T`."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how it was found; no case ids, no paths."""
+
+
+Estimate = Callable[[Pair, FloatArray], Estimated]
 """Finds the transform `T` of a pair, given the (4, 4) initial alignment `A`."""
 
 

@@ -10,7 +10,7 @@ from lungreg.config import Preprocessing
 from lungreg.displacement import to_mm
 from lungreg.geometry import FloatArray, Transform
 from lungreg.network import predict
-from lungreg.pairs import Estimate, Pair
+from lungreg.pairs import Estimate, Estimated, Pair
 from lungreg.preprocessing import prepare_pair
 
 
@@ -23,12 +23,13 @@ def network_estimate(network: nn.Module, settings: Preprocessing, device: torch.
         device: Where to compute.
     """
 
-    def estimate(pair: Pair, affine: FloatArray) -> Transform:
+    def estimate(pair: Pair, affine: FloatArray) -> Estimated:
         prepared = prepare_pair(pair, affine, settings)
         with torch.inference_mode():
             fixed, moving = (x[None].to(device) for x in (prepared.fixed, prepared.moving))
             displacement_mm = to_mm(predict(network, fixed, moving).float(), prepared.grid)
         array = displacement_mm[0].cpu().numpy().astype(np.float32)
-        return Transform(affine=affine, displacement_mm=array, grid=prepared.grid)
+        transform = Transform(affine=affine, displacement_mm=array, grid=prepared.grid)
+        return Estimated(transform=transform)
 
     return estimate

@@ -98,6 +98,53 @@ class CaseMetrics:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What speaks for or against a registration where there are neither masks nor landmarks."""
+
+    residual: float | None = None
+    """What differs inside the lungs once local density is set aside: 0 nothing, 1 all."""
+    inverse_mean_mm: float | None = None
+    """Mean distance inside the lungs between a point and where `T`, then its inverse, put it."""
+    inverse_max_mm: float | None = None
+    volume_ratio_jacobian: float | None = None
+    """Mean Jacobian of `T` over the fixed lungs: by what factor `T` enlarges them."""
+    dice_segmented: float | None = None
+    """Dice of lungs of which at least one side was segmented here, by threshold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseEvaluation(CaseMetrics, Evidence):
+    """One registered case measured again from its files: one row of `lungreg evaluate`."""
+
+    case_id: str
+    split: Split = Split.UNSEEN
+    status: Status = Status.SUCCESS
+    verdict: Verdict = Verdict.PASS
+    reasons: tuple[str, ...] = ()
+    """Why not simply "pass", in words."""
+    error_code: str | None = None
+    error_message: str | None = None
+    """Without case ids or paths."""
+    fixed_lungs_from: str | None = None
+    """"mask", "threshold" (segmented here) or "whole scan" (nothing looks like a lung)."""
+    moving_lungs_from: str | None = None
+    landmarks: int | None = None
+    """How many pairs of points."""
+    tre_p95_mm: float | None = None
+    """95th percentile of the landmarks' errors, mm."""
+    tre_max_mm: float | None = None
+    sdlogj_learn2reg: float | None = None
+    """What Learn2Reg's script calls SDlogJ, of log(J + 3): compare it with its tables only."""
+    fixed_lungs_ml: float | None = None
+    """Volume of the fixed lungs, ml."""
+    moving_lungs_ml: float | None = None
+    volume_ratio_lungs: float | None = None
+    """Volume of the moving lungs over that of the fixed ones."""
+    hd95_segmented_mm: float | None = None
+    """Like `dice_segmented`, for `hd95_mm`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaseResult(CaseMetrics):
     """One row of the result table: what came of one case in one run."""
 
@@ -116,8 +163,11 @@ class CaseResult(CaseMetrics):
     model_name: str | None = None
     model_version: str | None = None
     read_s: float | None = None
+    """Seconds from files to arrays."""
     compute_s: float | None = None
+    """Seconds from arrays to the final displacement."""
     write_s: float | None = None
+    """Seconds to warp, measure, draw and write."""
     attempt: int = 1
     worker: str = "main"
     started_at: datetime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 from lungreg.alignment import InitialAlignment, align
 from lungreg.config import Alignment
 from lungreg.displacement import Resampled, dense_displacement, jacobian_determinant, resample
-from lungreg.evaluation import OnFixedGrid, evaluate, lungs_of
+from lungreg.evaluation import OnFixedGrid, evaluate, image_evidence, lungs_of
 from lungreg.geometry import Grid, Transform
 from lungreg.pairs import AIR_HU, Estimate, Pair, hounsfield, window
-from lungreg.records import CaseMetrics
+from lungreg.records import CaseMetrics, Evidence
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +59,13 @@ class Registered:
     """(X, Y, Z) warped moving labels."""
     lungs_from: str
     """How the fixed lungs are known."""
+    notes: tuple[str, ...]
+    """What a person should know of how the transform was found."""
+    field_s: float
+    """Seconds from the arrays in memory to the final displacement."""
     metrics: CaseMetrics
+    evidence: Evidence
+    """What the verdict rests on where there are neither masks nor landmarks."""
     pictures: PairImages
 
 
@@ -79,8 +86,10 @@ def register_pair(
         alignment: Choice of `A`.
         device: Where to compute.
     """
+    started = time.perf_counter()
     chosen = align(pair, hu_window, alignment)
-    transform = estimate(pair, chosen.affine)
+    estimated = estimate(pair, chosen.affine)
+    transform, field_s = estimated.transform, time.perf_counter() - started
     dense_mm = dense_displacement(transform, pair.fixed.grid, device=device)
     air = AIR_HU + pair.case.moving_hu_offset
     warped = _carry(pair, transform, dense_mm, pair.moving.data, air, device)
@@ -94,9 +103,36 @@ def register_pair(
         image=warped.values,
         label=label,
         lungs_from=lungs_from,
+        notes=estimated.notes,
+        field_s=field_s,
+        evidence=image_evidence(images, pair.fixed.grid),
         metrics=evaluate(pair, transform, images),
         pictures=_pictures(pair, transform, dense_mm, images, hu_window, device),
     )
+
+
+def images_of(
+    pair: Pair,
+    transform: Transform,
+    lungs: NDArray[np.bool_],
+    *,
+    hu_window: tuple[float, float],
+    device: torch.device,
+) -> OnFixedGrid:
+    """What `evaluate` measures, for a transform from anywhere.
+
+    Args:
+        pair: The case in memory.
+        transform: `T`.
+        lungs: (X, Y, Z) where image metrics and folding are counted.
+        hu_window: HU carried to 0 and 1 where images are compared.
+        device: Where to compute.
+    """
+    dense_mm = dense_displacement(transform, pair.fixed.grid, device=device)
+    air = AIR_HU + pair.case.moving_hu_offset
+    warped = _carry(pair, transform, dense_mm, pair.moving.data, air, device)
+    label = _carry_mask(pair, transform.affine, dense_mm, device)
+    return _on_fixed_grid(pair, transform, dense_mm, warped, label, lungs, hu_window, device)
 
 
 def _carry(

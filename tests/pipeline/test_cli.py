@@ -22,6 +22,7 @@ from lungreg.workflows.inference import infer
 from tests.pipeline.site import CASES, Site, run
 
 MODEL = "lung_ct_registration"
+FORMATS = ("itk", "ants", "learn2reg")
 
 
 def paths(command: Any, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -44,7 +45,9 @@ def _finished(_trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 def finished(_finished: tuple[Path, str], tmp_path: Path) -> tuple[Site, str]:
     """A site with a run of infer, and the run's id."""
     folder, run_id = _finished
-    return Site(Path(shutil.copytree(folder, tmp_path / "site"))), run_id
+    site = Site(Path(shutil.copytree(folder, tmp_path / "site")))
+    (site.folder / "points.csv").write_text("x,y,z,label\n20,16,20,carina\n")
+    return site, run_id
 
 
 def filled(command: str, site: Site, run_id: str) -> list[str]:
@@ -64,6 +67,11 @@ QUESTIONS = [
     "results -c {folder}/lungreg.yaml --run {run}",
     "results -c {folder}/lungreg.yaml --export {folder}/rows.csv",
     "report {run} -c {folder}/lungreg.yaml",
+    *[f"export {{run}} --format {f} -o {{folder}}/out -c {{folder}}/lungreg.yaml" for f in FORMATS],
+    "apply {folder}/stage/runs/{run}/cases/case_001/displacement.nii.gz "
+    "{folder}/stage/lungMasksInsp/case_001_insp.nii.gz --nearest -o {folder}/mask.nii.gz",
+    "apply {folder}/stage/runs/{run}/cases/case_001/displacement.nii.gz "
+    "{folder}/points.csv --frame voxel --direction moving-to-fixed -o {folder}/moved.fcsv",
     "models list -c {folder}/lungreg.yaml",
     "models show {model} -c {folder}/lungreg.yaml",
     "models promote {model} 1 -c {folder}/lungreg.yaml",
@@ -88,6 +96,7 @@ def test_the_commands_are_those_of_the_documentation() -> None:
     """No more and no less."""
     assert {" ".join(path) for path in COMMANDS if path} == {
         *("simulate", "demo", "ingest", "train", "infer", "results", "report", "init", "doctor"),
+        *("apply", "export", "evaluate", "register"),
         *("config", "config validate", "config show", "config schema"),
         *("models", "models list", "models show", "models promote"),
         *("models export", "models import"),
@@ -187,6 +196,33 @@ def test_a_report_of_an_unknown_run_is_refused(trained: Site) -> None:
     assert done.err == (
         "lungreg: a run has results, got none for 'infer-none'; list runs with 'lungreg results'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("points.csv", "--order", "2"), "--order, --outside are for images, got --order"),
+        (("mask.nii.gz", "--frame", "ras"), "for points, got --frame; to carry an image back"),
+        (("mask.nii.gz", "--nearest", "--order", "0"), "for images without --nearest"),
+    ],
+)
+def test_options_that_mean_nothing_for_an_input_are_refused(
+    raw: Site, arguments: tuple[str, ...], says: str
+) -> None:
+    """Instead of being passed over."""
+    done = run("apply", "transform.h5", *arguments, "--out", str(raw.folder / "out.nii.gz"))
+    assert (done.code, done.out) == (1, "")
+    assert says in done.err
+
+
+def test_an_export_with_a_case_that_failed_is_exit_code_3(finished: tuple[Site, str]) -> None:
+    """The others are written, and the reason is told."""
+    site, run_id = finished
+    site.backend().stage.delete(f"runs/{run_id}/cases/{CASES[0]}/displacement.json")
+    done = site.run("export", run_id, "--format", "learn2reg", "-o", str(site.folder / "out"))
+    assert done.code == 3
+    assert f"{CASES[0]}" in done.out
+    assert len(list((site.folder / "out").glob("disp_*.nii.gz"))) == len(CASES) - 1
 
 
 def test_a_report_is_one_page_on_the_stage(finished: tuple[Site, str]) -> None:

@@ -89,6 +89,38 @@ def test_every_step_works_twice_from_python(raw: Site, tmp_path: Path) -> None:
     plt.close("all")
 
 
+def test_a_run_is_evaluated_twice_from_python(trained: Site) -> None:
+    """Measuring again measures the same."""
+    run_id = lungreg.infer(trained.config()).run_id
+    first, second = twice(lambda: lungreg.evaluate(trained.config(), run_id))
+    assert isinstance(first, lungreg.EvaluationReport)
+    assert first == second
+    assert [row.case_id for row in first.cases] == list(CASES)
+
+
+def test_transforms_are_used_twice_from_python(trained: Site, tmp_path: Path) -> None:
+    """Export a run, then carry an image and points."""
+    config = trained.config()
+    run_id = lungreg.infer(config).run_id
+    written = twice(lambda: lungreg.export(config, run_id, tmp_path / "out", file_format="itk"))
+    assert isinstance(written[0], lungreg.ExportReport)
+    assert written[0] == written[1]
+
+    transform = [tmp_path / "out" / CASES[0] / "transform.h5"]
+    scan = trained.scans / f"{CASES[0]}_insp.nii.gz"
+    images = twice(lambda: lungreg.apply_to_image(transform, scan, tmp_path / "warped.nii.gz"))
+    assert isinstance(images[0], lungreg.AppliedImage)
+    assert images[0] == images[1]
+
+    (tmp_path / "points.csv").write_text("20,16,20\n")
+    moved = twice(
+        lambda: lungreg.apply_to_points(
+            transform, tmp_path / "points.csv", tmp_path / "moved.csv", frame="voxel"
+        )
+    )
+    assert moved == (lungreg.AppliedPoints(points=1, inexact=0),) * 2
+
+
 def test_a_case_that_failed_cannot_be_shown(trained: Site) -> None:
     """The reason is in its row."""
     trained.backend().stage.delete(f"scansExp/{CASES[0]}_exp.nii.gz")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lungreg.cli import data, health, models, settings, steps
+from lungreg.cli import data, evaluate, health, models, register, settings, steps, transforms
 
 _HELP = """Register paired lung CT, expiration and inspiration, for whole cohorts.
 
@@ -27,7 +27,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for group in (steps, data, settings, health):
+    for group in (steps, register, evaluate, transforms, data, settings, health):
         group.register(app)
     app.add_typer(settings.config_app, name="config")
     app.add_typer(models.models_app, name="models")

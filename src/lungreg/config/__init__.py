@@ -8,7 +8,16 @@ from __future__ import annotations
 from lungreg.config.input import NAMED_SOURCES, Data, Ingest, LocalBackend, Pattern, SplitSpec
 from lungreg.config.loading import DEFAULT_FILE, load_config, parse_config
 from lungreg.config.model import Augmentation, Loss, Network, Preprocessing, Train
-from lungreg.config.run import Config, Cost, Infer, Quality, Refine, Report, WorkerRange
+from lungreg.config.run import (
+    Config,
+    Cost,
+    Infer,
+    Quality,
+    Refine,
+    RefinePreset,
+    Report,
+    WorkerRange,
+)
 from lungreg.config.section import MODEL_NAME, Alignment, Section, Workers
 from lungreg.config.template import write_template
 
@@ -30,6 +39,7 @@ __all__ = [
     "Preprocessing",
     "Quality",
     "Refine",
+    "RefinePreset",
     "Report",
     "Section",
     "SplitSpec",

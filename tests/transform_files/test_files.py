@@ -1,4 +1,4 @@
-"""Vector fields and point lists on disk, against SimpleITK."""
+"""Vector fields, their description and landmarks on disk, against SimpleITK."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from lungreg.errors import DataError, UnreadableFileError
 from lungreg.geometry import Grid, Transform, flip_lps
 from lungreg.transform_files import (
+    decode_description,
     decode_displacement,
     decode_landmarks,
     describe_transform,
     encode_displacement,
     encode_landmarks,
+    encode_learn2reg,
 )
 from lungreg.volumes import Stored, encode_volume
 
@@ -112,6 +114,55 @@ def test_description_is_json_in_lps() -> None:
     assert (told["units"], told["frame"]) == ("mm", "LPS")
     assert "takes a displacement field as zero" in told["outside_grid"]
     assert told["made"] == {"model": "m:1"}
+
+
+def told() -> dict[str, object]:
+    """A description as JSON gives it back."""
+    transform = Transform(affine=np.eye(4), displacement_mm=field(oblique()), grid=oblique())
+    made = {"model": "m:1"}
+    return describe_transform(transform, fixed=oblique(), moving=oblique(), made=made)
+
+
+def test_description_round_trip() -> None:
+    """Affine and grids come back in RAS."""
+    affine = np.array([[1.1, 0.1, 0, 5], [0, 0.9, 0.2, -3], [0, 0, 1, 9], [0, 0, 0, 1.0]])
+    transform = Transform(affine=affine, displacement_mm=field(oblique()), grid=oblique())
+    moving = oblique().resized((4, 5, 6))
+    document = describe_transform(transform, fixed=oblique(), moving=moving, made={"a": 1})
+    back = decode_description(json.dumps(document).encode())
+    np.testing.assert_allclose(back.affine, affine, atol=1e-12)
+    assert back.fixed.same_as(oblique())
+    assert back.moving.same_as(moving)
+    assert (back.made, back.directions) == ({"a": 1}, {})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff",
+        json.dumps({**told(), "affine": [[1, 2], [3, 4]]}).encode(),
+        json.dumps({**told(), "affine": "none"}).encode(),
+        json.dumps({**told(), "fixed_grid": {"shape": [0, 1, 2], "affine": "none"}}).encode(),
+        json.dumps({**told(), "files": 3}).encode(),
+    ],
+)
+def test_another_json_is_no_description(data: bytes) -> None:
+    """Whatever it lacks."""
+    with pytest.raises(DataError, match="the JSON beside a transform"):
+        decode_description(data)
+
+
+def test_learn2reg_has_four_dimensions() -> None:
+    """(X, Y, Z, 3) float32, voxels along array axes, as the official script reads it."""
+    voxels = np.random.default_rng(0).normal(size=(3, *oblique().shape)).astype(np.float32)
+    image = nib.Nifti1Image.from_bytes(gzip.decompress(encode_learn2reg(voxels, oblique())))
+    assert image.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(image.get_fdata(), np.moveaxis(voxels, 0, -1))
+    with pytest.raises(DataError, match="has shape"):
+        encode_learn2reg(voxels[:, :2], oblique())
 
 
 POINTS = np.array([[1.0, 2, 3, 4, 5, 6], [1.5, -2.25, 3, 4, 5, 6e1]])

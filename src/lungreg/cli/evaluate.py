@@ -1,0 +1,132 @@
+"""Evaluate: measure a run, a folder of `register`, or another tool's transform."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lungreg.cli.console import SOME_FAILED, Console, command
+from lungreg.cli.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from lungreg.records import CaseEvaluation
+    from lungreg.workflows.evaluating import EvaluationReport
+
+_ACCURACY = (
+    *("verdict", "dice_score", "hd95_mm", "tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm"),
+    *("fold_pct", "sdlogj", "ncc", "ssim_score"),
+)
+_TRUST = (
+    *("fixed_lungs_from", "moving_lungs_from", "fixed_lungs_ml", "moving_lungs_ml"),
+    *("volume_ratio_lungs", "volume_ratio_jacobian", "residual", "inverse_mean_mm"),
+    *("dice_segmented", "sdlogj_learn2reg"),
+)
+_ONE = (
+    *("verdict", "tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm", "landmarks"),
+    *("tre_initial_mm", "tre_aligned_mm", "dice_score", "dice_initial", "dice_aligned", "hd95_mm"),
+    *("fold_pct", "jacobian_min", "jacobian_max", "sdlogj", "sdlogj_learn2reg"),
+    *("ncc", "ssim_score", "residual", "inverse_mean_mm", "inverse_max_mm", "outside_fov_pct"),
+    *("fixed_lungs_from", "moving_lungs_from", "fixed_lungs_ml", "moving_lungs_ml"),
+    *("volume_ratio_lungs", "volume_ratio_jacobian", "dice_segmented", "hd95_segmented_mm"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|DIR|FILE",
+            help="A run of infer, a folder of register, or a transform's file.",
+        ),
+    ],
+    fixed: Annotated[Path | None, typer.Option("--fixed", help="Expiration scan.")] = None,
+    moving: Annotated[Path | None, typer.Option("--moving", help="Inspiration scan.")] = None,
+    fixed_mask: Annotated[
+        Path | None, typer.Option("--fixed-mask", help="Lungs of the fixed scan.")
+    ] = None,
+    moving_mask: Annotated[
+        Path | None, typer.Option("--moving-mask", help="Lungs of the moving scan.")
+    ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option("--landmarks", help="CSV, fixed xyz then moving xyz, in voxels.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write the rows to .parquet or .csv.")
+    ] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure registrations again from their files, with a verdict and its reasons."""
+    with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
+        from lungreg.config import load_config
+        from lungreg.workflows.evaluating import evaluate as run
+        from lungreg.workflows.evaluation_tables import summarise, tabulate
+        from lungreg.workflows.queries import export_table
+
+        options = {
+            "fixed": fixed,
+            "moving": moving,
+            "fixed_mask": fixed_mask,
+            "moving_mask": moving_mask,
+            "landmarks": landmarks,
+        }
+        files = {name: path for name, path in options.items() if path is not None}
+        settings = load_config(config, overrides or ())
+        done = run(settings, target, files=files, on_progress=console.progress)
+        if export is not None:
+            export_table(tabulate(done.cases), export)
+            console.line(f"{len(done.cases)} rows written to {export}")
+        summary = summarise(done.cases)
+        _print(console, done, summary)
+        console.document(
+            {
+                "target": done.target,
+                "summary": summary,
+                "cases": [dataclasses.asdict(row) for row in done.cases],
+            }
+        )
+        if done.failed:
+            raise typer.Exit(SOME_FAILED)
+
+
+def _print(
+    console: Console, done: EvaluationReport, summary: dict[str, dict[str, dict[str, float]]]
+) -> None:
+    if len(done.cases) == 1 and not done.failed:
+        (row,) = done.cases
+        shown = [[name, getattr(row, name)] for name in _ONE if getattr(row, name) is not None]
+        console.table(row.case_id, ("measure", "value"), shown)
+    else:
+        _print_cases(console, "Accuracy", done.cases, _ACCURACY)
+        _print_cases(console, "Trust", done.cases, _TRUST)
+        rows = [
+            [split, name, int(f["cases"]), f["mean"], f["median"], f["tail_30"]]
+            for split, found in summary.items()
+            for name, f in found.items()
+        ]
+        columns = ("split", "measure", "cases", "mean", "median", "30 % tail")
+        console.table("By split", columns, rows)
+    why = [[row.case_id, row.verdict.value, "; ".join(row.reasons)] for row in done.cases]
+    why = [row for row in why if row[2]]
+    if why:
+        console.table("Why", ("case", "verdict", "reasons"), why)
+
+
+def _print_cases(
+    console: Console, title: str, rows: list[CaseEvaluation], columns: tuple[str, ...]
+) -> None:
+    """One line per case; columns that no case has are left out."""
+    kept = [name for name in columns if any(getattr(row, name) is not None for row in rows)]
+    shown = [[row.case_id, row.split, *(getattr(row, name) for name in kept)] for row in rows]
+    console.table(title, ("case_id", "split", *kept), shown)

@@ -1,0 +1,82 @@
+"""Where a displaced point came from, by Newton's method on the interpolated field itself.
+
+Each point takes its own step, halved until the residual falls (damped Newton; Ortega and
+Rheinboldt 1970). The fixed-point iteration that registration tools commonly use (Chen et al. 2008,
+doi:10.1118/1.2816107) converges only while the displacement changes by less than a voxel per
+voxel; lungs that breathe exceed that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from lungreg.inversion.field import IndexField, voxels_of
+
+_MAX_STEPS = 40
+_SMALLEST_SHARE = 1 / 64
+_RESTART_NODES = 500_000
+
+
+def solve(
+    field: IndexField, targets: Tensor, start: Tensor, tolerance_mm: float
+) -> tuple[Tensor, Tensor]:
+    """Indices `i` with `i + u(i) = z` for targets z (N, 3), and the residual (N,) in mm.
+
+    Where Newton's method is caught in a fold, it begins again at the node that lands nearest.
+    """
+    index, gap_mm = _newton(field, targets, start, tolerance_mm)
+    (stuck,) = torch.nonzero(gap_mm > tolerance_mm, as_tuple=True)
+    if len(stuck):
+        again = _nearest_nodes(field, targets[stuck])
+        tried, tried_mm = _newton(field, targets[stuck], again, tolerance_mm)
+        better = tried_mm < gap_mm[stuck]
+        index[stuck[better]], gap_mm[stuck[better]] = tried[better], tried_mm[better]
+    return index, gap_mm
+
+
+def _newton(
+    field: IndexField, targets: Tensor, start: Tensor, tolerance_mm: float
+) -> tuple[Tensor, Tensor]:
+    index = start.clone()
+    u, jacobian = field.at(index)
+    gap = index + u - targets
+    gap_mm = field.length_mm(gap)
+    share = torch.ones_like(gap_mm)
+    for _ in range(_MAX_STEPS):
+        (open_,) = torch.nonzero((gap_mm > tolerance_mm) & (share > _SMALLEST_SHARE), as_tuple=True)
+        if len(open_) == 0:
+            break
+        tried = index[open_] + share[open_, None] * _newton_step(jacobian[open_], gap[open_])
+        u, tried_jacobian = field.at(tried)
+        tried_gap = tried + u - targets[open_]
+        tried_mm = field.length_mm(tried_gap)
+        better = tried_mm < gap_mm[open_]
+        share[open_] = torch.where(better, (2 * share[open_]).clamp(max=1), share[open_] / 2)
+        done = open_[better]
+        index[done], gap[done], gap_mm[done] = tried[better], tried_gap[better], tried_mm[better]
+        jacobian[done] = tried_jacobian[better]
+    return index, gap_mm
+
+
+def _nearest_nodes(field: IndexField, targets: Tensor) -> Tensor:
+    """(N, 3) indices of the nodes, or of a part of them, that land nearest to the targets."""
+    stride = int(np.ceil((len(field.rows) / _RESTART_NODES) ** (1 / 3)))
+    flat = np.arange(len(field.rows)).reshape(field.shape)[::stride, ::stride, ::stride].ravel()
+    nodes = voxels_of(field.shape, flat)
+    to_mm = field.to_mm.T.double().cpu().numpy()
+    landed = nodes + field.rows[torch.as_tensor(flat, device=field.rows.device)].cpu().numpy()
+    _, nearest = cKDTree(landed @ to_mm).query(targets.cpu().numpy() @ to_mm)
+    return torch.as_tensor(nodes[nearest], dtype=targets.dtype, device=targets.device)
+
+
+def _newton_step(jacobian: Tensor, gap: Tensor) -> Tensor:
+    """`-J^-1 gap` (N, 3), or `-gap` where J folds or nearly so."""
+    a, b, c = jacobian.unbind(dim=2)
+    bc, ca, ab = (torch.linalg.cross(p, q, dim=1) for p, q in ((b, c), (c, a), (a, b)))
+    determinant = (a * bc).sum(1, keepdim=True)
+    solved = torch.cat([(m * gap).sum(1, keepdim=True) for m in (bc, ca, ab)], dim=1)
+    usable = determinant > 1e-2
+    return -torch.where(usable, solved / determinant.clamp(min=1e-2), gap)

@@ -1,0 +1,138 @@
+"""How well two images agree inside a mask: SSIM, correlation, and what is left of their texture."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import correlate1d, gaussian_filter, uniform_filter
+
+from lungreg.geometry import FloatArray, Grid
+from lungreg.metrics.comparable import BoolArray, bounding_box, require_same_shape, require_voxels
+
+_SSIM_SIGMA_VOX = 1.5
+_SSIM_RADIUS_VOX = 5
+_SSIM_C1 = 0.01**2
+_SSIM_C2 = 0.03**2
+_NOISE_SIGMA_MM = 1.5
+_DENSITY_WINDOW_MM = 25.0
+_FLAT = 1e-12
+
+
+def ssim(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float:
+    """Structural similarity (Wang et al. 2004), mean over a mask.
+
+    Gaussian window of 11 taps and sigma 1.5 voxels along each axis, K1 0.01, K2 0.03, data range
+    1: MONAI's `SSIMMetric(spatial_dims=3)`, filtered axis by axis. Only the sum of both variances
+    enters the formula, so four filtered images suffice instead of five. At the edges of the
+    volume the images are mirrored.
+
+    Args:
+        fixed: (X, Y, Z) in [0, 1].
+        warped: (X, Y, Z) in [0, 1].
+        mask: (X, Y, Z) bool, where the map is averaged.
+
+    Raises:
+        DataError: Shapes differ, or the mask is empty.
+    """
+    require_same_shape(fixed, warped, mask)
+    require_voxels(mask)
+    box = bounding_box(mask, margin=_SSIM_RADIUS_VOX)
+    x = np.asarray(fixed[box], dtype=np.float32)
+    y = np.asarray(warped[box], dtype=np.float32)
+    inside = mask[box]
+    mean_x, mean_y = _smooth(x)[inside], _smooth(y)[inside]
+    product = _smooth(x * y)[inside]
+    squares = _smooth(x * x + y * y)[inside]
+    cross = mean_x * mean_y
+    mean_squares = mean_x * mean_x + mean_y * mean_y
+    structure = (2 * (product - cross) + _SSIM_C2) / (squares - mean_squares + _SSIM_C2)
+    luminance = (2 * cross + _SSIM_C1) / (mean_squares + _SSIM_C1)
+    return float(np.mean(luminance * structure, dtype=np.float64))
+
+
+def ncc(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float | None:
+    """Pearson correlation of the intensities inside a mask, -1 to 1.
+
+    Args:
+        fixed: (X, Y, Z).
+        warped: (X, Y, Z).
+        mask: (X, Y, Z) bool.
+
+    Returns:
+        The correlation, or None where either image is constant inside the mask.
+
+    Raises:
+        DataError: Shapes differ, or the mask is empty.
+    """
+    require_same_shape(fixed, warped, mask)
+    require_voxels(mask)
+    x, y = fixed[mask].astype(np.float64), warped[mask].astype(np.float64)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    x -= x.mean()
+    y -= y.mean()
+    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
+
+
+def residual_difference(
+    fixed: FloatArray, warped: FloatArray, mask: BoolArray, grid: Grid
+) -> float | None:
+    """What differs between two images inside the lungs once their density is set aside.
+
+    Breathing in thins the lung, so that plain differences are large where nothing is wrong.
+    Both images are smoothed a little against noise (Gaussian of 1.5 mm), and each loses its own
+    mean over a cube of 25 mm, counted inside the mask alone. What is left, `f` and `w`, are
+    vessels, airways and fissures, and the result is
+
+        sqrt(sum (f - w)^2 / (sum f^2 + sum w^2)):
+
+    0 where they are the same, about 1 where they have nothing to do with each other, up to 1.41
+    where they are opposite. It has no unit and does not see places without texture.
+
+    Args:
+        fixed: (X, Y, Z), HU or after a window.
+        warped: (X, Y, Z), in the same unit.
+        mask: (X, Y, Z) bool, where both images show lung.
+        grid: Of all three.
+
+    Returns:
+        The share, or None where neither image has any texture inside the mask.
+
+    Raises:
+        DataError: Shapes differ, or the mask is empty.
+    """
+    require_same_shape(fixed, warped, mask)
+    require_voxels(mask)
+    sides_vox = np.maximum(1, np.rint(_DENSITY_WINDOW_MM / grid.spacing_mm).astype(int))
+    box = bounding_box(mask, margin=int(np.ceil(4 * _NOISE_SIGMA_MM / grid.spacing_mm.min())))
+    inside = mask[box]
+    weight = uniform_filter(inside.astype(np.float32), sides_vox, mode="constant")
+    x, y = (_texture(image[box], inside, weight, sides_vox, grid) for image in (fixed, warped))
+    energy = float(x @ x + y @ y)
+    if energy <= _FLAT * x.size:
+        return None
+    return float(np.sqrt(((x - y) @ (x - y)) / energy))
+
+
+def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    offsets = np.arange(-_SSIM_RADIUS_VOX, _SSIM_RADIUS_VOX + 1)
+    kernel = np.exp(-0.5 * (offsets / _SSIM_SIGMA_VOX) ** 2)
+    kernel /= kernel.sum()
+    for axis in range(3):
+        image = correlate1d(image, kernel, axis=axis, mode="mirror")
+    return image
+
+
+def _texture(
+    image: FloatArray,
+    inside: BoolArray,
+    weight: NDArray[np.float32],
+    sides_vox: NDArray[np.int_],
+    grid: Grid,
+) -> NDArray[np.float64]:
+    """(N,) values inside a mask without noise and without their local mean."""
+    smooth = gaussian_filter(
+        np.asarray(image, dtype=np.float32), _NOISE_SIGMA_MM / grid.spacing_mm, mode="nearest"
+    )
+    mean = uniform_filter(np.where(inside, smooth, 0), sides_vox, mode="constant")
+    return np.asarray((smooth[inside] - mean[inside] / weight[inside]).astype(np.float64))

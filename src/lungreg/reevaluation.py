@@ -1,0 +1,202 @@
+"""One registered pair measured again from its scans and its transform alone. Knows no files.
+
+What `infer` or `register` said of a case plays no part, so that a transform of another tool is
+measured by the same rule as our own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lungreg import metrics
+from lungreg.config import Quality
+from lungreg.displacement import CPU, dense_displacement, resample, transform_points
+from lungreg.evaluation import OnFixedGrid, evaluate, image_evidence, lungs_of
+from lungreg.geometry import FloatArray, Transform
+from lungreg.inversion import invert_points
+from lungreg.lungs import segment_lungs
+from lungreg.pairs import Pair
+from lungreg.quality import explain, judge
+from lungreg.records import CaseEvaluation, Split
+from lungreg.registration import images_of
+
+BoolArray = NDArray[np.bool_]
+
+_MOST_POINTS = 50_000
+_SMALLEST_LUNG_SHARE = 0.01
+
+
+class RoundTrip(NamedTuple):
+    """How far points end from where they were, there and back."""
+
+    mean_mm: float
+    max_mm: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Lungs:
+    """The lungs of both scans, and how they are known: "mask", "threshold" or "whole scan"."""
+
+    fixed: BoolArray
+    fixed_from: str
+    moving: BoolArray | None
+    """On the moving grid; None where nothing there looks like a lung."""
+    moving_from: str
+
+    @property
+    def known(self) -> bool:
+        """Whether both scans have lungs."""
+        return self.fixed_from != "whole scan" and self.moving is not None
+
+    @property
+    def segmented(self) -> bool:
+        """Whether either side was segmented here."""
+        return "threshold" in (self.fixed_from, self.moving_from)
+
+
+def reevaluate(
+    pair: Pair,
+    transform: Transform,
+    *,
+    hu_window: tuple[float, float],
+    thresholds: Quality,
+    split: Split = Split.UNSEEN,
+    backward: Transform | None = None,
+    device: torch.device = CPU,
+) -> CaseEvaluation:
+    """Every figure that a pair has what it takes for, and the verdict with its reasons.
+
+    Args:
+        pair: The case in memory.
+        transform: `T`, from whatever source; its affine is what "aligned" means.
+        hu_window: HU carried to 0 and 1 where images are compared.
+        thresholds: Of the verdict.
+        split: What the case was to the model.
+        backward: The pair registered the other way round, moving to fixed, where there is such a
+            transform: two independent estimates that agree say more than a numerical inverse.
+        device: Where to compute.
+    """
+    lungs = _lungs(pair)
+    images = images_of(pair, transform, lungs.fixed, hu_window=hu_window, device=device)
+    figures = dataclasses.asdict(evaluate(pair, transform, images))
+    figures |= dataclasses.asdict(image_evidence(images, pair.fixed.grid))
+    figures |= _landmark_spread(pair, transform)
+    figures |= _volumes(pair, lungs, images)
+    figures |= _segmented_overlap(pair, transform, lungs, device)
+    figures |= _round_trip(pair, transform, backward, images)
+    row = CaseEvaluation(
+        case_id=pair.case.case_id,
+        split=split,
+        fixed_lungs_from=lungs.fixed_from,
+        moving_lungs_from=lungs.moving_from,
+        **figures,
+    )
+    return dataclasses.replace(
+        row,
+        verdict=judge(row, thresholds, row),
+        reasons=tuple(explain(row, thresholds, row)),
+    )
+
+
+def inverse_consistency(
+    forward: Transform, points_ras: FloatArray, backward: Transform | None = None
+) -> RoundTrip:
+    """How far there and back lies from the start (Christensen and Johnson 2001, TMI 20(7):568).
+
+    Without `backward`, back is the exact inverse of `forward`. This is then large only where
+    `forward` folds, so that more than one point arrives at the same place and the inverse leads
+    to another of them. It says nothing of whether the right tissue was met: a smooth transform
+    that is wrong by centimetres has an inverse as good as any. With a registration of the swapped
+    pair as `backward`, it is an estimate of the error itself, from below.
+
+    Args:
+        forward: From the fixed to the moving scan.
+        points_ras: (N, 3) where to look, fixed RAS mm, at least one.
+        backward: From the moving to the fixed scan; None inverts `forward`.
+    """
+    there = transform_points(forward, points_ras)
+    back = (
+        invert_points(forward, there)[0] if backward is None else transform_points(backward, there)
+    )
+    gap_mm = metrics.landmark_errors_mm(back, points_ras)
+    return RoundTrip(float(gap_mm.mean()), float(gap_mm.max()))
+
+
+def _lungs(pair: Pair) -> _Lungs:
+    fixed, fixed_from = lungs_of(pair)
+    moving, moving_from = pair.moving_mask, "mask"
+    if moving is None or not (moving > 0).any():
+        moving, moving_from = segment_lungs(pair.moving_hu, pair.moving.grid), "threshold"
+    inside = np.asarray(moving > 0)
+    if moving_from == "threshold" and inside.mean() <= _SMALLEST_LUNG_SHARE:
+        return _Lungs(fixed=fixed, fixed_from=fixed_from, moving=None, moving_from="whole scan")
+    return _Lungs(fixed=fixed, fixed_from=fixed_from, moving=inside, moving_from=moving_from)
+
+
+def _landmark_spread(pair: Pair, transform: Transform) -> dict[str, Any]:
+    fixed, moving = pair.fixed_points_ras, pair.moving_points_ras
+    if fixed is None or moving is None:
+        return {}
+    errors_mm = metrics.landmark_errors_mm(transform_points(transform, fixed), moving)
+    found = metrics.landmark_summary(errors_mm)
+    return {"landmarks": len(fixed), "tre_p95_mm": found.p95_mm, "tre_max_mm": found.max_mm}
+
+
+def _volumes(pair: Pair, lungs: _Lungs, images: OnFixedGrid) -> dict[str, float | None]:
+    grids = pair.fixed.grid, pair.moving.grid
+    found = {
+        "sdlogj_learn2reg": metrics.sdlogj_learn2reg(
+            images.jacobian, lungs.fixed, fixed=grids[0], moving=grids[1]
+        )
+    }
+    if lungs.moving is None or not lungs.known:
+        return found
+    masks = lungs.fixed, lungs.moving
+    volumes = [metrics.lung_volume_ml(*both) for both in zip(masks, grids, strict=True)]
+    return found | {
+        "fixed_lungs_ml": volumes[0],
+        "moving_lungs_ml": volumes[1],
+        "volume_ratio_lungs": volumes[1] / volumes[0],
+    }
+
+
+def _segmented_overlap(
+    pair: Pair, transform: Transform, lungs: _Lungs, device: torch.device
+) -> dict[str, float | None]:
+    """Overlap of lungs of which a side was segmented, under names of its own."""
+    if lungs.moving is None or not lungs.known or not lungs.segmented:
+        return {}
+    fixed = pair.fixed.grid
+    dense_mm = dense_displacement(transform, fixed, device=device)
+    moved = resample(
+        lungs.moving.astype(np.uint8),
+        pair.moving.grid,
+        fixed,
+        transform.affine,
+        dense_mm,
+        mode="nearest",
+        device=device,
+    )
+    arrived = np.asarray(moved.values > 0)
+    return {
+        "dice_segmented": metrics.dice(lungs.fixed, arrived),
+        "hd95_segmented_mm": metrics.hd95_mm(lungs.fixed, arrived, fixed),
+    }
+
+
+def _round_trip(
+    pair: Pair, transform: Transform, backward: Transform | None, images: OnFixedGrid
+) -> dict[str, float]:
+    """Inverse consistency where the moving scan shows the fixed lungs, at evenly spread voxels."""
+    inside = np.argwhere(images.lungs & ~images.outside)
+    if len(inside) == 0:
+        return {}
+    chosen = inside[:: -(-len(inside) // _MOST_POINTS)].astype(np.float64)
+    trip = inverse_consistency(transform, pair.fixed.grid.to_world(chosen), backward)
+    return {"inverse_mean_mm": trip.mean_mm, "inverse_max_mm": trip.max_mm}

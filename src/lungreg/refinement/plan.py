@@ -1,0 +1,93 @@
+"""How a refinement proceeds: its grids from coarse to fine, its steps, its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lungreg.config import RefinePreset
+
+_VOXELS = 0.8
+"""Spacing of the working grid in voxels of the scan, at least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One resolution."""
+
+    spacing_mm: float
+    """Of the features that are compared; a whole multiple of the plan's, rounded."""
+    steps: int
+    """Steps of gradient descent."""
+    tolerance: float = 0.25
+    """Feature distance at which a place counts half: what has no partner must not pull. Wider
+    while the scans are still far apart."""
+    control: int = 1
+    """Voxels of this level between the nodes of the displacement."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What `refine` does. The lengths are of the world, so that one plan serves all scans."""
+
+    spacing_mm: float
+    """Of the working grid, on which features are computed; coarser levels take means of them."""
+    levels: tuple[Level, ...]
+    """Coarse to fine."""
+    search_mm: float = 32.0
+    """Reach of the discrete first step in each direction."""
+    search_spacing_mm: float = 8.0
+    """Step between its candidates."""
+    smoothness: float = 0.3
+    """Weight of the regularity."""
+    kink: float = 0.03
+    """Second derivative (per control node) up to which regularity is quadratic; linear beyond, so
+    that the motion may bend sharply where lungs slide along the wall."""
+    search_gain: float = 0.2
+    """Share of the loss that the search must spare to be the start instead of `A` alone."""
+    around_mm: float = 5.0
+    """How far beyond the lungs places count fully."""
+    body_mm: float = 20.0
+    """How far beyond that they count with `body_weight`."""
+    body_weight: float = 0.5
+    samples: int = 150_000
+    """Most places that one step looks at; the steps take turns through all of them."""
+    step: float = 0.5
+    """First step length of Adam, in voxels of the level; it falls to a fifth."""
+
+    def coarser(self) -> Plan:
+        """The plan on a working grid of half as many voxels, for less memory."""
+        step = 2 ** (1 / 3)
+        plan = self.for_voxels(self.spacing_mm * step / _VOXELS)
+        return replace(plan, search_spacing_mm=self.search_spacing_mm * step)
+
+    def for_voxels(self, voxel_mm: float) -> Plan:
+        """The plan for scans whose voxels are coarser than its own grid."""
+        spacing_mm = max(self.spacing_mm, _VOXELS * voxel_mm)
+        fitting = tuple(level for level in self.levels if level.spacing_mm >= 0.99 * spacing_mm)
+        return replace(self, spacing_mm=spacing_mm, levels=fitting or self.levels[:1])
+
+    def continued(self) -> Plan:
+        """The plan from a start that is already near: without what finds large motion."""
+        return replace(self, search_mm=0.0, levels=self.levels[1:] or self.levels)
+
+
+def plan_for(preset: RefinePreset) -> Plan:
+    """The plan of a preset."""
+    return _PLANS[preset]
+
+
+_COARSE = (
+    Level(spacing_mm=8.0, steps=30, tolerance=1.0),
+    Level(spacing_mm=4.0, steps=40, tolerance=0.4),
+)
+_PLANS: dict[RefinePreset, Plan] = {
+    "fast": Plan(spacing_mm=2.0, levels=_COARSE),
+    "default": Plan(
+        spacing_mm=2.0, levels=(*_COARSE, Level(spacing_mm=2.0, steps=30, tolerance=0.3, control=2))
+    ),
+    "best": Plan(
+        spacing_mm=1.5,
+        levels=(*_COARSE, Level(spacing_mm=3.0, steps=40), Level(spacing_mm=1.5, steps=60)),
+        samples=400_000,
+    ),
+}

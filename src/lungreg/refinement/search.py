@@ -1,0 +1,71 @@
+"""The discrete first step: large motion that no descent from zero would find.
+
+Every place tries every displacement of a lattice; the choices are brought into line with their
+neighbours by alternating between choosing and smoothing (coupled convex optimisation, Steinbruecker
+et al. 2009; for MIND, Heinrich et al. 2014, doi:10.1007/978-3-319-08554-8_18).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+_COUPLING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_SLAB = 20_000_000
+
+
+def search(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
+    """The displacement of every voxel of a coarse level.
+
+    Args:
+        fixed: (1, C, X, Y, Z) features.
+        moving: (1, C, X, Y, Z) features.
+        weight: (1, 1, X, Y, Z) how much a place says; 0 leaves it to its neighbours.
+        reach: Most voxels along each axis.
+
+    Returns:
+        (3, X, Y, Z) displacement in voxels.
+    """
+    costs = _costs(fixed, moving, weight, reach)
+    steps = torch.arange(-reach, reach + 1, device=fixed.device)
+    lattice = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")).reshape(3, -1).float()
+    shape = fixed.shape[2:]
+    field = _smooth(lattice[:, costs.argmin(dim=0)].reshape(1, 3, *shape))
+    for coupling in _COUPLING:
+        chosen = _choose(costs, lattice, field.reshape(3, -1), coupling)
+        field = _smooth(lattice[:, chosen].reshape(1, 3, *shape))
+    return field[0]
+
+
+def _costs(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
+    """(displacements, voxels) feature distances, means over 3 voxels along each axis."""
+    shape = fixed.shape[2:]
+    padded = nnf.pad(moving, (reach,) * 6, mode="replicate")
+    side = 2 * reach + 1
+    costs = torch.empty(side**3, *shape, device=fixed.device)
+    for number in range(side**3):
+        x, y, z = number // side**2, number // side % side, number % side
+        part = padded[:, :, x : x + shape[0], y : y + shape[1], z : z + shape[2]]
+        costs[number] = (part - fixed).square_().sum(dim=1)[0]
+    costs *= weight[0]
+    return _smooth(costs[:, None])[:, 0].reshape(side**3, -1)
+
+
+def _choose(costs: Tensor, lattice: Tensor, field: Tensor, coupling: float) -> Tensor:
+    """(voxels,) the displacement of least cost and distance to the field, slab by slab."""
+    chosen = torch.empty(costs.shape[1], dtype=torch.long, device=costs.device)
+    step = max(1, _SLAB // costs.shape[0])
+    length = lattice.square().sum(dim=0)[:, None]
+    for start in range(0, costs.shape[1], step):
+        part = slice(start, start + step)
+        distance = length - 2 * lattice.T @ field[:, part]
+        chosen[part] = (costs[:, part] + coupling * distance).argmin(dim=0)
+    return chosen
+
+
+def _smooth(volumes: Tensor) -> Tensor:
+    """Two means over 3 voxels along each axis, the edges repeated."""
+    for _ in range(2):
+        volumes = nnf.avg_pool3d(nnf.pad(volumes, (1,) * 6, mode="replicate"), 3, stride=1)
+    return volumes

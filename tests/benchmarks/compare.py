@@ -1,0 +1,110 @@
+"""`lungreg register` beside the classical tools on the same pairs: `nox -s bench`.
+
+Prints one table and keeps the numbers in `tests/benchmarks/results/`, with date and machine. Every
+tool's displacement is measured by the same code, in the given masks and at the true landmarks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from lungreg.config import Config
+from lungreg.workflows.evaluating import evaluate
+from tests.benchmarks.pairs import BenchPair, make_pairs
+from tests.benchmarks.tools import TOOLS
+
+RESULTS = Path(__file__).parent / "results"
+COLUMNS = (
+    *("tre_mm", "tre_median_mm", "tre_p95_mm", "dice_score", "fold_pct"),
+    *("compute_s", "wall_s", "peak_gb"),
+)
+_ROLES = ("fixed", "moving", "fixed_mask", "moving_mask", "landmarks")
+
+
+def main() -> None:
+    """Run what is asked for, print it, keep it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tools", nargs="*", default=list(TOOLS), choices=list(TOOLS))
+    parser.add_argument("--pairs", default="", help="only pairs whose name holds this")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulated patients")
+    parser.add_argument("--dry", action="store_true", help="do not keep the numbers")
+    asked = parser.parse_args()
+    console, rows = Console(width=200), list[dict[str, Any]]()
+    with tempfile.TemporaryDirectory() as folder:
+        for pair in make_pairs(Path(folder) / "pairs", asked.seed):
+            if asked.pairs not in pair.name:
+                continue
+            for tool in asked.tools:
+                rows.append(measure(tool, pair, Path(folder) / "out" / pair.name / tool))
+                console.print_json(data=rows[-1], indent=None)
+    show(rows)
+    if not asked.dry:
+        keep(rows, asked.seed)
+
+
+def measure(tool: str, pair: BenchPair, out: Path) -> dict[str, Any]:
+    """One tool on one pair."""
+    command = [sys.executable, "-m", "tests.benchmarks.tools", tool, str(pair.folder), str(out)]
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        said = process.stderr.read().decode() if process.stderr else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    row: dict[str, Any] = {"pair": pair.name, "tool": tool}
+    if process.returncode:
+        return {**row, "failed": said.strip().splitlines()[-1:]}
+    row["wall_s"] = round(time.perf_counter() - started, 1)
+    row["peak_gb"] = round(usage.ru_maxrss / 1e6, 2)
+    row["compute_s"] = round(json.loads((out / "seconds.json").read_text()), 1)
+    files = {role: pair.file(role) for role in _ROLES}
+    (case,) = evaluate(Config(), str(out / "field.nii.gz"), files=files).cases
+    measured = (name for name in COLUMNS if name not in row)
+    return {**row, **{name: round(getattr(case, name), 4) for name in measured}}
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """One table."""
+    table = Table("pair", "tool", *COLUMNS)
+    for row in rows:
+        values = row.get("failed") or [row[name] for name in COLUMNS]
+        table.add_row(row["pair"], row["tool"], *map(str, values))
+    Console(width=140).print(table)
+
+
+def keep(rows: list[dict[str, Any]], seed: int) -> None:
+    """The numbers of this run, beside those of earlier ones."""
+    now = datetime.now(UTC)
+    machine = {
+        "system": platform.platform(terse=True),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "python": platform.python_version(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    told = {
+        "date": now.isoformat(timespec="seconds"),
+        "machine": machine,
+        "seed": seed,
+        "rows": rows,
+    }
+    file = RESULTS / f"{now:%Y-%m-%d-%H%M}.json"
+    file.write_text(json.dumps(told, indent=1) + "\n")
+    Console().print(f"kept in {file.relative_to(Path.cwd())}")
+
+
+if __name__ == "__main__":
+    main()

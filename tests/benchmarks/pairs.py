@@ -1,0 +1,88 @@
+"""The pairs that tools are compared on: analytic thoraxes, and breathing simulated on real CT."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lungreg.simulation.analytic import simulate_pair
+from lungreg.simulation.real import simulate_from_ct
+from lungreg.simulation.records import BreathingSettings, SimulatedPair
+from lungreg.transform_files import encode_landmarks
+from lungreg.volumes import Stored, encode_labels, encode_volume, read_volume
+
+ANALYTIC_SHAPE, ANALYTIC_SPACING_MM = (196, 150, 116), (1.4, 1.4, 2.5)
+_STORED = Stored(dtype="int16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchPair:
+    """One pair as files."""
+
+    name: str
+    folder: Path
+
+    def file(self, role: str) -> Path:
+        """fixed, moving, fixed_mask, moving_mask or landmarks."""
+        return self.folder / (f"{role}.csv" if role == "landmarks" else f"{role}.nii.gz")
+
+
+def make_pairs(folder: Path, seed: int) -> Iterator[BenchPair]:
+    """Write the pairs; those on real CT where `LUNGREG_REAL_DATA` names the folder.
+
+    Args:
+        folder: Where to.
+        seed: Another one makes other patients, breaths and noise.
+    """
+    for motion_mm in (15.0, 30.0, 45.0):
+        settings = BreathingSettings(diaphragm_mm=(motion_mm, motion_mm))
+        made = simulate_pair(
+            seed,
+            int(motion_mm),
+            shape=ANALYTIC_SHAPE,
+            spacing_mm=ANALYTIC_SPACING_MM,
+            settings=settings,
+        )
+        yield _write(folder / f"analytic-{motion_mm:.0f}mm", made)
+    settings = BreathingSettings(diaphragm_mm=(30.0, 30.0), cutoff_mm=40.0)
+    cut = simulate_pair(
+        seed, 1, shape=ANALYTIC_SHAPE, spacing_mm=ANALYTIC_SPACING_MM, settings=settings
+    )
+    yield _write(folder / "analytic-30mm-cut", cut)
+    for number, (name, ct, mask) in enumerate(_real()):
+        settings = BreathingSettings(diaphragm_mm=(20.0, 25.0))
+        scan, labels = read_volume(ct), read_volume(mask, mask=True)
+        made = simulate_from_ct(
+            scan.data, labels.data, scan.grid, seed=seed, index=number, settings=settings
+        )
+        yield _write(folder / f"real-{name}", made)
+
+
+def _real() -> Iterator[tuple[str, Path, Path]]:
+    root = os.environ.get("LUNGREG_REAL_DATA")
+    if not root:
+        return
+    for scan in sorted(Path(root).glob("*/ct*.nii.gz")):
+        masks = sorted(scan.parent.glob("lung_mask*.nii.gz"))
+        if masks:
+            yield scan.parent.name, scan, masks[0]
+
+
+def _write(folder: Path, made: SimulatedPair) -> BenchPair:
+    folder.mkdir(parents=True)
+    scans = (("fixed", made.fixed, made.fixed_grid), ("moving", made.moving, made.moving_grid))
+    for role, values, grid in scans:
+        data = encode_volume(values.astype(np.float32), grid, _STORED)
+        (folder / f"{role}.nii.gz").write_bytes(data)
+    masks = (
+        ("fixed_mask", made.fixed_mask, made.fixed_grid),
+        ("moving_mask", made.moving_mask, made.moving_grid),
+    )
+    for role, labels, grid in masks:
+        (folder / f"{role}.nii.gz").write_bytes(encode_labels(labels, grid))
+    (folder / "landmarks.csv").write_bytes(encode_landmarks(made.landmarks_vox))
+    return BenchPair(name=folder.name, folder=folder)

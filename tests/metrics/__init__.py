@@ -1,0 +1,1 @@
+"""Measures of registrations: closed forms, identities, and MONAI as the oracle."""
