@@ -44,6 +44,18 @@ def phantom() -> tuple[NDArray[np.float32], NDArray[np.uint8], Grid]:
     return hu, lungs, grid
 
 
+def test_a_lung_with_a_waist_is_not_taken_for_both(phantom) -> None:
+    """The larger lung nearly falls into two parts side by side; the other one still counts."""
+    hu, truth, grid = phantom
+    x, y, _ = grid.to_world(np.indices(SHAPE).reshape(3, -1).T).T.reshape(3, *SHAPE)
+    waist = (truth == RIGHT_LUNG) & (np.abs(x - RIGHT_X_MM) < 14) & (np.abs(y) > 7)
+    hu, lungs = np.where(waist, np.float32(30.0), hu), (truth > 0) & ~waist
+    hu = np.where((truth == LEFT_LUNG) & (y > 10), np.float32(30.0), hu)
+    found = segment_lungs(hu, grid)
+    assert dice(lungs & (truth == LEFT_LUNG) & (y <= 10), found == LEFT_LUNG) > 0.9
+    assert dice(lungs & (truth == RIGHT_LUNG), found == RIGHT_LUNG) > 0.8
+
+
 def turned(volume: NDArray, grid: Grid, codes: str, tilt_deg: float = 0.0) -> tuple[NDArray, Grid]:
     """The same place with its axes in another order and direction, and turned about x."""
     turn = axcodes2ornt(codes)

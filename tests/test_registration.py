@@ -306,7 +306,8 @@ class TestResult:
         case = put_case(stage, "a", seed=SEED)
         found = register(stage, case, true_network(), alignment="masks")
         facts = json.loads(output(stage, "metrics.json"))
-        assert set(facts) == {*RESULT_COLUMNS, "alignment", "alignment_warning", "lungs_from"}
+        beside = {"alignment", "alignment_warning", "lungs_from", "notes"}
+        assert set(facts) == {*RESULT_COLUMNS, *beside}
         assert facts["tre_mm"] == found.tre_mm
         assert facts["verdict"] == found.verdict.value
         assert (facts["alignment"], facts["lungs_from"]) == ("masks", "mask")

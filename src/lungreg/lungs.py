@@ -41,6 +41,7 @@ _SURROUNDED_SHARE = 0.5
 _CLOSING_MM = 7.0
 _SMALLEST_LUNG_ML = 50.0
 _SECOND_TO_FIRST = 0.1
+_SIDE_TO_SIDE = 0.4
 _GAS_BELOW_HU = -970.0
 _AIRWAY_BELOW_HU = -900.0
 _AIRWAY_AREA_MM2 = (40.0, 800.0)
@@ -194,7 +195,7 @@ def _sides(chest: _Chest, candidates: BoolArray) -> list[BoolArray]:
     lungs = [lung for lung in lungs if np.median(chest.hu[lung]) > _GAS_BELOW_HU]
     if not lungs:
         return []
-    parted = _parted(lungs[0], chest)
+    parted = lungs[:2] if _are_two(lungs, chest) else _parted(lungs[0], chest)
     if not parted and len(lungs) > 1:
         first, second = lungs[:2]
         enough = np.count_nonzero(second) > _SECOND_TO_FIRST * np.count_nonzero(first)
@@ -202,6 +203,14 @@ def _sides(chest: _Chest, candidates: BoolArray) -> list[BoolArray]:
     if not parted:
         return lungs[:1]
     return sorted(parted, key=lambda lung: -float(np.nonzero(lung)[0].mean()))
+
+
+def _are_two(lungs: list[BoolArray], chest: _Chest) -> bool:
+    """Whether the two largest pieces are the two lungs as they stand."""
+    if len(lungs) < 2 or lungs[1].sum() < _SIDE_TO_SIDE * lungs[0].sum():
+        return False
+    across = [np.nonzero(lung)[0].mean() * chest.spacing_mm[0] for lung in lungs[:2]]
+    return abs(float(across[0] - across[1])) > _SIDES_APART_MM
 
 
 def _parted(lung: BoolArray, chest: _Chest) -> list[BoolArray]:

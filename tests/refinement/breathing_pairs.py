@@ -14,7 +14,7 @@ from lungreg.simulation.analytic import simulate_pair
 from lungreg.simulation.records import BreathingSettings, SimulatedPair
 from lungreg.volumes import Stored, Volume
 
-SHAPE, SPACING_MM = (70, 56, 70), (4.2, 4.2, 4.2)
+SHAPE, SPACING_MM = (56, 45, 56), (5.2, 5.2, 5.2)
 
 
 @cache

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from lungreg.config import RefinePreset
 
+_NEAR = 0.4
 _VOXELS = 0.8
 """Spacing of the working grid in voxels of the scan, at least."""
 
@@ -67,8 +68,12 @@ class Plan:
         return replace(self, spacing_mm=spacing_mm, levels=fitting or self.levels[:1])
 
     def continued(self) -> Plan:
-        """The plan from a start that is already near: without what finds large motion."""
-        return replace(self, search_mm=0.0, levels=self.levels[1:] or self.levels)
+        """The plan from a start that is already near: without what finds large motion.
+
+        Adam's first steps are of full length whatever the gradient: long ones would lose the start.
+        """
+        levels = self.levels[1:] or self.levels
+        return replace(self, search_mm=0.0, levels=levels, step=_NEAR * self.step)
 
 
 def plan_for(preset: RefinePreset) -> Plan:
@@ -81,7 +86,15 @@ _COARSE = (
     Level(spacing_mm=4.0, steps=40, tolerance=0.4),
 )
 _PLANS: dict[RefinePreset, Plan] = {
-    "fast": Plan(spacing_mm=2.0, levels=_COARSE),
+    "fast": Plan(
+        spacing_mm=2.0,
+        levels=(
+            Level(spacing_mm=8.0, steps=30, tolerance=1.0),
+            Level(spacing_mm=4.0, steps=40, tolerance=0.4),
+        ),
+        search_mm=30.0,
+        search_spacing_mm=10.0,
+    ),
     "default": Plan(
         spacing_mm=2.0, levels=(*_COARSE, Level(spacing_mm=2.0, steps=30, tolerance=0.3, control=2))
     ),

@@ -13,11 +13,12 @@ import torch
 from lungreg.config import Refine
 from lungreg.geometry import FloatArray, Grid, Transform
 from lungreg.pairs import Estimate, Estimated, Pair
-from lungreg.refinement.descent import compare, descend, level_grid, place_weights
+from lungreg.refinement.descent import Comparison, compare, descend, level_grid, place_weights
 from lungreg.refinement.features import pooled, self_similarity
 from lungreg.refinement.field import as_transform, carry_over, control_grid
 from lungreg.refinement.memory import fitting_plan
 from lungreg.refinement.plan import Level, Plan, plan_for
+from lungreg.refinement.polish import polished
 from lungreg.refinement.scene import Scene, find_lungs, make_scene, working_grid
 from lungreg.refinement.search import search
 from lungreg.refinement.unfolding import unfold
@@ -118,7 +119,7 @@ def refine(
             notes += ("memory ran out: started again on a coarser grid",)
             _log.warning("memory ran out; the refinement starts again on a coarser grid")
     return Refined(
-        transform=unfold(transform, pair.fixed.grid, lungs.fixed, device=device),
+        transform=unfold(polished(transform), pair.fixed.grid, lungs.fixed, device=device),
         plan=plan,
         steps=steps,
         notes=notes,
@@ -160,12 +161,12 @@ class _Descent:
         self._scene, self._affine, self._plan = scene, affine, plan
         self._seed, self._on_step = seed, on_step
         self._fixed, self._moving = self_similarity(scene.fixed), self_similarity(scene.moving)
+        self._compared: dict[int, Comparison] = {}
         self.steps = 0
 
     def run(self, level: Level, start: Transform) -> tuple[float, Transform]:
         """The last loss of a level, and where it ended."""
-        factor = max(1, round(level.spacing_mm / self._plan.spacing_mm))
-        comparison = compare(self._scene, self._fixed, self._moving, factor, self._plan)
+        comparison = self._comparison(max(1, round(level.spacing_mm / self._plan.spacing_mm)))
         nodes = control_grid(comparison.grid, level.control)
         first = carry_over(start, nodes, self._scene.fixed.device)
         field, loss = first, 0.0
@@ -175,6 +176,14 @@ class _Descent:
             if self._on_step is not None:
                 self._on_step(self._told(level, field, loss, nodes))
         return loss, as_transform(field, nodes, self._affine)
+
+    def _comparison(self, factor: int) -> Comparison:
+        """Both scans on a level; both starts of the first level share it."""
+        if factor not in self._compared:
+            self._compared = {
+                factor: compare(self._scene, self._fixed, self._moving, factor, self._plan)
+            }
+        return self._compared[factor]
 
     def search(self) -> Transform:
         """What the discrete search finds."""

@@ -22,7 +22,7 @@ from lungreg.pairs import Estimate, Estimated, Pair
 from lungreg.qc.case_page import render_case
 from lungreg.quality import explain, judge
 from lungreg.records import CaseResult
-from lungreg.refinement import refinement_estimate
+from lungreg.refinement import find_lungs, refinement_estimate
 from lungreg.registration import Registered, register_pair
 from lungreg.stores import Stage
 from lungreg.transform_outputs import encode_transform_files
@@ -207,7 +207,7 @@ def _write_transforms(
         registered.transform,
         fixed=pair.fixed.grid,
         moving=pair.moving.grid,
-        moving_lungs=pair.moving_mask,
+        moving_lungs=find_lungs(pair).moving,
         made=made,
         device=device,
     )
