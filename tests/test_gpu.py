@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from lungreg.alignment import align
+from lungreg.backends import open_backend
+from lungreg.cases import read_cases
 from lungreg.config import Config, parse_config
 from lungreg.displacement import jacobian_determinant, resample
 from lungreg.geometry import Grid
+from lungreg.pairs import read_pair
+from lungreg.refinement import plan_for, refine
 from lungreg.workflows.inference import infer
 from lungreg.workflows.ingestion import ingest
 from lungreg.workflows.learning import train
@@ -87,3 +92,16 @@ def test_same_run_twice_gives_the_same_losses(cohort: Path) -> None:
     """Losses of two runs from one seed differ by less than 1e-3."""
     losses = [[epoch["loss"] for epoch in train(settings(cohort)).history] for _ in range(2)]
     np.testing.assert_allclose(losses[0], losses[1], atol=1e-3)
+
+
+def test_refinement_is_the_same_on_both_devices(cohort: Path) -> None:
+    """The same pair, refined on CPU and GPU: displacements a fraction of a millimetre apart."""
+    stage = open_backend(settings(cohort).backend).stage
+    pair = read_pair(stage, read_cases(stage)[0])
+    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    here, there, again = (
+        refine(pair, affine, plan_for("fast"), device=device).transform.displacement_mm
+        for device in (CPU, CUDA, CUDA)
+    )
+    np.testing.assert_array_equal(there, again)
+    assert np.abs(here - there).mean() < 0.1

@@ -67,13 +67,17 @@ class Plan:
         fitting = tuple(level for level in self.levels if level.spacing_mm >= 0.99 * spacing_mm)
         return replace(self, spacing_mm=spacing_mm, levels=fitting or self.levels[:1])
 
+    def without_search(self) -> Plan:
+        """The plan that starts from the alignment alone."""
+        return replace(self, search_mm=0.0)
+
     def continued(self) -> Plan:
         """The plan from a start that is already near: without what finds large motion.
 
         Adam's first steps are of full length whatever the gradient: long ones would lose the start.
         """
         levels = self.levels[1:] or self.levels
-        return replace(self, search_mm=0.0, levels=levels, step=_NEAR * self.step)
+        return replace(self.without_search(), levels=levels, step=_NEAR * self.step)
 
 
 def plan_for(preset: RefinePreset) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ class PairFiles:
     moving_mask: Path | None = None
     landmarks: Path | None = None
     """CSV of six columns, fixed x y z then moving x y z, in voxels of each scan."""
+
+    def __post_init__(self) -> None:
+        # A notebook gives names as text.
+        for role in fields(self):
+            path = getattr(self, role.name)
+            object.__setattr__(self, role.name, None if path is None else Path(path))
 
 
 def read_pair_files(files: PairFiles, case_id: str) -> Pair:
