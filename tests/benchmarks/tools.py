@@ -1,7 +1,7 @@
 """One registration by one tool, in a process of its own: `python tools.py TOOL PAIR OUT`.
 
-Every tool starts from the same files and ends with OUT/field.nii.gz, the total displacement on the
-fixed scan's grid in ITK's world, and OUT/seconds.json. The settings are each tool's own defaults.
+Every tool starts from the same files and ends with OUT/field.nii.gz, the total displacement of the
+fixed scan in ITK's world, and OUT/seconds.json. The settings are each tool's own defaults.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def lungreg(pair: Path, out: Path, *, preset: str = "default", masks: bool = Tru
     """The command itself."""
     from lungreg.cli import main
 
-    options = ["--preset", preset, "--full-resolution-field", "--quiet", "--device", "cpu"]
+    options = ["--preset", preset, "--quiet", "--device", "cpu"]
     if masks:
         options += ["--fixed-mask", str(pair / "fixed_mask.nii.gz")]
         options += ["--moving-mask", str(pair / "moving_mask.nii.gz")]
