@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
@@ -170,9 +171,15 @@ class Outcome:
         return json.loads(self.out)
 
 
+def _runner() -> CliRunner:
+    """Click before 8.2 mixes both streams unless told not to; later ones never do."""
+    old = "mix_stderr" in inspect.signature(CliRunner.__init__).parameters
+    return CliRunner(mix_stderr=False) if old else CliRunner()
+
+
 def run(*arguments: str) -> Outcome:
     """Run a `lungreg` command in this process."""
-    result = CliRunner().invoke(build_app(), arguments)
+    result = _runner().invoke(build_app(), arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Outcome(code=result.exit_code, out=result.stdout, err=result.stderr)
