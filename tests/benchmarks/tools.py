@@ -7,6 +7,7 @@ fixed scan in ITK's world, and OUT/seconds.json. The settings are each tool's ow
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -52,6 +53,7 @@ def elastix(pair: Path, out: Path) -> float:
         fixed, moving, parameter_object=parameters, log_to_console=False
     )
     seconds = time.perf_counter() - started
+    os.chdir(out)  # transformix leaves a file where it runs
     field = itk.transformix_deformation_field(moving, found)
     _write(itk.array_from_image(field), _read(pair)[0], out)
     return seconds
@@ -130,7 +132,7 @@ def _write(total_lps: np.ndarray, like: sitk.Image, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    _name, _pair, _out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    _name, _pair, _out = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
     _out.mkdir(parents=True, exist_ok=True)
     _seconds = TOOLS[_name](_pair, _out)
     (_out / "seconds.json").write_text(json.dumps(_seconds))
