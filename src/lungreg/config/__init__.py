@@ -9,6 +9,7 @@ from lungreg.config.input import NAMED_SOURCES, Data, Ingest, LocalBackend, Patt
 from lungreg.config.loading import DEFAULT_FILE, load_config, parse_config
 from lungreg.config.model import Augmentation, Loss, Network, Preprocessing, Train
 from lungreg.config.run import (
+    BackendSettings,
     Config,
     Cost,
     Infer,
@@ -19,6 +20,7 @@ from lungreg.config.run import (
     WorkerRange,
 )
 from lungreg.config.section import MODEL_NAME, Alignment, Section, Workers
+from lungreg.config.snowflake import ComputePool, Roles, SnowflakeBackend
 from lungreg.config.template import write_template
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "NAMED_SOURCES",
     "Alignment",
     "Augmentation",
+    "BackendSettings",
+    "ComputePool",
     "Config",
     "Cost",
     "Data",
@@ -41,7 +45,9 @@ __all__ = [
     "Refine",
     "RefinePreset",
     "Report",
+    "Roles",
     "Section",
+    "SnowflakeBackend",
     "SplitSpec",
     "Train",
     "WorkerRange",

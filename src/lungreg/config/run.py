@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from lungreg.config.input import Data, Ingest, LocalBackend
 from lungreg.config.model import Loss, Network, Preprocessing, Train
 from lungreg.config.section import DEVICE, MODEL_NAME, Alignment, Section, Workers
+from lungreg.config.snowflake import SnowflakeBackend
+
+
+def _kind_of(backend: Any) -> str:
+    kind = backend.get("kind", "local") if isinstance(backend, dict) else backend.kind
+    return str(kind)
+
+
+BackendSettings = Annotated[
+    Annotated[LocalBackend, Tag("local")] | Annotated[SnowflakeBackend, Tag("snowflake")],
+    Discriminator(_kind_of),
+]
 
 
 class WorkerRange(Section):
@@ -123,7 +135,7 @@ class Cost(Section):
 class Config(Section):
     """One run."""
 
-    backend: LocalBackend = LocalBackend()
+    backend: BackendSettings = LocalBackend()
     """Where files, rows and models are kept."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Of everything random: simulation, split, order, augmentation, first weights."""
