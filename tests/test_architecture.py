@@ -7,6 +7,7 @@ import json
 import pkgutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -62,6 +63,48 @@ def test_answering_quickly_needs_no_heavy_library(statement: str) -> None:
     assert loaded.isdisjoint(HEAVY), loaded & HEAVY
 
 
+def test_local_stores_need_nothing_of_snowflake(tmp_path: Path) -> None:
+    """Configuring either backend, and working with the local one, runs where Snowflake is not."""
+    code = """
+        import sys
+        sys.modules["snowflake"] = None
+        from lungreg.backends import open_backend
+        from lungreg.config import parse_config
+        from lungreg.records import ModelCard
+        assert parse_config({"backend": {"kind": "snowflake"}}).backend.kind == "snowflake"
+        backend = open_backend(parse_config({"backend": {"root": sys.argv[1]}}).backend)
+        backend = backend.for_run("run", "infer")
+        backend.stage.write("folder/file", b"x")
+        backend.results.query("SELECT * FROM results")
+        backend.models.add(ModelCard(name="model"), b"x")
+        backend.tracker.start("run", {})
+    """
+    lines = textwrap.dedent(code)
+    command = [sys.executable, "-W", "ignore", "-c", lines, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_opening_the_snowflake_backend_connects_to_nothing() -> None:
+    """Without the packages only its first use fails, and says what to install."""
+    code = """
+        import sys
+        sys.modules["snowflake"] = None
+        from lungreg.backends import open_backend
+        from lungreg.config import parse_config
+        from lungreg.errors import StoreUnavailableError
+        backend = open_backend(parse_config({"backend": {"kind": "snowflake"}}).backend)
+        try:
+            backend.stage.list()
+        except StoreUnavailableError as error:
+            print(error.mend)
+    """
+    lines = textwrap.dedent(code)
+    command = [sys.executable, "-W", "ignore", "-c", lines]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "pip install 'lungreg[snowflake]'" in done.stdout, done.stderr
+
+
 def test_layers_hold() -> None:
     """Every module is placed in a layer and imports only from below, Ray and Snowflake apart."""
     pytest.importorskip("importlinter", reason="import-linter belongs to the lint group")
@@ -100,13 +143,16 @@ def test_version_is_that_of_the_installed_package() -> None:
 def test_every_requirement_is_pinned_within_its_bounds() -> None:
     """The constraints name a version for all that `pyproject.toml` asks for, and an allowed one."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    groups = project["dependency-groups"].values()
+    groups = [
+        *project["dependency-groups"].values(),
+        *project["project"]["optional-dependencies"].values(),
+    ]
     lines = (ROOT / ".ci" / "constraints.txt").read_text().split()
     pins = {
         canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in lines)
     }
     asked = [*project["project"]["dependencies"], *(entry for group in groups for entry in group)]
-    requirements = [Requirement(entry) for entry in asked]
+    requirements = [Requirement(entry) for entry in asked if isinstance(entry, str)]
     loose = [
         str(requirement)
         for requirement in requirements

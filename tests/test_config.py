@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,16 @@ class TestBreaches:
             ({"train": {"epochs": "many"}}, "train.epochs: must be a valid integer"),
             ({"train": 3}, "train: must be a mapping, got 3"),
             ({"network": {"mode": "cubic"}}, "network.mode: must be 'trilinear' or 'nearest'"),
-            ({"backend": {"kind": "tape"}}, "backend.kind: must be 'local'"),
+            ({"backend": {"kind": "tape"}}, "backend.kind: must be 'local' or 'snowflake'"),
+            ({"backend": {"kind": None}}, "backend.kind: must be 'local' or 'snowflake'"),
+            ({"backend": "local"}, "backend: must be a mapping"),
+            ({"backend": 3}, "backend: must be a mapping, got 3"),
+            ({"backend": ["local"]}, "backend: must be a mapping"),
+            ({"backend": {"kind": "snowflake", "root": "x"}}, "backend.root: unknown key"),
+            (
+                {"backend": {"kind": "snowflake", "database": "a-b"}},
+                "backend.database: String should match pattern '^[A-Za-z_][A-Za-z0-9_$]{0,254}$'",
+            ),
             ({"cost": {}}, "cost.credits_per_node_hour: must be given"),
             (
                 {"infer": {"workers": "many"}},
@@ -404,7 +414,9 @@ class TestTemplate:
         config = load_config(file)
         assert config.ingest.pattern is not None
         assert config.quality.tre_warn_mm == 4.0
-        assert config.cost == Cost(credits_per_node_hour=2.68, nodes=1, as_of="2026-11-22")
+        assert config.cost == Cost(
+            credits_per_node_hour=2.68, nodes=1, as_of=date(2026, 11, 22), source="your contract"
+        )
 
     def test_existing_file_is_kept(self, tmp_path: Path) -> None:
         """`lungreg init` never writes over a file, nor into a folder that is not there."""

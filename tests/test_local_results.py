@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lungreg.backends.local.results import ParquetResultTable, result_schema
+from lungreg.backends.local.results import ParquetResultTable
 from lungreg.backends.local.stage import LocalStage
 from lungreg.errors import StoreError, StoreUnavailableError
 from lungreg.records import RESULT_COLUMNS
+from lungreg.result_rows import result_schema
 from lungreg.stores import ResultTable
 from lungreg.testing import FaultyStage, MemoryStage
 from tests.contracts.results import FULL, ResultTableContract, result

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lungreg.backends.local.tracker import MlflowTracker, NullTracker
+from lungreg.backends.local.tracker import MlflowTracker
+from lungreg.backends.untracked import NullTracker
 from lungreg.stores import Tracker
 from tests.contracts.processes import start_python
 from tests.contracts.tracker import PARAMS, TrackerContract

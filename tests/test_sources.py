@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import socket
+import stat
 import tarfile
 import threading
 import tracemalloc
@@ -380,10 +381,10 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_url_is_downloaded_once_and_unpacked(tmp_path: Path, server: Server) -> None:
-    """The second time the cache answers."""
+    """Where the download is kept, the cache answers the second time."""
     server.files["/d/a.zip"] = make_zip(tmp_path / "a.zip", {"a": b"1"}).read_bytes()
     seen: list[tuple[int, int | None]] = []
-    settings = ingest(f"{server.url}/d/a.zip?download=1")
+    settings = ingest(f"{server.url}/d/a.zip?download=1", keep_download=True)
     options = {"progress": lambda done, total: seen.append((done, total))}
     for _ in range(2):
         assert outcome(settings, tmp_path / "cache", **options) == ["a"]
@@ -391,6 +392,38 @@ def test_a_url_is_downloaded_once_and_unpacked(tmp_path: Path, server: Server) -
     assert len(server.requests) == 1
     assert seen[-1] == (size, size)
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".zip"]
+
+
+def test_a_download_is_gone_once_it_has_been_used(tmp_path: Path, server: Server) -> None:
+    """Patients' scans stay in no cache; what failed half way stays for the next attempt."""
+    server.files["/d/a.zip"] = make_zip(tmp_path / "a.zip", {"a": b"1"}).read_bytes()
+    settings = ingest(f"{server.url}/d/a.zip")
+    with pytest.raises(RuntimeError), open_source(settings, tmp_path / "cache"):
+        raise RuntimeError
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".zip"]
+    assert outcome(settings, tmp_path / "cache") == ["a"]
+    assert len(server.requests) == 1
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_the_cache_is_the_users_alone(tmp_path: Path, server: Server, is_there: bool) -> None:
+    """Nobody else reads downloads and unpacked archives, also where the folder was open before."""
+    server.files["/a.zip"] = make_zip(tmp_path / "a.zip", {"scans/a": b"1"}).read_bytes()
+    cache = tmp_path / "cache"
+    if is_there:
+        cache.mkdir(mode=0o755)
+    for source in (f"{server.url}/a.zip", str(tmp_path / "a.zip")):
+        with open_source(ingest(source), cache) as folder:
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+def test_somebody_elses_cache_is_refused(tmp_path: Path, server: Server) -> None:
+    """A file in the place of the folder stands for any that cannot be made private."""
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(StoreUnavailableError, match="this user's own"):
+        outcome(ingest(f"{server.url}/a.zip"), tmp_path / "cache")
 
 
 @pytest.mark.usefixtures("_no_waiting")

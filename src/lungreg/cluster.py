@@ -72,7 +72,7 @@ def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> N
 def _connect() -> None:
     """Join the cluster of RAY_ADDRESS, or start one that lives as long as this process."""
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+        _join()
         return
     with _taken_port() as port, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray does not close its trial socket
@@ -87,6 +87,15 @@ def _connect() -> None:
             logging_level=logging.CRITICAL,
         )
     logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def _join() -> None:
+    """Join, and where nothing answers fail: nobody who names a cluster wants another."""
+    try:
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        msg = "the Ray cluster that RAY_ADDRESS names must answer"
+        raise ResourceError(msg, got="no answer", mend="start it, or unset RAY_ADDRESS") from error
 
 
 @contextmanager

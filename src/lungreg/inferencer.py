@@ -18,12 +18,16 @@ from lungreg.cluster import Capacity, cluster, require_workers
 from lungreg.config import Infer, WorkerRange
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.errors import LungregError, RunError
-from lungreg.network import build_network, load_weights
-from lungreg.one_case import RegistrationJob, Render, describe, failed_result, register_case
+from lungreg.one_case import (
+    RegistrationJob,
+    Render,
+    describe,
+    estimate_of,
+    failed_result,
+    register_case,
+)
 from lungreg.pairs import Estimate
-from lungreg.prediction import network_estimate
 from lungreg.records import Case, CaseResult
-from lungreg.refinement import refinement_estimate
 from lungreg.stores import ModelRegistry, Stage
 
 _log = logging.getLogger(__name__)
@@ -90,14 +94,9 @@ class Worker:
         """
         use_threads(self._threads)
         device = choose_device(self._device_name)
-        card = self._job.registration.card
-        network = build_network(self._job.registration.config.network)
-        load_weights(network, self._job.models.weights(card))
-        config = self._job.registration.config
-        estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
-        if config.refine.enabled:
-            estimate = refinement_estimate(config.refine, device, seed=config.seed, start=estimate)
-        self._loaded = estimate, device
+        registration = self._job.registration
+        weights = self._job.models.weights(registration.card)
+        self._loaded = estimate_of(registration.config, weights, device), device
 
     def register(self, case: Case, attempt: int) -> CaseResult:
         """Register one case; a fault becomes a failed result."""

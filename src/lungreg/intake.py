@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lungreg.cases import STAGE_NAMES, ManifestFile, ManifestRow, ScanFacts
 from lungreg.errors import DataError, LungregError, MissingFileError, UnreadableFileError
 from lungreg.geometry import Grid
+from lungreg.nifti import scrub_nifti
 from lungreg.pairs import require_same_grid
 from lungreg.records import Verdict
 from lungreg.sources import SourceCase, load_landmarks
@@ -157,11 +158,11 @@ def _check_landmarks(points: NDArray[np.float64], fixed: Grid, moving: Grid) -> 
 
 
 def _stage_bytes(source: SourceCase, checked: _Checked) -> Iterator[tuple[str, bytes]]:
-    """The bytes for the stage by role: gzipped NIfTI as it is, everything else converted."""
+    """The bytes for the stage by role: gzipped NIfTI without its texts, all else converted."""
     for role, volume in checked.volumes.items():
         path = _path(source, role)
         if path.is_file() and path.name.endswith(".nii.gz"):
-            yield role, path.read_bytes()
+            yield role, scrub_nifti(path.read_bytes())
         elif role.endswith("_mask"):
             yield role, encode_labels(volume.data, volume.grid)
         else:

@@ -30,6 +30,7 @@ _MAX_DEFLATE_RATIO = 1032
 _MAX_NIFTI1_SIZE = 32767
 _FALSE_QFORM_MM = 1e-3
 _HEADER_BYTES = {1: 348, 2: 540}
+_FIXED_TEXTS = ("magic", "regular")
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
 _STREAM_ERRORS = (EOFError, OSError, zlib.error, _ISAL_ERROR)
 
@@ -105,6 +106,42 @@ def encode_nifti(
     header["vox_offset"] = _HEADER_BYTES[2 if large else 1] + 4
     plain = b"".join((header.binaryblock, bytes(4), raw.tobytes(order="F")))
     return igzip.compress(plain, compresslevel=_LEVEL, mtime=0)
+
+
+def scrub_nifti(data: bytes) -> bytes:
+    """The same file as gzip, without free text: what a scanner or a person wrote beside the values.
+
+    Gone are the header's texts, extensions, whatever lies before or behind the values, and the
+    file name and date that gzip keeps. Values, grid, type and scale stay to the bit. A gzip file
+    with nothing of it comes back as it is.
+
+    Args:
+        data: Bytes that `decode_nifti` takes.
+    """
+    plain, is_nameless = _unpack(data)
+    header, header_bytes = _read_header(io.BytesIO(plain))
+    n_values = int(np.prod(header["dim"][1 : int(header["dim"][0]) + 1], dtype=object))
+    start = _offset(header, header_bytes)
+    end = start + n_values * _dtype(header).itemsize
+    for name, (kind, *_) in header.structarr.dtype.fields.items():
+        if kind.kind == "S" and name not in _FIXED_TEXTS:
+            header[name] = b""
+    header["vox_offset"] = header_bytes + 4
+    head = header.binaryblock + bytes(4)
+    if is_nameless and plain[:start] == head and len(plain) == end:
+        return data
+    return igzip.compress(head + plain[start:end], compresslevel=_LEVEL, mtime=0)
+
+
+def _unpack(data: bytes) -> tuple[bytes, bool]:
+    """The bytes in a file, and whether it is one gzip member without name, date or comment."""
+    if data[:2] != GZIP_MAGIC:
+        return data, False
+    member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    plain: bytes = member.decompress(data)
+    if member.unused_data:
+        return _open(data).read(), False
+    return plain, data[3:8] == bytes(5)
 
 
 def _open(data: bytes) -> BinaryIO:

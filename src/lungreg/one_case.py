@@ -14,10 +14,13 @@ import torch
 
 from lungreg.config import Alignment, Config
 from lungreg.errors import LungregError
+from lungreg.network import build_network, load_weights
 from lungreg.outputs import case_folder, write_outputs
 from lungreg.pairs import Estimate, read_pair
+from lungreg.prediction import network_estimate
 from lungreg.quality import judge
 from lungreg.records import Case, CaseResult, ModelCard, Split, Status, Verdict
+from lungreg.refinement import refinement_estimate
 from lungreg.registration import PairImages, register_pair
 from lungreg.stores import Stage
 
@@ -39,6 +42,24 @@ class RegistrationJob:
     """Choice of `A`."""
     provenance: Mapping[str, str]
     """Shown on each case's page; no paths."""
+
+
+def estimate_of(config: Config, weights: bytes, device: torch.device) -> Estimate:
+    """The estimate that a run registers with: the network's, refined where the run asks for it.
+
+    Args:
+        config: Preprocessing and network as of the model.
+        weights: Safetensors bytes of that network.
+        device: Where to compute.
+
+    Raises:
+        ModelError: The weights are of another network.
+    """
+    network = load_weights(build_network(config.network), weights)
+    estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
+    if config.refine.enabled:
+        return refinement_estimate(config.refine, device, seed=config.seed, start=estimate)
+    return estimate
 
 
 def register_case(

@@ -7,16 +7,20 @@ named here for the same faults, and passes the suites in `tests/contracts`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lungreg.errors import DataError
-from lungreg.records import CaseResult, ModelCard, ModelVersion
+from lungreg.records import Case, CaseResult, ModelCard, ModelVersion
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from lungreg.config import Config
+    from lungreg.one_case import RegistrationJob
 
 MAX_NAME_BYTES = 200
 """Longest part of a name between slashes, UTF-8: file systems allow 255, writers add a suffix."""
@@ -167,19 +171,131 @@ class JobRunner(Protocol):
     Contract:
         - `submit` returns at once with the job's id; `follow` yields its log lines until it ends;
           `status` is "pending", "running", "done", "failed" or "cancelled".
+        - A job's name, arguments and settings name no case, and neither do its log lines.
     """
 
-    def submit(self, command: Sequence[str], *, pool: str, nodes: int = 1) -> str:
-        """Start `lungreg COMMAND` on a compute pool; returns a job id."""
+    def submit(
+        self, command: Sequence[str], config: Config, *, pool: str | None = None, nodes: int = 1
+    ) -> str:
+        """Start `lungreg COMMAND` with a configuration on a compute pool; returns a job id.
 
-    def infer_batch(self, card: ModelCard, case_ids: Sequence[str], *, run_id: str) -> str:
-        """Start batch inference of a stored model over cases; returns a job id."""
+        Args:
+            command: "train" or "infer", and options beside `--config`.
+            config: What the job runs with; it travels as a file.
+            pool: None takes the configuration's own.
+            nodes: Machines, which form one Ray cluster.
+        """
+
+    def infer_batch(
+        self, job: RegistrationJob, cases: Sequence[Case]
+    ) -> Iterator[list[CaseResult]]:
+        """Register cases with a stored model in one batch job, rows as they are read back.
+
+        When a row is given, its files are on the stage. A case that cannot be registered gives a
+        failed result.
+
+        Raises:
+            RunError: The job did not end well; what it left was given before.
+        """
 
     def follow(self, job_id: str) -> Iterable[str]:
         """The job's log lines, until it ends."""
 
     def status(self, job_id: str) -> str:
         """What has become of the job."""
+
+    def exit_code(self, job_id: str) -> int:
+        """The exit code of the command of a job that has ended; 1 where it never came to one."""
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job; one that has ended stays as it is."""
+
+    def prepare(self) -> None:
+        """Bring the cluster around this process to the size that the configuration asks for.
+
+        Called before Ray is used; nothing happens where the backend does not run this process.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """One object that teardown found."""
+
+    kind: str
+    """As a person calls it: "database", "compute pool"."""
+    name: str
+    statements: tuple[str, ...] = ()
+    """What drops it; none where it is kept."""
+    holds: str = ""
+    """What goes with it."""
+    kept: str = ""
+    """Why it stays; empty where it goes."""
+
+
+@runtime_checkable
+class Provisioner(Protocol):
+    """What must be made once before a backend can be used. Only some backends have one.
+
+    Contract:
+        - `make` makes what is missing, changes nothing that is there and drops nothing: run
+          twice it leaves what it left once.
+        - `removals` changes nothing. It offers only what `make` made, and names with a reason
+          what it found and keeps.
+    """
+
+    def script(self) -> str:
+        """What `make` runs, for a person to read or to run by hand."""
+
+    def make(self) -> int:
+        """Make what is missing; returns how many statements were run."""
+
+    def removals(self) -> list[Removal]:
+        """What `remove` would drop, in order, and what is kept."""
+
+    def remove(self, removals: Sequence[Removal]) -> None:
+        """Drop for good what is listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BillQuery:
+    """How a person asks the provider what was billed."""
+
+    sql: str
+    """With a "?" for each value."""
+    binds: tuple[object, ...]
+    note: str
+    """What the answer holds beside the run, and from when on."""
+
+
+@runtime_checkable
+class Billing(Protocol):
+    """Where the bill of a backend stands. Only some backends send one."""
+
+    def query(self, begin: datetime, end: datetime) -> BillQuery:
+        """What asks for the credits of the compute between two times in UTC."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    state: str
+    """"ok", "warn" or "fail"."""
+    found: str
+    mend: str = ""
+
+
+@runtime_checkable
+class Examiner(Protocol):
+    """What a backend knows of its own state, for `lungreg doctor`. Only some backends have one.
+
+    Contract:
+        - `examine` changes nothing that stays and raises nothing: a fault is a check that failed.
+    """
+
+    def examine(self) -> list[Check]:
+        """What was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +307,20 @@ class Backend:
     models: ModelRegistry
     tracker: Tracker
     jobs: JobRunner | None = field(default=None)
+    billing: Billing | None = field(default=None)
+    provisioner: Provisioner | None = field(default=None)
+    examiner: Examiner | None = field(default=None)
+    label: Callable[[str | None, str], Backend] | None = field(default=None)
+    """Makes `for_run` where the provider keeps a history of who asked for what."""
+
+    def for_run(self, run_id: str | None, step: str) -> Backend:
+        """The same stores, which tell the provider's history their run and step.
+
+        Args:
+            run_id: None where a step has no run.
+            step: ingest, train, infer or report.
+        """
+        return self if self.label is None else self.label(run_id, step)
 
 
 def check_name(name: str) -> str:

@@ -29,6 +29,10 @@ class ModelRegistryContract:
 
     shared_between_processes = True
     """Whether another process sees the same models."""
+    many = 11
+    """How many versions are added one after the other, beyond nine where that is quick."""
+    raced = 5
+    """How many each of three processes adds at once."""
 
     @pytest.fixture
     def registry(self) -> ModelRegistry:
@@ -53,11 +57,11 @@ class ModelRegistryContract:
 
     def test_versions_count_from_one(self, registry: ModelRegistry) -> None:
         """Each name has its own numbers, in order of adding, also beyond nine."""
-        versions = [registry.add(CARD, b"%d" % number).version for number in range(11)]
-        assert versions == [str(number) for number in range(1, 12)]
+        versions = [registry.add(CARD, b"%d" % number).version for number in range(self.many)]
+        assert versions == [str(number) for number in range(1, self.many + 1)]
         other = dataclasses.replace(CARD, name="lungs-2")
         assert registry.add(other, b"x").version == "1"
-        assert registry.resolve("lungs", "latest").version == "11"
+        assert registry.resolve("lungs", "latest").version == str(self.many)
         assert [entry.card.version for entry in registry.list("lungs")] == versions
 
     def test_a_card_s_own_version_is_no_matter(self, registry: ModelRegistry) -> None:
@@ -150,8 +154,9 @@ class ModelRegistryContract:
         """Several processes adding at once: every number once, none left out, one champion."""
         if not self.shared_between_processes:
             pytest.skip("the store lives in one process")
-        given = [version for each in race(add_models, registry, 5) for version in each]
-        assert sorted(given, key=int) == [str(number) for number in range(1, 16)]
+        given = [version for each in race(add_models, registry, self.raced) for version in each]
+        expected = [str(number) for number in range(1, 3 * self.raced + 1)]
+        assert sorted(given, key=int) == expected
         listed = registry.list("raced")
         assert [entry.card.version for entry in listed] == sorted(given, key=int)
         assert [entry.aliases for entry in listed if entry.aliases] == [("champion",)]

@@ -55,6 +55,8 @@ class ResultTableContract:
 
     shared_between_processes = True
     """Whether another process sees the same rows."""
+    many = 40
+    """Rows that are written one by one where there must be many of them."""
 
     @pytest.fixture
     def table(self) -> ResultTable:
@@ -178,7 +180,7 @@ class ResultTableContract:
 
     def test_many_threads_write(self, table: ResultTable) -> None:
         """Rows written at the same time are all there."""
-        rows = [result(f"case {number:02d}") for number in range(40)]
+        rows = [result(f"case {number:02d}") for number in range(self.many)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda row: table.write([row]), rows))
         assert table.rows("run") == rows
@@ -187,7 +189,7 @@ class ResultTableContract:
         """Reading and tidying never fail nor lose a row while a run is writing."""
         if not self.shared_between_processes:
             pytest.skip("the store lives in one process")
-        rows = [result(f"case {number:02d}") for number in range(40)]
+        rows = [result(f"case {number:02d}") for number in range(self.many)]
         code = (
             "import time\n"
             "table, rows = given\n"
@@ -197,7 +199,7 @@ class ResultTableContract:
             "    time.sleep(0.02)\n"
         )
         with start_python(code, (table, rows)) as process:
-            for _ in range(10):
+            for _ in range(self.many // 4):
                 process.stdout.readline()
             counts = [len(table.rows("run"))]
             while process.poll() is None:
@@ -205,7 +207,7 @@ class ResultTableContract:
                 counts.append(answer["n"])
                 table.compact("run")
         assert process.returncode == 0
-        assert counts[0] >= 10
+        assert counts[0] >= self.many // 4
         assert counts == sorted(counts)
         assert table.rows("run") == rows
 

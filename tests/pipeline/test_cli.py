@@ -96,7 +96,8 @@ def test_the_commands_are_those_of_the_documentation() -> None:
     """No more and no less."""
     assert {" ".join(path) for path in COMMANDS if path} == {
         *("simulate", "demo", "ingest", "train", "infer", "results", "report", "init", "doctor"),
-        *("apply", "export", "evaluate", "register"),
+        *("apply", "export", "evaluate", "register", "cost", "setup", "teardown", "submit"),
+        *("jobs", "jobs status", "jobs follow", "jobs cancel"),
         *("config", "config validate", "config show", "config schema"),
         *("models", "models list", "models show", "models promote"),
         *("models export", "models import"),

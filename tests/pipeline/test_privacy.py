@@ -214,3 +214,19 @@ def test_rows_and_manifest_keep_reasons_without_names(patients: Site) -> None:
     (patients.scans / f"{NAMES[0]}_exp.nii.gz").write_bytes(b"no scan")
     (rejected,) = ingest(patients.config()).rejected
     assert_clean(" ".join(rejected.reasons), patients)
+
+
+def test_in_a_log_that_others_read_no_command_names_a_case(
+    patients: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As jobs run: progress is told, by number and verdict; errors leave out what they are on."""
+    monkeypatch.setenv("LUNGREG_ANONYMOUS", "1")
+    told = []
+    for step in (("ingest",), ("train",), ("infer", "--cases", f"{PATIENT}_99"), ("infer", "-v")):
+        done = patients.run(*step)
+        told.append(done.out + done.err)
+        assert told[-1].strip()
+        assert PATIENT not in told[-1]
+    lines = told[-1].splitlines()
+    assert lines[0].startswith("infer 0/6  run infer-")
+    assert lines[1].startswith("infer 1/6  ")

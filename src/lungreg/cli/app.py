@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from lungreg.cli import data, evaluate, health, models, register, settings, steps, transforms
+from lungreg.cli import (
+    account,
+    costs,
+    data,
+    evaluate,
+    health,
+    jobs,
+    models,
+    register,
+    settings,
+    steps,
+    transforms,
+)
 
 _HELP = """Register paired lung CT, expiration and inspiration, for whole cohorts.
 
@@ -27,10 +39,22 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for group in (steps, register, evaluate, transforms, data, settings, health):
+    for group in (
+        steps,
+        jobs,
+        costs,
+        register,
+        evaluate,
+        transforms,
+        data,
+        settings,
+        account,
+        health,
+    ):
         group.register(app)
     app.add_typer(settings.config_app, name="config")
     app.add_typer(models.models_app, name="models")
+    app.add_typer(jobs.jobs_app, name="jobs")
     return app
 
 

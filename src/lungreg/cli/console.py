@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from lungreg.workflows.runs import Progress
 
 SOME_FAILED = 3
+ANONYMOUS = "LUNGREG_ANONYMOUS"
+"""Set where the output becomes a log that others read, as in a job: then nothing in it names a
+case."""
 _PLAIN_WIDTH = 160
 
 
@@ -34,6 +38,8 @@ class Console:
     verbose: bool
     quiet: bool
     as_json: bool
+    anonymous: bool = False
+    """Nothing shown may name a case."""
     bar: RichProgress | None = None
     """Set while a command runs on a terminal."""
     _tasks: dict[str, TaskID] = field(default_factory=dict)
@@ -47,7 +53,7 @@ class Console:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table for people; numbers with three decimals, nothing as "-"."""
-        if self.quiet or self.as_json:
+        if self.quiet or self.as_json or self.anonymous:
             return
         from rich.markup import escape
         from rich.table import Table
@@ -69,7 +75,7 @@ class Console:
         """A step forward: a bar on a terminal, a plain line elsewhere."""
         if self.quiet or self.as_json:
             return
-        note = _visible(event.note)
+        note = _visible(event.public if self.anonymous else event.note)
         if self.bar is None:
             self.line(f"{event.step} {event.done}/{event.total}  {note}")
             return
@@ -79,6 +85,14 @@ class Console:
         from rich.markup import escape
 
         self.bar.console.print(escape(f"  {note}"), highlight=False)
+
+    def ask(self, question: str) -> bool:
+        """A person's yes or no; no where the question would not be seen."""
+        if self.quiet or self.as_json:
+            return False
+        if self.bar is not None:
+            self.bar.stop()
+        return typer.confirm(question)
 
     def _rich(self) -> Any:
         from rich.console import Console as RichConsole
@@ -110,17 +124,20 @@ def command(
         "ray",
     ):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    console = Console(verbose=verbose, quiet=quiet, as_json=as_json)
+    anonymous = bool(os.environ.get(ANONYMOUS))
+    console = Console(verbose=verbose, quiet=quiet, as_json=as_json, anonymous=anonymous)
     try:
         with _bar(console):
             yield console
     except LungregError as error:
-        _fail(str(error), verbose=verbose)
+        _fail(error.anonymous if anonymous else str(error), verbose=verbose and not anonymous)
     except KeyboardInterrupt:
         _fail("stopped", verbose=False)
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as error:  # noqa: BLE001  # the last line of defence before the user
+        if anonymous:
+            _fail(f"unexpected {type(error).__name__}", verbose=False)
         text = " ".join(f"{type(error).__name__}: {error}".split())
         hint = "" if verbose else "; run again with -v for details"
         _fail(f"unexpected {text}{hint}", verbose=verbose)
@@ -140,7 +157,7 @@ def _bar(console: Console) -> Iterator[None]:
     console.bar = None
 
 
-def _fail(text: str, *, verbose: bool) -> None:
+def _fail(text: str, *, verbose: bool) -> NoReturn:
     if verbose:
         traceback.print_exc(file=sys.stderr)
     typer.echo(f"lungreg: {_visible(' '.join(text.split()))}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,13 @@ _ROW_COLUMNS = (
     *("case_id", "split", "status", "verdict", "dice_aligned", "dice_score"),
     *("tre_aligned_mm", "tre_mm", "fold_pct", "ncc"),
 )
+
+
+class Engine(StrEnum):
+    """What registers a cohort."""
+
+    RAY = "ray"
+    RUN_BATCH = "run-batch"
 
 
 def register(app: typer.Typer) -> None:
@@ -51,10 +59,13 @@ def ingest(
             f"({done.unchanged} unchanged), {len(done.rejected)} rejected; "
             f"{done.uploaded} files uploaded"
         )
+        if done.key_file is not None:
+            console.line(f"under pseudonyms; their key, for you alone: {done.key_file}")
         console.document(
             {
                 "uploaded": done.uploaded,
                 "unchanged": done.unchanged,
+                "key_file": done.key_file,
                 "cases": [dataclasses.asdict(row) for row in done.rows],
             }
         )
@@ -96,6 +107,10 @@ def infer(
         list[str] | None,
         typer.Option("--cases", help="Case ids, separated by commas; may be repeated."),
     ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="Ray workers, or a batch job of the backend. Default: the config's."),
+    ] = None,
     resume: Resume = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -109,7 +124,8 @@ def infer(
         from lungreg.workflows.costs import cost_lines
         from lungreg.workflows.inference import infer as run
 
-        settings = _with_cases(load_config(config, overrides or ()), cases)
+        chosen = [] if engine is None else [f"infer.engine={engine.value}"]
+        settings = _with_cases(load_config(config, [*(overrides or ()), *chosen]), cases)
         done = run(settings, resume=resume, on_progress=console.progress)
         _print_rows(console, f"Run {done.run_id}", [dataclasses.asdict(r) for r in done.results])
         _print_means(console, done)

@@ -5,7 +5,15 @@ Paths in a file are relative to the file's own folder, so that a run can be star
 
 from __future__ import annotations
 
-from lungreg.config.input import NAMED_SOURCES, Data, Ingest, LocalBackend, Pattern, SplitSpec
+from lungreg.config.input import (
+    DEFAULT_KEY_FILE,
+    NAMED_SOURCES,
+    Data,
+    Ingest,
+    LocalBackend,
+    Pattern,
+    SplitSpec,
+)
 from lungreg.config.loading import DEFAULT_FILE, load_config, parse_config
 from lungreg.config.model import Augmentation, Loss, Network, Preprocessing, Train
 from lungreg.config.run import (
@@ -20,16 +28,18 @@ from lungreg.config.run import (
     WorkerRange,
 )
 from lungreg.config.section import MODEL_NAME, Alignment, Section, Workers
-from lungreg.config.snowflake import ComputePool, Roles, SnowflakeBackend
+from lungreg.config.snowflake import Batch, ComputePool, Roles, SnowflakeBackend
 from lungreg.config.template import write_template
 
 __all__ = [
     "DEFAULT_FILE",
+    "DEFAULT_KEY_FILE",
     "MODEL_NAME",
     "NAMED_SOURCES",
     "Alignment",
     "Augmentation",
     "BackendSettings",
+    "Batch",
     "ComputePool",
     "Config",
     "Cost",

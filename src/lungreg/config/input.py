@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from lungreg.config.section import Section
 
 NAMED_SOURCES = ("simulate", "zenodo-lung-ct")
 """What `ingest.source` may name beside a folder, an archive or a URL."""
+DEFAULT_KEY_FILE = "lungreg-key.csv"
 _PARTS = ("train", "val", "test")
 
 
@@ -23,6 +25,11 @@ class LocalBackend(Section):
     """Folder, or an fsspec URL such as s3://bucket/lungreg (its driver installed)."""
     tracking: bool = True
     """Keep training curves with MLflow under the root (folders only)."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of this machine that files are kept in; None for a bucket."""
+        return None if "://" in self.root else Path(self.root)
 
 
 class Pattern(Section):
@@ -63,6 +70,13 @@ class Ingest(Section):
     """Of a URL, as "sha256:..." or "md5:..."; without it the download is not checked."""
     groups: str | None = None
     """CSV with the columns case_id and group (patient); a patient is never split."""
+    pseudonymise: bool = False
+    """Put random names in place of case ids and groups, on the stage and in all that follows."""
+    key_file: str | None = None
+    """Which pseudonym stands for which id: a local file that only you can read and that you keep.
+    Each ingest adds to it; null is lungreg-key.csv beside the configuration."""
+    keep_download: bool = False
+    """Keep what was downloaded from a URL once it is ingested; the named dataset is kept."""
     threads: int = Field(default=4, ge=1, le=64)
     """Pairs checked and uploaded at once."""
     max_voxels: int = Field(default=1_000_000_000, ge=1)
@@ -76,6 +90,13 @@ class Ingest(Section):
     def _pattern_given(self) -> Self:
         if self.layout == "pattern" and self.pattern is None:
             msg = "layout 'pattern' needs ingest.pattern with fixed and moving"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _key_is_local(self) -> Self:
+        if self.key_file is not None and "://" in self.key_file:
+            msg = "ingest.key_file stays with you: it is the path of a local file, not a URL"
             raise ValueError(msg)
         return self
 

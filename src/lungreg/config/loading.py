@@ -9,17 +9,19 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from lungreg.config.input import NAMED_SOURCES
+from lungreg.config.input import DEFAULT_KEY_FILE, NAMED_SOURCES
 from lungreg.config.run import Config
 from lungreg.errors import ConfigError
 
 DEFAULT_FILE = "lungreg.yaml"
 _WRONG_TYPE = ("_type", "_parsing", "literal_error")
 _UNKNOWN = "unknown key"
+_UNKNOWN_KIND = "union_tag_invalid"
 _PLAIN = {
     "extra_forbidden": _UNKNOWN,
     "missing": "must be given",
     "model_type": "must be a mapping",
+    "union_tag_not_found": "must be a mapping",
 }
 
 
@@ -73,6 +75,8 @@ def _place(item: Any, raw: Any) -> str:
         elif item["type"] != "missing":
             continue
         parts.append(str(part))
+    if item["type"] == _UNKNOWN_KIND:
+        parts.append("kind")
     return ".".join(parts) or "config"
 
 
@@ -85,7 +89,7 @@ def _holds(raw: Any, part: str | int) -> bool:
 def _reason(tried: Sequence[Any]) -> str:
     """What pydantic says of one place: of a value of the right type, what is wrong with it."""
     told = [item for item in tried if not item["type"].endswith(_WRONG_TYPE)] or tried
-    reason = " or ".join(_PLAIN.get(item["type"]) or _plain(item["msg"]) for item in told)
+    reason = " or ".join(_PLAIN.get(item["type"]) or _plain(item) for item in told)
     reason = reason.replace(" or must be ", " or ")
     value = told[0]["input"]
     # Numbers alone are shown: a text may be a path or name a patient.
@@ -93,8 +97,10 @@ def _reason(tried: Sequence[Any]) -> str:
     return f"{reason}, got {value}" if is_shown else reason
 
 
-def _plain(text: str) -> str:
-    shorter = text.removeprefix("Value error, ").replace("Input should be", "must be")
+def _plain(item: Any) -> str:
+    if item["type"] == _UNKNOWN_KIND:
+        return f"must be {item['ctx']['expected_tags'].replace(', ', ' or ')}"
+    shorter = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     return shorter.partition(", unable to parse")[0]
 
 
@@ -151,11 +157,17 @@ def _merged(base: dict[str, Any], change: dict[str, Any], *, depth: int) -> dict
     return result
 
 
-_PATHS = (("backend", "root"), ("ingest", "source"), ("ingest", "groups"))
+_PATHS = (
+    *(("backend", "root"), ("ingest", "source"), ("ingest", "groups")),
+    ("ingest", "key_file"),
+)
 
 
 def _absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     result = dict(raw)
+    ingest = result.get("ingest")
+    if isinstance(ingest, dict) and ingest.get("pseudonymise") and not ingest.get("key_file"):
+        result["ingest"] = {**ingest, "key_file": DEFAULT_KEY_FILE}
     for section, key in _PATHS:
         value = result.get(section, {}).get(key) if isinstance(result.get(section), dict) else None
         if isinstance(value, str) and "://" not in value and value not in NAMED_SOURCES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -12,9 +14,11 @@ from lungreg.config.section import DEVICE, MODEL_NAME, Alignment, Section, Worke
 from lungreg.config.snowflake import SnowflakeBackend
 
 
-def _kind_of(backend: Any) -> str:
-    kind = backend.get("kind", "local") if isinstance(backend, dict) else backend.kind
-    return str(kind)
+def _kind_of(backend: Any) -> str | None:
+    """Which section stands there; None for what is no section at all."""
+    if isinstance(backend, dict):
+        return str(backend.get("kind", "local"))
+    return getattr(backend, "kind", None)
 
 
 BackendSettings = Annotated[
@@ -39,9 +43,14 @@ class WorkerRange(Section):
         return self
 
 
+Engine = Literal["ray", "run-batch"]
+
+
 class Infer(Section):
     """Registration of a cohort."""
 
+    engine: Engine = "ray"
+    """ray: workers of this cluster. run-batch: a batch job of the backend, where it has them."""
     workers: Workers | WorkerRange = "auto"
     """0: a plain loop, without Ray. auto: one per GPU of the cluster, or one per core up to
     four. {min, max}: a pool that grows."""
@@ -128,8 +137,10 @@ class Cost(Section):
     """What one node costs in an hour."""
     nodes: int = Field(default=1, ge=1)
     """How many nodes a run holds."""
-    as_of: str | None = None
-    """Date of the rate."""
+    as_of: date | None = None
+    """Date of the rate, such as 2026-11-22."""
+    source: str | None = None
+    """Where the rate is from, such as "Snowflake Service Consumption Table"."""
 
 
 class Config(Section):
@@ -161,6 +172,16 @@ class Config(Section):
     """What the cohort page shows."""
     cost: Cost | None = None
     """Rates for an estimate of credits; null for none."""
+
+    @model_validator(mode="after")
+    def _key_stays_off_the_stage(self) -> Self:
+        key_file, backend = self.ingest.key_file, self.backend
+        if key_file is None or not isinstance(backend, LocalBackend) or "://" in backend.root:
+            return self
+        if Path(key_file).resolve().is_relative_to(Path(backend.root).resolve()):
+            msg = "ingest.key_file lies outside backend.root: it never goes where the cases go"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _size_fits_network(self) -> Self:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lungreg.config.section import Section
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]{0,254}$")]
 """An unquoted Snowflake name: it stands in DDL, where nothing can be bound."""
+Host = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}:443$")]
+"""One host, by name and over TLS: no address, no wildcard."""
+QualifiedName = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*){0,2}$")
+]
+"""[DATABASE.][SCHEMA.]NAME, unquoted."""
+PackageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+"""Of a Python distribution."""
+RuntimeImage = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:@-]*$")]
+"""A tag, or repository/image:tag. The client of ML Jobs writes it into a statement unquoted."""
+_RUNTIME_ONLY = ("torch", "ray")
 _SECRETS = ("password", "passcode", "token", "private_key", "private_key_file_pwd", "secret")
 
 
@@ -26,11 +37,25 @@ class ComputePool(Section):
     """Most nodes at once."""
     auto_suspend_secs: int = Field(default=300, ge=60)
     """Idle seconds after which the nodes go back; until then they cost."""
+    notebook_nodes: int | None = Field(default=None, ge=1)
+    """Nodes that train and infer bring the cluster of a notebook to; null leaves it as it is.
+    The nodes of a job are those of `lungreg submit --nodes`."""
+
+
+class Egress(Section):
+    """What jobs may reach outside Snowflake, through an integration that `setup` makes."""
+
+    hosts: tuple[Host, ...] = ()
+    """HOST:443 each; none by default, and then nothing is made."""
+    name: Identifier = "LUNGREG_EGRESS"
+    """Of the network rule, in the utils schema, and of the integration."""
 
 
 class Roles(Section):
     """Who may do what: each role has the privileges of its step and no more."""
 
+    setup: Identifier = "LUNGREG_SETUP"
+    """Makes and owns everything; an administrator makes it and gives it to a person."""
     ingest: Identifier = "LUNGREG_INGEST"
     """Writes scans."""
     train: Identifier = "LUNGREG_TRAIN"
@@ -39,6 +64,25 @@ class Roles(Section):
     """Reads scans and models, writes runs and results, starts jobs."""
     read: Identifier = "LUNGREG_READ"
     """Reads results and reports."""
+
+
+class Batch(Section):
+    """Batch inference by Snowflake itself, with `infer --engine run-batch`."""
+
+    replicas: int | None = Field(default=None, ge=1)
+    """Nodes that share the cases; null takes `compute_pool.max_nodes`."""
+    gpus: int = Field(default=1, ge=0)
+    """GPUs of each; 0 computes on its processor cores."""
+    cpus: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?$")
+    """Processor cores of each; null takes all of the node."""
+    memory: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?(GiB|MiB)$")
+    """Memory of each, such as 16GiB; null takes all of the node."""
+    workers: int = Field(default=1, ge=1)
+    """Processes on each, each with the model loaded."""
+    rows_at_once: int = Field(default=1, ge=1)
+    """Cases whose files and results one process holds in memory at once."""
+    image_repository: QualifiedName | None = None
+    """Where the image is kept that Snowflake builds for a model; null takes its own."""
 
 
 class SnowflakeBackend(Section):
@@ -53,6 +97,10 @@ class SnowflakeBackend(Section):
     connection: str | None = None
     """A connection of `connections.toml`; null takes the active session, the container's token,
     or the default connection, in this order."""
+    role: Identifier | None = None
+    """Role of the sessions; null takes the connection's own."""
+    timeout_s: int = Field(default=600, ge=1)
+    """Seconds after which a statement, or an account that does not answer, is given up."""
     database: Identifier = "LUNGREG"
     """Holds everything."""
     utils_schema: Identifier = "UTILS"
@@ -66,7 +114,8 @@ class SnowflakeBackend(Section):
     job_stage: Identifier = "JOBS"
     """Stage of what jobs are sent, in the utils schema."""
     result_table: Identifier = "REGISTRATION_RESULTS"
-    """Table of rows, in the results schema; a view RESULTS holds the latest row of each case."""
+    """Table of rows, in the results schema; a view RESULTS holds the latest success of each
+    case."""
     warehouse: Identifier = "LUNGREG_WH"
     """Runs the SQL."""
     compute_pool: ComputePool = ComputePool()
@@ -74,13 +123,27 @@ class SnowflakeBackend(Section):
     roles: Roles = Roles()
     """Names of the roles that `setup` makes."""
     integrations: tuple[Identifier, ...] = ()
-    """External access integrations of jobs; none by default: all wheels travel with the job."""
-    runtime: str | None = None
+    """External access integrations of jobs that exist already; with neither these nor
+    `egress.hosts` all wheels travel with the job."""
+    egress: Egress = Egress()
+    """What jobs may reach through an integration of our own."""
+    job_upgrades: tuple[PackageName, ...] = ()
+    """Packages of the runtime that a job may replace where lungreg needs others; torch and ray
+    never."""
+    runtime: RuntimeImage | None = None
     """Container Runtime of jobs, a tag or an image; null takes the account's default."""
     model_pip_requirements: tuple[str, ...] = ()
     """Requirements of logged models in place of those of this installation."""
+    model_cuda_version: str = Field(default="12.4", pattern=r"^\d+\.\d+$")
+    """CUDA of the image that batch inference builds for a model."""
+    batch: Batch = Batch()
+    """How batch inference is spread."""
     tracking: bool = True
     """Keep training curves with Snowflake's experiment tracking."""
+
+    @property
+    def folder(self) -> None:
+        """Folder of this machine that files are kept in: none."""
 
     @model_validator(mode="before")
     @classmethod
@@ -91,5 +154,21 @@ class SnowflakeBackend(Section):
                 f"a config holds no secret, got the key {found[0]!r}; put it into Snowflake's "
                 "connections.toml and name that connection here"
             )
+            raise ValueError(msg)
+        return given
+
+    @field_validator("job_upgrades")
+    @classmethod
+    def _keeps_the_engine(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if found := [name for name in given if name.lower() in _RUNTIME_ONLY]:
+            msg = f"the runtime's own torch and ray are never replaced, got {found[0]!r}"
+            raise ValueError(msg)
+        return given
+
+    @field_validator("result_table")
+    @classmethod
+    def _leaves_the_view_its_name(cls, given: str) -> str:
+        if given.upper() == "RESULTS":
+            msg = "result_table has another name than RESULTS, which is the view's"
             raise ValueError(msg)
         return given

@@ -13,6 +13,7 @@ _TEMPLATE = """\
 backend:
   kind: local
   root: ./lungreg-data          # a folder, or an fsspec URL such as s3://bucket/lungreg
+  # Snowflake instead, without root: see configs/snowflake.yaml and 'lungreg setup'.
 
 ingest:
   source: ./training            # folder, .zip, .tar.gz, URL, zenodo-lung-ct, or simulate
@@ -40,7 +41,7 @@ infer:
 # quality:                      # thresholds of the verdicts
 #   dice_warn: 0.93
 #   tre_warn_mm: 4.0
-# cost: {credits_per_node_hour: 2.68, nodes: 1, as_of: "2026-11-22"}
+# cost: {credits_per_node_hour: 2.68, nodes: 1, as_of: 2026-11-22, source: your contract}
 """
 
 

@@ -12,7 +12,13 @@ from lungreg.config import NAMED_SOURCES, Ingest
 from lungreg.errors import ConfigError, DataError, MissingFileError, UnreadableFileError
 from lungreg.sources.archives import unpack
 from lungreg.sources.case import SourceCase, load_landmarks
-from lungreg.sources.downloads import ZENODO_URL, Progress, fetch_url, fetch_zenodo
+from lungreg.sources.downloads import (
+    ZENODO_URL,
+    Progress,
+    fetch_url,
+    fetch_zenodo,
+    make_private,
+)
 from lungreg.sources.layouts import list_learn2reg, list_zenodo
 from lungreg.sources.pattern import list_pattern
 
@@ -32,9 +38,13 @@ def open_source(
 ) -> Iterator[Path]:
     """Give the folder of a source, unpacked into a temporary one where it is an archive.
 
+    A download is removed once the block has ended without an error, unless the settings keep it
+    or it is the public dataset; after an error the next call goes on with it.
+
     Args:
-        settings: `source`, `checksum` and the caps on archives.
-        cache: Where downloads are kept and archives are unpacked for the time being.
+        settings: `source`, `checksum`, `keep_download` and the caps on archives.
+        cache: Where downloads are kept and archives are unpacked for the time being; it becomes
+            this user's alone.
         progress: Called with bytes done and bytes in all (None where unknown) of a download.
         zenodo_url: Where Zenodo answers.
 
@@ -49,11 +59,13 @@ def open_source(
     if path.is_dir():
         yield path
         return
-    cache.mkdir(parents=True, exist_ok=True)
+    make_private(cache)
     with TemporaryDirectory(prefix="unpacked-", dir=cache) as folder:
         max_bytes = int(settings.max_unpacked_gb * 1e9)
         unpack(path, Path(folder), max_members=settings.max_members, max_bytes=max_bytes)
         yield Path(folder)
+    if "://" in str(settings.source) and not settings.keep_download:
+        path.unlink(missing_ok=True)
 
 
 def list_cases(folder: Path, settings: Ingest) -> list[SourceCase]:

@@ -15,7 +15,12 @@ import pooch
 import requests
 from pooch.downloaders import ZenodoRepository
 
-from lungreg.errors import ConfigError, MissingFileError, UnreadableFileError
+from lungreg.errors import (
+    ConfigError,
+    MissingFileError,
+    StoreUnavailableError,
+    UnreadableFileError,
+)
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes done and the bytes in all, None where the server does not say."""
@@ -118,7 +123,7 @@ def fetch_url(
         msg = "a URL begins with http:// or https://"
         raise ConfigError(msg, got=urlsplit(url).scheme, mend="download it and give the file")
     _check_form(checksum)
-    cache.mkdir(parents=True, exist_ok=True)
+    make_private(cache)
     downloader = ResumingDownloader(cache, progress=progress)
     try:
         with _quiet_pooch():
@@ -157,6 +162,20 @@ def fetch_zenodo(
         mend = "check the network, or download training.zip and give the file"
         raise UnreadableFileError(msg, got=type(error).__name__, mend=mend) from error
     return fetch_url(url, cache, checksum=checksum, progress=progress)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only this user reads, or make an existing one so.
+
+    Raises:
+        StoreUnavailableError: It cannot be made, or belongs to somebody else.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        msg = "the folder of downloads is this user's own"
+        raise StoreUnavailableError(msg, got=error.strerror, where=folder) from error
 
 
 def _check_form(checksum: str | None) -> None:

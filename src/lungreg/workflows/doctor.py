@@ -6,7 +6,6 @@ import platform
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -16,21 +15,10 @@ from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.devices import choose_device, cpu_count
 from lungreg.errors import LungregError
-from lungreg.stores import Stage
+from lungreg.stores import Check, Stage
 from lungreg.workflows.runs import environment
 
 _DISK_GB, _MEMORY_GB = 5.0, 4.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing looked at."""
-
-    name: str
-    state: str
-    """"ok", "warn" or "fail"."""
-    found: str
-    mend: str = ""
 
 
 def examine(config: Config) -> list[Check]:
@@ -45,7 +33,7 @@ def examine(config: Config) -> list[Check]:
         ("memory", _memory),
         ("network", _network),
     ]
-    return [_guarded(name, check, config) for name, check in checks]
+    return [_guarded(name, check, config) for name, check in checks] + _of_backend(config)
 
 
 def _guarded(name: str, check: Callable[[Config], Check], config: Config) -> Check:
@@ -56,6 +44,15 @@ def _guarded(name: str, check: Callable[[Config], Check], config: Config) -> Che
     except Exception as error:  # noqa: BLE001  # one check never stops the others
         found = f"{type(error).__name__}: {error}"
         return Check(name=name, state="fail", found=found, mend="run with -v")
+
+
+def _of_backend(config: Config) -> list[Check]:
+    """What only the backend knows of itself."""
+    try:
+        examiner = open_backend(config.backend).examiner
+    except LungregError as error:
+        return [Check(name="backend", state="fail", found=str(error), mend=error.mend or "")]
+    return [] if examiner is None else examiner.examine()
 
 
 def _versions(config: Config) -> Check:
@@ -113,8 +110,7 @@ def _models(config: Config) -> Check:
 
 
 def _disk(config: Config) -> Check:
-    root = config.backend.root
-    place = Path(root) if "://" not in root else Path.home()
+    place = config.backend.folder or Path.home()
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free / 1e9

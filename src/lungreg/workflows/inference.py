@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lungreg.backends import open_backend
 from lungreg.cases import read_cases
 from lungreg.config import Config, parse_config
-from lungreg.errors import ModelError
+from lungreg.errors import ConfigError, ModelError
 from lungreg.inferencer import InferJob, run_inference
 from lungreg.one_case import RegistrationJob
 from lungreg.qc.case_page import render_case
 from lungreg.records import Case, CaseResult, ModelCard, Split, Status
 from lungreg.registration import PairImages
-from lungreg.stores import Backend
+from lungreg.stores import Backend, JobRunner
 from lungreg.workflows.runs import (
     OnProgress,
     Progress,
@@ -28,6 +28,7 @@ from lungreg.workflows.runs import (
     write_audit,
     write_config,
 )
+from lungreg.workflows.usage import timed
 
 _FROM_CARD = ("preprocessing", "network")
 _NOT_COMPARED = {"augmentation"}
@@ -95,14 +96,18 @@ def infer(
         on_progress: Told of every case.
 
     Raises:
+        ConfigError: The run asks for batch jobs, which the backend does not have.
         ModelError: The config asks for another preprocessing or network than the model has.
         NotFoundError: No such model, version or case.
         ResourceError: More workers than the cluster has or can grow to.
     """
     backend = backend or open_backend(config.backend)
     run_id = resume or new_run_id("infer")
+    backend = backend.for_run(run_id, "infer")
     if resume is not None:
         config = _resumed(backend, run_id, config)
+    if config.infer.engine == "run-batch":
+        _batch_of(backend)
     card = backend.models.resolve(config.infer.model, config.infer.version)
     config = with_card(config, card)
     cases = read_cases(backend.stage, config.infer.cases)
@@ -111,7 +116,8 @@ def infer(
         write_config(backend.stage, run_id, config.model_copy(update={"infer": pinned}))
     write_audit(backend.stage, run_id, config=config, cases=cases, model=card.weights_sha256)
     started = time.perf_counter()
-    done = _register_all(backend, config, card, run_id, cases, on_progress)
+    with timed(backend.stage, run_id):
+        done = _register_all(backend, config, card, run_id, cases, on_progress)
     return InferReport(
         run_id=run_id,
         card=card,
@@ -147,7 +153,8 @@ def with_card(config: Config, card: ModelCard) -> Config:
 def _resumed(backend: Backend, run_id: str, current: Config) -> Config:
     """The stored config of a run, with how it is spread taken from the current one."""
     stored = read_config(backend.stage, run_id, current, kind="infer")
-    explicit = current.infer.model_fields_set & {"workers", "threads", "device", "max_attempts"}
+    spread = {"engine", "workers", "threads", "device", "max_attempts"}
+    explicit = current.infer.model_fields_set & spread
     changes = {name: getattr(current.infer, name) for name in explicit}
     return stored.model_copy(update={"infer": stored.infer.model_copy(update=changes)})
 
@@ -165,18 +172,44 @@ def _register_all(
     waiting = [case for case in cases if case.case_id not in succeeded]
     done: list[CaseResult] = []
     before = len(cases) - len(waiting)
-    on_progress(Progress(step="infer", done=before, total=len(cases), note=f"run {run_id}"))
+    note = f"run {run_id}"
+    on_progress(Progress(step="infer", done=before, total=len(cases), note=note, public=note))
     try:
-        for result in run_inference(_job(backend, config, card, run_id), waiting):
-            earlier = known[result.case_id].attempt if result.case_id in known else 0
-            row = replace(result, attempt=result.attempt + earlier)
-            backend.results.write([row])
-            done.append(row)
-            on_progress(_told(row, before + len(done), len(cases)))
+        for results in _results(backend, _job(backend, config, card, run_id), waiting):
+            earlier = [known[r.case_id].attempt if r.case_id in known else 0 for r in results]
+            rows = [
+                replace(result, attempt=result.attempt + attempt)
+                for result, attempt in zip(results, earlier, strict=True)
+            ]
+            backend.results.write(rows)
+            for row in rows:
+                done.append(row)
+                on_progress(_told(row, before + len(done), len(cases)))
     except KeyboardInterrupt as error:
         raise stopped(run_id, "infer") from error
     backend.results.compact(run_id)
     return done
+
+
+def _results(backend: Backend, job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
+    """Rows as they come, a few at once, from whatever engine the run asks for."""
+    if job.settings.engine == "ray":
+        if backend.jobs is not None:
+            backend.jobs.prepare()
+        return ([result] for result in run_inference(job, cases))
+    return _batch_of(backend).infer_batch(job.registration, cases)
+
+
+def _batch_of(backend: Backend) -> JobRunner:
+    """The backend's own batch inference.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    if backend.jobs is None:
+        msg = "infer.engine run-batch needs a backend with batch jobs of its own"
+        raise ConfigError(msg, got="one without", mend="use engine ray, or backend.kind snowflake")
+    return backend.jobs
 
 
 def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> InferJob:
@@ -206,11 +239,13 @@ def _render(result: CaseResult, images: PairImages, facts: Mapping[str, str]) ->
 
 
 def _told(row: CaseResult, done: int, total: int) -> Progress:
+    public = row.verdict.value
     if row.status is Status.FAILED:
+        public = f"failed, {row.error_code}"
         note = f"{row.case_id}: failed, {row.error_code}: {row.error_message}"
     else:
         parts = [f"{row.case_id}: {row.verdict.value}"]
         parts += [f"Dice {row.dice_score:.3f}"] if row.dice_score is not None else []
         parts += [f"TRE {row.tre_mm:.2f} mm"] if row.tre_mm is not None else []
         note = "  ".join(parts)
-    return Progress(step="infer", done=done, total=total, note=note)
+    return Progress(step="infer", done=done, total=total, note=note, public=public)

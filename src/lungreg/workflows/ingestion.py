@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from lungreg.records import Verdict
 from lungreg.simulation import simulate_cohort
 from lungreg.sources import SourceCase, list_cases, open_source, read_groups
 from lungreg.stores import Backend, Stage
+from lungreg.workflows.pseudonymising import pseudonymise
 from lungreg.workflows.runs import OnProgress, Progress, ignore_progress
 
 
@@ -33,6 +34,8 @@ class IngestReport:
     """Files written to the stage."""
     unchanged: int
     """Cases that were there already."""
+    key_file: Path | None = None
+    """The key to the pseudonyms, where cases got some."""
 
     @property
     def rejected(self) -> list[ManifestRow]:
@@ -59,12 +62,12 @@ def ingest(
     Raises:
         LungregError: No source, nothing found in it, an unsafe archive, or a stage that fails.
     """
-    backend = backend or open_backend(config.backend)
+    backend = (backend or open_backend(config.backend)).for_run(None, "ingest")
     with _source(config) as folder:
-        found = list_cases(folder, config.ingest)
-        groups = {} if config.ingest.groups is None else read_groups(Path(config.ingest.groups))
+        known = {row.case_id: row for row in read_manifest(backend.stage)}
+        wanted = _wanted(folder, config.ingest, known)
         try:
-            taken = _take_all(backend.stage, found, config.ingest, groups, on_progress)
+            taken = _take_all(backend.stage, wanted, known, config.ingest, on_progress)
         except KeyboardInterrupt as error:
             msg = "ingest was stopped; the cases told of so far are on the stage"
             raise RunError(msg, mend="run the same command again to go on") from error
@@ -73,7 +76,25 @@ def ingest(
         rows=sorted((intake.row for intake in taken), key=lambda row: row.case_id),
         uploaded=sum(intake.uploaded for intake in taken),
         unchanged=sum(1 for x in taken if not x.uploaded and x.row.verdict is not Verdict.REJECT),
+        key_file=wanted.key_file,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    cases: Sequence[SourceCase]
+    groups: Mapping[str, str]
+    """By case id."""
+    key_file: Path | None = None
+
+
+def _wanted(folder: Path, settings: Ingest, known: Collection[str]) -> _Wanted:
+    found = list_cases(folder, settings)
+    groups = {} if settings.groups is None else read_groups(Path(settings.groups))
+    if not settings.pseudonymise:
+        return _Wanted(cases=found, groups=groups)
+    renamed = pseudonymise(found, groups, settings, on_stage=known)
+    return _Wanted(cases=renamed.cases, groups=renamed.groups, key_file=renamed.key_file)
 
 
 @contextmanager
@@ -94,12 +115,11 @@ def _source(config: Config) -> Iterator[Path]:
 
 def _take_all(
     stage: Stage,
-    found: Sequence[SourceCase],
+    wanted: _Wanted,
+    known: Mapping[str, ManifestRow],
     settings: Ingest,
-    groups: Mapping[str, str],
     on_progress: OnProgress,
 ) -> list[Intake]:
-    known = {row.case_id: row for row in read_manifest(stage)}
     taken: list[Intake] = []
     with ThreadPoolExecutor(settings.threads) as pool:
         waiting = [
@@ -108,10 +128,10 @@ def _take_all(
                 stage,
                 source,
                 known.get(source.case_id),
-                group=groups.get(source.case_id),
+                group=wanted.groups.get(source.case_id),
                 max_voxels=settings.max_voxels,
             )
-            for source in found
+            for source in wanted.cases
         ]
         try:
             for future in as_completed(waiting):
@@ -119,7 +139,7 @@ def _take_all(
                 if intake.row is not known.get(intake.row.case_id):
                     write_manifest(stage, [intake.row])
                 taken.append(intake)
-                on_progress(_told(intake, len(taken), len(found)))
+                on_progress(_told(intake, len(taken), len(wanted.cases)))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -32,6 +32,7 @@ from lungreg.workflows.runs import (
     write_config,
     write_split,
 )
+from lungreg.workflows.usage import timed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +68,22 @@ def train(
     """
     backend = backend or open_backend(config.backend)
     run_id = resume or new_run_id("train")
+    backend = backend.for_run(run_id, "train")
     if resume is not None:
         config = read_config(backend.stage, run_id, config, kind="train")
         if (done := _registered(backend, run_id, config.train.name)) is not None:
             return _report(backend, run_id, done)
+    if backend.jobs is not None:
+        backend.jobs.prepare()
     job = _job(config, backend, run_id, resumed=resume is not None)
     before = len(read_history(backend.stage, run_id))
-    on_progress(
-        Progress(step="train", done=before, total=config.train.epochs, note=f"run {run_id}")
-    )
+    note = f"run {run_id}"
+    total = config.train.epochs
+    on_progress(Progress(step="train", done=before, total=total, note=note, public=note))
     backend.tracker.start(run_id, config.model_dump(include={"seed", "network", "loss", "train"}))
     try:
-        run_training(job, on_epoch=_teller(config, on_progress))
+        with timed(backend.stage, run_id):
+            run_training(job, on_epoch=_teller(config, on_progress))
     except KeyboardInterrupt as error:
         raise stopped(run_id, "train") from error
     except Exception:
@@ -143,7 +148,7 @@ def _teller(config: Config, on_progress: OnProgress) -> OnEpoch:
     def tell(epoch: int, metrics: Mapping[str, float]) -> None:
         note = "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)
         total = config.train.epochs
-        on_progress(Progress(step="train", done=epoch, total=total, note=note))
+        on_progress(Progress(step="train", done=epoch, total=total, note=note, public=note))
 
     return tell
 

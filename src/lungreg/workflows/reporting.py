@@ -30,7 +30,7 @@ def report(config: Config, run_id: str, *, backend: Backend | None = None) -> st
     Raises:
         RunError: The run has no results.
     """
-    backend = backend or open_backend(config.backend)
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
     results = run_results(backend, run_id)
     page = render_cohort(
         run_id,

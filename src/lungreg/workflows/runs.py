@@ -31,6 +31,8 @@ class Progress:
     total: int
     note: str = ""
     """What has just come of it. For the console: it may name a case."""
+    public: str = ""
+    """As much of the note as may stand in a log that others read: it names no case."""
 
 
 OnProgress = Callable[[Progress], None]

@@ -10,7 +10,8 @@ from lungreg.backends.local.bucket import BucketStage
 from lungreg.backends.local.models import StageModelRegistry
 from lungreg.backends.local.results import ParquetResultTable
 from lungreg.backends.local.stage import LocalStage
-from lungreg.backends.local.tracker import MlflowTracker, NullTracker
+from lungreg.backends.local.tracker import MlflowTracker
+from lungreg.backends.untracked import NullTracker
 from lungreg.config import LocalBackend
 from lungreg.stores import Backend, Tracker
 

@@ -1,4 +1,4 @@
-"""Training curves in MLflow, or nowhere."""
+"""Training curves in MLflow."""
 
 from __future__ import annotations
 
@@ -34,20 +34,6 @@ _QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 """MLflow sends usage statistics from its import on, unless these are set before."""
-
-
-@dataclass(frozen=True)
-class NullTracker:
-    """Keeps nothing. Implements `lungreg.stores.Tracker`."""
-
-    def start(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Do nothing."""
-
-    def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
-        """Do nothing."""
-
-    def finish(self, run_id: str, *, status: str, tags: Mapping[str, str]) -> None:
-        """Do nothing."""
 
 
 @dataclass

@@ -1,0 +1,48 @@
+"""Files in stages, rows in a table, versions in the Model Registry, jobs in compute pools."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lungreg.backends.snowflake.billing import PoolBilling
+from lungreg.backends.snowflake.examiner import SnowflakeExaminer
+from lungreg.backends.snowflake.jobs.runner import SnowflakeJobs
+from lungreg.backends.snowflake.models import SnowflakeModelRegistry
+from lungreg.backends.snowflake.results import SnowflakeResultTable
+from lungreg.backends.snowflake.runtime import join_runtime_cluster
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.backends.snowflake.setup import SnowflakeProvisioner
+from lungreg.backends.snowflake.stage import SnowflakeStage
+from lungreg.backends.snowflake.tracker import SnowflakeTracker
+from lungreg.backends.untracked import NullTracker
+from lungreg.config import SnowflakeBackend
+from lungreg.stores import Backend
+
+__all__ = ["SessionSource", "SnowflakeStage", "open_snowflake"]
+
+
+def open_snowflake(
+    settings: SnowflakeBackend, run_id: str | None = None, step: str | None = None
+) -> Backend:
+    """The stores of an account; nothing is connected to yet.
+
+    Inside Container Runtime, Ray is told to join the cluster that is there.
+
+    Args:
+        settings: Which account and objects.
+        run_id: Of the run that statements are tagged with.
+        step: Likewise.
+    """
+    join_runtime_cluster()
+    source = SessionSource(settings, run_id=run_id, step=step)
+    return Backend(
+        stage=SnowflakeStage(source),
+        results=SnowflakeResultTable(source),
+        models=SnowflakeModelRegistry(source),
+        tracker=SnowflakeTracker(source) if settings.tracking else NullTracker(),
+        jobs=SnowflakeJobs(source),
+        billing=PoolBilling(settings),
+        provisioner=SnowflakeProvisioner(source),
+        examiner=SnowflakeExaminer(source),
+        label=partial(open_snowflake, settings),
+    )

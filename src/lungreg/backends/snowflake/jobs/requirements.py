@@ -1,0 +1,116 @@
+"""What a job needs beside the Container Runtime's own packages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from lungreg.errors import RunError
+
+PACKAGE = "lungreg"
+_EXTRA = "snowflake"
+_LOCAL_ONLY = {"mlflow"}
+"""Of the local backend alone: a job does without."""
+_RUNTIME_OWN = {"torch", "ray", "snowflake-ml-python", "snowflake-snowpark-python"}
+"""The runtime has them with all that they need; nothing of it is sent."""
+_PLATFORM = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"}
+_WHEEL_PLATFORMS = tuple(
+    f"manylinux{suffix}_x86_64" for suffix in ("_2_28", "_2_27", "_2_26", "_2_24", "_2_17", "2014")
+)
+
+
+def job_requirements(distribution: str = PACKAGE) -> list[str]:
+    """The direct requirements of lungreg in a job; torch and ray stay in, to be checked there."""
+    asked = _asked_of(distribution, {"", _EXTRA})
+    return sorted(str(_bare(req)) for req in asked if _key(req.name) not in _LOCAL_ONLY)
+
+
+def pinned_closure(distribution: str = PACKAGE) -> list[str]:
+    """What those need in turn, at this installation's versions, without the runtime's own.
+
+    Raises:
+        RunError: A package that is needed is not installed here.
+    """
+    pins: dict[str, str] = {}
+    waiting = list(_asked_of(distribution, {"", _EXTRA}))
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        req = waiting.pop()
+        name = _key(req.name)
+        extras = frozenset({"", *req.extras})
+        if name in _RUNTIME_OWN | _LOCAL_ONLY or (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        pins[name] = _version(name)
+        waiting += _asked_of(name, extras)
+    return [f"{name}=={version}" for name, version in sorted(pins.items())]
+
+
+def download_wheels(pins: Iterable[str], folder: Path) -> None:
+    """Fetch wheels for the runtime's platform with this machine's pip and its settings.
+
+    The Python version is this one: the client of ML Jobs asks for a runtime with the same.
+
+    Raises:
+        RunError: pip cannot get one.
+    """
+    platforms = [part for name in _WHEEL_PLATFORMS for part in ("--platform", name)]
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+        *("--only-binary", ":all:", "--implementation", "cp", *platforms),
+        *("--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"),
+        *("--dest", str(folder), *pins),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        msg = "pip fetches the wheels that travel with a job"
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        mend = "set backend.egress.hosts or backend.integrations, so that the job installs them"
+        raise RunError(msg, got=f"exit code {done.returncode}", mend=mend, where=" ".join(lines))
+
+
+def _asked_of(distribution: str, extras: Iterable[str]) -> Iterator[Requirement]:
+    for text in metadata.requires(distribution) or ():
+        req = Requirement(text)
+        if req.marker is None or any(_holds(req, extra) for extra in extras):
+            yield req
+
+
+def _holds(req: Requirement, extra: str) -> bool:
+    here: dict[str, str] = {**default_environment(), **_PLATFORM, "extra": extra}  # type: ignore[dict-item]
+    return req.marker is None or req.marker.evaluate(here)
+
+
+def _bare(req: Requirement) -> Requirement:
+    """Without its marker, which has been decided.
+
+    The runtime's own come without extras, and Snowflake's packages without bounds, since those of
+    an image are the ones that fit its runtime.
+    """
+    bare = Requirement(str(req))
+    bare.marker = None
+    if _key(bare.name) in _RUNTIME_OWN:
+        bare.extras = set()
+    if _key(bare.name).startswith("snowflake-"):
+        bare.specifier = SpecifierSet()
+    return bare
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError as error:
+        msg = "what travels with a job is installed here, so that its version is known"
+        raise RunError(msg, got=f"no {name}", mend=f"python -m pip install {name}") from error
+
+
+def _key(name: str) -> str:
+    return str(canonicalize_name(name))

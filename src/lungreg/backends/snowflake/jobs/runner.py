@@ -1,0 +1,217 @@
+"""ML Jobs: lungreg's commands on a compute pool."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from lungreg.backends.snowflake.batch import BatchInference
+from lungreg.backends.snowflake.faults import translated
+from lungreg.backends.snowflake.jobs.log import LogTail
+from lungreg.backends.snowflake.jobs.payload import ENTRYPOINT, integrations_of, write_payload
+from lungreg.backends.snowflake.jobs.start import EXIT_LINE
+from lungreg.backends.snowflake.jobs.submission import submit_strictly
+from lungreg.backends.snowflake.runtime import scale_notebook_cluster
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.config import Config, SnowflakeBackend
+from lungreg.errors import ConfigError, NotFoundError, ResourceError, RunError
+
+if TYPE_CHECKING:
+    from snowflake.ml.jobs import MLJob
+
+    from lungreg.one_case import RegistrationJob
+    from lungreg.records import Case, CaseResult
+
+COMMANDS = ("train", "infer")
+_POOL = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
+_JOB_ID = re.compile(
+    r'(?:[A-Za-z_][A-Za-z0-9_$]*\.){2}(?:[A-Za-z_][A-Za-z0-9_$]*|"[A-Za-z0-9_$]+")'
+)
+_RUN_ID = re.compile(r"(?:train|infer)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_ENDED = {
+    "DONE": "done",
+    "FAILED": "failed",
+    "INTERNAL_ERROR": "failed",
+    "DELETED": "failed",
+    "CANCELLED": "cancelled",
+}
+"""What becomes of Snowflake's final statuses; whatever else there is, the job goes on."""
+_WAITING = {"PENDING", "UNKNOWN"}
+_ENVIRONMENT = {"LUNGREG_ANONYMOUS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+_TAIL_LINES = 50
+
+
+@dataclass(frozen=True)
+class SnowflakeJobs:
+    """Jobs on compute pools of one configuration. Implements `lungreg.stores.JobRunner`."""
+
+    source: SessionSource
+    pause_s: float = 5.0
+    """Between two looks at a running job."""
+
+    def submit(
+        self, command: Sequence[str], config: Config, *, pool: str | None = None, nodes: int = 1
+    ) -> str:
+        """Send this installation and a configuration to a compute pool and start a command there.
+
+        The statement that starts the job is kept in the query history, so it names no case: the
+        configuration travels as a file.
+
+        Args:
+            command: "train" or "infer", perhaps with "--resume" and a run.
+            config: What the job runs with, but for `ingest` and this machine's connection.
+            pool: None takes that of the configuration.
+            nodes: Machines, which form one Ray cluster.
+
+        Raises:
+            ConfigError: No such command or option, or no name of a compute pool.
+            ResourceError: More nodes than the pool may have.
+            RunError: lungreg cannot be packed, or the job is not taken.
+            StoreUnavailableError: The account does not answer, or forbids it.
+        """
+        settings = self.source.settings
+        _check_command(command)
+        pool = _checked_pool(settings, pool, nodes)
+        with TemporaryDirectory(prefix="lungreg-") as folder:
+            write_payload(config, settings, Path(folder))
+            # Not tried twice: a connection that is lost does not tell whether the job runs.
+            with self.source.use() as session, _told():
+                options = {**_options(settings, command, nodes), "session": session}
+                job_id: str = submit_strictly(Path(folder), pool, options).id
+                return job_id
+
+    def infer_batch(
+        self, job: RegistrationJob, cases: Sequence[Case]
+    ) -> Iterator[list[CaseResult]]:
+        """Register cases with a stored model in one batch job, rows as they are read back.
+
+        Raises:
+            RunError: The job did not end well; what it left was given before.
+            StoreUnavailableError: The account does not answer, or forbids it.
+        """
+        return BatchInference(self.source, self.pause_s).run(job, cases)
+
+    def follow(self, job_id: str) -> Iterable[str]:
+        """The job's log lines as they come, until it ends; a new session goes on after a fault."""
+        tail = LogTail()
+        while True:
+            ended = self.status(job_id) in _ENDED.values()
+            yield from tail.new_lines(self._log(job_id), ended=ended)
+            if ended:
+                return
+            time.sleep(self.pause_s)
+
+    def status(self, job_id: str) -> str:
+        """What has become of the job: "pending", "running", "done", "failed" or "cancelled".
+
+        Raises:
+            NotFoundError: No job of this id.
+        """
+        found = self.source.attempt(lambda session: str(_job(job_id, session).status))
+        return "pending" if found in _WAITING else _ENDED.get(found, "running")
+
+    def exit_code(self, job_id: str) -> int:
+        """The exit code of the command, from the last line of the log of a job that is done."""
+        if self.status(job_id) != "done":
+            return 1
+        for line in reversed(self._log(job_id, limit=_TAIL_LINES)):
+            if found := re.fullmatch(rf"{EXIT_LINE} (\d+)", line.strip()):
+                return int(found[1])
+        return 0
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job; one that has ended stays as it is."""
+        if self.status(job_id) not in _ENDED.values():
+            self.source.attempt(lambda session: _job(job_id, session).cancel())
+
+    def prepare(self) -> None:
+        """In a notebook, bring its cluster to `compute_pool.notebook_nodes`.
+
+        Raises:
+            ResourceError: The compute pool does not give so many.
+        """
+        nodes = self.source.settings.compute_pool.notebook_nodes
+        if nodes is not None:
+            scale_notebook_cluster(nodes)
+
+    def _log(self, job_id: str, limit: int = -1) -> list[str]:
+        def fetch(session: Any) -> list[str]:
+            lines: list[str] = _job(job_id, session).get_logs(limit, as_list=True, verbose=True)
+            return lines
+
+        return self.source.attempt(fetch)
+
+
+def _job(job_id: str, session: Any) -> MLJob[Any]:
+    from snowflake.ml.jobs import get_job
+
+    if not _JOB_ID.fullmatch(job_id):
+        msg = "a job's id is DATABASE.SCHEMA.NAME, as 'lungreg submit' prints it"
+        raise NotFoundError(msg, got=repr(job_id))
+    return get_job(job_id, session=session)
+
+
+def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> dict[str, Any]:
+    schema = f"{settings.database}.{settings.utils_schema}"
+    stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+    options: dict[str, Any] = {
+        "entrypoint": ENTRYPOINT,
+        "args": list(command),
+        "stage_name": f"@{schema}.{settings.job_stage}/jobs",
+        # The name is that of the payload's folder too: two jobs must never share one.
+        "name": f"{schema}.LUNGREG_{command[0]}_{stamp}".upper(),
+        "target_instances": nodes,
+        "min_instances": nodes,
+        "env_vars": dict(_ENVIRONMENT),
+        "query_warehouse": settings.warehouse,
+        "comment": f"lungreg {command[0]}",
+    }
+    if integrations := integrations_of(settings):
+        options["external_access_integrations"] = integrations
+    if settings.runtime is not None:
+        options["runtime_environment"] = settings.runtime
+    return options
+
+
+def _check_command(command: Sequence[str]) -> None:
+    """Let nothing into a job's arguments that could name a case."""
+    name, *options = command or ("",)
+    if name not in COMMANDS:
+        msg = f"a job runs {' or '.join(COMMANDS)}"
+        raise ConfigError(msg, got=repr(name))
+    is_resumed = len(options) == 2 and options[0] == "--resume" and _RUN_ID.fullmatch(options[1])
+    if options and not is_resumed:
+        msg = "a job takes --resume RUN and nothing else beside its configuration"
+        raise ConfigError(msg, mend="put it into the configuration", where=" ".join(options))
+
+
+def _checked_pool(settings: SnowflakeBackend, pool: str | None, nodes: int) -> str:
+    name = pool or settings.compute_pool.name
+    if not _POOL.fullmatch(name):
+        msg = "the name of a compute pool has letters, digits, '_' and '$'"
+        raise ConfigError(msg, got=repr(name))
+    most = settings.compute_pool.max_nodes
+    if name.upper() == settings.compute_pool.name.upper() and not 1 <= nodes <= most:
+        msg = "a job has at least one node and at most compute_pool.max_nodes"
+        mend = "raise it in the configuration and with ALTER COMPUTE POOL"
+        raise ResourceError(msg, got=f"{nodes} of {most}", mend=mend)
+    return name.upper()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the client refuses in its own words, as an error of ours."""
+    with translated():
+        try:
+            yield
+        except (ValueError, RuntimeError) as error:
+            msg = "ML Jobs takes the job"
+            raise RunError(msg, got=type(error).__name__, where=str(error)) from error

@@ -1,0 +1,185 @@
+"""The first thing that runs in a job: install lungreg beside the runtime's packages, then run it.
+
+It travels as a file and runs before lungreg is there: the standard library is all it may import,
+and Ray where there are several nodes. Its folder holds what `payload.py` put there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+KEPT = ("torch", "ray")
+"""What the runtime's cluster runs on: a job never changes them."""
+MAY_END_WITH = (0, 3)
+"""Exit codes of a run that came to its end; 3 tells of cases that failed."""
+EXIT_LINE = "lungreg: exit code"
+"""Followed by the number: the last line that a job writes."""
+_LUNGREG = "import sys; sys.argv[0] = 'lungreg'; from lungreg.cli import main; main()"
+"""Wherever pip has put the console command."""
+
+Versions = dict[str, str]
+"""Version by canonical name of the package."""
+
+
+def main(arguments: Sequence[str], folder: Path) -> int:
+    """Install on every node, then run `lungreg ARGUMENTS` on this one.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        SystemExit: The runtime's own packages would change, or pip fails, before work starts.
+        RuntimeError: The run failed.
+    """
+    install(folder)
+    if int(os.environ.get("SNOWFLAKE_JOBS_COUNT") or 1) > 1:
+        install_on_other_nodes(folder)
+    # Ray's own variable: join the runtime's cluster, or fail, but never start another.
+    environment = {"RAY_ADDRESS": "auto", **os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", _LUNGREG, *arguments, "--config", str(folder / "run.yaml")],
+        env=environment,
+        check=False,
+    )
+    print(f"{EXIT_LINE} {done.returncode}", flush=True)
+    if done.returncode not in MAY_END_WITH:
+        msg = f"{EXIT_LINE} {done.returncode}"
+        raise RuntimeError(msg)
+    return done.returncode
+
+
+def install(folder: Path) -> None:
+    """Install lungreg's wheel and what it needs; all that is there keeps its version.
+
+    Raises:
+        SystemExit: pip cannot do so, or torch or ray would change.
+    """
+    settings = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    before = parse_freeze(freeze())
+    print("lungreg: packages of the runtime:", *as_lines(before), flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        constraints = Path(temporary) / "constraints.txt"
+        constraints.write_text("\n".join(constraints_of(before, settings["upgrades"])))
+        wanted = ["-r", str(folder / "needed.txt"), "-c", str(constraints)]
+        if settings["bundled"]:
+            wanted += ["--no-index", "--find-links", str(folder / "wheels")]
+        report = Path(temporary) / "report.json"
+        pip("install", "--quiet", "--dry-run", "--report", str(report), *wanted)
+        planned = parse_report(json.loads(report.read_text(encoding="utf-8")))
+        refuse_changes(before, {**before, **planned})
+        pip("install", "--quiet", *wanted)
+    ours = str(folder / settings["wheel"])
+    pip("install", "--quiet", "--no-deps", "--no-index", "--force-reinstall", ours)
+    refuse_changes(before, parse_freeze(freeze()))
+
+
+def install_on_other_nodes(folder: Path) -> None:
+    """Install on the nodes that have joined the runtime's cluster; each sees the same folder."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    if not ray.is_initialized():
+        ray.init(address="auto")
+    here = ray.get_runtime_context().get_node_id()
+    others = [n["NodeID"] for n in ray.nodes() if n["Alive"] and n["NodeID"] != here]
+    command = [sys.executable, str(folder / "start.py"), "--install-only"]
+    remote = ray.remote(num_cpus=0)(run_quietly)
+    waiting = [
+        remote.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
+            command
+        )
+        for node in others
+    ]
+    failed = [text for code, text in ray.get(waiting) if code != 0]
+    if failed:
+        sys.exit(f"lungreg: a node refused the installation: {failed[0]}")
+    print(f"lungreg: installed on {len(others)} other nodes", flush=True)
+
+
+def run_quietly(command: list[str]) -> tuple[int, str]:
+    """A command's exit code and what it said last."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr.strip()[-2000:]
+
+
+def freeze() -> str:
+    """What is installed, one `name==version` a line.
+
+    `pip freeze` itself writes the build folder of a conda package in place of its version.
+    """
+    return pip("list", "--format", "freeze")
+
+
+def pip(*arguments: str) -> str:
+    """The output of a pip command; its errors go to the job's log.
+
+    Raises:
+        SystemExit: It fails.
+    """
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(
+            "lungreg: what it needs does not fit beside the runtime's packages, see pip's errors "
+            "above; take a newer backend.runtime, or name what may be replaced in "
+            "backend.job_upgrades"
+        )
+    return done.stdout
+
+
+def parse_freeze(text: str) -> Versions:
+    """The versions of a freeze; lines of another form are passed over."""
+    pairs = (line.strip().partition("==") for line in text.splitlines())
+    return {canonical(name): version for name, sign, version in pairs if sign and version}
+
+
+def parse_report(report: dict[str, list[dict[str, dict[str, str]]]]) -> Versions:
+    """The versions that pip's installation report says it would install."""
+    chosen = (item["metadata"] for item in report["install"])
+    return {canonical(item["name"]): item["version"] for item in chosen}
+
+
+def constraints_of(versions: Versions, upgrades: Sequence[str]) -> list[str]:
+    """Everything that is there, at its version, but for what the user lets go and lungreg."""
+    free = {canonical(name) for name in upgrades} - set(KEPT) | {"lungreg"}
+    return as_lines({name: version for name, version in versions.items() if name not in free})
+
+
+def as_lines(versions: Versions) -> list[str]:
+    """As a freeze writes them."""
+    return [f"{name}=={version}" for name, version in sorted(versions.items())]
+
+
+def refuse_changes(before: Versions, after: Versions) -> None:
+    """Let nothing happen to torch and ray.
+
+    Raises:
+        SystemExit: One of them would come, go or change.
+    """
+    for name in KEPT:
+        if before.get(name) != after.get(name):
+            sys.exit(
+                f"lungreg: the runtime's {name} stays as it is, "
+                f"got {before.get(name) or 'none'} -> {after.get(name) or 'none'}; "
+                "take a backend.runtime that has what lungreg needs"
+            )
+
+
+def canonical(name: str) -> str:
+    """A distribution's name in the one form that all its spellings share."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+if __name__ == "__main__":
+    # The launcher of ML Jobs runs this file in its own process and keeps `__return__`.
+    if sys.argv[1:] == ["--install-only"]:
+        install(Path(__file__).parent)
+    else:
+        __return__ = main(sys.argv[1:], Path(__file__).resolve().parent)

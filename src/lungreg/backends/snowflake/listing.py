@@ -1,0 +1,53 @@
+"""What lies on a stage, as LIST says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file."""
+
+    path: str
+    """Below the stage, as spelled there."""
+    size: int
+    """Bytes."""
+    md5: str
+    """Of its bytes where the stage encrypts on the server's side; parts of large files have
+    another form."""
+
+    def holds(self, size: int, md5: str) -> bool:
+        """Whether these are the file's bytes, as far as the listing can tell."""
+        is_told = _MD5.fullmatch(self.md5) is not None
+        return self.size == size and (self.md5 == md5 or not is_told)
+
+
+def entries(session: Session, stage: str, prefix: str) -> list[Entry]:
+    """Files whose path begins with a prefix: no folder, "case_1" finds "case_10" too.
+
+    Args:
+        session: To ask with.
+        stage: Full name.
+        prefix: Spelled; "" for the whole stage.
+    """
+    found = session.file.list(f"'@{stage}/{prefix}'")
+    listed = [_entry(item.name, item.size, item.md5) for item in found]
+    return [entry for entry in listed if entry.path.startswith(prefix)]
+
+
+def entry_of(session: Session, stage: str, path: str) -> Entry | None:
+    """The file at exactly this path."""
+    return next((item for item in entries(session, stage, path) if item.path == path), None)
+
+
+def _entry(name: str, size: object, md5: object) -> Entry:
+    """Names come back as the stage's own name in lower case, a slash, and the path."""
+    return Entry(path=name.partition("/")[2], size=int(str(size)), md5=str(md5 or "").lower())

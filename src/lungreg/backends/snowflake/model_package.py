@@ -1,0 +1,111 @@
+"""What a model is logged with: its files, the package's code, requirements and signature."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import lungreg
+from lungreg.backends.snowflake.batch_rows import INPUT_COLUMNS, OUTPUT_COLUMNS
+from lungreg.records import ModelCard
+
+if TYPE_CHECKING:
+    from snowflake.ml.model.custom_model import CustomModel
+    from snowflake.ml.model.model_signature import ModelSignature
+
+CARD_FILE, WEIGHTS_FILE = "card.json", "weights.safetensors"
+_NOT_NEEDED = {"duckdb", "fsspec", "mlflow", "pooch", "ray", "requests", "rich", "typer"}
+"""Of the package's requirements: what no registration of a row imports."""
+_ZIP_DATE = (2020, 1, 1, 0, 0, 0)
+_CODE = '''"""lungreg beside a model, in one file: a model's files are carried one by one."""
+
+from pathlib import Path
+
+__version__ = {version!r}
+__path__ = [str(Path(__file__).with_name("lungreg.zip") / "lungreg")]
+'''
+
+
+def write_files(folder: Path, card: ModelCard, weights: bytes) -> dict[str, str]:
+    """Write a model's own files; their paths by the names that `PackagedModel` asks for."""
+    card_file, weights_file = folder / CARD_FILE, folder / WEIGHTS_FILE
+    card_file.write_text(card.to_json(), encoding="utf-8")
+    weights_file.write_bytes(weights)
+    return {"card": str(card_file), "weights": str(weights_file)}
+
+
+def packaged(files: dict[str, str]) -> CustomModel:
+    """The model that Snowflake stores, over files of `write_files`."""
+    from snowflake.ml.model.custom_model import ModelContext
+
+    from lungreg.backends.snowflake.packaged_model import PackagedModel
+
+    return PackagedModel(ModelContext(artifacts=files))
+
+
+def write_code(folder: Path) -> Path:
+    """Write the package so that `import lungreg` finds it in `folder`; returns its own folder."""
+    package = folder / "lungreg"
+    package.mkdir()
+    text = _CODE.format(version=lungreg.__version__)
+    (package / "__init__.py").write_text(text, encoding="utf-8")
+    (package / "lungreg.zip").write_bytes(_zipped())
+    return package
+
+
+def requirements() -> list[str]:
+    """What the model needs, pinned to the versions of this installation.
+
+    PyTorch may be a later patch: an exact pin is rewritten by Snowflake's client to the build for
+    `cuda_version`, such as torch==2.8.0+cu124, whether there is one or not.
+    """
+    asked = (Requirement(text) for text in metadata.requires("lungreg") or ())
+    names = sorted(
+        canonicalize_name(one.name)
+        for one in asked
+        if one.marker is None or one.marker.evaluate({"extra": ""})
+    )
+    return [
+        f"{name}{'~=' if name == 'torch' else '=='}{_public_version(name)}"
+        for name in names
+        if name not in _NOT_NEEDED
+    ]
+
+
+def signatures() -> dict[str, ModelSignature]:
+    """Columns and types of `predict`."""
+    from snowflake.ml.model.model_signature import DataType, FeatureSpec, ModelSignature
+
+    types = {str: DataType.STRING, float: DataType.DOUBLE, bytes: DataType.BYTES}
+
+    def columns(kinds: dict[str, type[Any]]) -> list[FeatureSpec]:
+        return [FeatureSpec(name=name, dtype=types[kind]) for name, kind in kinds.items()]
+
+    inputs, outputs = columns(INPUT_COLUMNS), columns(OUTPUT_COLUMNS)
+    return {"predict": ModelSignature(inputs=inputs, outputs=outputs)}
+
+
+@cache
+def _zipped() -> bytes:
+    """The package's files as one archive, which Python imports from."""
+    root, archived = Path(lungreg.__path__[0]), io.BytesIO()
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    with zipfile.ZipFile(archived, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            if "__pycache__" not in path.parts:
+                name = f"lungreg/{path.relative_to(root).as_posix()}"
+                archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), path.read_bytes())
+    return archived.getvalue()
+
+
+def _public_version(name: str) -> str:
+    """Without a build's local label: 2.8.0 for 2.8.0+cpu, which only one index has."""
+    return Version(metadata.version(name)).public

@@ -1,0 +1,226 @@
+"""The model registry in Snowflake's Model Registry."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import math
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lungreg.backends.snowflake.model_names import confusable, identifier_of, name_of, version_name
+from lungreg.backends.snowflake.model_package import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    packaged,
+    requirements,
+    signatures,
+    write_code,
+    write_files,
+)
+from lungreg.backends.snowflake.model_shelf import (
+    CHAMPION,
+    MARK,
+    Shelf,
+    default_versions,
+    full_name,
+    give_alias,
+    give_default,
+    read_shelf,
+)
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.errors import ModelError, NotFoundError, StoreError
+from lungreg.records import ModelCard, ModelVersion
+
+if TYPE_CHECKING:
+    from snowflake.ml.model import ModelVersion as SnowflakeVersion
+    from snowflake.ml.registry import Registry
+    from snowflake.snowpark import Session
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_LATEST = "latest"
+_USER_FILES = "lungreg"
+_TRIES = 20
+_NOTHING = Shelf(versions={}, taken=0, default=None)
+
+
+@dataclass(frozen=True)
+class SnowflakeModelRegistry:
+    """Models of one schema. Implements `lungreg.stores.ModelRegistry`.
+
+    Version "3" is V3 there. A version comes into being whole, in one statement, and is ours and
+    visible once its comment says so. What others keep in the schema is passed over.
+    """
+
+    source: SessionSource
+
+    def add(self, card: ModelCard, weights: bytes) -> ModelCard:
+        """Store a model (safetensors bytes) as the next version of `card.name`.
+
+        Raises:
+            ModelError: The name is none for a model, or Snowflake would confuse it with another.
+            StoreUnavailableError: The account does not answer or forbids it.
+        """
+        self._check_name(card.name)
+        digest = hashlib.sha256(weights).hexdigest()
+        for _ in range(_TRIES):
+            number = str(self._shelf(card.name).taken + 1)
+            stored = dataclasses.replace(card, version=number, weights_sha256=digest)
+            try:
+                self._log(stored, weights)
+            except (ValueError, StoreError) as error:
+                if not _is_taken(error):
+                    raise
+            else:
+                return stored
+        msg = "a new version gets a number that no other process takes"
+        raise StoreError(msg, got=f"{_TRIES} that were taken", mend="try again")
+
+    def resolve(self, name: str, version: str) -> ModelCard:
+        """The card of a version, alias or "latest"."""
+        return self._card(name, self._number(name, version))
+
+    def weights(self, card: ModelCard) -> bytes:
+        """The safetensors bytes of a version, compared with the hash on its card."""
+        shelf = self._shelf(card.name)
+        if card.version not in shelf.versions:
+            raise self._unknown(card.name, card.version, shelf)
+        data = self.source.attempt(lambda session: self._export(session, card))
+        if hashlib.sha256(data).hexdigest() != card.weights_sha256:
+            msg = "the weights of a model have the SHA-256 on its card"
+            mend = "import or train the model again"
+            raise ModelError(msg, got=f"other bytes in version {card.version}", mend=mend)
+        return data
+
+    def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
+        """Point an alias at a version.
+
+        Raises:
+            ModelError: The alias reads like a version.
+        """
+        if not _NAME.fullmatch(alias) or alias.isdecimal() or alias == _LATEST:
+            msg = "an alias has letters, digits, '.', '_' and '-', and is no number nor 'latest'"
+            raise ModelError(msg, got=repr(alias))
+        number = self._number(name, version)
+        if alias == CHAMPION:
+            give_default(self.source, name, number)
+        else:
+            give_alias(self.source, name, self._shelf(name), number, alias)
+
+    def snowflake_version(self, session: Session, card: ModelCard) -> SnowflakeVersion:
+        """The client's own handle of a version, for as long as the session is held."""
+        model = self._registry(session).get_model(identifier_of(card.name))
+        return model.version(version_name(card.version))
+
+    def _check_name(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            msg = "a model's name has up to 100 letters, digits, '.', '_' and '-'"
+            raise ModelError(msg, got=repr(name))
+        others = [other for other in default_versions(self.source) if other != name]
+        clashes = [other for other in others if confusable(name, other)]
+        if name_of(name) != name or clashes:
+            msg = "a model's name differs from others in more than case and '_'"
+            mend = f"use {clashes[0] if clashes else name_of(name)!r}, or choose another name"
+            raise ModelError(msg, got=repr(name), mend=mend)
+
+    def _log(self, card: ModelCard, weights: bytes) -> None:
+        """Store a version; a broken connection is not retried, since it may have come about."""
+        settings = self.source.settings
+        metrics = {name: value for name, value in card.metrics.items() if math.isfinite(value)}
+        with tempfile.TemporaryDirectory() as name, self.source.use() as session, _quiet():
+            folder = Path(name)
+            files = write_files(folder, card, weights)
+            self._registry(session).log_model(
+                packaged(files),
+                model_name=identifier_of(card.name),
+                version_name=version_name(card.version),
+                comment=f"{MARK}: {card.use}",
+                metrics=metrics,
+                pip_requirements=list(settings.model_pip_requirements) or requirements(),
+                target_platforms=["SNOWPARK_CONTAINER_SERVICES"],
+                signatures=signatures(),
+                user_files={_USER_FILES: [files["card"]]},
+                code_paths=[str(write_code(folder))],
+                options={
+                    "cuda_version": settings.model_cuda_version,
+                    "capture_sample_input_data": False,
+                },
+            )
+
+    def _export(self, session: Session, card: ModelCard) -> bytes:
+        """The weights by `export`: `load` would want the owner's role, and runs code."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.snowflake_version(session, card).export(folder)
+            return next(Path(folder).rglob(WEIGHTS_FILE)).read_bytes()
+
+    def _card(self, name: str, number: str) -> ModelCard:
+        """A version's card, one file of it; its name and number as Snowflake knows them."""
+        version = f"{full_name(self.source.settings, name)}/versions/{version_name(number)}"
+        place = f"snow://model/{version}/user_files/{_USER_FILES}/{CARD_FILE}"
+
+        def fetch(session: Session) -> bytes:
+            with tempfile.TemporaryDirectory() as folder:
+                session.file.get(place, folder)
+                return (Path(folder) / CARD_FILE).read_bytes()
+
+        card = ModelCard.from_json(self.source.attempt(fetch))
+        return dataclasses.replace(card, name=name, version=number)
+
+    def _number(self, name: str, version: str) -> str:
+        shelf = self._shelf(name)
+        number = shelf.aliases.get(version, version)
+        if version == _LATEST and shelf.versions:
+            number = [*shelf.versions][-1]
+        if number not in shelf.versions:
+            raise self._unknown(name, version, shelf)
+        return number
+
+    def _shelf(self, name: str) -> Shelf:
+        default = default_versions(self.source).get(name)
+        return _NOTHING if default is None else read_shelf(self.source, name, default)
+
+    def _unknown(self, name: str, version: str, shelf: Shelf) -> NotFoundError:
+        if not shelf.versions:
+            names = [*dict.fromkeys(entry.card.name for entry in self.list())]
+            known = ", ".join(names) or "none: train one with 'lungreg train'"
+            msg = "a model must be in the registry"
+            return NotFoundError(msg, got=repr(name), mend=f"there is {known}")
+        known = ", ".join([*shelf.versions, *shelf.aliases, _LATEST])
+        msg = "a version of a model must be in the registry"
+        return NotFoundError(msg, got=repr(f"{name}:{version}"), mend=f"there is {known}")
+
+    def _registry(self, session: Session) -> Registry:
+        from snowflake.ml.registry import Registry
+
+        settings = self.source.settings
+        return Registry(session, database_name=settings.database, schema_name=settings.utils_schema)
+
+    def list(self, name: str | None = None) -> list[ModelVersion]:
+        """All versions, or those of one name, by name and number."""
+        found = default_versions(self.source)
+        names = [each for each in found if name in (None, each)]
+        shelves = {each: read_shelf(self.source, each, found[each]) for each in names}
+        return [
+            ModelVersion(
+                card=self._card(each, number),
+                aliases=tuple(alias for alias, target in shelf.aliases.items() if target == number),
+            )
+            for each, shelf in shelves.items()
+            for number in shelf.versions
+        ]
+
+
+def _is_taken(error: Exception) -> bool:
+    """Whether another process was faster: the client and the server say so in words only."""
+    texts = (str(error), str(error.__cause__))
+    return any("already exist" in text for text in texts)
+
+
+def _quiet() -> contextlib.AbstractContextManager[object]:
+    """Snowflake's client draws a progress bar on standard output, which is the caller's."""
+    return contextlib.redirect_stdout(io.StringIO())

@@ -1,0 +1,54 @@
+"""The model as Snowflake runs it: rows of file bytes in, rows of metrics and file bytes out.
+
+Annotations are not postponed here: Snowflake compares those of `predict` by identity. This module
+travels inside the model by value, the rest of the package as code beside it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from snowflake.ml.model.custom_model import CustomModel, ModelContext, inference_api
+
+if TYPE_CHECKING:
+    from lungreg.backends.snowflake.row_registration import RowRegistration
+
+
+class PackagedModel(CustomModel):  # type: ignore[misc]  # Snowflake ships no types
+    """Registers pairs with the weights and the card that travel with it.
+
+    The files "card" and "weights" of its context are read with the first row: to store a model
+    takes no PyTorch.
+    """
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        self._registration: RowRegistration | None = None
+
+    @inference_api  # type: ignore[untyped-decorator]  # likewise
+    def predict(self, rows: pd.DataFrame, *, settings: str = "{}") -> pd.DataFrame:
+        """Register each row.
+
+        Args:
+            rows: `CASE_ID`, the files' bytes and the manifest's facts (`batch_rows`).
+            settings: What the run asks for (`batch_rows.settings_text`).
+
+        Returns:
+            A row for each, failed ones too: status, metrics, the row of the result table, and
+            the bytes of the files that the case leaves.
+        """
+        from lungreg.backends.snowflake.batch_rows import OUTPUT_COLUMNS, output_row
+
+        done = self._load().register(rows.to_dict("records"), settings)
+        answer = [output_row(output) for output in done]
+        return pd.DataFrame(answer, columns=[*OUTPUT_COLUMNS], dtype=object)
+
+    def _load(self) -> "RowRegistration":
+        from lungreg.backends.snowflake.row_registration import RowRegistration
+        from lungreg.records import ModelCard
+
+        if self._registration is None:
+            card = ModelCard.from_json(Path(self.context.path("card")).read_bytes())
+            weights = Path(self.context.path("weights")).read_bytes()
+            self._registration = RowRegistration(card, weights)
+        return self._registration

@@ -1,0 +1,77 @@
+"""Snowflake's Container Runtime around this process: its Ray cluster, and its size."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from lungreg.errors import ResourceError
+
+logger = logging.getLogger(__name__)
+
+_IN_RUNTIME = "IN_SPCS_ML_RUNTIME"
+_IN_JOB = "SNOWFLAKE_JOB_INDEX"
+_ADDRESS = "RAY_ADDRESS"
+_CLUSTER_MANAGER = "snowflake.ml.runtime_cluster.cluster_manager"
+"""Part of the runtime's images alone: no package index has it."""
+
+
+def is_in_runtime() -> bool:
+    """Whether this process runs in Container Runtime, in a notebook or a job."""
+    return bool(os.environ.get(_IN_RUNTIME)) or is_in_job()
+
+
+def is_in_job() -> bool:
+    """Whether it runs in a job, whose nodes were asked for when it was submitted."""
+    return bool(os.environ.get(_IN_JOB))
+
+
+def join_runtime_cluster() -> None:
+    """Have Ray join the runtime's cluster, which is there already, and never start its own.
+
+    Outside the runtime, and where the user has named a cluster, nothing changes.
+    """
+    if is_in_runtime():
+        os.environ.setdefault(_ADDRESS, "auto")
+
+
+def scale_notebook_cluster(nodes: int) -> bool:
+    """Bring the cluster of this notebook to a number of nodes, where the runtime can.
+
+    Args:
+        nodes: Of the whole cluster, the one of the notebook among them.
+
+    Returns:
+        Whether it was scaled: False outside a notebook on Container Runtime.
+
+    Raises:
+        ResourceError: The runtime cannot give so many.
+    """
+    scale = _scaler()
+    if scale is None:
+        logger.info("no notebook cluster to scale here")
+        return False
+    try:
+        is_done = scale(nodes)
+    except Exception as error:
+        msg = "the compute pool gives the notebook the nodes it asks for"
+        mend = "raise compute_pool.max_nodes of the pool, or ask for fewer"
+        raise ResourceError(msg, got=f"{nodes}: {type(error).__name__}", mend=mend) from error
+    if not is_done:
+        msg = "the notebook's cluster reaches the number of nodes in time"
+        raise ResourceError(msg, got=f"not {nodes}", mend="try again, or ask for fewer")
+    return True
+
+
+def _scaler() -> Callable[..., Any] | None:
+    if not is_in_runtime() or is_in_job():
+        return None
+    try:
+        module = importlib.import_module(_CLUSTER_MANAGER)
+    except ImportError:
+        return None
+    found: Callable[..., Any] | None = getattr(module, "scale_cluster", None)
+    return found

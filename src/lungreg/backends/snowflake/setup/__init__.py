@@ -1,0 +1,8 @@
+"""The account's objects: made by statements that can be run again, dropped only when ours."""
+
+from __future__ import annotations
+
+from lungreg.backends.snowflake.setup.provisioner import SnowflakeProvisioner
+from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
+
+__all__ = ["SnowflakeProvisioner", "setup_script", "setup_statements"]

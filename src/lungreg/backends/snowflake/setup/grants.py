@@ -1,0 +1,104 @@
+"""Who may do what: each role has the privileges of its step and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lungreg.backends.snowflake.claims import claim_table
+from lungreg.backends.snowflake.result_sql import result_table, result_view
+from lungreg.backends.snowflake.setup.objects import schemas, stages
+from lungreg.backends.snowflake.setup.statement import MARK, Statement
+from lungreg.config import SnowflakeBackend
+
+
+def role_statements(settings: SnowflakeBackend) -> list[Statement]:
+    """The roles of the steps, then what each is granted."""
+    roles = settings.roles
+    made = [f"CREATE ROLE IF NOT EXISTS {role} COMMENT = '{MARK}'" for role in step_roles(settings)]
+    granted = (
+        *_grants(roles.ingest, _ingest(settings)),
+        *_grants(roles.train, _train(settings)),
+        *_grants(roles.infer, _infer(settings)),
+        *_grants(roles.read, _read(settings)),
+    )
+    return [Statement(sql=sql) for sql in (*made, *granted)]
+
+
+def step_roles(settings: SnowflakeBackend) -> tuple[str, str, str, str]:
+    """The roles that setup makes."""
+    roles = settings.roles
+    return roles.ingest, roles.train, roles.infer, roles.read
+
+
+def _grants(role: str, privileges: Iterable[str]) -> list[str]:
+    return [f"GRANT {privilege} TO ROLE {role}" for privilege in privileges]
+
+
+def _ingest(settings: SnowflakeBackend) -> list[str]:
+    images, _, _ = stages(settings)
+    return [*_inside(settings, *schemas(settings)), *_files(images), *_claims(settings)]
+
+
+def _train(settings: SnowflakeBackend) -> list[str]:
+    utils, _ = schemas(settings)
+    return [
+        *_running(settings),
+        f"CREATE MODEL ON SCHEMA {utils}",
+        f"CREATE EXPERIMENT ON SCHEMA {utils}",
+    ]
+
+
+def _infer(settings: SnowflakeBackend) -> list[str]:
+    utils, _ = schemas(settings)
+    return [
+        *_running(settings),
+        f"SELECT, INSERT, UPDATE ON TABLE {result_table(settings)}",
+        f"SELECT ON VIEW {result_view(settings)}",
+        f"READ ON ALL MODELS IN SCHEMA {utils}",
+        f"READ ON FUTURE MODELS IN SCHEMA {utils}",
+    ]
+
+
+def _read(settings: SnowflakeBackend) -> list[str]:
+    _, results = schemas(settings)
+    _, _, runs = stages(settings)
+    return [
+        *_inside(settings, results),
+        f"READ ON STAGE {runs}",
+        f"SELECT ON TABLE {result_table(settings)}",
+        f"SELECT ON VIEW {result_view(settings)}",
+    ]
+
+
+def _inside(settings: SnowflakeBackend, *names: str) -> list[str]:
+    """To run SQL and to see these schemas."""
+    return [
+        f"USAGE ON WAREHOUSE {settings.warehouse}",
+        f"USAGE ON DATABASE {settings.database}",
+        *(f"USAGE ON SCHEMA {name}" for name in names),
+    ]
+
+
+def _running(settings: SnowflakeBackend) -> list[str]:
+    """To read scans, write a run, and start jobs of it."""
+    utils, results = schemas(settings)
+    images, jobs, runs = stages(settings)
+    egress = settings.egress
+    return [
+        *_inside(settings, utils, results),
+        f"READ ON STAGE {images}",
+        *_files(runs),
+        *_files(jobs),
+        *_claims(settings),
+        f"CREATE SERVICE ON SCHEMA {utils}",
+        f"USAGE, MONITOR ON COMPUTE POOL {settings.compute_pool.name}",
+        *([f"USAGE ON INTEGRATION {egress.name}"] if egress.hosts else []),
+    ]
+
+
+def _files(stage: str) -> list[str]:
+    return [f"READ, WRITE ON STAGE {stage}"]
+
+
+def _claims(settings: SnowflakeBackend) -> list[str]:
+    return [f"SELECT, INSERT, UPDATE, DELETE ON TABLE {claim_table(settings)}"]

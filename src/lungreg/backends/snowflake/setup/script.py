@@ -1,0 +1,47 @@
+"""The whole setup as one script that a person can read, or run by hand."""
+
+from __future__ import annotations
+
+from lungreg.backends.snowflake.setup.grants import role_statements
+from lungreg.backends.snowflake.setup.objects import object_statements
+from lungreg.backends.snowflake.setup.statement import Statement
+from lungreg.backends.snowflake.setup.tables import table_statements
+from lungreg.config import SnowflakeBackend
+
+_ACCOUNT_PRIVILEGES = ("DATABASE", "WAREHOUSE", "COMPUTE POOL", "ROLE")
+_NO_IF_NOT_EXISTS = "-- Only where it is missing: this form knows no IF NOT EXISTS."
+
+
+def setup_statements(settings: SnowflakeBackend) -> list[Statement]:
+    """All that setup runs, in the role of `roles.setup`; run again it changes nothing."""
+    return [
+        *object_statements(settings),
+        *table_statements(settings),
+        *role_statements(settings),
+    ]
+
+
+def setup_script(settings: SnowflakeBackend) -> str:
+    """The statements with what must come before them, which is not lungreg's to do."""
+    lines = [*_preface(settings), "", f"USE ROLE {settings.roles.setup};"]
+    for statement in setup_statements(settings):
+        lines += [_NO_IF_NOT_EXISTS] if statement.unless else []
+        lines.append(f"{statement.sql};")
+    return "\n".join(lines) + "\n"
+
+
+def _preface(settings: SnowflakeBackend) -> list[str]:
+    roles = settings.roles
+    kinds = (*_ACCOUNT_PRIVILEGES, *(("INTEGRATION",) if settings.egress.hosts else ()))
+    privileges = ", ".join(f"CREATE {kind}" for kind in kinds)
+    return [
+        "-- Before the first time, by an administrator of the account:",
+        f"--   CREATE ROLE IF NOT EXISTS {roles.setup};",
+        f"--   GRANT {privileges} ON ACCOUNT TO ROLE {roles.setup};",
+        f"--   GRANT ROLE {roles.setup} TO USER ...;",
+        "-- Afterwards give each person the roles of their work:",
+        *(
+            f"--   GRANT ROLE {role} TO USER ...;"
+            for role in (roles.ingest, roles.train, roles.infer, roles.read)
+        ),
+    ]

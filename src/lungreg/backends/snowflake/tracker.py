@@ -1,0 +1,157 @@
+"""Training curves in Snowflake's experiment tracking."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lungreg.backends.snowflake.faults import is_lost
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.config import SnowflakeBackend
+from lungreg.errors import RunError
+
+if TYPE_CHECKING:
+    from snowflake.ml.experiment import ExperimentTracking
+    from snowflake.snowpark import Session
+
+_logger = logging.getLogger(__name__)
+
+_EXPERIMENT = "LUNGREG"
+_END_OF_TEXT = re.compile(r"\$(?=\$)")
+_MAX_PARAM = 2000
+_MAX_PARTS = 100
+"""How often one run may be finished and gone on with."""
+_GIVE_UP_AFTER = 3
+"""Calls in a row that failed: a run must not wait for its tracker epoch by epoch."""
+
+
+@dataclass
+class SnowflakeTracker:
+    """Curves in the experiment LUNGREG of the utils schema. Implements `lungreg.stores.Tracker`.
+
+    A run that was finished is closed for good there: what comes when it is gone on with lies in a
+    run beside it, NAME$P2 and so on.
+    """
+
+    source: SessionSource
+    _runs: dict[str, tuple[Session, ExperimentTracking]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Those in progress, each with the session that it was opened on."""
+    _warned: bool = field(default=False, init=False, repr=False, compare=False)
+    _failures: int = field(default=0, init=False, repr=False, compare=False)
+    """Calls that failed since the last one that did not."""
+
+    def __reduce__(self) -> tuple[type[SnowflakeTracker], tuple[SessionSource]]:
+        return type(self), (self.source,)
+
+    def start(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Begin or go on with a run; of one that was not finished the first settings stay."""
+        self._harmless(run_id, lambda run: _add_params(run, params))
+
+    def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Add one point to each curve; NaN and infinity, which JSON has not, are left out."""
+        points = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
+        if points:
+            self._harmless(run_id, lambda run: run.log_metrics(points, step=step))
+
+    def finish(self, run_id: str, *, status: str, tags: Mapping[str, str]) -> None:
+        """End a run: "finished" or "failed"; pointers such as the model version are settings."""
+
+        def end(run: ExperimentTracking) -> None:
+            if tags:
+                _add_params(run, tags)
+            run.end_run(status=status.upper())
+            self._runs.pop(run_id)
+
+        self._harmless(run_id, end)
+
+    def _harmless(self, run_id: str, work: Callable[[ExperimentTracking], None]) -> None:
+        """Curves may be lost, a run may not: whatever goes wrong is logged, the first time."""
+        if self._failures >= _GIVE_UP_AFTER:
+            return
+        try:
+            # The library prints addresses, also where a program reads what we print.
+            with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with self.source.use() as session:
+                    work(self._run(session, run_id))
+            self._failures = 0
+        except Exception as error:
+            self._failures += 1
+            self._runs.pop(run_id, None)
+            if is_lost(error):
+                self.source.discard()
+            if not self._warned:
+                kind = type(error).__name__
+                _logger.warning("training curves are not kept: the tracker failed with %s", kind)
+            self._warned = True
+            _logger.debug("the tracker failed", exc_info=True)
+
+    def _run(self, session: Session, run_id: str) -> ExperimentTracking:
+        known, run = self._runs.get(run_id, (None, None))
+        if run is None or known is not session:
+            run = _open_run(session, self.source.settings, run_id)
+            self._runs[run_id] = session, run
+        return run
+
+
+def _open_run(session: Session, settings: SnowflakeBackend, run_id: str) -> ExperimentTracking:
+    """The run under its id, or the first part of it that is not finished."""
+    tracking = _tracking(session, settings)
+    tracking.set_experiment(_EXPERIMENT)
+    # Runs are looked up with LIKE, where an underscore would stand for any character.
+    name = re.sub(r"[^0-9A-Za-z]+", "$", run_id).upper()
+    for part in range(1, _MAX_PARTS + 1):
+        try:
+            tracking.start_run(name if part == 1 else f"{name}$P{part}")
+        except RuntimeError:  # it is finished
+            continue
+        return tracking
+    msg = f"a run is gone on with at most {_MAX_PARTS} times"
+    raise RunError(msg, got="more")
+
+
+def _tracking(session: Session, settings: SnowflakeBackend) -> ExperimentTracking:
+    """A tracking of its own: the class gives one to a process, with its first session and run."""
+    from snowflake.ml.experiment import ExperimentTracking
+
+    kind: Any = ExperimentTracking
+    tracking: ExperimentTracking = object.__new__(kind)
+    kind.__init__(
+        tracking,
+        session,
+        database_name=settings.database,
+        schema_name=settings.utils_schema,
+        capture_source_info=False,  # paths and addresses of repositories
+    )
+    return tracking
+
+
+def _add_params(run: ExperimentTracking, params: Mapping[str, Any]) -> None:
+    from snowflake.snowpark.exceptions import SnowparkSQLException
+
+    try:
+        run.log_params(_flat(params))
+    except SnowparkSQLException as error:
+        if is_lost(error):
+            raise
+        _logger.debug("settings that a run has already stay as they are", exc_info=True)
+
+
+def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as "a.b" and text, without the mark that ends a text in a statement."""
+    flat: dict[str, str] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = _END_OF_TEXT.sub("$ ", str(value)[:_MAX_PARAM])
+    return flat

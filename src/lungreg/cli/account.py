@@ -1,0 +1,81 @@
+"""The account of a backend: setup and teardown."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lungreg.cli.console import Console, command
+from lungreg.cli.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lungreg.stores import Removal
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(setup)
+    app.command()(teardown)
+
+
+def setup(
+    execute: Annotated[
+        bool,
+        typer.Option("--execute/--print", help="Run the statements, or only show them."),
+    ] = False,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show or make what the backend needs in its account; run twice it changes nothing."""
+    with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
+        from lungreg.config import load_config
+        from lungreg.workflows.provisioning import provisioner_of
+
+        provisioner = provisioner_of(load_config(config, overrides or ()))
+        if not execute:
+            script = provisioner.script()
+            console.line(script.rstrip())
+            console.document({"script": script})
+            return
+        count = provisioner.make()
+        console.line(f"{count} statements run; what was there already is unchanged")
+        console.document({"statements": count})
+
+
+def teardown(
+    yes: Annotated[bool, typer.Option("--yes", help="Drop without asking.")] = False,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what setup has made, ask, and drop it with all scans, models and results."""
+    with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
+        from lungreg.config import load_config
+        from lungreg.workflows.provisioning import provisioner_of
+
+        provisioner = provisioner_of(load_config(config, overrides or ()))
+        found = provisioner.removals()
+        doomed = [removal for removal in found if removal.statements]
+        _print_removals(console, found)
+        question = f"Drop these {len(doomed)} with all they hold, for good?"
+        is_agreed = bool(doomed) and (yes or console.ask(question))
+        if is_agreed:
+            provisioner.remove(doomed)
+        console.line(f"{len(doomed)} dropped" if is_agreed else "nothing dropped")
+        console.document(
+            {"dropped": is_agreed, "found": [dataclasses.asdict(removal) for removal in found]}
+        )
+
+
+def _print_removals(console: Console, found: Sequence[Removal]) -> None:
+    rows = [[r.kind, r.name, r.holds, f"kept: {r.kept}" if r.kept else "drop"] for r in found]
+    console.table("Found in the account", ("kind", "name", "holds", "what"), rows)

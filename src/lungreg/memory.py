@@ -1,0 +1,110 @@
+"""A stage in this process's memory: for tests, and for a worker whose files come as bytes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from lungreg.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    StoreUnavailableError,
+    UnreadableFileError,
+)
+from lungreg.stores import FileInfo, check_name
+
+_TAKEN = "a name on the stage is either a file or a folder, and is created only once"
+
+
+class MemoryStage:
+    """A stage in this process's memory. Implements `lungreg.stores.Stage`.
+
+    Pickling copies the files: what another process writes stays there.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, bytes]:
+        with self._lock:
+            return dict(self._files)
+
+    def __setstate__(self, files: dict[str, bytes]) -> None:
+        self._files = files
+        self._lock = threading.RLock()
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file."""
+        try:
+            return self._files[check_name(name)]
+        except KeyError as error:
+            msg = "a file must be on the stage to be read"
+            raise NotFoundError(msg, where=name) from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write or replace a file."""
+        with self._lock:
+            self._refuse_clash(name)
+            self._files[name] = bytes(data)
+
+    def create(self, name: str, data: bytes) -> None:
+        """Write a file that must not exist yet."""
+        with self._lock:
+            if name in self._files:
+                raise AlreadyExistsError(_TAKEN, where=name)
+            self.write(name, data)
+
+    def download(self, name: str, path: Path) -> None:
+        """Copy a file of the stage to a local path, whose folder comes into being."""
+        data = self.read(name)
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_bytes(data)
+        except OSError as error:
+            msg = "the local path of a download can be written"
+            raise StoreUnavailableError(msg, got=error.strerror, where=path) from error
+
+    def upload(self, path: Path, name: str) -> None:
+        """Copy a local file to the stage, replacing what is there."""
+        check_name(name)
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            msg = "a file to upload must exist and be readable"
+            raise UnreadableFileError(msg, got=error.strerror, where=path) from error
+        self.write(name, data)
+
+    def delete(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        with self._lock:
+            self._files.pop(check_name(name), None)
+
+    def exists(self, name: str) -> bool:
+        """Whether a file of this name is there."""
+        return check_name(name) in self._files
+
+    def size(self, name: str) -> int:
+        """Size of a file in bytes."""
+        return len(self.read(name))
+
+    def uri(self, name: str) -> str:
+        """A name for messages; nothing can be opened by it."""
+        return f"in-memory:{check_name(name)}"
+
+    def list(self, folder: str = "") -> list[FileInfo]:
+        """All files under a folder."""
+        prefix = f"{check_name(folder)}/" if folder else ""
+        with self._lock:
+            return [
+                FileInfo(name=name, size=len(self._files[name]))
+                for name in sorted(self._files)
+                if name.startswith(prefix)
+            ]
+
+    def _refuse_clash(self, name: str) -> None:
+        """A file cannot share its name with a folder, as in a file system."""
+        parts = check_name(name).split("/")
+        above = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        if above & self._files.keys() or any(old.startswith(f"{name}/") for old in self._files):
+            raise AlreadyExistsError(_TAKEN, where=name)

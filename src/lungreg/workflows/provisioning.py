@@ -1,0 +1,22 @@
+"""Setup and teardown of a backend that lives in an account."""
+
+from __future__ import annotations
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.errors import ConfigError
+from lungreg.stores import Backend, Provisioner
+
+
+def provisioner_of(config: Config, backend: Backend | None = None) -> Provisioner:
+    """What makes and drops the backend's objects.
+
+    Raises:
+        ConfigError: The backend needs nothing to be made.
+    """
+    backend = backend or open_backend(config.backend)
+    if backend.provisioner is None:
+        msg = "a backend that is set up lives in an account"
+        mend = "go on with 'lungreg ingest', or set backend.kind: snowflake"
+        raise ConfigError(msg, got=f"backend.kind: {config.backend.kind}", mend=mend)
+    return backend.provisioner

@@ -1,0 +1,100 @@
+"""Jobs of a backend that has compute of its own: start, follow, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.errors import ConfigError, RunError
+from lungreg.stores import Backend, JobRunner
+
+OnLine = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobReport:
+    """What has become of a job."""
+
+    job_id: str
+    status: str
+    """As `lungreg.stores.JobRunner.status` says it."""
+    exit_code: int | None = None
+    """Of the command in the job; None while it goes on."""
+
+
+def jobs_of(config: Config, backend: Backend | None = None) -> JobRunner:
+    """The compute of the backend.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    backend = backend or open_backend(config.backend)
+    if backend.jobs is None:
+        msg = "jobs are submitted to a backend that has compute of its own"
+        mend = "run the command itself here, or set backend.kind: snowflake"
+        raise ConfigError(msg, got=f"backend.kind: {config.backend.kind}", mend=mend)
+    return backend.jobs
+
+
+def submit(
+    config: Config,
+    command: str,
+    *,
+    resume: str | None = None,
+    pool: str | None = None,
+    nodes: int = 1,
+    backend: Backend | None = None,
+) -> JobReport:
+    """Start a command as a job of the backend.
+
+    Args:
+        config: What the job runs with.
+        command: "train" or "infer".
+        resume: A run to go on with.
+        pool: Compute pool; None takes that of the configuration.
+        nodes: Machines, which form one Ray cluster.
+        backend: Stores to use instead of those that the config names.
+
+    Raises:
+        LungregError: The backend has no compute, or does not take the job.
+    """
+    jobs = jobs_of(config, backend)
+    arguments = [command] if resume is None else [command, "--resume", resume]
+    job_id = jobs.submit(arguments, config, pool=pool, nodes=nodes)
+    return JobReport(job_id=job_id, status=jobs.status(job_id))
+
+
+def follow(
+    config: Config, job_id: str, *, on_line: OnLine, backend: Backend | None = None
+) -> JobReport:
+    """Tell each line of a job's log until the job ends.
+
+    Raises:
+        RunError: The user stopped waiting; the job goes on.
+    """
+    jobs = jobs_of(config, backend)
+    try:
+        for line in jobs.follow(job_id):
+            on_line(line)
+    except KeyboardInterrupt as error:
+        msg = "this command stopped waiting; the job goes on"
+        mend = f"lungreg jobs follow {job_id}, or lungreg jobs cancel {job_id}"
+        raise RunError(msg, mend=mend) from error
+    return JobReport(job_id=job_id, status=jobs.status(job_id), exit_code=jobs.exit_code(job_id))
+
+
+def look(config: Config, job_id: str, *, backend: Backend | None = None) -> JobReport:
+    """What has become of a job so far."""
+    jobs = jobs_of(config, backend)
+    status = jobs.status(job_id)
+    is_over = status not in ("pending", "running")
+    exit_code = jobs.exit_code(job_id) if is_over else None
+    return JobReport(job_id=job_id, status=status, exit_code=exit_code)
+
+
+def cancel(config: Config, job_id: str, *, backend: Backend | None = None) -> JobReport:
+    """Stop a job; one that has ended stays as it is."""
+    jobs_of(config, backend).cancel(job_id)
+    return look(config, job_id, backend=backend)

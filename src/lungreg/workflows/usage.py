@@ -1,0 +1,77 @@
+"""What each call of a run has taken, kept beside the run and added up when its cost is asked."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from lungreg.errors import LungregError, StoreError
+from lungreg.stores import Stage
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """One call of a run: its first one, or one that went on with it."""
+
+    started_at: datetime
+    """UTC."""
+    seconds: float
+    """Wall time."""
+
+    @property
+    def ended_at(self) -> datetime:
+        """UTC."""
+        return self.started_at + timedelta(seconds=self.seconds)
+
+
+@contextmanager
+def timed(stage: Stage, run_id: str) -> Iterator[None]:
+    """Keep how long the block takes, however it ends; only a kill leaves nothing.
+
+    A stage that fails here costs the figure, never the run.
+    """
+    started_at, started = datetime.now(UTC), time.perf_counter()
+    try:
+        yield
+    finally:
+        try:
+            _write(
+                stage, run_id, Usage(started_at=started_at, seconds=time.perf_counter() - started)
+            )
+        except LungregError as error:
+            _log.warning("the time that the run took is not kept: %s", error.anonymous)
+
+
+def read_usage(stage: Stage, run_id: str) -> list[Usage]:
+    """All calls of a run that have ended, by time.
+
+    Raises:
+        StoreError: A record that is none.
+    """
+    found = [_parse(stage.read(file.name)) for file in stage.list(f"runs/{run_id}/usage")]
+    return sorted(found, key=lambda usage: usage.started_at)
+
+
+def _write(stage: Stage, run_id: str, usage: Usage) -> None:
+    record = {"started_at": usage.started_at.isoformat(), "seconds": usage.seconds}
+    name = f"{usage.started_at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    stage.write(f"runs/{run_id}/usage/{name}.json", json.dumps(record).encode())
+
+
+def _parse(data: bytes) -> Usage:
+    try:
+        record = json.loads(data)
+        started_at = datetime.fromisoformat(record["started_at"])
+        return Usage(started_at=started_at, seconds=float(record["seconds"]))
+    except (KeyError, TypeError, ValueError) as error:
+        msg = "a record of usage holds started_at and seconds"
+        mend = "delete the run's folder usage/; its cost is then counted from its rows"
+        raise StoreError(msg, got=type(error).__name__, mend=mend) from error

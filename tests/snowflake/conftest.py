@@ -1,0 +1,100 @@
+"""One peer for all tests of Snowflake; a database of its own for each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+import tomlkit
+
+from lungreg.backends.snowflake.pool import close_all
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.config import SnowflakeBackend
+from tests.snowflake.peer import Peer, running_peer
+from tests.snowflake.peer.server import connection_of
+
+CONNECTION = "peer"
+CONNECTIONS = "SNOWFLAKE_CONNECTIONS"
+"""Environment variable in which Snowflake's connector finds connections, as TOML."""
+ACCOUNT = "LUNGREG_SNOWFLAKE_CONNECTION"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Peer]:
+    """The peer, under the name "peer" among Snowflake's connections, here and in children."""
+    with running_peer() as peer, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CONNECTIONS, tomlkit.dumps({CONNECTION: connection_of(peer)}))
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def administrator(running: Peer) -> SessionSource:
+    """Makes the databases, so that a test's own session starts in one that exists."""
+    settings = SnowflakeBackend(kind="snowflake", connection=CONNECTION, database="ADMINISTRATION")
+    return SessionSource(settings)
+
+
+@pytest.fixture
+def peer(running: Peer) -> Iterator[Peer]:
+    """The peer without statements, canned answers or faults of other tests."""
+    running.forget()
+    yield running
+    running.forget()
+    close_all()
+
+
+@pytest.fixture
+def settings(peer: Peer, administrator: SessionSource) -> SnowflakeBackend:
+    """A database with its schemas and stages, as `lungreg setup` makes them."""
+    settings = SnowflakeBackend(
+        kind="snowflake",
+        connection=CONNECTION,
+        database=f"LUNGREG_{os.getpid()}_{next(_numbers)}",
+        timeout_s=2,
+    )
+    make_database(settings, administrator)
+    peer.forget()
+    return settings
+
+
+@pytest.fixture
+def source(settings: SnowflakeBackend) -> SessionSource:
+    """Sessions on the database."""
+    return SessionSource(settings)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionSource]:
+    """A new database in a real account, dropped afterwards; only for tests marked `snowflake`."""
+    monkeypatch.delenv(CONNECTIONS, raising=False)
+    settings = SnowflakeBackend(
+        kind="snowflake",
+        connection=os.environ[ACCOUNT],
+        database=f"LUNGREG_TEST_{secrets.token_hex(4)}",
+    )
+    source = SessionSource(settings)
+    make_database(settings, source)
+    source.discard()  # the next session starts in the database
+    try:
+        yield SessionSource(settings)
+    finally:
+        source.run(f"DROP DATABASE IF EXISTS {settings.database}")
+        close_all()
+
+
+def make_database(settings: SnowflakeBackend, source: SessionSource) -> None:
+    """Database, schemas and stages; tables come into being on first use."""
+    utils = f"{settings.database}.{settings.utils_schema}"
+    results = f"{settings.database}.{settings.results_schema}"
+    for name in (f"DATABASE {settings.database}", f"SCHEMA {utils}", f"SCHEMA {results}"):
+        source.run(f"CREATE {name}")
+    for stage in (
+        f"{utils}.{settings.image_stage}",
+        f"{utils}.{settings.job_stage}",
+        f"{results}.{settings.run_stage}",
+    ):
+        source.run(f"CREATE STAGE {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')")

@@ -1,0 +1,19 @@
+"""A loopback peer: what Snowflake's own clients talk to in tests, instead of an account.
+
+fakesnow's HTTP server runs the SQL in DuckDB. Around it stands what it lacks: stages whose files
+travel over HTTP, canned answers for statements that only a real account can run, locks that make
+writers wait as Snowflake's do, and knobs that drop connections, expire tokens and refuse
+privileges. Every statement is recorded, so that a test can read what left the client.
+
+What it cannot show: privileges as such, encryption, `SKIPPED` uploads, the exact form of LIST's
+names in an account, and anything inside Snowpark Container Services. Its regular expressions are
+a model of Snowflake, not Snowflake.
+"""
+
+from __future__ import annotations
+
+from tests.snowflake.peer.app import Peer
+from tests.snowflake.peer.server import running_peer
+from tests.snowflake.peer.statement import Statement
+
+__all__ = ["Peer", "Statement", "running_peer"]

@@ -1,0 +1,185 @@
+"""The SQL of setup and teardown: well formed, and of a policy."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlfluff.core import Linter
+
+from lungreg.backends.snowflake.setup import setup_script, setup_statements
+from lungreg.config import SnowflakeBackend
+
+HOSTS = ("pypi.org:443", "files.pythonhosted.org:443")
+_NAME = r"[A-Z_][A-Z0-9_$]*"
+_FULL = rf"{_NAME}(?:\.{_NAME}){{0,2}}"
+UNKNOWN_FORMS = (
+    rf"CREATE COMPUTE POOL IF NOT EXISTS {_NAME} MIN_NODES = \d+ MAX_NODES = \d+ "
+    rf"INSTANCE_FAMILY = {_NAME} AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE "
+    r"AUTO_SUSPEND_SECS = \d+ COMMENT = '[A-Za-z ]+'",
+    rf"CREATE EXTERNAL ACCESS INTEGRATION {_NAME} ALLOWED_NETWORK_RULES = \({_FULL}\) "
+    r"ENABLED = TRUE COMMENT = '[A-Za-z ]+'",
+    rf"GRANT CREATE (SERVICE|EXPERIMENT) ON SCHEMA {_FULL} TO ROLE {_NAME}",
+    rf"GRANT USAGE, MONITOR ON COMPUTE POOL {_NAME} TO ROLE {_NAME}",
+)
+"""What sqlfluff's Snowflake does not know: each as Snowflake documents it, and nothing else."""
+
+
+def statements(**changes: object) -> list[str]:
+    """The SQL of setup with reachable hosts, which makes every statement there is."""
+    raw = {"kind": "snowflake", "egress": {"hosts": HOSTS}, **changes}
+    return [item.sql for item in setup_statements(SnowflakeBackend.model_validate(raw))]
+
+
+@pytest.fixture(scope="module")
+def linter() -> Linter:
+    return Linter(dialect="snowflake")
+
+
+def is_parsable(linter: Linter, sql: str) -> bool:
+    """Whether sqlfluff finds its way through the whole statement."""
+    tree = linter.parse_string(f"{sql};\n").tree
+    return tree is not None and "unparsable" not in tree.descendant_type_set
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("sql", statements())
+def test_every_statement_is_well_formed(linter: Linter, sql: str) -> None:
+    """The parser knows the statement, or it has exactly one of the forms that it lacks."""
+    is_known_form = any(re.fullmatch(form, sql) for form in UNKNOWN_FORMS)
+    assert is_known_form or is_parsable(linter, sql)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "GRANT USEAGE ON DATABASE LUNGREG TO ROLE R",
+        "CREATE STAGE IF NOT EXIST A.B.C",
+        "CREATE COMPUTE POOL IF NOT EXISTS P MIN_NODES = 1",
+        "GRANT CREATE SERVICE ON SCHEMA A.B TO R",
+    ],
+)
+def test_a_mistyped_statement_is_found(linter: Linter, sql: str) -> None:
+    """The check above can fail: neither sqlfluff nor a known form takes these."""
+    assert not any(re.fullmatch(form, sql) for form in UNKNOWN_FORMS)
+    assert not is_parsable(linter, sql)
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        r"OR REPLACE",
+        r"\bALL PRIVILEGES\b",
+        r"GRANT ALL\b",
+        r"ACCOUNTADMIN|SECURITYADMIN|SYSADMIN",
+        r"0\.0\.0\.0",
+        r"\bDROP\b|\bTRUNCATE\b|\bDELETE FROM\b",
+        r"\bOWNERSHIP\b|WITH GRANT OPTION|MANAGE GRANTS",
+        r"TO ROLE PUBLIC",
+        r"PASSWORD|SECRET",
+    ],
+)
+def test_no_statement_is_of_a_forbidden_kind(forbidden: str) -> None:
+    """Nothing is replaced or dropped, nothing is granted wholesale, no host is any host."""
+    script = setup_script(
+        SnowflakeBackend.model_validate({"kind": "snowflake", "egress": {"hosts": HOSTS}})
+    )
+    assert not re.search(forbidden, script, re.IGNORECASE)
+
+
+def test_every_stage_is_encrypted_by_the_server_and_has_a_directory() -> None:
+    """A stage encrypted by the client cannot be read by jobs, and cannot be altered later."""
+    made = [sql for sql in statements() if sql.startswith("CREATE STAGE")]
+    assert len(made) == 3
+    assert all("ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')" in sql for sql in made)
+    assert all("DIRECTORY = (ENABLE = TRUE)" in sql for sql in made)
+
+
+def test_what_costs_goes_to_sleep() -> None:
+    """Compute pool and warehouse start suspended and suspend themselves."""
+    (pool,) = [sql for sql in statements() if "COMPUTE POOL IF" in sql]
+    (warehouse,) = [sql for sql in statements() if sql.startswith("CREATE WAREHOUSE")]
+    assert "AUTO_SUSPEND_SECS = 300" in pool
+    assert "AUTO_SUSPEND = 60" in warehouse
+    assert all("INITIALLY_SUSPENDED = TRUE" in sql for sql in (pool, warehouse))
+
+
+def test_what_exists_is_left_alone() -> None:
+    """Whatever is created is created if it is missing, by its form or by asking first."""
+    made = setup_statements(
+        SnowflakeBackend.model_validate({"kind": "snowflake", "egress": {"hosts": HOSTS}})
+    )
+    created = [item for item in made if item.sql.startswith("CREATE")]
+    assert len(created) > 10
+    assert all("IF NOT EXISTS" in item.sql or item.unless for item in created)
+
+
+def test_by_default_nothing_reaches_outside() -> None:
+    """Without hosts in the configuration there is no rule, no integration and no such grant."""
+    script = setup_script(SnowflakeBackend(kind="snowflake"))
+    assert not re.search("NETWORK RULE|INTEGRATION|EGRESS", script)
+
+
+def test_jobs_reach_the_hosts_of_the_configuration_alone() -> None:
+    """The rule lists the hosts, each with its port, and comments name none."""
+    (rule,) = [sql for sql in statements() if "NETWORK RULE" in sql and "CREATE" in sql]
+    assert "VALUE_LIST = ('pypi.org:443', 'files.pythonhosted.org:443')" in rule
+    comments = re.findall(r"COMMENT = '([^']*)'", " ".join(statements()))
+    assert comments
+    assert not any("." in comment or ":" in comment for comment in comments)
+
+
+def granted(role: str) -> set[str]:
+    """What a role may do, as "PRIVILEGE ON OBJECT"."""
+    found = [re.fullmatch(r"GRANT (.*) TO ROLE (\w+)", sql) for sql in statements()]
+    return {match[1] for match in found if match and match[2] == role}
+
+
+def test_each_role_may_do_its_step_and_no_more() -> None:
+    """Who ingests starts nothing, who trains writes no result, who reads changes nothing."""
+    ingest, train, infer, read = (
+        granted(f"LUNGREG_{name}") for name in ("INGEST", "TRAIN", "INFER", "READ")
+    )
+    assert "READ, WRITE ON STAGE LUNGREG.UTILS.IMAGES" in ingest
+    assert not any("CREATE" in item or "POOL" in item or "RUNS" in item for item in ingest)
+    assert "CREATE MODEL ON SCHEMA LUNGREG.UTILS" in train
+    assert "READ ON STAGE LUNGREG.UTILS.IMAGES" in train & infer
+    assert not any("REGISTRATION_RESULTS" in item for item in train)
+    assert "CREATE MODEL ON SCHEMA LUNGREG.UTILS" not in infer
+    assert not any(re.search("WRITE|INSERT|UPDATE|DELETE|CREATE|IMAGES", item) for item in read)
+    assert all(read for read in (ingest, train, infer, read))
+
+
+def test_names_come_from_the_configuration() -> None:
+    """Every name can be changed, and no default shows through."""
+    names = {
+        "database": "SITE",
+        "utils_schema": "U1",
+        "results_schema": "R1",
+        "image_stage": "S1",
+        "run_stage": "S2",
+        "job_stage": "S3",
+        "result_table": "T1",
+        "warehouse": "W1",
+        "compute_pool": {"name": "P1"},
+        "roles": {"setup": "A0", "ingest": "A1", "train": "A2", "infer": "A3", "read": "A4"},
+        "egress": {"hosts": HOSTS, "name": "E1"},
+    }
+    text = "\n".join(statements(**names))
+    assert "LUNGREG" not in text
+    assert "CREATE STAGE IF NOT EXISTS SITE.U1.S1" in text
+    assert "USAGE, MONITOR ON COMPUTE POOL P1 TO ROLE A2" in text
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("0.0.0.0:443", "0.0.0.0:80", "10.1.2.3:443", "pypi.org", "pypi.org:80", "*.org:443"),
+        "a'b.org:443",
+    ],
+)
+def test_a_host_is_a_name_over_tls(host: str) -> None:
+    """No address, no wildcard, no other port, nothing that ends a literal."""
+    with pytest.raises(ValueError, match="hosts"):
+        SnowflakeBackend.model_validate({"kind": "snowflake", "egress": {"hosts": [host]}})

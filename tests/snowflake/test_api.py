@@ -1,0 +1,60 @@
+"""What we call of Snowflake's packages, as it was when this was written."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from snowflake.ml import jobs
+from snowflake.ml.jobs.job import TERMINAL_JOB_STATUSES, MLJob
+from snowflake.ml.model import ModelVersion, batch_inference
+from snowflake.ml.registry import Registry
+from snowflake.snowpark import FileOperation, Session
+
+SNAPSHOT = Path(__file__).with_name("api.txt")
+CALLED = {
+    "Registry": Registry.__init__,
+    "Registry.log_model": Registry.log_model,
+    "Registry.get_model": Registry.get_model,
+    "ModelVersion.run_batch": ModelVersion.run_batch,
+    "ModelVersion.export": ModelVersion.export,
+    "jobs.submit_directory": jobs.submit_directory,
+    "jobs.get_job": jobs.get_job,
+    "MLJob": MLJob.__init__,
+    "MLJob.get_logs": MLJob.get_logs,
+    "MLJob.cancel": MLJob.cancel,
+    "Session.sql": Session.sql,
+    "FileOperation.put_stream": FileOperation.put_stream,
+    "FileOperation.get": FileOperation.get,
+}
+SPECS = ("InputSpec", "OutputSpec", "ResourcesSpec", "InferenceSpec", "ImageBuildSpec")
+
+
+def described() -> str:
+    """Names, order, kinds and defaults of parameters and fields; no annotations."""
+    lines = [f"{name}({parameters(function)})" for name, function in CALLED.items()]
+    for name in SPECS:
+        fields = getattr(batch_inference, name).model_fields
+        lines.append(f"{name}: {', '.join(fields)}")
+    lines.append(f"TERMINAL_JOB_STATUSES: {', '.join(sorted(TERMINAL_JOB_STATUSES))}")
+    return "\n".join(lines) + "\n"
+
+
+def parameters(function: object) -> str:
+    """A signature without types."""
+    signature = inspect.signature(function)  # type: ignore[arg-type]
+    bare = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in signature.parameters.values()
+        if not parameter.name.startswith("_")
+    ]
+    text = str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+    return text.removeprefix("(").removesuffix(")")
+
+
+def test_the_api_is_as_it_was() -> None:
+    """A release that changes what we call fails here, before it fails in an account.
+
+    Read its release notes, adapt the backend, and write the new text into api.txt.
+    """
+    assert described() == SNAPSHOT.read_text()

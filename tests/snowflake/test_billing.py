@@ -1,0 +1,79 @@
+"""The question for the billed figure: right on a table of that shape, and safe to send."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from lungreg.backends.snowflake import open_snowflake
+from lungreg.backends.snowflake.billing import PoolBilling
+from lungreg.backends.snowflake.results import SnowflakeResultTable
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.config import Config, Cost, SnowflakeBackend
+from lungreg.stores import Billing
+from lungreg.workflows.costs import run_cost, run_cost_lines
+from tests.contracts.results import result
+
+BEGIN = datetime(2026, 11, 22, 9, 40, tzinfo=UTC)
+END = datetime(2026, 11, 22, 11, 10, tzinfo=UTC)
+
+
+def test_the_hours_that_a_run_touched_are_counted(
+    source: SessionSource, settings: SnowflakeBackend
+) -> None:
+    """Of its own pool, begun and ended hours included; run by the peer on such a table."""
+    history = f"{settings.database}.RESULTS.HISTORY"
+    source.run(
+        f"CREATE TABLE {history} (start_time TIMESTAMP_LTZ, end_time TIMESTAMP_LTZ, "
+        "compute_pool_name VARCHAR, credits_used FLOAT)"
+    )
+    for hour in (8, 9, 10, 11, 12):
+        for pool in ("LUNGREG_GPU", "OTHER"):
+            times = [f"2026-11-22 {h:02d}:00:00+00:00" for h in (hour, hour + 1)]
+            source.run(
+                f"INSERT INTO {history} SELECT column1::TIMESTAMP_LTZ, column2::TIMESTAMP_LTZ, "
+                "column3, column4::FLOAT FROM VALUES (?, ?, ?, ?)",
+                [*times, pool, str(hour)],
+            )
+    asked = PoolBilling(settings).query(BEGIN, END)
+    sql = asked.sql.replace(
+        "SNOWFLAKE.ACCOUNT_USAGE.SNOWPARK_CONTAINER_SERVICES_HISTORY", history
+    ).rstrip(";")
+    assert history in sql
+    rows = source.run(sql, asked.binds)
+    assert [row["CREDITS"] for row in rows] == [9.0, 10.0, 11.0]
+
+
+def test_values_are_bound_and_the_note_is_honest() -> None:
+    """A "?" for each value; what else is in the figure is said."""
+    settings = SnowflakeBackend.model_validate(
+        {"kind": "snowflake", "compute_pool": {"name": "my_pool", "auto_suspend_secs": 120}}
+    )
+    billing = PoolBilling(settings)
+    asked = billing.query(BEGIN, END)
+    assert isinstance(billing, Billing)
+    assert asked.sql.count("?") == len(asked.binds) == 3
+    assert asked.binds[0] == "MY_POOL"
+    assert "MY_POOL" not in asked.sql.upper()
+    for words in ("3 hours late", "all that ran on it", "120 s of idling"):
+        assert words in asked.note
+
+
+def test_times_carry_their_zone() -> None:
+    """The account's own time zone changes nothing."""
+    asked = PoolBilling(SnowflakeBackend(kind="snowflake")).query(BEGIN, END)
+    assert all(str(bound).endswith("+00:00") for bound in asked.binds[1:])
+
+
+def test_the_cost_of_a_run_ends_with_the_question(settings: SnowflakeBackend) -> None:
+    """Estimate, query and binds, in this order; a run whose time was lost is counted by rows."""
+    rate = Cost(credits_per_node_hour=0.57, as_of=BEGIN.date(), source="my contract")
+    backend = open_snowflake(settings)
+    assert isinstance(backend.results, SnowflakeResultTable)
+    backend.results.write([result("MUSTERMANN", run_id="infer-1", minute=30)])
+    config = Config(backend=settings, cost=rate)
+    lines = run_cost_lines(run_cost(config, "infer-1", backend=backend), rate)
+    assert lines[1].startswith("estimate: about 0.2850 credits on 1 node(s) at 0.57 credits")
+    assert "rate of 2026-11-22, my contract" in lines[1]
+    assert lines[3].startswith("SELECT compute_pool_name")
+    assert lines[4] == "  ? 1: LUNGREG_GPU"
+    assert "MUSTERMANN" not in "".join(lines)

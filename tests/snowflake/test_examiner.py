@@ -1,0 +1,47 @@
+"""What doctor finds of an account."""
+
+from __future__ import annotations
+
+from lungreg.backends import open_backend
+from lungreg.backends.snowflake.examiner import SnowflakeExaminer
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.config import Config, SnowflakeBackend
+from lungreg.workflows import doctor
+from tests.snowflake.peer import Peer
+
+
+def states(source: SessionSource) -> dict[str, str]:
+    """By check, what is told of it."""
+    return {check.name: check.state for check in SnowflakeExaminer(source).examine()}
+
+
+def test_an_account_that_was_set_up_is_fine(source: SessionSource) -> None:
+    """Session and stages are there: nothing is left to mend."""
+    assert states(source) == {"session": "ok", "stages": "ok"}
+
+
+def test_a_missing_stage_is_told_with_its_mend(source: SessionSource) -> None:
+    """Before `lungreg setup` the stages are named that it would make."""
+    settings = source.settings.model_copy(update={"run_stage": "NOWHERE"})
+    (failed,) = [
+        check
+        for check in SnowflakeExaminer(SessionSource(settings)).examine()
+        if check.state == "fail"
+    ]
+    assert failed.found == "no stage NOWHERE"
+    assert failed.mend == "run 'lungreg setup'"
+
+
+def test_no_session_is_one_failure(peer: Peer) -> None:
+    """Where nobody can log in, that is said once and nothing else is asked."""
+    settings = SnowflakeBackend(kind="snowflake", connection="nobody")
+    assert states(SessionSource(settings)) == {"session": "fail"}
+
+
+def test_doctor_tells_what_the_backend_found(settings: SnowflakeBackend) -> None:
+    """The backend's own checks are told beside a stage that is written and read, and a disk."""
+    config = Config(backend=settings)
+    assert {check.name: check.state for check in doctor._of_backend(config)}["stages"] == "ok"
+    assert doctor._stage(config).state == "ok"
+    assert doctor._disk(config).name == "disk"
+    assert open_backend(settings).stage.list() == []

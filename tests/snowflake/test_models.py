@@ -1,0 +1,157 @@
+"""The registry over Snowflake's Model Registry, under the contract, and what is special of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from importlib import metadata
+
+import pytest
+import yaml
+from packaging.version import Version
+
+from lungreg.backends.snowflake.models import SnowflakeModelRegistry
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.errors import ModelError, NotFoundError, StoreUnavailableError
+from lungreg.records import ModelCard
+from lungreg.stores import ModelRegistry
+from tests.contracts.models import CARD, ModelRegistryContract
+from tests.snowflake.peer import Peer
+from tests.snowflake.peer.models import Models
+
+
+@pytest.fixture
+def models(peer: Peer, source: SessionSource) -> Models:
+    """The peer's Model Registry, empty."""
+    return Models(peer)
+
+
+class TestSnowflakeModels(ModelRegistryContract):
+    """Versions in the Model Registry keep the contract."""
+
+    many = 2
+    raced = 2
+
+    @pytest.fixture
+    def registry(self, models: Models, source: SessionSource) -> ModelRegistry:
+        self.models = models
+        return SnowflakeModelRegistry(source)
+
+    def damage_weights(self, registry: ModelRegistry, card: ModelCard) -> None:
+        assert isinstance(registry, SnowflakeModelRegistry)
+        settings = registry.source.settings
+        name = f"{settings.database}.{settings.utils_schema}.{card.name.upper()}"
+        (file,) = self.models.folder(name, f"V{card.version}").rglob("weights.safetensors")
+        file.write_bytes(file.read_bytes()[:-1])
+
+    @pytest.mark.slow  # three processes, each with Snowflake's client
+    def test_processes_get_different_versions(self, registry: ModelRegistry) -> None:
+        """Likewise here, where the account itself refuses a number that is taken."""
+        super().test_processes_get_different_versions(registry)
+
+
+@pytest.fixture
+def registry(models: Models, source: SessionSource) -> SnowflakeModelRegistry:
+    """An empty registry."""
+    return SnowflakeModelRegistry(source)
+
+
+def test_a_logged_model_has_what_the_service_needs(
+    registry: SnowflakeModelRegistry, models: Models, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Our files and code, a GPU runtime, pinned requirements, no sample; nothing is printed."""
+    registry.add(CARD, b"weights")
+    settings = registry.source.settings
+    folder = models.folder(f"{settings.database}.{settings.utils_schema}.LUNGS", "V1")
+    names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert {
+        "user_files/lungreg/card.json",
+        "model/models/LUNGS/artifacts/weights.safetensors",
+        "model/code/lungreg/__init__.py",
+        "model/code/lungreg/lungreg.zip",
+    } <= names
+    assert not [name for name in names if "sample" in name]
+    meta = yaml.safe_load((folder / "model" / "model.yaml").read_text())
+    assert meta["env"]["cuda_version"] == settings.model_cuda_version
+    assert meta["signatures"]["predict"]["inputs"][1] == {
+        **meta["signatures"]["predict"]["inputs"][1],
+        "name": "FIXED",
+        "type": "BYTES",
+    }
+    for kind in ("cpu", "gpu"):
+        file = folder / "model" / "runtimes" / kind / "env" / "requirements.txt"
+        pins = file.read_text().split()
+        assert f"torch~={Version(metadata.version('torch')).public}" in pins
+        assert f"monai=={metadata.version('monai')}" in pins
+        assert not [pin for pin in pins if pin.startswith(("ray", "mlflow", "lungreg"))]
+    assert capfd.readouterr().out == ""
+
+
+def test_metrics_champion_and_aliases_are_snowflake_s_own(
+    registry: SnowflakeModelRegistry, peer: Peer
+) -> None:
+    """People find them in SQL: metrics, the default version, and an alias where one can be."""
+    card = dataclasses.replace(CARD, metrics={"val_tre_mm": 2.5, "broken": math.nan})
+    registry.add(card, b"1")
+    registry.add(card, b"2")
+    registry.promote("lungs", "2")
+    registry.promote("lungs", "1", "site-b")
+    registry.promote("lungs", "1", "approved")
+    registry.promote("lungs", "2", "approved")
+    settings = registry.source.settings
+    schema = f"{settings.database}.{settings.utils_schema}"
+    (model,) = registry.source.run(f"SHOW MODELS IN SCHEMA {schema}")
+    assert (model["name"], model["default_version_name"]) == ("LUNGS", "V2")
+    rows = registry.source.run(f"SHOW VERSIONS IN MODEL {schema}.LUNGS")
+    assert [json.loads(row["metadata"])["metrics"] for row in rows] == [{"val_tre_mm": 2.5}] * 2
+    aliases = [json.loads(row["aliases"]) for row in rows]
+    assert aliases == [["FIRST"], ["DEFAULT", "LAST", "APPROVED"]]
+    assert [entry.aliases for entry in registry.list()] == [("site-b",), ("approved", "champion")]
+
+
+def test_what_others_keep_in_the_schema_is_passed_over(
+    registry: SnowflakeModelRegistry, models: Models
+) -> None:
+    """Versions without our mark are not ours: nobody chooses them, and their numbers are taken."""
+    registry.add(CARD, b"1")
+    settings = registry.source.settings
+    model = f"{settings.database}.{settings.utils_schema}.LUNGS"
+    for name in ("V2", "V10", "BRAVE_CAT_1"):
+        models.put(model, name, models.folder(model, "V1"))
+    assert [entry.card.version for entry in registry.list()] == ["1"]
+    assert registry.resolve("lungs", "latest").version == "1"
+    assert registry.add(CARD, b"2").version == "11"
+    assert [entry.card.version for entry in registry.list()] == ["1", "11"]
+    with pytest.raises(NotFoundError):
+        registry.resolve("lungs", "10")
+
+
+def test_a_name_that_snowflake_would_confuse_is_refused(registry: SnowflakeModelRegistry) -> None:
+    """Case and "_" do not tell models apart there."""
+    registry.add(CARD, b"1")
+    for name in ("LUNGS", "Lungs", "lung_", "A", "A_1"):
+        with pytest.raises(ModelError, match="more than case and '_'"):
+            registry.add(dataclasses.replace(CARD, name=name), b"2")
+    assert [entry.card.name for entry in registry.list()] == ["lungs"]
+
+
+def test_no_statement_tells_what_a_card_holds(registry: SnowflakeModelRegistry, peer: Peer) -> None:
+    """A card travels as a file: its configuration may name what a site calls its things."""
+    card = dataclasses.replace(CARD, config={**CARD.config, "note": "MUSTERMANN"})
+    stored = registry.add(card, b"1")
+    registry.promote("lungs", "1", "approved")
+    assert registry.resolve("lungs", "approved").config["note"] == "MUSTERMANN"
+    assert registry.weights(stored) == b"1"
+    assert peer.said("ADD VERSION|CREATE MODEL|METADATA")
+    assert not peer.said("MUSTERMANN")
+
+
+def test_a_missing_privilege_is_said_in_words(registry: SnowflakeModelRegistry, peer: Peer) -> None:
+    """A role that may not create models is told so; nothing is left behind."""
+    peer.mischief.deny("^CREATE MODEL")
+    with pytest.raises(StoreUnavailableError, match="lets this user and role"):
+        registry.add(CARD, b"1")
+    peer.mischief.allow()
+    assert registry.list() == []
+    assert registry.add(CARD, b"1").version == "1"

@@ -1,0 +1,155 @@
+"""Sessions: where they come from, who shares them, what happens when they end."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lungreg.backends.snowflake import login
+from lungreg.backends.snowflake.pool import close_all
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.config import SnowflakeBackend
+from lungreg.errors import StoreError, StoreUnavailableError
+from tests.contracts.processes import start_python
+from tests.snowflake.conftest import CONNECTION
+from tests.snowflake.peer import Peer
+from tests.snowflake.peer.server import connection_of
+
+
+def test_a_statement_runs_with_its_binds(source: SessionSource, peer: Peer) -> None:
+    """Values travel beside the text, never in it."""
+    (row,) = source.run("SELECT ? AS A, ? AS B", ["x'y", 3])
+    assert (row["A"], row["B"]) == ("x'y", 3)
+    (said,) = peer.said("SELECT . AS A")
+    assert "x'y" not in said.text
+    assert [str(value) for value in said.binds] == ["x'y", "3"]
+
+
+def test_every_statement_tells_its_run(source: SessionSource, peer: Peer) -> None:
+    """The query history names application, run and step, and nothing else."""
+    source.run("SELECT 1")
+    source.for_run("infer-1", "infer").run("SELECT 2")
+    tags = [json.loads(said.tag) for said in peer.said("^SELECT")]
+    assert tags == [{"app": "lungreg"}, {"app": "lungreg", "run": "infer-1", "step": "infer"}]
+
+
+def test_a_thread_has_one_session_of_its_own(source: SessionSource, peer: Peer) -> None:
+    """A session serves its thread alone, and the next thread when that one has ended."""
+    assert source.session() is source.session()
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            both = [pool.submit(source.session) for _ in range(2)]
+            assert source.session() not in [session.result() for session in both]
+    assert 2 <= len(peer.logins) <= 3
+
+
+def test_a_copy_in_another_process_opens_its_own(source: SessionSource, peer: Peer) -> None:
+    """Sources travel as settings: a worker logs in by itself."""
+    source.run("SELECT 1")
+    code = "print(given.run('SELECT 7 AS A')[0]['A'])"
+    with start_python(code, pickle.loads(pickle.dumps(source))) as process:
+        assert process.stdout.read().split()[-1] == b"7"
+    assert len(peer.logins) == 2
+
+
+def test_an_expired_token_is_renewed_or_logged_in_again(source: SessionSource, peer: Peer) -> None:
+    """A run outlives its tokens, whether the account renews them or asks for a login."""
+    source.run("SELECT 1")
+    peer.expire_tokens(renewable=True)
+    source.run("SELECT 2")
+    assert len(peer.logins) == 1
+    peer.expire_tokens()
+    source.run("SELECT 3")
+    assert len(peer.logins) == 2
+
+
+def test_a_lost_connection_is_opened_again(source: SessionSource, peer: Peer) -> None:
+    """A statement whose connection breaks for longer than the client waits is done once more."""
+    source.run("SELECT 1")
+    peer.mischief.drop("SELECT 42", times=3)
+    assert source.run("SELECT 42 AS A")[0]["A"] == 42
+    assert peer.mischief.happened >= 2
+
+
+def test_a_lost_answer_is_not_worked_for_twice(source: SessionSource, peer: Peer) -> None:
+    """The client asks again under the same id: the account does the work once."""
+    source.run("CREATE TABLE T (A NUMBER)")
+    peer.mischief.drop("INSERT", after=True)
+    source.run("INSERT INTO T VALUES (1)")
+    assert source.run("SELECT COUNT(*) AS N FROM T")[0]["N"] == 1
+    assert peer.mischief.happened == 1
+
+
+def test_a_missing_privilege_is_named(source: SessionSource, peer: Peer) -> None:
+    """What the role may not do is told at once, with how to mend it, and not tried again."""
+    peer.mischief.deny("^SELECT 1")
+    with pytest.raises(StoreUnavailableError, match="lets this user and role") as caught:
+        source.run("SELECT 1")
+    assert "003001" in caught.value.anonymous
+    assert len(peer.said("^SELECT 1")) == 1
+
+
+def test_sql_that_fails_keeps_its_text_out_of_logs(source: SessionSource) -> None:
+    """What Snowflake says may quote a value: the person sees it, the log does not."""
+    with pytest.raises(StoreError) as caught:
+        source.run("SELECT nobody_knows_this FROM nothing")
+    assert "nothing" not in caught.value.anonymous.replace("nothing of", "")
+
+
+def test_an_unknown_connection_is_named() -> None:
+    """A connection that is not configured is a clear error, and no secret is asked for."""
+    settings = SnowflakeBackend(kind="snowflake", connection="nobody", timeout_s=2)
+    with pytest.raises(StoreUnavailableError, match=r"connections\.toml"):
+        SessionSource(settings).run("SELECT 1")
+
+
+def test_the_active_session_is_taken_as_it_is(settings: SnowflakeBackend, peer: Peer) -> None:
+    """In a notebook its session is used, by one thread at a time, and stays open."""
+    from snowflake.snowpark import Session
+
+    close_all()
+    session = Session.builder.configs(connection_of(peer)).create()
+    try:
+        source = SessionSource(settings.model_copy(update={"connection": None}))
+        with ThreadPoolExecutor(4) as pool:
+            used = [*pool.map(lambda _: source.session(), range(8))]
+        assert all(found is session for found in used)
+        with ThreadPoolExecutor(4) as pool:
+            answers = pool.map(lambda number: source.run("SELECT ? AS A", [number]), range(40))
+        assert [rows[0]["A"] for rows in answers] == [*range(40)]
+        source.discard()
+        assert session.sql("SELECT 1").collect()
+        assert len(peer.logins) == 1
+    finally:
+        session.close()
+
+
+def test_the_token_of_the_container_is_read_each_time(
+    settings: SnowflakeBackend, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a job without session the short-lived token file logs in, and its newest content."""
+    options = connection_of(peer)
+    monkeypatch.setattr(login, "TOKEN_FILE", tmp_path / "token")
+    monkeypatch.setattr(login, "CONTAINER_OPTIONS", {"protocol": "http", "port": options["port"]})
+    monkeypatch.setenv("SNOWFLAKE_HOST", "127.0.0.1")
+    monkeypatch.setenv("SNOWFLAKE_ACCOUNT", "lungreg")
+    source = SessionSource(settings.model_copy(update={"connection": None}))
+    for token in ("first", "second"):
+        (tmp_path / "token").write_text(token)
+        source.run("SELECT 1")
+        source.discard()
+    assert [data["TOKEN"] for data in peer.logins] == ["first", "second"]
+    assert all(data["AUTHENTICATOR"].upper() == "OAUTH" for data in peer.logins)
+
+
+def test_the_default_connection_is_the_last_resort(
+    settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With neither a name, a session nor a token, Snowflake's own default decides."""
+    monkeypatch.setenv("SNOWFLAKE_DEFAULT_CONNECTION_NAME", CONNECTION)
+    SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
+    assert len(peer.logins) == 1
