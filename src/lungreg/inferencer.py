@@ -50,8 +50,8 @@ class InferJob:
         return self.registration.config.infer
 
 
-def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[CaseResult]:
-    """Register cases, each result as it comes, in no fixed order.
+def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
+    """Register cases: results as they come, those at once that are there, in no fixed order.
 
     A case that cannot be registered gives a failed result; it never stops the others.
 
@@ -182,34 +182,27 @@ class Pool:
         self._started = 0
         self._deaths_in_loading = 0
 
-    def run(self, cases: Sequence[Case]) -> Iterator[CaseResult]:
-        """Results as they come; a case whose actor died is tried again, at the end of the queue."""
-        import ray
+    def run(self, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
+        """Results as they come; a case whose actor died is tried again, at the end of the queue.
 
+        All that are there are given at once, and the actors work on meanwhile: a store that is
+        slow to write a row holds nothing up.
+        """
         queue = deque(_Work(case=case) for case in cases)
+        self._grow(len(queue))
         while queue or self._busy:
+            done = self._finish_ready(queue)
             self._grow(len(queue))
-            while self._idle and queue:
-                actor, work = self._idle.pop(), queue.popleft()
-                work.started_at = datetime.now(UTC)
-                self._busy[actor.register.remote(work.case, work.attempt)] = (actor, work)
-            ready, _ = ray.wait([*self._busy, *self._loading], num_returns=1)
-            for reference in ready:
-                if reference in self._loading:
-                    self._finish_loading(reference)
-                else:
-                    yield from self._finish_case(reference, queue)
+            self._hand_out(queue)
+            if done:
+                yield done
 
     def close(self) -> None:
         """Stop all actors."""
         import ray
 
-        actors = [
-            *self._idle,
-            *self._loading.values(),
-            *(actor for actor, _ in self._busy.values()),
-        ]
-        for actor in actors:
+        busy = (actor for actor, _ in self._busy.values())
+        for actor in (*self._idle, *self._loading.values(), *busy):
             ray.kill(actor)
 
     def _grow(self, waiting: int) -> None:
@@ -226,12 +219,28 @@ class Pool:
         self._started += 1
         options = {"num_gpus": 1, "num_cpus": 1} if self._size.gpu else {"num_cpus": 1}
         remote = ray.remote(Worker).options(max_restarts=0, **options)
-        return remote.remote(
-            self._job,
-            threads=self._size.threads,
-            gpu=self._size.gpu,
-            number=self._started,
-        )
+        size, number = self._size, self._started
+        return remote.remote(self._job, threads=size.threads, gpu=size.gpu, number=number)
+
+    def _hand_out(self, queue: deque[_Work]) -> None:
+        while self._idle and queue:
+            actor, work = self._idle.pop(), queue.popleft()
+            work.started_at = datetime.now(UTC)
+            self._busy[actor.register.remote(work.case, work.attempt)] = (actor, work)
+
+    def _finish_ready(self, queue: deque[_Work]) -> list[CaseResult]:
+        """Wait for one actor, then see to all that are ready."""
+        import ray
+
+        first, others = ray.wait([*self._busy, *self._loading], num_returns=1)
+        more = ray.wait(others, num_returns=len(others), timeout=0)[0] if others else []
+        done: list[CaseResult] = []
+        for reference in (*first, *more):
+            if reference in self._loading:
+                self._finish_loading(reference)
+            else:
+                done += self._finish_case(reference, queue)
+        return done
 
     def _finish_loading(self, reference: Any) -> None:
         import ray
@@ -252,7 +261,8 @@ class Pool:
         self._deaths_in_loading = 0
         self._idle.append(actor)
 
-    def _finish_case(self, reference: Any, queue: deque[_Work]) -> Iterator[CaseResult]:
+    def _finish_case(self, reference: Any, queue: deque[_Work]) -> list[CaseResult]:
+        """The case's result; none where it is tried again."""
         import ray
 
         actor, work = self._busy.pop(reference)
@@ -261,13 +271,12 @@ class Pool:
         except ray.exceptions.RayError:
             ray.kill(actor)
             _log.warning("a worker died; its case was in attempt %d", work.attempt)
-            if work.attempt < self._job.settings.max_attempts:
-                queue.append(_Work(case=work.case, attempt=work.attempt + 1))
-            else:
-                yield self._died(work)
-            return
+            if work.attempt >= self._job.settings.max_attempts:
+                return [self._died(work)]
+            queue.append(_Work(case=work.case, attempt=work.attempt + 1))
+            return []
         self._idle.append(actor)
-        yield result
+        return [result]
 
     def _died(self, work: _Work) -> CaseResult:
         return failed_result(
@@ -281,7 +290,7 @@ class Pool:
         )
 
 
-def _loop(worker: Worker, cases: Sequence[Case]) -> Iterator[CaseResult]:
+def _loop(worker: Worker, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
     worker.load()
     for case in cases:
-        yield worker.register(case, 1)
+        yield [worker.register(case, 1)]

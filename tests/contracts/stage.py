@@ -31,6 +31,8 @@ class StageContract:
     """Whether the files lie in a file system of this machine, whose limits can be felt."""
     rounds = 50
     """How often what may go wrong is tried: fewer where each call travels over a network."""
+    claimants, processes = 32, 3
+    """Threads and processes that race for a name."""
 
     @pytest.fixture
     def stage(self, tmp_path: Path) -> Stage:
@@ -205,15 +207,16 @@ class StageContract:
                 return None
             return number
 
-        with ThreadPoolExecutor(16) as pool:
-            winners = [number for number in pool.map(attempt, range(32)) if number is not None]
+        with ThreadPoolExecutor(self.claimants // 2) as pool:
+            found = [*pool.map(attempt, range(self.claimants))]
+        winners = [number for number in found if number is not None]
         assert [str(number).encode() for number in winners] == [stage.read("claim")]
 
     def test_one_process_wins_create(self, stage: Stage) -> None:
         """Of many processes creating a name, exactly one succeeds."""
         self._needs_processes()
         names = [f"claims/{number}" for number in range(self.rounds // 2 + 1)]
-        won = race(create_all, stage, names)
+        won = race(create_all, stage, names, processes=self.processes)
         assert sorted(name for names in won for name in names) == sorted(names)
 
     def test_a_killed_writer_leaves_old_or_new(self, stage: Stage) -> None:

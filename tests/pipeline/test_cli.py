@@ -235,6 +235,10 @@ def test_a_report_is_one_page_on_the_stage(finished: tuple[Site, str]) -> None:
     text = page.read_text()
     assert f"cases/{CASES[0]}/qc.html" in text
     assert "research use only" in text.lower()
+    copy = site.folder / "pages"
+    assert f"open {copy / 'report.html'}" in site.run("report", run_id, "-o", str(copy)).out
+    assert (copy / "report.html").read_text() == page.read_text()
+    assert (copy / "cases" / CASES[0] / "qc.html").is_file()
 
 
 def test_results_have_lower_case_keys_and_every_column(finished: tuple[Site, str]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lungreg.backends.local.results import ParquetResultTable
 from lungreg.errors import ResourceError
 from lungreg.records import CaseMetrics, CaseResult
 from lungreg.stores import Stage
@@ -47,6 +50,23 @@ def test_a_pool_of_two_gives_what_the_plain_loop_gives(trained: Site) -> None:
         for name in OUTPUTS:
             expected = output(stage, loop, one.case_id, name)
             assert output(stage, pool, one.case_id, name) == expected
+
+
+def test_a_slow_table_holds_no_worker_up(trained: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While rows are being written the workers go on: what they finish is written at once."""
+    written: list[int] = []
+    write = ParquetResultTable.write
+
+    def slowly(table: ParquetResultTable, rows: Sequence[CaseResult]) -> None:
+        written.append(len(rows))
+        time.sleep(2)
+        write(table, rows)
+
+    monkeypatch.setattr(ParquetResultTable, "write", slowly)
+    done = infer(trained.config("infer.workers=2"))
+    assert [row.case_id for row in done.results] == list(CASES)
+    assert sum(written) == len(CASES)
+    assert max(written) == 2
 
 
 def test_the_number_of_threads_changes_almost_nothing(trained: Site) -> None:

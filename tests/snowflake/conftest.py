@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+import snowflake.connector
 import tomlkit
 
+from lungreg.backends.snowflake import session as session_module
 from lungreg.backends.snowflake.pool import close_all
 from lungreg.backends.snowflake.session import SessionSource
 from lungreg.config import SnowflakeBackend
@@ -20,6 +22,8 @@ CONNECTION = "peer"
 CONNECTIONS = "SNOWFLAKE_CONNECTIONS"
 """Environment variable in which Snowflake's connector finds connections, as TOML."""
 ACCOUNT = "LUNGREG_SNOWFLAKE_CONNECTION"
+Run = Callable[[str], object]
+"""Runs a statement."""
 _numbers = itertools.count(1)
 
 
@@ -32,10 +36,16 @@ def running() -> Iterator[Peer]:
 
 
 @pytest.fixture(scope="session")
-def administrator(running: Peer) -> SessionSource:
+def administrator(running: Peer) -> Iterator[Run]:
     """Makes the databases, so that a test's own session starts in one that exists."""
-    settings = SnowflakeBackend(kind="snowflake", connection=CONNECTION, database="ADMINISTRATION")
-    return SessionSource(settings)
+    with snowflake.connector.connect(**connection_of(running)) as connection:
+        yield connection.cursor().execute
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer is well again at once: nobody need wait for it as for an account."""
+    monkeypatch.setattr(session_module, "_PAUSES_S", (0.02, 0.1, 0.4))
 
 
 @pytest.fixture
@@ -48,7 +58,7 @@ def peer(running: Peer) -> Iterator[Peer]:
 
 
 @pytest.fixture
-def settings(peer: Peer, administrator: SessionSource) -> SnowflakeBackend:
+def settings(peer: Peer, administrator: Run) -> SnowflakeBackend:
     """A database with its schemas and stages, as `lungreg setup` makes them."""
     settings = SnowflakeBackend(
         kind="snowflake",
@@ -77,7 +87,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionSource]:
         database=f"LUNGREG_TEST_{secrets.token_hex(4)}",
     )
     source = SessionSource(settings)
-    make_database(settings, source)
+    make_database(settings, source.run)
     source.discard()  # the next session starts in the database
     try:
         yield SessionSource(settings)
@@ -86,15 +96,15 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionSource]:
         close_all()
 
 
-def make_database(settings: SnowflakeBackend, source: SessionSource) -> None:
+def make_database(settings: SnowflakeBackend, run: Run) -> None:
     """Database, schemas and stages; tables come into being on first use."""
     utils = f"{settings.database}.{settings.utils_schema}"
     results = f"{settings.database}.{settings.results_schema}"
     for name in (f"DATABASE {settings.database}", f"SCHEMA {utils}", f"SCHEMA {results}"):
-        source.run(f"CREATE {name}")
+        run(f"CREATE {name}")
     for stage in (
         f"{utils}.{settings.image_stage}",
         f"{utils}.{settings.job_stage}",
         f"{results}.{settings.run_stage}",
     ):
-        source.run(f"CREATE STAGE {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')")
+        run(f"CREATE STAGE {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')")

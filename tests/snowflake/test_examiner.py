@@ -32,10 +32,25 @@ def test_a_missing_stage_is_told_with_its_mend(source: SessionSource) -> None:
     assert failed.mend == "run 'lungreg setup'"
 
 
+def test_a_stage_that_no_job_could_read_is_told(source: SessionSource) -> None:
+    """What the client encrypts is noise to everyone else; a stage keeps its encryption for good."""
+    settings = source.settings.model_copy(update={"run_stage": "PLAIN"})
+    source.run(f"CREATE STAGE {settings.database}.{settings.results_schema}.PLAIN")
+    (failed,) = [
+        check
+        for check in SnowflakeExaminer(SessionSource(settings)).examine()
+        if check.state == "fail"
+    ]
+    assert failed.found == "not encrypted on the server's side: PLAIN"
+
+
 def test_no_session_is_one_failure(peer: Peer) -> None:
     """Where nobody can log in, that is said once and nothing else is asked."""
     settings = SnowflakeBackend(kind="snowflake", connection="nobody")
-    assert states(SessionSource(settings)) == {"session": "fail"}
+    (failed,) = SnowflakeExaminer(SessionSource(settings)).examine()
+    assert (failed.name, failed.state) == ("session", "fail")
+    assert failed.mend.startswith("add it to that file")
+    assert failed.mend not in failed.found
 
 
 def test_doctor_tells_what_the_backend_found(settings: SnowflakeBackend) -> None:

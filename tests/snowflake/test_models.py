@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
 import pytest
@@ -18,7 +21,7 @@ from lungreg.records import ModelCard
 from lungreg.stores import ModelRegistry
 from tests.contracts.models import CARD, ModelRegistryContract
 from tests.snowflake.peer import Peer
-from tests.snowflake.peer.models import Models
+from tests.snowflake.peer.models import Model, Models
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ class TestSnowflakeModels(ModelRegistryContract):
     """Versions in the Model Registry keep the contract."""
 
     many = 2
-    raced = 2
+    raced, processes = 1, 2
 
     @pytest.fixture
     def registry(self, models: Models, source: SessionSource) -> ModelRegistry:
@@ -45,10 +48,12 @@ class TestSnowflakeModels(ModelRegistryContract):
         (file,) = self.models.folder(name, f"V{card.version}").rglob("weights.safetensors")
         file.write_bytes(file.read_bytes()[:-1])
 
-    @pytest.mark.slow  # three processes, each with Snowflake's client
-    def test_processes_get_different_versions(self, registry: ModelRegistry) -> None:
-        """Likewise here, where the account itself refuses a number that is taken."""
-        super().test_processes_get_different_versions(registry)
+    def race(self, worker: Callable[..., list[str]], *arguments: object) -> list[list[str]]:
+        """Threads, each with its session: the account cannot tell them from processes."""
+        barrier = threading.Barrier(self.processes)
+        with ThreadPoolExecutor(self.processes) as pool:
+            started = [pool.submit(worker, barrier, *arguments) for _ in range(self.processes)]
+            return [each.result() for each in started]
 
 
 @pytest.fixture
@@ -125,6 +130,18 @@ def test_what_others_keep_in_the_schema_is_passed_over(
     assert [entry.card.version for entry in registry.list()] == ["1", "11"]
     with pytest.raises(NotFoundError):
         registry.resolve("lungs", "10")
+
+
+def test_a_name_that_could_not_be_ours_reaches_no_statement(
+    registry: SnowflakeModelRegistry, models: Models
+) -> None:
+    """Whoever may create models in the schema writes no SQL for those who list them."""
+    registry.add(CARD, b"1")
+    settings = registry.source.settings
+    models._models[f'{settings.database}.{settings.utils_schema}.x"; DROP SCHEMA UTILS'] = Model()
+    assert [entry.card.name for entry in registry.list()] == ["lungs"]
+    with pytest.raises(NotFoundError):
+        registry.resolve('x"; DROP SCHEMA UTILS', "1")
 
 
 def test_a_name_that_snowflake_would_confuse_is_refused(registry: SnowflakeModelRegistry) -> None:

@@ -18,19 +18,17 @@ from lungreg.records import RESULT_COLUMNS, Status
 from lungreg.stores import ResultTable
 from lungreg.testing import MemoryStage
 from tests.contracts.results import FULL, ResultTableContract, result
-from tests.snowflake.conftest import CONNECTION, make_database
+from tests.snowflake.conftest import CONNECTION, Run, make_database
 from tests.snowflake.peer import Peer
 
 SEED_QUERY = """
     SELECT case_id, model_version, dice_score, ssim_score FROM results ORDER BY dice_score DESC
 """
-
-
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def database(administrator: SessionSource) -> SnowflakeBackend:
+def database(administrator: Run) -> SnowflakeBackend:
     """One database for all tests that need but a table of their own."""
     settings = SnowflakeBackend(
         kind="snowflake", connection=CONNECTION, database="CONTRACT", timeout_s=2
@@ -42,7 +40,7 @@ def database(administrator: SessionSource) -> SnowflakeBackend:
 class TestSnowflakeResults(ResultTableContract):
     """A table on the peer keeps the contract."""
 
-    many = 8
+    many = 5
 
     @pytest.fixture
     def table(self, peer: Peer, database: SnowflakeBackend) -> ResultTable:
@@ -152,6 +150,8 @@ def test_a_connection_that_stays_away_is_told_and_the_rows_can_be_written_again(
 ) -> None:
     """What a part of the rows had brought already is not doubled."""
     monkeypatch.setattr(results_module, "_ROWS_OF_A_STATEMENT", 2)
+    hurried = table.source.settings.model_copy(update={"timeout_s": 1})
+    table = SnowflakeResultTable(SessionSource(hurried))
     rows = [result(f"a{number}") for number in range(5)]
     table.write(rows[:2])
     peer.mischief.drop("^MERGE", times=100)

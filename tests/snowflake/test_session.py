@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,12 @@ from tests.snowflake.peer import Peer
 from tests.snowflake.peer.server import connection_of
 
 
+def session_of(source: SessionSource) -> object:
+    """The session that this thread works with."""
+    with source.use() as session:
+        return session
+
+
 def test_a_statement_runs_with_its_binds(source: SessionSource, peer: Peer) -> None:
     """Values travel beside the text, never in it."""
     (row,) = source.run("SELECT ? AS A, ? AS B", ["x'y", 3])
@@ -32,18 +40,26 @@ def test_a_statement_runs_with_its_binds(source: SessionSource, peer: Peer) -> N
 def test_every_statement_tells_its_run(source: SessionSource, peer: Peer) -> None:
     """The query history names application, run and step, and nothing else."""
     source.run("SELECT 1")
-    source.for_run("infer-1", "infer").run("SELECT 2")
+    run_id = "infer-20261122-101500-3fa9c1"
+    replace(source, run_id=run_id, step="infer").run("SELECT 2")
+    replace(source, run_id="/scans/MUSTERMANN", step="evaluate").run(
+        "SELECT 3"
+    )  # typed in place of a run
     tags = [json.loads(said.tag) for said in peer.said("^SELECT")]
-    assert tags == [{"app": "lungreg"}, {"app": "lungreg", "run": "infer-1", "step": "infer"}]
+    assert tags == [
+        {"app": "lungreg"},
+        {"app": "lungreg", "run": run_id, "step": "infer"},
+        {"app": "lungreg", "step": "evaluate"},
+    ]
 
 
 def test_a_thread_has_one_session_of_its_own(source: SessionSource, peer: Peer) -> None:
     """A session serves its thread alone, and the next thread when that one has ended."""
-    assert source.session() is source.session()
+    assert session_of(source) is session_of(source)
     for _ in range(3):
         with ThreadPoolExecutor(2) as pool:
-            both = [pool.submit(source.session) for _ in range(2)]
-            assert source.session() not in [session.result() for session in both]
+            both = [pool.submit(session_of, source) for _ in range(2)]
+            assert session_of(source) not in [session.result() for session in both]
     assert 2 <= len(peer.logins) <= 3
 
 
@@ -54,6 +70,7 @@ def test_a_copy_in_another_process_opens_its_own(source: SessionSource, peer: Pe
     with start_python(code, pickle.loads(pickle.dumps(source))) as process:
         assert process.stdout.read().split()[-1] == b"7"
     assert len(peer.logins) == 2
+    assert not peer.said("cancel_all_queries")  # it would wait long for an account that is gone
 
 
 def test_an_expired_token_is_renewed_or_logged_in_again(source: SessionSource, peer: Peer) -> None:
@@ -69,6 +86,7 @@ def test_an_expired_token_is_renewed_or_logged_in_again(source: SessionSource, p
 
 def test_a_lost_connection_is_opened_again(source: SessionSource, peer: Peer) -> None:
     """A statement whose connection breaks for longer than the client waits is done once more."""
+    source = SessionSource(source.settings.model_copy(update={"timeout_s": 1}))
     source.run("SELECT 1")
     peer.mischief.drop("SELECT 42", times=3)
     assert source.run("SELECT 42 AS A")[0]["A"] == 42
@@ -103,7 +121,17 @@ def test_sql_that_fails_keeps_its_text_out_of_logs(source: SessionSource) -> Non
 def test_an_unknown_connection_is_named() -> None:
     """A connection that is not configured is a clear error, and no secret is asked for."""
     settings = SnowflakeBackend(kind="snowflake", connection="nobody", timeout_s=2)
-    with pytest.raises(StoreUnavailableError, match=r"connections\.toml"):
+    with pytest.raises(StoreUnavailableError, match=r"nobody in .*connections\.toml") as told:
+        SessionSource(settings).run("SELECT 1")
+    assert f"set backend.connection to one that is known ({CONNECTION})" in told.value.anonymous
+
+
+def test_packages_that_are_missing_are_named(
+    settings: SnowflakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only one of them is, before anything is asked of the account."""
+    monkeypatch.setitem(sys.modules, "snowflake.ml", None)
+    with pytest.raises(StoreUnavailableError, match=r"got no snowflake-ml-python; .*\[snowflake\]"):
         SessionSource(settings).run("SELECT 1")
 
 
@@ -116,7 +144,7 @@ def test_the_active_session_is_taken_as_it_is(settings: SnowflakeBackend, peer: 
     try:
         source = SessionSource(settings.model_copy(update={"connection": None}))
         with ThreadPoolExecutor(4) as pool:
-            used = [*pool.map(lambda _: source.session(), range(8))]
+            used = [*pool.map(session_of, [source] * 8)]
         assert all(found is session for found in used)
         with ThreadPoolExecutor(4) as pool:
             answers = pool.map(lambda number: source.run("SELECT ? AS A", [number]), range(40))

@@ -141,6 +141,8 @@ def test_a_fault_stops_nothing_and_is_told_once(
     tracker: SnowflakeTracker, peer: Peer, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No privilege, no connection, no experiments in the account: the run goes on."""
+    hurried = tracker.source.settings.model_copy(update={"timeout_s": 1})
+    tracker = SnowflakeTracker(SessionSource(hurried))
     if fault == "refused":
         peer.mischief.deny("EXPERIMENT")
     elif fault == "lost":

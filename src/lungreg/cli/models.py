@@ -23,7 +23,7 @@ def _models(config: Path | None, overrides: list[str] | None) -> ModelRegistry:
     from lungreg.backends import open_backend
     from lungreg.config import load_config
 
-    return open_backend(load_config(config, overrides or ()).backend).models
+    return open_backend(load_config(config, overrides or ()).backend).for_run(None, "models").models
 
 
 @models_app.command("list")

@@ -175,6 +175,9 @@ def results(
 
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run of infer.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for a copy of the pages.")
+    ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     verbose: Verbose = False,
@@ -185,13 +188,15 @@ def report(
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.backends import open_backend
         from lungreg.config import load_config
+        from lungreg.workflows.reporting import fetch_report
         from lungreg.workflows.reporting import report as write_page
 
         settings = load_config(config, overrides or ())
         backend = open_backend(settings.backend)
         uri = backend.stage.uri(write_page(settings, run, backend=backend))
-        console.line(f"open {uri}")
-        console.document({"run_id": run, "report": uri})
+        copy = None if out is None else fetch_report(settings, run, out, backend=backend)
+        console.line(f"open {copy or uri}")
+        console.document({"run_id": run, "report": uri, "copy": copy})
 
 
 def _with_cases(config: Config, cases: list[str] | None) -> Config:

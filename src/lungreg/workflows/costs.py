@@ -46,7 +46,7 @@ def run_cost(config: Config, run_id: str, *, backend: Backend | None = None) -> 
     Raises:
         RunError: Nothing is known of such a run.
     """
-    backend = backend or open_backend(config.backend)
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "cost")
     rows = backend.results.rows(run_id)
     calls = read_usage(backend.stage, run_id)
     if not calls and rows:  # killed before it could write down its time

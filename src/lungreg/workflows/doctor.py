@@ -40,7 +40,7 @@ def _guarded(name: str, check: Callable[[Config], Check], config: Config) -> Che
     try:
         return check(config)
     except LungregError as error:
-        return Check(name=name, state="fail", found=str(error), mend=error.mend or "")
+        return Check.failed(name, error)
     except Exception as error:  # noqa: BLE001  # one check never stops the others
         found = f"{type(error).__name__}: {error}"
         return Check(name=name, state="fail", found=found, mend="run with -v")
@@ -49,9 +49,9 @@ def _guarded(name: str, check: Callable[[Config], Check], config: Config) -> Che
 def _of_backend(config: Config) -> list[Check]:
     """What only the backend knows of itself."""
     try:
-        examiner = open_backend(config.backend).examiner
+        examiner = open_backend(config.backend).for_run(None, "doctor").examiner
     except LungregError as error:
-        return [Check(name="backend", state="fail", found=str(error), mend=error.mend or "")]
+        return [Check.failed("backend", error)]
     return [] if examiner is None else examiner.examine()
 
 
@@ -85,7 +85,7 @@ def _ray(config: Config) -> Check:
 
 
 def _stage(config: Config) -> Check:
-    stage = open_backend(config.backend).stage
+    stage = open_backend(config.backend).for_run(None, "doctor").stage
     name = f"doctor-{secrets.token_hex(6)}.txt"
     _write_and_read(stage, name)
     cases = sum(1 for file in stage.list("scansExp"))
@@ -102,7 +102,7 @@ def _write_and_read(stage: Stage, name: str) -> None:
 
 
 def _models(config: Config) -> Check:
-    found = len(open_backend(config.backend).models.list())
+    found = len(open_backend(config.backend).for_run(None, "doctor").models.list())
     if not found:
         mend = "run 'lungreg train' or 'lungreg models import'"
         return Check(name="models", state="warn", found="none", mend=mend)

@@ -86,8 +86,9 @@ def evaluate(
     if files:
         msg = "the scans are given for a folder or file; those of a run are on the stage"
         raise ConfigError(msg, mend=f"leave them out, or name a folder with {FIELD}")
-    backend = backend or open_backend(config.backend)
-    return _evaluate_run(config, backend, str(target), on_progress)
+    run_id = str(target)
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "evaluate")
+    return _evaluate_run(config, backend, run_id, on_progress)
 
 
 def _transform_file(target: str | Path) -> Path | None:

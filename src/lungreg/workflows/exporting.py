@@ -105,7 +105,7 @@ def export(
     if file_format not in FORMATS:
         msg = f"an export's format is one of {', '.join(FORMATS)}"
         raise ConfigError(msg, got=repr(file_format))
-    backend = backend or open_backend(config.backend)
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "export")
     rows = run_results(backend, run_id)
     numbers = case_numbers([row.case_id for row in rows])
     waiting = [row for row in rows if row.status is Status.SUCCESS]

@@ -196,7 +196,7 @@ def _results(backend: Backend, job: InferJob, cases: Sequence[Case]) -> Iterator
     if job.settings.engine == "ray":
         if backend.jobs is not None:
             backend.jobs.prepare()
-        return ([result] for result in run_inference(job, cases))
+        return run_inference(job, cases)
     return _batch_of(backend).infer_batch(job.registration, cases)
 
 

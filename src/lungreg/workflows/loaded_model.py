@@ -31,7 +31,7 @@ def load_estimate(
         ModelError: The stored model does not fit its card.
     """
     name, _, version = model.partition(":")
-    models = open_backend(config.backend).models
+    models = open_backend(config.backend).for_run(None, "register").models
     card = models.resolve(name, version or "champion")
     config = with_card(config, card)
     network = build_network(config.network)

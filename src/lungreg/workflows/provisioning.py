@@ -14,7 +14,7 @@ def provisioner_of(config: Config, backend: Backend | None = None) -> Provisione
     Raises:
         ConfigError: The backend needs nothing to be made.
     """
-    backend = backend or open_backend(config.backend)
+    backend = (backend or open_backend(config.backend)).for_run(None, "setup")
     if backend.provisioner is None:
         msg = "a backend that is set up lives in an account"
         mend = "go on with 'lungreg ingest', or set backend.kind: snowflake"

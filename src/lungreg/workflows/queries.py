@@ -42,7 +42,7 @@ def query_results(
         RunError: The run has no results.
         StoreError: The SQL fails.
     """
-    backend = backend or open_backend(config.backend)
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "results")
     if sql is not None and run_id is not None:
         msg = "results take a query or a run, not both"
         raise ConfigError(msg, mend="put WHERE run_id = '...' into the query")

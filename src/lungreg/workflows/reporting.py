@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
@@ -12,8 +13,11 @@ from lungreg.qc.case_page import extract_panel
 from lungreg.qc.cohort_page import choose_panels, render_cohort
 from lungreg.records import CaseResult
 from lungreg.stores import Backend, Stage
+from lungreg.workflows.local_files import write_file
 from lungreg.workflows.queries import run_results
 from lungreg.workflows.runs import provenance
+
+_PAGE = "report.html"
 
 
 def report(config: Config, run_id: str, *, backend: Backend | None = None) -> str:
@@ -40,9 +44,31 @@ def report(config: Config, run_id: str, *, backend: Backend | None = None) -> st
         provenance=provenance(_facts(results)),
         case_links=_links(backend.stage, run_id),
     )
-    name = f"runs/{run_id}/report.html"
+    name = f"runs/{run_id}/{_PAGE}"
     backend.stage.write(name, page.encode())
     return name
+
+
+def fetch_report(config: Config, run_id: str, out: Path, *, backend: Backend | None = None) -> Path:
+    """Copy the cohort page of a run and its cases' own pages to a folder of this machine.
+
+    Args:
+        config: Names the backend.
+        run_id: A run whose page `report` wrote.
+        out: The folder; files of the same names are replaced.
+        backend: Stores to use instead of those that the config names.
+
+    Returns:
+        The cohort page, whose links lead to the others.
+
+    Raises:
+        NotFoundError: There is no such page.
+        RunError: The folder cannot be written.
+    """
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
+    for name in (_PAGE, *_links(backend.stage, run_id).values()):
+        write_file(out / name, backend.stage.read(f"runs/{run_id}/{name}"))
+    return out / _PAGE
 
 
 def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str]:

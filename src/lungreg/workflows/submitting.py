@@ -30,7 +30,7 @@ def jobs_of(config: Config, backend: Backend | None = None) -> JobRunner:
     Raises:
         ConfigError: It has none.
     """
-    backend = backend or open_backend(config.backend)
+    backend = (backend or open_backend(config.backend)).for_run(None, "jobs")
     if backend.jobs is None:
         msg = "jobs are submitted to a backend that has compute of its own"
         mend = "run the command itself here, or set backend.kind: snowflake"

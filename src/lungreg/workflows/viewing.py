@@ -44,7 +44,8 @@ def show(
         msg = "a case to show was registered"
         raise RunError(msg, got=result.status.value, mend="see its error_message")
     config = config or load_config()
-    stage = (backend or open_backend(config.backend)).stage
+    backend = (backend or open_backend(config.backend)).for_run(result.run_id, "show")
+    stage = backend.stage
     pair = read_pair(stage, read_cases(stage, [result.case_id])[0])
     return case_figure(_images(stage, pair, result, config), result)
 

@@ -154,6 +154,7 @@ class Peer:
             answer = await sent_through(fakesnow.server.app, scope, body)
             if answer[0]["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise SqlError(603, "XX000", f"fakesnow cannot run this: {answer[1]['body']!r}")
+            await run_in_threadpool(dialect.note_encryption, sql, connection)
             return answer
         except SqlError as error:
             return await sent_through(_failure(error), scope, b"")

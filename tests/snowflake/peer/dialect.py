@@ -25,6 +25,9 @@ _IGNORED = re.compile(r"^\s*(ALTER\s+SESSION|SELECT\s+SYSTEM\$CANCEL_ALL)", re.I
 _UNLOAD = re.compile(
     r"\s*COPY\s+INTO\s+'?(@[^\s']+)'?\s+FROM\s*\((.*)\)\s*FILE_FORMAT", re.I | re.S
 )
+_STAGE_WITH_SSE = re.compile(
+    r"^\s*CREATE\s+STAGE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+\.\w+\.\w+)\s.*SNOWFLAKE_SSE", re.I | re.S
+)
 _DONE = "SELECT 'Statement executed successfully.' AS \"status\""
 
 
@@ -54,6 +57,16 @@ def adapted(sql: str, connection: Any) -> str:
         last = [*connection.results_cache][-1]
         sql = re.sub(r"LAST_QUERY_ID\(\)", f"'{last}'", sql, flags=re.IGNORECASE)
     return sql
+
+
+def note_encryption(sql: str, connection: Any) -> None:
+    """Let SHOW STAGES tell of a stage that was just made how it is encrypted."""
+    if match := _STAGE_WITH_SSE.match(sql):
+        connection._duck_conn.execute(
+            "UPDATE _fs_global._fs_information_schema._fs_stages SET type = 'INTERNAL NO CSE' "
+            "WHERE CONCAT_WS('.', database_name, schema_name, name) = ?",
+            [match[1].upper()],
+        )
 
 
 def unload(sql: str, connection: Any, stages: Stages) -> str:

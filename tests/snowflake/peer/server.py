@@ -39,7 +39,7 @@ def running_peer() -> Iterator[Peer]:
         try:
             yield peer
         finally:
-            server.should_exit = True
+            server.should_exit = server.force_exit = True  # clients keep connections open
             thread.join(5)
             shutil.rmtree(LOCAL_BUCKET_PATH, ignore_errors=True)  # fakesnow makes it on import
 

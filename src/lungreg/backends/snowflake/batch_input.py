@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lungreg.backends.snowflake.batch_rows import (
@@ -64,5 +64,8 @@ def as_table(session: Session, name: str, rows: Sequence[Row]) -> Iterator[DataF
         # The table's name is built from checked identifiers; values are bound.
         text = f"INSERT INTO {name} ({', '.join(kinds)}) VALUES {values}"  # noqa: S608
         session.sql(text, params=[row[column] for row in part for column in kinds]).collect()
-    yield session.table(name)
-    session.sql(f"DROP TABLE IF EXISTS {name}").collect()
+    try:
+        yield session.table(name)
+    finally:
+        with suppress(Exception):  # with a session that is lost its temporary tables are gone
+            session.sql(f"DROP TABLE IF EXISTS {name}").collect()

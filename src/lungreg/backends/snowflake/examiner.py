@@ -9,6 +9,9 @@ from lungreg.backends.snowflake.session import SessionSource
 from lungreg.errors import LungregError
 from lungreg.stores import Check
 
+_ENCRYPTED_THERE = "INTERNAL NO CSE"
+"""How SHOW STAGES tells server-side encryption: the client does none."""
+
 
 @dataclass(frozen=True)
 class SnowflakeExaminer:
@@ -27,7 +30,7 @@ class SnowflakeExaminer:
         try:
             return check()
         except LungregError as error:
-            return Check(name=name, state="fail", found=str(error), mend=error.mend or "")
+            return Check.failed(name, error)
 
     def _session(self) -> Check:
         with self.source.use() as session:
@@ -58,5 +61,9 @@ class SnowflakeExaminer:
         names = set[str]().union(*wanted.values())
         if missing := sorted(names - set(types)):
             found, mend = f"no stage {', '.join(missing)}", "run 'lungreg setup'"
+            return Check(name="stages", state="fail", found=found, mend=mend)
+        if unread := sorted(name for name in names if types[name] != _ENCRYPTED_THERE):
+            found = f"not encrypted on the server's side: {', '.join(unread)}"
+            mend = "move its files away, drop the stage, and run 'lungreg setup'"
             return Check(name="stages", state="fail", found=found, mend=mend)
         return Check(name="stages", state="ok", found=", ".join(sorted(names)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,12 @@ _NAMING_LOGGERS = (
     "snowflake.connector.storage_client",
     "snowflake.connector.vendored.urllib3.connectionpool",
 )
+UNTAGGED = '{"app": "lungreg"}'
+"""The query tag of a session that works for no run and no step."""
+_PACKAGES = {
+    "snowflake-snowpark-python": "snowflake.snowpark",
+    "snowflake-ml-python": "snowflake.ml",
+}
 CONTAINER_OPTIONS: dict[str, Any] = {}
 """Further options of a connection by that token; none are needed inside Snowflake."""
 
@@ -52,7 +59,7 @@ def open_session(settings: SnowflakeBackend) -> Session:
     options = {**_credentials(settings), **_defaults(settings)}
     session: Session = snowpark.Session.builder.configs(options).create()
     # Without a tag of its own Snowpark writes the caller's file names into the query history.
-    session.query_tag = "lungreg"
+    session.query_tag = UNTAGGED
     return session
 
 
@@ -68,17 +75,26 @@ def _keep_names_out_of_logs() -> None:
 
 
 def _snowpark() -> Any:
-    try:
-        import snowflake.snowpark
-    except ImportError as error:
+    missing = [package for package, module in _PACKAGES.items() if not _is_there(module)]
+    if missing:
         msg = "the Snowflake backend needs Snowflake's packages"
-        mend = "python -m pip install 'lungreg[snowflake]'"
-        raise StoreUnavailableError(msg, got="none installed", mend=mend) from error
+        mend = "python -m pip install 'lungreg[snowflake]', or '.[snowflake]' in a clone"
+        raise StoreUnavailableError(msg, got=f"no {' and no '.join(missing)}", mend=mend)
+    import snowflake.snowpark
+
     return snowflake.snowpark
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent is missing, too
+        return False
 
 
 def _credentials(settings: SnowflakeBackend) -> dict[str, Any]:
     from snowflake.connector.config_manager import CONFIG_MANAGER
+    from snowflake.connector.constants import CONNECTIONS_FILE
 
     if settings.connection is None and TOKEN_FILE.is_file():
         return {
@@ -91,9 +107,11 @@ def _credentials(settings: SnowflakeBackend) -> dict[str, Any]:
     known: Any = CONFIG_MANAGER["connections"]
     name = settings.connection or CONFIG_MANAGER["default_connection_name"]
     if name not in known:
-        msg = "a connection is named in Snowflake's connections.toml"
-        mend = "add it there, or set backend.connection to one that is"
-        raise StoreUnavailableError(msg, got=f"{len(known)} others", mend=mend, where=name)
+        msg = "a connection is known to Snowflake's clients by its name"
+        others = ", ".join(sorted(known)) or "none so far"
+        mend = f"add it to that file, or set backend.connection to one that is known ({others})"
+        where = f"{name} in {CONNECTIONS_FILE}"
+        raise StoreUnavailableError(msg, got="an unknown name", mend=mend, where=where)
     return {"connection_name": name}
 
 

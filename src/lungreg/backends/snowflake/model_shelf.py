@@ -16,6 +16,7 @@ from typing import Any
 
 from lungreg.backends.snowflake.model_names import (
     identifier_of,
+    is_name,
     name_of,
     version_name,
     version_number,
@@ -68,9 +69,13 @@ class Shelf:
 
 
 def default_versions(source: SessionSource) -> dict[str, str]:
-    """Snowflake's name of each model's default version, by the model's name, sorted."""
+    """Snowflake's name of each model's default version, by the model's name, sorted.
+
+    Models of others whose names could not be ours are left out.
+    """
     rows = source.run(f"SHOW MODELS IN SCHEMA {_schema(source.settings)}")
-    return dict(sorted((name_of(row["name"]), row["default_version_name"]) for row in rows))
+    found = {name_of(row["name"]): str(row["default_version_name"]) for row in rows}
+    return {name: found[name] for name in sorted(found) if is_name(name)}
 
 
 def read_shelf(source: SessionSource, name: str, default: str) -> Shelf:

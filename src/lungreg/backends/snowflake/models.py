@@ -7,13 +7,18 @@ import dataclasses
 import hashlib
 import io
 import math
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.model_names import confusable, identifier_of, name_of, version_name
+from lungreg.backends.snowflake.model_names import (
+    confusable,
+    identifier_of,
+    is_name,
+    name_of,
+    version_name,
+)
 from lungreg.backends.snowflake.model_package import (
     CARD_FILE,
     WEIGHTS_FILE,
@@ -42,7 +47,6 @@ if TYPE_CHECKING:
     from snowflake.ml.registry import Registry
     from snowflake.snowpark import Session
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _LATEST = "latest"
 _USER_FILES = "lungreg"
 _TRIES = 20
@@ -103,7 +107,7 @@ class SnowflakeModelRegistry:
         Raises:
             ModelError: The alias reads like a version.
         """
-        if not _NAME.fullmatch(alias) or alias.isdecimal() or alias == _LATEST:
+        if not is_name(alias) or alias.isdecimal() or alias == _LATEST:
             msg = "an alias has letters, digits, '.', '_' and '-', and is no number nor 'latest'"
             raise ModelError(msg, got=repr(alias))
         number = self._number(name, version)
@@ -118,7 +122,7 @@ class SnowflakeModelRegistry:
         return model.version(version_name(card.version))
 
     def _check_name(self, name: str) -> None:
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             msg = "a model's name has up to 100 letters, digits, '.', '_' and '-'"
             raise ModelError(msg, got=repr(name))
         others = [other for other in default_versions(self.source) if other != name]

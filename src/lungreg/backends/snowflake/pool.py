@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import threading
@@ -72,6 +73,7 @@ class SessionPool:
         with self._lock:
             session = self._own.get(thread) or self._inherited()
         session = session or open_session(self.settings)
+        _close_first_at_exit()
         with self._lock:
             self._own[thread] = session
         return session
@@ -104,6 +106,16 @@ def _opened() -> list[Session]:
     with _guard:
         pools = [*_pools.values()]
     return [session for pool in pools for session in pool.opened]
+
+
+def _close_first_at_exit() -> None:
+    """Be the last to register, and so the first to be called.
+
+    Snowpark's own way out asks the account once more, and waits for one that is gone as long as a
+    statement may take.
+    """
+    atexit.unregister(close_all)
+    atexit.register(close_all)
 
 
 def _close(session: Session) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from lungreg.backends.snowflake.faults import is_lost, translated
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _PAUSES_S = (0.2, 1.0, 4.0)
 """Between the attempts: one more than pauses."""
+RUN_ID = re.compile(r"(?:train|infer)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+"""What may stand for a run where others read it."""
 Answer = TypeVar("Answer")
 
 
@@ -42,17 +45,17 @@ class SessionSource:
     run_id: str | None = None
     """Tells the query history which run a statement belongs to."""
     step: str | None = None
-    """Likewise: ingest, train, infer, report."""
+    """Likewise: ingest, train, infer, evaluate, ..."""
 
     @property
     def query_tag(self) -> str:
-        """JSON for the query history: application, run and step, never a case."""
-        tag = {"app": "lungreg", "run": self.run_id, "step": self.step}
-        return json.dumps({key: value for key, value in tag.items() if value is not None})
+        """JSON for the query history: application, run and step, never a case.
 
-    def for_run(self, run_id: str | None, step: str) -> SessionSource:
-        """The same sessions, whose statements are tagged with a run and its step."""
-        return replace(self, run_id=run_id, step=step)
+        What a person types in place of a run, a path say, is left out.
+        """
+        is_run = self.run_id is not None and RUN_ID.fullmatch(self.run_id)
+        tag = {"app": "lungreg", "run": self.run_id if is_run else None, "step": self.step}
+        return json.dumps({key: value for key, value in tag.items() if value is not None})
 
     @contextmanager
     def use(self) -> Iterator[Session]:
@@ -66,11 +69,6 @@ class SessionSource:
             if session.query_tag != self.query_tag:
                 session.query_tag = self.query_tag
             yield session
-
-    def session(self) -> Session:
-        """This thread's session, for libraries that keep one; others take `use`."""
-        with self.use() as session:
-            return session
 
     def attempt(self, work: Callable[[Session], Answer]) -> Answer:
         """Do some work, again from its start on a new session when the connection is lost.

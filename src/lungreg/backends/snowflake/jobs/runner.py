@@ -20,7 +20,7 @@ from lungreg.backends.snowflake.jobs.payload import ENTRYPOINT, integrations_of,
 from lungreg.backends.snowflake.jobs.start import EXIT_LINE
 from lungreg.backends.snowflake.jobs.submission import submit_strictly
 from lungreg.backends.snowflake.runtime import scale_notebook_cluster
-from lungreg.backends.snowflake.session import SessionSource
+from lungreg.backends.snowflake.session import RUN_ID, SessionSource
 from lungreg.config import Config, SnowflakeBackend
 from lungreg.errors import ConfigError, NotFoundError, ResourceError, RunError
 
@@ -35,7 +35,6 @@ _POOL = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
 _JOB_ID = re.compile(
     r'(?:[A-Za-z_][A-Za-z0-9_$]*\.){2}(?:[A-Za-z_][A-Za-z0-9_$]*|"[A-Za-z0-9_$]+")'
 )
-_RUN_ID = re.compile(r"(?:train|infer)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _ENDED = {
     "DONE": "done",
     "FAILED": "failed",
@@ -187,7 +186,7 @@ def _check_command(command: Sequence[str]) -> None:
     if name not in COMMANDS:
         msg = f"a job runs {' or '.join(COMMANDS)}"
         raise ConfigError(msg, got=repr(name))
-    is_resumed = len(options) == 2 and options[0] == "--resume" and _RUN_ID.fullmatch(options[1])
+    is_resumed = len(options) == 2 and options[0] == "--resume" and RUN_ID.fullmatch(options[1])
     if options and not is_resumed:
         msg = "a job takes --resume RUN and nothing else beside its configuration"
         raise ConfigError(msg, mend="put it into the configuration", where=" ".join(options))

@@ -1,0 +1,41 @@
+"""The stores that the pipeline talks to, as Protocols with written contracts.
+
+The pipeline takes them as arguments and cannot tell which implementation it got. Every
+implementation is picklable (settings inside, connections opened on first use), raises the errors
+named here for the same faults, and passes the suites in `tests/contracts`.
+"""
+
+from __future__ import annotations
+
+from lungreg.stores.account import (
+    Billing,
+    BillQuery,
+    Check,
+    Examiner,
+    Provisioner,
+    Removal,
+)
+from lungreg.stores.backend import Backend
+from lungreg.stores.jobs import JobRunner
+from lungreg.stores.models import ModelRegistry
+from lungreg.stores.results import ResultTable
+from lungreg.stores.stage import MAX_NAME_BYTES, FileInfo, Stage, check_name
+from lungreg.stores.tracker import Tracker
+
+__all__ = [
+    "MAX_NAME_BYTES",
+    "Backend",
+    "BillQuery",
+    "Billing",
+    "Check",
+    "Examiner",
+    "FileInfo",
+    "JobRunner",
+    "ModelRegistry",
+    "Provisioner",
+    "Removal",
+    "ResultTable",
+    "Stage",
+    "Tracker",
+    "check_name",
+]

@@ -1,0 +1,37 @@
+"""Where rows live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from lungreg.records import CaseResult
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@runtime_checkable
+class ResultTable(Protocol):
+    """The rows of all runs.
+
+    Contract:
+        - `write` takes rows at any time, from any process; of several rows with one run and case
+          the last finished counts, so writing a row twice changes nothing.
+        - `rows` returns one row per case, ordered by case id; [] for an unknown run.
+        - `query` runs SQL on a table called `results` with the columns of `RESULT_COLUMNS`, one
+          row per run and case, also while a run is writing. SQL that fails raises `StoreError`;
+          it can read nothing but this table.
+    """
+
+    def write(self, rows: Sequence[CaseResult]) -> None:
+        """Add rows."""
+
+    def rows(self, run_id: str) -> list[CaseResult]:
+        """The rows of one run."""
+
+    def query(self, sql: str) -> pa.Table:
+        """The answer to an SQL query."""
+
+    def compact(self, run_id: str) -> None:
+        """Tidy the storage of a finished run, without changing what it holds."""

@@ -1,0 +1,26 @@
+"""Where training curves live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Training curves, for people who compare runs. Losing them loses no truth.
+
+    Contract:
+        - No case id and no path is ever passed in.
+        - `start` of a known run goes on with it. Fault of the tracker never stops a run: it is
+          logged once as a warning.
+    """
+
+    def start(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Begin or go on with a run. `params` are the settings, nested as in the config."""
+
+    def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Add one point to each curve; `step` is the epoch."""
+
+    def finish(self, run_id: str, *, status: str, tags: Mapping[str, str]) -> None:
+        """End a run: "finished" or "failed", with pointers such as the model version."""
