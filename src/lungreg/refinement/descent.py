@@ -70,7 +70,9 @@ def compare(scene: Scene, fixed: Tensor, moving: Tensor, factor: int, plan: Plan
     weights = place_weights(scene, factor, plan).flatten()
     flat = torch.nonzero(weights)[:, 0]
     weight = weights[flat]
-    index = torch.stack(torch.unravel_index(flat, grid.shape)).float()
+    _, ny, nz = grid.shape
+    # Not torch.unravel_index, which imports sympy: a second.
+    index = torch.stack([flat // (ny * nz), flat // nz % ny, flat % nz]).float()
     features = pooled(fixed, factor).reshape(CHANNELS, -1)[:, flat]
     return Comparison(
         grid=grid,
