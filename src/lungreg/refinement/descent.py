@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from lungreg.displacement import sample
 from lungreg.geometry import Grid
 from lungreg.refinement.features import CHANNELS, pooled
 from lungreg.refinement.field import enlarge, roughness, smoothed
@@ -162,29 +163,11 @@ def _distance(
 ) -> Tensor:
     """Robust feature distance (Geman and McClure 1985), per place at the lungs."""
     moved = places.index + dense.reshape(3, -1).index_select(1, places.flat) / spacing_mm
-    sampled = _sample(comparison.moving, moved)
+    sampled = sample(comparison.moving, moved[None])[0]
     shown = sampled[CHANNELS].detach()
     squared = (sampled[:CHANNELS] - places.features).square().sum(dim=0)
     robust = tolerance * squared / (squared + tolerance)
     return (robust * places.weight * shown).sum() / comparison.lung_places
-
-
-def _sample(volume: Tensor, points_vox: Tensor) -> Tensor:
-    """(C, N) values at points (3, N), as many at once as there are threads.
-
-    PyTorch's CPU kernel shares out the batch and nothing else.
-    """
-    size = torch.tensor(volume.shape[2:], device=volume.device, dtype=points_vox.dtype)
-    count = points_vox.shape[1]
-    batch = min(count, torch.get_num_threads()) if volume.device.type == "cpu" else 1
-    width = -(-count // batch)
-    unit = (points_vox * (2 / (size - 1).clamp(min=1))[:, None] - 1).flip(0)
-    unit = nnf.pad(unit, (0, batch * width - count))
-    where = unit.T.reshape(batch, width, 1, 1, 3)
-    values = nnf.grid_sample(
-        volume.expand(batch, -1, -1, -1, -1), where, padding_mode="border", align_corners=True
-    )
-    return values[:, :, :, 0, 0].movedim(1, 0).reshape(volume.shape[1], -1)[:, :count]
 
 
 def _around(mask: Tensor, radius_vox: float) -> Tensor:
