@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lungreg.geometry import Grid, Transform
-from lungreg.refinement.polish import polished
+from lungreg.refinement.polish import _smallest_eigenvalue, polished
 from tests.grids import oblique_grid
 
 SPACING_MM = 4.0
@@ -52,3 +52,12 @@ def test_the_same_bend_counts_for_more_where_tissue_is_pressed_together() -> Non
     pressed = bend - 0.72 * SPACING_MM * np.arange(24)
     assert change_mm(along_x(bend)) < 1e-4
     assert change_mm(along_x(pressed)) > 0.05
+
+
+def test_smallest_eigenvalues_are_those_of_numpy() -> None:
+    """Of any symmetric matrices, multiples of the identity too."""
+    values = np.random.default_rng(3).normal(size=(500, 3, 3))
+    matrices = (values + values.transpose(0, 2, 1)).astype(np.float32)
+    matrices[:2] = np.eye(3) * 2, np.zeros((3, 3))
+    expected = np.linalg.eigvalsh(matrices)[:, 0]
+    np.testing.assert_allclose(_smallest_eigenvalue(matrices), expected, atol=1e-4)

@@ -92,12 +92,10 @@ _COARSE = (
 _PLANS: dict[RefinePreset, Plan] = {
     "fast": Plan(
         spacing_mm=2.0,
-        levels=(
-            Level(spacing_mm=8.0, steps=30, tolerance=1.0),
-            Level(spacing_mm=4.0, steps=40, tolerance=0.4),
-        ),
+        levels=_COARSE,
         search_mm=30.0,
         search_spacing_mm=10.0,
+        samples=50_000,
     ),
     "default": Plan(
         spacing_mm=2.0, levels=(*_COARSE, Level(spacing_mm=2.0, steps=30, tolerance=0.3, control=2))
