@@ -22,6 +22,9 @@ class Level:
     tolerance: float = 0.25
     """Feature distance at which a place counts half: what has no partner must not pull. Wider
     while the scans are still far apart."""
+    overlap: float = 0.2
+    """Weight of the squared difference of the shares of lung: it draws the walls together where
+    the scans themselves are alike on both sides of them."""
     control: int = 1
     """Voxels of this level between the nodes of the displacement."""
 
@@ -86,7 +89,8 @@ def plan_for(preset: RefinePreset) -> Plan:
 
 
 _COARSE = (
-    Level(spacing_mm=8.0, steps=30, tolerance=1.0),
+    # While tissue is far from its partner, what the scans show says more than the outline.
+    Level(spacing_mm=8.0, steps=30, tolerance=1.0, overlap=0.0),
     Level(spacing_mm=4.0, steps=40, tolerance=0.4),
 )
 _PLANS: dict[RefinePreset, Plan] = {

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lungreg.displacement import resample
 from lungreg.geometry import FloatArray, Grid, apply_affine
-from lungreg.pair_lungs import fixed_lungs, moving_lungs
+from lungreg.pair_lungs import ScanLungs, fixed_lungs, moving_lungs
 from lungreg.pairs import AIR_HU, Pair
 
 _HU_RANGE = (-1000.0, 200.0)
@@ -33,6 +33,8 @@ class Scene:
     """(1, 1, X, Y, Z) likewise."""
     lungs: Tensor
     """(1, 1, X, Y, Z) share of fixed lung in each voxel."""
+    moving_lungs: Tensor
+    """(1, 1, X, Y, Z) share of moving lung, carried through `A`."""
     fixed_shown: Tensor
     """(1, 1, X, Y, Z) 1 where the fixed scan has data."""
     moving_shown: Tensor
@@ -60,15 +62,20 @@ def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device)
     here = np.eye(4)
     fixed, fixed_shown = _onto(pair.fixed_hu, pair.fixed.grid, here, grid, device)
     moving, moving_shown = _onto(pair.moving_hu, pair.moving.grid, affine, grid, device)
-    share = fixed_lungs(pair).or_everything.astype(np.float32)
     return Scene(
         grid=grid,
         fixed=fixed,
         moving=moving,
-        lungs=_tensor(resample(share, pair.fixed.grid, grid, here, device=device).values, device),
+        lungs=_share(fixed_lungs(pair), here, grid, device),
+        moving_lungs=_share(moving_lungs(pair), affine, grid, device),
         fixed_shown=fixed_shown,
         moving_shown=moving_shown,
     )
+
+
+def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.device) -> Tensor:
+    inside = lungs.or_everything.astype(np.float32)
+    return _tensor(resample(inside, lungs.grid, grid, affine, device=device).values, device)
 
 
 def _corners(mask: NDArray[np.bool_], grid: Grid) -> FloatArray:
