@@ -373,3 +373,24 @@ def test_the_affine_is_taken_out_of_a_total_displacement() -> None:
     total = total_displacement_mm(some_affine(), smooth_field(FIELD), FIELD)
     back = without_affine(some_affine(), total, FIELD)
     np.testing.assert_allclose(back, smooth_field(FIELD), atol=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_samples_are_those_of_grid_sample(threads: int) -> None:
+    """Shared out over threads or not, also where their number does not divide the points."""
+    volume, points = torch.randn(1, 5, 6, 7, 8), 5 * torch.rand(3, 101)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = sample(volume, points[None])[0]
+    finally:
+        torch.set_num_threads(before)
+    low = points.floor().long()
+    share = points - low
+    expected = torch.zeros(5, 101)
+    for corner in np.ndindex(2, 2, 2):
+        step = torch.tensor(corner)[:, None]
+        weight = torch.where(step == 1, share, 1 - share).prod(dim=0)
+        x, y, z = (low + step).unbind()
+        expected += weight * volume[0, :, x, y, z]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from lungreg.displacement import resample
-from lungreg.evaluation import OnFixedGrid, evaluate, lungs_of
+from lungreg.evaluation import OnFixedGrid, evaluate
 from lungreg.geometry import Transform, apply_affine
+from lungreg.pair_lungs import fixed_lungs
 from lungreg.pairs import Pair, read_pair, window
-from lungreg.records import Case, CaseMetrics
-from lungreg.simulation import simulate_pair
+from lungreg.records import CaseMetrics
 from lungreg.testing import MemoryStage
-from lungreg.volumes import Stored, Volume
 from tests.small_cases import FIXED_GRID, breath, put_case
 
 WINDOW = (-1000.0, 500.0)
@@ -46,7 +45,7 @@ def carried(pair: Pair, affine: np.ndarray) -> OnFixedGrid:
     return OnFixedGrid(
         fixed=window(pair.fixed_hu, WINDOW),
         warped=window(warped.values, WINDOW),
-        lungs=lungs_of(pair)[0],
+        lungs=fixed_lungs(pair).or_everything,
         fixed_mask=None if pair.fixed_mask is None else pair.fixed_mask > 0,
         initial_mask=masks[0],
         aligned_mask=masks[1],
@@ -149,40 +148,3 @@ class TestEvaluate:
         assert found.hd95_mm is None
         assert found.ncc is None
         assert found.outside_fov_pct == 100.0
-
-
-class TestLungsOf:
-    def test_mask_counts_first(self, pair: Pair) -> None:
-        """Any positive label is lung."""
-        lungs, known_from = lungs_of(pair)
-        assert known_from == "mask"
-        assert pair.fixed_mask is not None
-        np.testing.assert_array_equal(lungs, pair.fixed_mask > 0)
-
-    @pytest.mark.parametrize("mask", ["none", "empty"])
-    def test_else_they_are_segmented(self, mask: str) -> None:
-        """Without a mask, or with an empty one, the threshold finds most of the lungs."""
-        made = simulate_pair(1, 0, shape=(40, 34, 40), spacing_mm=(7.5, 7.5, 7.2))
-        volumes = [
-            Volume(data=data.astype(np.float32), grid=grid, stored=Stored(dtype="int16"))
-            for data, grid in ((made.fixed, made.fixed_grid), (made.moving, made.moving_grid))
-        ]
-        bare = Pair(
-            case=Case(case_id="a", fixed="f", moving="m"),
-            fixed=volumes[0],
-            moving=volumes[1],
-            fixed_mask=None if mask == "none" else np.zeros_like(made.fixed_mask),
-        )
-        lungs, known_from = lungs_of(bare)
-        assert known_from == "threshold"
-        truth = made.fixed_mask > 0
-        assert 2 * (lungs & truth).sum() / (lungs.sum() + truth.sum()) > 0.95
-
-    def test_else_everything_counts(self, pair: Pair) -> None:
-        """A scan of something else has no lungs: the whole of it is judged."""
-        scan = np.full(FIXED_GRID.shape, 40.0, dtype=np.float32)
-        scan[0, 0, 0] = 41.0
-        solid = Volume(data=scan, grid=FIXED_GRID, stored=pair.fixed.stored)
-        lungs, known_from = lungs_of(dataclasses.replace(pair, fixed=solid, fixed_mask=None))
-        assert known_from == "whole scan"
-        assert lungs.all()

@@ -48,6 +48,10 @@ for _switch, _off in (
 ):
     os.environ.setdefault(_switch, _off)
 
+# OpenMP's threads spin while they wait for each other: beside other work on the same cores a
+# registration then takes seven times as long. Read once, as torch is first imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
 __version__ = metadata.version("lungreg")
 
 _HOMES = {

@@ -46,14 +46,25 @@ def sample(volume: Tensor, points_vox: Tensor, *, mode: Interpolation = "linear"
         (B, C, ...) sampled values.
     """
     size = torch.tensor(volume.shape[2:], device=volume.device, dtype=points_vox.dtype)
-    trailing = points_vox.shape[2:]
+    batch, channels = points_vox.shape[0], volume.shape[1]
     scale = (2 / (size - 1).clamp(min=1)).view(1, 3, 1)
-    unit = points_vox.reshape(points_vox.shape[0], 3, -1) * scale - 1
-    where = unit.flip(1).permute(0, 2, 1)[:, :, None, None, :]
+    unit = (points_vox.reshape(batch, 3, -1) * scale - 1).flip(1)
+    count = unit.shape[2]
+    # PyTorch's CPU kernel shares out the batch among threads and nothing else.
+    alone = batch == 1 and volume.device.type == "cpu"
+    shares = min(torch.get_num_threads(), max(count, 1)) if alone else 1
+    width = -(-count // shares)
+    where = nnf.pad(unit, (0, shares * width - count)).reshape(batch, 3, shares, width)
     values = nnf.grid_sample(
-        volume, where, mode=_TORCH_MODE[mode], padding_mode="border", align_corners=True
+        volume.expand(shares, -1, -1, -1, -1) if alone else volume,
+        where.permute(0, 2, 3, 1).reshape(batch * shares, width, 1, 1, 3),
+        mode=_TORCH_MODE[mode],
+        padding_mode="border",
+        align_corners=True,
     )
-    return values.reshape(*values.shape[:2], *trailing)
+    values = values.reshape(batch, shares, channels, width).transpose(1, 2)
+    found = values.reshape(batch, channels, shares * width)[:, :, :count]
+    return found.reshape(batch, channels, *points_vox.shape[2:])
 
 
 def warp(image: Tensor, displacement_vox: Tensor, *, mode: Interpolation = "linear") -> Tensor:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from lungreg import metrics
 from lungreg.displacement import transform_points
 from lungreg.geometry import FloatArray, Grid, Transform, apply_affine
-from lungreg.lungs import segment_lungs
 from lungreg.pairs import Pair
 from lungreg.records import CaseMetrics, Evidence
 
@@ -70,20 +69,6 @@ def image_evidence(images: OnFixedGrid, grid: Grid) -> Evidence:
         residual = metrics.residual_difference(images.fixed, images.warped, shown, grid)
     ratio = metrics.volume_ratio(images.jacobian, images.lungs)
     return Evidence(residual=residual, volume_ratio_jacobian=ratio)
-
-
-def lungs_of(pair: Pair) -> tuple[BoolArray, str]:
-    """Where the fixed lungs are, and how that is known: "mask", "threshold" or "whole scan".
-
-    Without a mask they are segmented by threshold; where that finds less than 1 % of the scan,
-    everything counts.
-    """
-    if pair.fixed_mask is not None and (pair.fixed_mask > 0).any():
-        return np.asarray(pair.fixed_mask > 0), "mask"
-    lungs = np.asarray(segment_lungs(pair.fixed_hu, pair.fixed.grid) > 0)
-    if lungs.mean() > 0.01:
-        return lungs, "threshold"
-    return np.ones(pair.fixed.grid.shape, dtype=bool), "whole scan"
 
 
 def _overlap(pair: Pair, images: OnFixedGrid) -> dict[str, Any]:

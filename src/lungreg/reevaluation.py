@@ -7,7 +7,6 @@ measured by the same rule as our own.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 from lungreg import metrics
 from lungreg.config import Quality
 from lungreg.displacement import CPU, dense_displacement, resample, transform_points
-from lungreg.evaluation import OnFixedGrid, evaluate, image_evidence, lungs_of
+from lungreg.evaluation import OnFixedGrid, evaluate, image_evidence
 from lungreg.geometry import FloatArray, Transform
 from lungreg.inversion import invert_points
-from lungreg.lungs import segment_lungs
+from lungreg.pair_lungs import fixed_lungs, moving_lungs
 from lungreg.pairs import Pair
 from lungreg.quality import explain, judge
 from lungreg.records import CaseEvaluation, Split
@@ -29,7 +28,6 @@ from lungreg.registration import images_of
 BoolArray = NDArray[np.bool_]
 
 _MOST_POINTS = 50_000
-_SMALLEST_LUNG_SHARE = 0.01
 
 
 class RoundTrip(NamedTuple):
@@ -37,27 +35,6 @@ class RoundTrip(NamedTuple):
 
     mean_mm: float
     max_mm: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Lungs:
-    """The lungs of both scans, and how they are known: "mask", "threshold" or "whole scan"."""
-
-    fixed: BoolArray
-    fixed_from: str
-    moving: BoolArray | None
-    """On the moving grid; None where nothing there looks like a lung."""
-    moving_from: str
-
-    @property
-    def known(self) -> bool:
-        """Whether both scans have lungs."""
-        return self.fixed_from != "whole scan" and self.moving is not None
-
-    @property
-    def segmented(self) -> bool:
-        """Whether either side was segmented here."""
-        return "threshold" in (self.fixed_from, self.moving_from)
 
 
 def reevaluate(
@@ -82,19 +59,19 @@ def reevaluate(
             transform: two independent estimates that agree say more than a numerical inverse.
         device: Where to compute.
     """
-    lungs = _lungs(pair)
-    images = images_of(pair, transform, lungs.fixed, hu_window=hu_window, device=device)
+    fixed, moving = fixed_lungs(pair), moving_lungs(pair)
+    images = images_of(pair, transform, fixed.or_everything, hu_window=hu_window, device=device)
     figures = dataclasses.asdict(evaluate(pair, transform, images))
     figures |= dataclasses.asdict(image_evidence(images, pair.fixed.grid))
     figures |= _landmark_spread(pair, transform)
-    figures |= _volumes(pair, lungs, images)
-    figures |= _segmented_overlap(pair, transform, lungs, device)
+    figures |= _volumes(pair, images)
+    figures |= _segmented_overlap(pair, transform, device)
     figures |= _round_trip(pair, transform, backward, images)
     row = CaseEvaluation(
         case_id=pair.case.case_id,
         split=split,
-        fixed_lungs_from=lungs.fixed_from,
-        moving_lungs_from=lungs.moving_from,
+        fixed_lungs_from=fixed.known_from,
+        moving_lungs_from=moving.known_from,
         **figures,
     )
     return dataclasses.replace(
@@ -128,17 +105,6 @@ def inverse_consistency(
     return RoundTrip(float(gap_mm.mean()), float(gap_mm.max()))
 
 
-def _lungs(pair: Pair) -> _Lungs:
-    fixed, fixed_from = lungs_of(pair)
-    moving, moving_from = pair.moving_mask, "mask"
-    if moving is None or not (moving > 0).any():
-        moving, moving_from = segment_lungs(pair.moving_hu, pair.moving.grid), "threshold"
-    inside = np.asarray(moving > 0)
-    if moving_from == "threshold" and inside.mean() <= _SMALLEST_LUNG_SHARE:
-        return _Lungs(fixed=fixed, fixed_from=fixed_from, moving=None, moving_from="whole scan")
-    return _Lungs(fixed=fixed, fixed_from=fixed_from, moving=inside, moving_from=moving_from)
-
-
 def _landmark_spread(pair: Pair, transform: Transform) -> dict[str, Any]:
     fixed, moving = pair.fixed_points_ras, pair.moving_points_ras
     if fixed is None or moving is None:
@@ -148,17 +114,20 @@ def _landmark_spread(pair: Pair, transform: Transform) -> dict[str, Any]:
     return {"landmarks": len(fixed), "tre_p95_mm": found.p95_mm, "tre_max_mm": found.max_mm}
 
 
-def _volumes(pair: Pair, lungs: _Lungs, images: OnFixedGrid) -> dict[str, float | None]:
+def _volumes(pair: Pair, images: OnFixedGrid) -> dict[str, float | None]:
     grids = pair.fixed.grid, pair.moving.grid
     found = {
         "sdlogj_learn2reg": metrics.sdlogj_learn2reg(
-            images.jacobian, lungs.fixed, fixed=grids[0], moving=grids[1]
+            images.jacobian, images.lungs, fixed=grids[0], moving=grids[1]
         )
     }
-    if lungs.moving is None or not lungs.known:
+    inside = fixed_lungs(pair).inside, moving_lungs(pair).inside
+    if inside[0] is None or inside[1] is None:
         return found
-    masks = lungs.fixed, lungs.moving
-    volumes = [metrics.lung_volume_ml(*both) for both in zip(masks, grids, strict=True)]
+    volumes = [
+        metrics.lung_volume_ml(inside[0], pair.fixed.grid),
+        metrics.lung_volume_ml(inside[1], pair.moving.grid),
+    ]
     return found | {
         "fixed_lungs_ml": volumes[0],
         "moving_lungs_ml": volumes[1],
@@ -167,15 +136,17 @@ def _volumes(pair: Pair, lungs: _Lungs, images: OnFixedGrid) -> dict[str, float 
 
 
 def _segmented_overlap(
-    pair: Pair, transform: Transform, lungs: _Lungs, device: torch.device
+    pair: Pair, transform: Transform, device: torch.device
 ) -> dict[str, float | None]:
     """Overlap of lungs of which a side was segmented, under names of its own."""
-    if lungs.moving is None or not lungs.known or not lungs.segmented:
+    lungs, moving = fixed_lungs(pair), moving_lungs(pair)
+    segmented = "threshold" in (lungs.known_from, moving.known_from)
+    if lungs.inside is None or moving.inside is None or not segmented:
         return {}
     fixed = pair.fixed.grid
     dense_mm = dense_displacement(transform, fixed, device=device)
     moved = resample(
-        lungs.moving.astype(np.uint8),
+        moving.inside.astype(np.uint8),
         pair.moving.grid,
         fixed,
         transform.affine,
@@ -185,8 +156,8 @@ def _segmented_overlap(
     )
     arrived = np.asarray(moved.values > 0)
     return {
-        "dice_segmented": metrics.dice(lungs.fixed, arrived),
-        "hd95_segmented_mm": metrics.hd95_mm(lungs.fixed, arrived, fixed),
+        "dice_segmented": metrics.dice(lungs.inside, arrived),
+        "hd95_segmented_mm": metrics.hd95_mm(lungs.inside, arrived, fixed),
     }
 
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lungreg.alignment import InitialAlignment, align
 from lungreg.config import Alignment
 from lungreg.displacement import Resampled, dense_displacement, jacobian_determinant, resample
-from lungreg.evaluation import OnFixedGrid, evaluate, image_evidence, lungs_of
+from lungreg.evaluation import OnFixedGrid, evaluate, image_evidence
 from lungreg.geometry import Grid, Transform
+from lungreg.pair_lungs import fixed_lungs
 from lungreg.pairs import AIR_HU, Estimate, Pair, hounsfield, window
 from lungreg.records import CaseMetrics, Evidence
 
@@ -94,15 +95,17 @@ def register_pair(
     air = AIR_HU + pair.case.moving_hu_offset
     warped = _carry(pair, transform, dense_mm, pair.moving.data, air, device)
     label = _carry_mask(pair, transform.affine, dense_mm, device)
-    lungs, lungs_from = lungs_of(pair)
-    images = _on_fixed_grid(pair, transform, dense_mm, warped, label, lungs, hu_window, device)
+    lungs = fixed_lungs(pair)
+    images = _on_fixed_grid(
+        pair, transform, dense_mm, warped, label, lungs.or_everything, hu_window, device
+    )
     return Registered(
         transform=transform,
         alignment=chosen,
         dense_mm=dense_mm,
         image=warped.values,
         label=label,
-        lungs_from=lungs_from,
+        lungs_from=lungs.known_from,
         notes=estimated.notes,
         field_s=field_s,
         evidence=image_evidence(images, pair.fixed.grid),

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as nnf
 
 from lungreg.geometry import Grid
-from lungreg.refinement.descent import _Adam, _sample, level_grid
+from lungreg.refinement.descent import _Adam, level_grid
 from lungreg.refinement.field import (
     as_transform,
     carry_over,
@@ -92,27 +92,6 @@ def test_adam_is_pytorchs() -> None:
         (theirs - target).pow(4).sum().backward()
         optimiser.step()
     torch.testing.assert_close(ours, theirs)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_samples_are_those_of_grid_sample(threads: int) -> None:
-    """Shared out over threads or not, also where their number does not divide the points."""
-    volume, points = torch.randn(1, 5, 6, 7, 8), 5 * torch.rand(3, 101)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        found = _sample(volume, points)
-    finally:
-        torch.set_num_threads(before)
-    low = points.floor().long()
-    share = points - low
-    expected = torch.zeros(5, 101)
-    for corner in np.ndindex(2, 2, 2):
-        step = torch.tensor(corner)[:, None]
-        weight = torch.where(step == 1, share, 1 - share).prod(dim=0)
-        x, y, z = (low + step).unbind()
-        expected += weight * volume[0, :, x, y, z]
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_a_grid_needs_no_more_nodes_than_it_has_voxels() -> None:

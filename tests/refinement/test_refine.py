@@ -12,8 +12,10 @@ from lungreg.alignment import align
 from lungreg.config import Refine
 from lungreg.displacement import dense_displacement, jacobian_determinant, resample
 from lungreg.geometry import Grid, Transform
+from lungreg.metrics import dice
 from lungreg.pairs import Estimated, Pair
 from lungreg.refinement import Plan, Step, plan_for, refine, refinement_estimate
+from lungreg.refinement.plan import Level
 from lungreg.volumes import Volume
 from tests.grids import oblique_grid
 from tests.refinement.breathing_pairs import as_pair, mean_error_mm, simulated
@@ -34,6 +36,16 @@ def refined(pair: Pair, plan: Plan = FAST, seed: int = 0) -> tuple[Transform, fl
     )
     found = refine(pair, affine, plan, device=CPU, seed=seed).transform
     return found, mean_error_mm(pair, nothing)
+
+
+def lung_overlap(pair: Pair, transform: Transform) -> float:
+    """Dice of the masks."""
+    assert pair.fixed_mask is not None
+    assert pair.moving_mask is not None
+    dense = dense_displacement(transform, pair.fixed.grid)
+    grids = pair.moving.grid, pair.fixed.grid
+    moved = resample(pair.moving_mask, *grids, transform.affine, dense, mode="nearest").values > 0
+    return dice(pair.fixed_mask > 0, moved)
 
 
 def folded(pair: Pair, transform: Transform, lungs: np.ndarray) -> int:
@@ -59,6 +71,20 @@ def test_bases_cut_off_do_not_pull() -> None:
     pair = as_pair(made)
     found, before = refined(pair)
     assert mean_error_mm(pair, found) < min(4.0, 0.6 * before)
+
+
+def test_outlines_draw_the_lungs_together() -> None:
+    """Where the scans show nothing, what is known of the lungs still counts."""
+    made = simulated()
+    flat = (np.full_like(scan, -500.0) for scan in (made.fixed, made.moving))
+    pair = as_pair(replace(made, **dict(zip(("fixed", "moving"), flat, strict=True))))
+    overlaps = []
+    for weight in (0.0, 0.2):
+        level = Level(spacing_mm=8.0, steps=60, overlap=weight)
+        plan = replace(FAST, levels=(level,), search_mm=0.0)
+        overlaps.append(lung_overlap(pair, refine(pair, np.eye(4), plan, device=CPU).transform))
+    assert overlaps[1] > overlaps[0] + 0.05
+    assert overlaps[1] > 0.85
 
 
 def test_an_offset_changes_nothing() -> None:

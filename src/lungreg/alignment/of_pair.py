@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
 from lungreg.alignment.choice import InitialAlignment, initial_alignment
 from lungreg.config import Alignment
-from lungreg.geometry import Grid
-from lungreg.lungs import segment_lungs
+from lungreg.pair_lungs import fixed_lungs, moving_lungs
 from lungreg.pairs import Pair, window
 
 
@@ -25,21 +19,13 @@ def align(pair: Pair, hu_window: tuple[float, float], mode: Alignment) -> Initia
         hu_window: Hounsfield units carried to 0 and 1.
         mode: The choice of `A`.
     """
+    by_lungs = mode in ("auto", "masks")
     return initial_alignment(
         window(pair.fixed_hu, hu_window),
         pair.fixed.grid,
         window(pair.moving_hu, hu_window),
         pair.moving.grid,
-        fixed_mask=_lungs(pair.fixed_mask, pair.fixed_hu, pair.fixed.grid, mode),
-        moving_mask=_lungs(pair.moving_mask, pair.moving_hu, pair.moving.grid, mode),
+        fixed_mask=fixed_lungs(pair).inside if by_lungs else None,
+        moving_mask=moving_lungs(pair).inside if by_lungs else None,
         mode=mode,
     )
-
-
-def _lungs(
-    mask: NDArray[Any] | None, hu: NDArray[np.float32], grid: Grid, mode: Alignment
-) -> NDArray[np.bool_] | None:
-    if mode not in ("auto", "masks"):
-        return None
-    labels = segment_lungs(hu, grid) if mask is None else mask
-    return np.asarray(labels > 0) if (labels > 0).any() else None

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lungreg.displacement import sample
 from lungreg.errors import DataError
 from lungreg.geometry import FloatArray, Shape, Transform
 
@@ -47,8 +48,13 @@ class IndexField:
         squared: Tensor = (difference @ self.to_mm.T).square().sum(dim=1)
         return squared.sqrt()
 
+    def value(self, index: Tensor) -> Tensor:
+        """Trilinear `u` (N, 3) at indices (N, 3), constant beyond."""
+        volume = self.rows.reshape(*self.shape, 3).permute(3, 0, 1, 2)
+        return sample(volume[None], index.T[None])[0].T
+
     def at(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Trilinear `u` (N, 3) at indices (N, 3), constant beyond; and `d(i + u)/di` (N, 3, 3)."""
+        """`value` (N, 3) at indices (N, 3), and `d(i + u)/di` (N, 3, 3)."""
         size = torch.tensor(self.shape, device=index.device)
         last = (size - 1).to(index.dtype)
         clamped = torch.minimum(index.clamp(min=0), last)

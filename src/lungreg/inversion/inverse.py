@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from torch import Tensor
 
 from lungreg.displacement import CPU, sample
@@ -24,11 +25,13 @@ MAX_MM = 0.1
 
 _COARSENINGS = (4.0, 2.8, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125)
 _NODES_PER_VOXEL = 4
-_NODES = (1_000_000, 8_000_000)
+_NODES = (2_000_000, 8_000_000)
 """Nodes that the finest grid may have whatever the moving scan, and never more."""
 _STALLED = 0.9
 _FEW_POINTS = 50_000
 _TOLERANCE_MM = 2e-3
+_FAR_TOLERANCE_MM = 0.05
+"""At nodes beyond the lungs."""
 _POINT_TOLERANCE_MM = 1e-6
 _SLAB_POINTS = 400_000
 _WITHIN_VOXEL = np.array([0.8191725134, 0.6710436067, 0.5497004779])
@@ -60,11 +63,12 @@ def invert(
     """The inverse on the coarsest of a few grids that is fine enough.
 
     The grids have 4 to 1/8 times the spacing of the transform's own field, and at most four nodes
-    for each voxel of the moving scan (a million are always allowed, 8 million never exceeded). The
-    first whose residual is at most `MEAN_MM` in the mean and `MAX_MM` at most is taken, or one
+    for each voxel of the moving scan (two million are always allowed, 8 million never exceeded).
+    The first whose residual is at most `MEAN_MM` in the mean and `MAX_MM` at most is taken, or one
     that is no better than the grid two steps coarser, else the finest. The residual is taken at
     one point in each voxel, most of them between voxel centres. Where the transform folds it has
-    several inverses and one is taken: it jumps, and the residual says so.
+    several inverses and one is taken: it jumps, and the residual says so. Beyond the lungs, where
+    they are given, a node is solved anew only if a coarser grid's value misses by 0.05 mm.
 
     Args:
         transform: `T(x) = A(x + u(x))`.
@@ -85,7 +89,7 @@ def invert(
     shapes = _shapes(transform, moving)
     number, seen_mm = 0, dict[int, float]()
     while number < len(shapes) - 1:
-        inverse = _invert_on(transform, _face_to_face(moving, shapes[number]), inverse, device)
+        inverse = _invert_on(transform, moving, shapes[number], lungs, inverse, device)
         found = _measured(transform, inverse, moving, few, device)
         far_mm = min((mm for n, mm in seen_mm.items() if n <= number - 2), default=np.inf)
         if _is_settled(found, far_mm):
@@ -94,7 +98,7 @@ def invert(
                 return found
         seen_mm[number] = found.residual_max_mm
         number += _steps_finer(found)
-    inverse = _invert_on(transform, _face_to_face(moving, shapes[-1]), inverse, device)
+    inverse = _invert_on(transform, moving, shapes[-1], lungs, inverse, device)
     return _measured(transform, inverse, moving, places, device)
 
 
@@ -164,11 +168,18 @@ def _face_to_face(moving: Grid, shape: Shape) -> Grid:
 
 
 def _invert_on(
-    transform: Transform, grid: Grid, coarser: Transform | None, device: torch.device
+    transform: Transform,
+    moving: Grid,
+    shape: Shape,
+    lungs: NDArray[Any] | None,
+    coarser: Transform | None,
+    device: torch.device,
 ) -> Transform:
-    """The inverse with `v` at the nodes of a grid, begun at a coarser one."""
+    """The inverse with `v` at the nodes of a grid of this shape, begun at a coarser one."""
+    grid = _face_to_face(moving, shape)
     field = IndexField.of(transform, device, torch.float32)
     to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
+    tolerance_mm = _tolerances(moving, grid, None if coarser is None else lungs)
     values = np.empty((3, grid.size), dtype=np.float32)
     for start, stop in _pieces(grid.size):
         nodes = voxels_of(grid.shape, np.arange(start, stop))
@@ -177,13 +188,28 @@ def _invert_on(
         if coarser is not None:
             known = _sampled(coarser, grid.affine, nodes, device)
             begin = targets + known @ field.to_mm.inverse().T
-        index, _ = solve(field, targets, begin, _TOLERANCE_MM)
+        tolerance = torch.as_tensor(tolerance_mm[start:stop], device=device)
+        index, _ = solve(field, targets, begin, tolerance)
         values[:, start:stop] = ((index - targets) @ field.to_mm.T).T.cpu().numpy()
     return Transform(
         affine=np.linalg.inv(transform.affine),
         displacement_mm=_balanced(values.reshape(3, *grid.shape)),
         grid=grid,
     )
+
+
+def _tolerances(moving: Grid, grid: Grid, lungs: NDArray[Any] | None) -> NDArray[np.float32]:
+    """(N,) the residual in mm that each node may have: far from lungs a coarser grid's will do."""
+    if lungs is None:
+        return np.full(grid.size, _TOLERANCE_MM, dtype=np.float32)
+    near = np.asarray(lungs) > 0
+    nodes = []
+    for axis, count in enumerate(grid.shape):
+        step = moving.shape[axis] / max(count - 1, 1)
+        near = maximum_filter1d(near, 2 * int(np.ceil(step + 0.5)) + 1, axis=axis)
+        nodes.append(np.clip(np.rint(np.arange(count) * step - 0.5), 0, moving.shape[axis] - 1))
+    wanted = near[np.ix_(*(node.astype(int) for node in nodes))].ravel()
+    return np.where(wanted, np.float32(_TOLERANCE_MM), np.float32(_FAR_TOLERANCE_MM))
 
 
 def _balanced(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,35 +21,41 @@ _RESTART_NODES = 500_000
 
 
 def solve(
-    field: IndexField, targets: Tensor, start: Tensor, tolerance_mm: float
+    field: IndexField, targets: Tensor, start: Tensor, tolerance_mm: float | Tensor
 ) -> tuple[Tensor, Tensor]:
     """Indices `i` with `i + u(i) = z` for targets z (N, 3), and the residual (N,) in mm.
 
     Where Newton's method is caught in a fold, it begins again at the node that lands nearest.
+
+    Args:
+        field: `u`.
+        targets: (N, 3) `z`, in the field's index.
+        start: (N, 3) where to begin, likewise.
+        tolerance_mm: Residual that is small enough, for all points or (N,) for each.
     """
-    index, gap_mm = _newton(field, targets, start, tolerance_mm)
-    (stuck,) = torch.nonzero(gap_mm > tolerance_mm, as_tuple=True)
+    tolerance = torch.as_tensor(tolerance_mm, device=targets.device).expand(len(targets))
+    index, gap_mm = _newton(field, targets, start, tolerance)
+    (stuck,) = torch.nonzero(gap_mm > tolerance, as_tuple=True)
     if len(stuck):
         again = _nearest_nodes(field, targets[stuck])
-        tried, tried_mm = _newton(field, targets[stuck], again, tolerance_mm)
+        tried, tried_mm = _newton(field, targets[stuck], again, tolerance[stuck])
         better = tried_mm < gap_mm[stuck]
         index[stuck[better]], gap_mm[stuck[better]] = tried[better], tried_mm[better]
     return index, gap_mm
 
 
 def _newton(
-    field: IndexField, targets: Tensor, start: Tensor, tolerance_mm: float
+    field: IndexField, targets: Tensor, start: Tensor, tolerance: Tensor
 ) -> tuple[Tensor, Tensor]:
-    index = start.clone()
-    u, jacobian = field.at(index)
-    gap = index + u - targets
+    index, gap = start.clone(), start + field.value(start) - targets
     gap_mm = field.length_mm(gap)
     share = torch.ones_like(gap_mm)
+    (open_,) = torch.nonzero(gap_mm > tolerance, as_tuple=True)
+    jacobian = field.at(index[open_])[1]
     for _ in range(_MAX_STEPS):
-        (open_,) = torch.nonzero((gap_mm > tolerance_mm) & (share > _SMALLEST_SHARE), as_tuple=True)
         if len(open_) == 0:
             break
-        tried = index[open_] + share[open_, None] * _newton_step(jacobian[open_], gap[open_])
+        tried = index[open_] + share[open_, None] * _newton_step(jacobian, gap[open_])
         u, tried_jacobian = field.at(tried)
         tried_gap = tried + u - targets[open_]
         tried_mm = field.length_mm(tried_gap)
@@ -57,7 +63,9 @@ def _newton(
         share[open_] = torch.where(better, (2 * share[open_]).clamp(max=1), share[open_] / 2)
         done = open_[better]
         index[done], gap[done], gap_mm[done] = tried[better], tried_gap[better], tried_mm[better]
-        jacobian[done] = tried_jacobian[better]
+        jacobian[better] = tried_jacobian[better]
+        still = (gap_mm[open_] > tolerance[open_]) & (share[open_] > _SMALLEST_SHARE)
+        open_, jacobian = open_[still], jacobian[still]
     return index, gap_mm
 
 

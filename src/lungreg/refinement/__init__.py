@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from lungreg.refinement.plan import Level, Plan, plan_for
 from lungreg.refinement.run import Refined, Step, refine, refinement_estimate
-from lungreg.refinement.scene import find_lungs
 
 __all__ = [
     "Level",
     "Plan",
     "Refined",
     "Step",
-    "find_lungs",
     "plan_for",
     "refine",
     "refinement_estimate",

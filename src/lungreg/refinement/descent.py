@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from lungreg.displacement import sample
 from lungreg.geometry import Grid
 from lungreg.refinement.features import CHANNELS, pooled
 from lungreg.refinement.field import enlarge, roughness, smoothed
@@ -31,6 +32,8 @@ class Places:
     """(3, N) its voxel coordinates."""
     features: Tensor
     """(12, N) of the fixed scan."""
+    lungs: Tensor
+    """(N,) share of fixed lung."""
     weight: Tensor
     """(N,) 1 at the lungs, less around them."""
 
@@ -40,6 +43,7 @@ class Places:
             flat=self.flat[number::parts],
             index=self.index[:, number::parts],
             features=self.features[:, number::parts],
+            lungs=self.lungs[number::parts],
             weight=self.weight[number::parts],
         )
 
@@ -51,7 +55,7 @@ class Comparison:
     grid: Grid
     places: Places
     moving: Tensor
-    """(1, 13, X, Y, Z) features of the moving scan, then 1 where it has data."""
+    """(1, 14, X, Y, Z) features of the moving scan, its share of lung, 1 where it has data."""
     lung_places: int
     """How many of the places count fully."""
 
@@ -70,12 +74,16 @@ def compare(scene: Scene, fixed: Tensor, moving: Tensor, factor: int, plan: Plan
     weights = place_weights(scene, factor, plan).flatten()
     flat = torch.nonzero(weights)[:, 0]
     weight = weights[flat]
-    index = torch.stack(torch.unravel_index(flat, grid.shape)).float()
+    _, ny, nz = grid.shape
+    # Not torch.unravel_index, which imports sympy: a second.
+    index = torch.stack([flat // (ny * nz), flat // nz % ny, flat % nz]).float()
     features = pooled(fixed, factor).reshape(CHANNELS, -1)[:, flat]
+    lungs = pooled(scene.lungs, factor).flatten()[flat]
+    moved = (moving, scene.moving_lungs, scene.moving_shown)
     return Comparison(
         grid=grid,
-        places=Places(flat=flat, index=index, features=features, weight=weight),
-        moving=torch.cat([pooled(moving, factor), pooled(scene.moving_shown, factor)], dim=1),
+        places=Places(flat=flat, index=index, features=features, lungs=lungs, weight=weight),
+        moving=torch.cat([pooled(part, factor) for part in moved], dim=1),
         lung_places=int((weight == 1.0).sum()),
     )
 
@@ -124,7 +132,7 @@ def descend(
         field = smoothed(parameter)
         dense = enlarge(field, level.control, comparison.grid.shape)
         places = chunks[step % parts]
-        loss = parts * _distance(dense, comparison, places, spacing_mm, level.tolerance)
+        loss = parts * _distance(dense, comparison, places, level)
         total = loss + plan.smoothness * roughness(field, node_mm, plan.kink)
         (gradient,) = torch.autograd.grad(total, parameter)
         length = 1 - (1 - _LAST_STEP) * step / level.steps
@@ -155,34 +163,16 @@ class _Adam:
             self._parameter.addcdiv_(self._mean, divisor, value=-length / (1 - first**self._count))
 
 
-def _distance(
-    dense: Tensor, comparison: Comparison, places: Places, spacing_mm: float, tolerance: float
-) -> Tensor:
-    """Robust feature distance (Geman and McClure 1985), per place at the lungs."""
+def _distance(dense: Tensor, comparison: Comparison, places: Places, level: Level) -> Tensor:
+    """Robust feature distance (Geman and McClure 1985) and overlap, per place at the lungs."""
+    spacing_mm = float(comparison.grid.spacing_mm[0])
     moved = places.index + dense.reshape(3, -1).index_select(1, places.flat) / spacing_mm
-    sampled = _sample(comparison.moving, moved)
-    shown = sampled[CHANNELS].detach()
+    sampled = sample(comparison.moving, moved[None])[0]
+    apart, shown = sampled[CHANNELS] - places.lungs, sampled[CHANNELS + 1].detach()
     squared = (sampled[:CHANNELS] - places.features).square().sum(dim=0)
-    robust = tolerance * squared / (squared + tolerance)
-    return (robust * places.weight * shown).sum() / comparison.lung_places
-
-
-def _sample(volume: Tensor, points_vox: Tensor) -> Tensor:
-    """(C, N) values at points (3, N), as many at once as there are threads.
-
-    PyTorch's CPU kernel shares out the batch and nothing else.
-    """
-    size = torch.tensor(volume.shape[2:], device=volume.device, dtype=points_vox.dtype)
-    count = points_vox.shape[1]
-    batch = min(count, torch.get_num_threads()) if volume.device.type == "cpu" else 1
-    width = -(-count // batch)
-    unit = (points_vox * (2 / (size - 1).clamp(min=1))[:, None] - 1).flip(0)
-    unit = nnf.pad(unit, (0, batch * width - count))
-    where = unit.T.reshape(batch, width, 1, 1, 3)
-    values = nnf.grid_sample(
-        volume.expand(batch, -1, -1, -1, -1), where, padding_mode="border", align_corners=True
-    )
-    return values[:, :, :, 0, 0].movedim(1, 0).reshape(volume.shape[1], -1)[:, :count]
+    robust = level.tolerance * squared / (squared + level.tolerance)
+    distance = robust + level.overlap * apart.square()
+    return (distance * places.weight * shown).sum() / comparison.lung_places
 
 
 def _around(mask: Tensor, radius_vox: float) -> Tensor:

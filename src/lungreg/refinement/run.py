@@ -12,6 +12,7 @@ import torch
 
 from lungreg.config import Refine
 from lungreg.geometry import FloatArray, Grid, Transform
+from lungreg.pair_lungs import fixed_lungs
 from lungreg.pairs import Estimate, Estimated, Pair
 from lungreg.refinement.descent import Comparison, compare, descend, level_grid, place_weights
 from lungreg.refinement.features import pooled, self_similarity
@@ -19,7 +20,7 @@ from lungreg.refinement.field import as_transform, carry_over, control_grid
 from lungreg.refinement.memory import fitting_plan
 from lungreg.refinement.plan import Level, Plan, plan_for
 from lungreg.refinement.polish import polished
-from lungreg.refinement.scene import Scene, find_lungs, make_scene, working_grid
+from lungreg.refinement.scene import Scene, make_scene, working_grid
 from lungreg.refinement.search import search
 from lungreg.refinement.unfolding import unfold
 
@@ -101,25 +102,23 @@ def refine(
     Raises:
         ResourceError: Not even a coarse grid fits into memory.
     """
-    lungs = find_lungs(pair)
     plan = plan.for_voxels(float(np.cbrt(pair.fixed.grid.voxel_volume_mm3)))
     plan = plan if start is None else plan.continued()
     notes: tuple[str, ...] = ()
     while True:
-        plan, grid, told = fitting_plan(
-            plan, lambda mm: working_grid(pair, lungs, affine, mm), device
-        )
+        plan, grid, told = fitting_plan(plan, lambda mm: working_grid(pair, affine, mm), device)
         notes += told
         try:
-            scene = make_scene(pair, lungs, affine, grid, device)
+            scene = make_scene(pair, affine, grid, device)
             transform, steps = _optimise(scene, affine, plan, seed, start, on_step)
             break
         except (MemoryError, torch.OutOfMemoryError):
             plan = plan.coarser()
             notes += ("memory ran out: started again on a coarser grid",)
             _log.warning("memory ran out; the refinement starts again on a coarser grid")
+    lungs = fixed_lungs(pair).or_everything
     return Refined(
-        transform=unfold(polished(transform), pair.fixed.grid, lungs.fixed, device=device),
+        transform=unfold(polished(transform), pair.fixed.grid, lungs, device=device),
         plan=plan,
         steps=steps,
         notes=notes,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lungreg.displacement import resample
 from lungreg.geometry import FloatArray, Grid, apply_affine
-from lungreg.lungs import segment_lungs
+from lungreg.pair_lungs import ScanLungs, fixed_lungs, moving_lungs
 from lungreg.pairs import AIR_HU, Pair
 
 _HU_RANGE = (-1000.0, 200.0)
@@ -33,35 +33,22 @@ class Scene:
     """(1, 1, X, Y, Z) likewise."""
     lungs: Tensor
     """(1, 1, X, Y, Z) share of fixed lung in each voxel."""
+    moving_lungs: Tensor
+    """(1, 1, X, Y, Z) share of moving lung, carried through `A`."""
     fixed_shown: Tensor
     """(1, 1, X, Y, Z) 1 where the fixed scan has data."""
     moving_shown: Tensor
     """(1, 1, X, Y, Z) 1 where the moving scan has data."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Lungs:
-    """Lungs of both scans, from their masks or by threshold; everything where none are found."""
-
-    fixed: NDArray[np.bool_]
-    moving: NDArray[np.bool_]
-
-
-def find_lungs(pair: Pair) -> Lungs:
-    """The lungs of both scans, each on its own grid."""
-    return Lungs(
-        fixed=_lungs(pair.fixed_mask, pair.fixed_hu, pair.fixed.grid),
-        moving=_lungs(pair.moving_mask, pair.moving_hu, pair.moving.grid),
-    )
-
-
-def working_grid(pair: Pair, lungs: Lungs, affine: FloatArray, spacing_mm: float) -> Grid:
+def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
     """The grid of the scene: along the fixed scan's axes, over both lungs and 12 mm more."""
     axes = pair.fixed.grid.directions
     left, _, right = np.linalg.svd(axes)
     frame = left @ right
-    moving_in_fixed = apply_affine(np.linalg.inv(affine), _corners(lungs.moving, pair.moving.grid))
-    ends = np.concatenate([_corners(lungs.fixed, pair.fixed.grid), moving_in_fixed]) @ frame
+    moving = _corners(moving_lungs(pair).or_everything, pair.moving.grid)
+    fixed = _corners(fixed_lungs(pair).or_everything, pair.fixed.grid)
+    ends = np.concatenate([fixed, apply_affine(np.linalg.inv(affine), moving)]) @ frame
     low, high = ends.min(axis=0) - _MARGIN_MM, ends.max(axis=0) + _MARGIN_MM
     nx, ny, nz = (int(n) + 1 for n in np.ceil((high - low) / spacing_mm))
     matrix = np.eye(4)
@@ -70,29 +57,25 @@ def working_grid(pair: Pair, lungs: Lungs, affine: FloatArray, spacing_mm: float
     return Grid(shape=(nx, ny, nz), affine=matrix)
 
 
-def make_scene(
-    pair: Pair, lungs: Lungs, affine: FloatArray, grid: Grid, device: torch.device
-) -> Scene:
+def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device) -> Scene:
     """Carry both scans onto the working grid, each smoothed for it and sampled once."""
     here = np.eye(4)
     fixed, fixed_shown = _onto(pair.fixed_hu, pair.fixed.grid, here, grid, device)
     moving, moving_shown = _onto(pair.moving_hu, pair.moving.grid, affine, grid, device)
-    share = lungs.fixed.astype(np.float32)
     return Scene(
         grid=grid,
         fixed=fixed,
         moving=moving,
-        lungs=_tensor(resample(share, pair.fixed.grid, grid, here, device=device).values, device),
+        lungs=_share(fixed_lungs(pair), here, grid, device),
+        moving_lungs=_share(moving_lungs(pair), affine, grid, device),
         fixed_shown=fixed_shown,
         moving_shown=moving_shown,
     )
 
 
-def _lungs(mask: NDArray[Any] | None, hu: NDArray[np.float32], grid: Grid) -> NDArray[np.bool_]:
-    if mask is not None and (mask > 0).any():
-        return np.asarray(mask > 0)
-    found = np.asarray(segment_lungs(hu, grid) > 0)
-    return found if found.any() else np.ones(grid.shape, dtype=bool)
+def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.device) -> Tensor:
+    inside = lungs.or_everything.astype(np.float32)
+    return _tensor(resample(inside, lungs.grid, grid, affine, device=device).values, device)
 
 
 def _corners(mask: NDArray[np.bool_], grid: Grid) -> FloatArray:

@@ -1,16 +1,19 @@
 """Transforms as ITK keeps them: a composite of an affine and a displacement field.
 
-SimpleITK reads and writes them. It stores double numbers without compression, 24 bytes per node,
-and offers no other way; fields are therefore kept no finer than they were computed.
+SimpleITK reads them. It also writes them, but only as double numbers without compression: 24 bytes
+per node, where ours takes about 10 (float32, gzip) and loses nothing. The layout is that of ITK's
+`HDF5TransformIO`; HDF5 turns the numbers into doubles as ITK reads them.
 """
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
@@ -20,6 +23,8 @@ from lungreg.geometry import RAS_TO_LPS, FloatArray, Grid, Transform, affine_to_
 
 COMPOSITE_SUFFIXES = (".h5", ".hdf5", ".tfm", ".txt", ".mat")
 _SIGNS = np.array([-1.0, -1.0, 1.0])
+_CHUNK = 1 << 18
+"""Numbers that are compressed together."""
 _SUPPORTED = (
     "affine maps, one displacement field, or a composite of affine maps around one displacement "
     "field"
@@ -39,16 +44,14 @@ def encode_composite(transform: Transform) -> bytes:
     Returns:
         Bytes of a .h5 file that `sitk.ReadTransform`, ANTs, elastix and 3D Slicer read.
     """
-    lps = affine_to_lps(transform.affine)
-    affine = sitk.AffineTransform(3)
-    affine.SetMatrix(lps[:3, :3].ravel().tolist())
-    affine.SetTranslation(lps[:3, 3].tolist())
-    field = sitk.DisplacementFieldTransform(_field_image(transform))
-    composite = sitk.CompositeTransform([affine, field])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "transform.h5"
-        sitk.WriteTransform(composite, str(path))
-        return path.read_bytes()
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        _put_text(file, "ITKVersion", sitk.Version.ITKVersionString())
+        _put_text(file, "HDFVersion", h5py.version.hdf5_version)
+        _put_text(file, "TransformGroup/0/TransformType", "CompositeTransform_double_3_3")
+        _put_affine(file.create_group("TransformGroup/1"), affine_to_lps(transform.affine))
+        _put_field(file.create_group("TransformGroup/2"), transform)
+    return buffer.getvalue()
 
 
 def decode_composite(data: bytes, *, suffix: str = ".h5") -> Transform:
@@ -87,14 +90,32 @@ def affine_transform(affine: FloatArray) -> Transform:
     )
 
 
-def _field_image(transform: Transform) -> sitk.Image:
-    values = transform.displacement_mm.transpose(3, 2, 1, 0) * _SIGNS
-    image = sitk.GetImageFromArray(values, isVector=True)
+def _put_affine(group: h5py.Group, lps: FloatArray) -> None:
+    _put_text(group, "TransformType", "AffineTransform_double_3_3")
+    group["TransformFixedParameters"] = np.zeros(3)
+    group["TransformParameters"] = np.concatenate([lps[:3, :3].ravel(), lps[:3, 3]])
+
+
+def _put_field(group: h5py.Group, transform: Transform) -> None:
     lps, spacing = RAS_TO_LPS @ transform.grid.affine, transform.grid.spacing_mm
-    image.SetOrigin(lps[:3, 3].tolist())
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
-    return image
+    axes = (lps[:3, :3] / spacing).ravel()
+    values = transform.displacement_mm.transpose(3, 2, 1, 0) * _SIGNS.astype(np.float32)
+    _put_text(group, "TransformType", "DisplacementFieldTransform_double_3_3")
+    group["TransformFixedParameters"] = np.concatenate(
+        [transform.grid.shape, lps[:3, 3], spacing, axes]
+    )
+    group.create_dataset(
+        "TransformParameters",
+        data=values.astype(np.float32, copy=False).ravel(),
+        chunks=(min(values.size, _CHUNK),),
+        compression="gzip",
+        compression_opts=1,
+        shuffle=True,
+    )
+
+
+def _put_text(group: h5py.Group, name: str, text: str) -> None:
+    group.create_dataset(name, data=[text], dtype=h5py.string_dtype("ascii"))
 
 
 def _read(data: bytes, suffix: str) -> sitk.Transform:

@@ -18,11 +18,12 @@ from lungreg.config import Alignment, Config, Refine, RefinePreset
 from lungreg.devices import choose_device
 from lungreg.geometry import FloatArray, Transform
 from lungreg.outputs import write_outputs
+from lungreg.pair_lungs import moving_lungs
 from lungreg.pairs import Estimate, Estimated, Pair
 from lungreg.qc.case_page import render_case
 from lungreg.quality import explain, judge
 from lungreg.records import CaseResult
-from lungreg.refinement import find_lungs, refinement_estimate
+from lungreg.refinement import refinement_estimate
 from lungreg.registration import Registered, register_pair
 from lungreg.stores import Stage
 from lungreg.transform_outputs import encode_transform_files
@@ -207,7 +208,7 @@ def _write_transforms(
         registered.transform,
         fixed=pair.fixed.grid,
         moving=pair.moving.grid,
-        moving_lungs=find_lungs(pair).moving,
+        moving_lungs=moving_lungs(pair).inside,
         made=made,
         device=device,
     )
