@@ -25,6 +25,8 @@ from lungreg.volumes import (
     hu_offset,
     read_volume,
 )
+from tests.dicom import write_dicom
+from tests.grids import to_sitk
 
 SHAPE = (7, 6, 5)
 STORED = Stored(dtype="int16")
@@ -55,40 +57,6 @@ def nifti(data: NDArray, **fields: object) -> bytes:
         header[key] = value
     raw[:348] = header.binaryblock
     return bytes(raw)
-
-
-def to_sitk(data: NDArray, grid: Grid) -> sitk.Image:
-    """An image of SimpleITK with the voxels and the grid given."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(data.transpose()))
-    image.SetSpacing(grid.spacing_mm.tolist())
-    lps = np.diag([-1.0, -1.0, 1.0])
-    image.SetDirection((lps @ grid.directions).ravel().tolist())
-    image.SetOrigin(flip_lps(grid.affine[None, :3, 3])[0].tolist())
-    return image
-
-
-def write_dicom(folder: Path, grid: Grid, data: NDArray, *, series: str = "1.2.3") -> list[Path]:
-    """A DICOM series as a scanner would leave it, one file a slice."""
-    image = to_sitk(data, grid)
-    folder.mkdir(parents=True, exist_ok=True)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    paths = []
-    for k in range(image.GetDepth()):
-        part = image[:, :, k]
-        position = image.TransformIndexToPhysicalPoint((0, 0, k))
-        part.SetMetaData("0008|0060", "CT")
-        part.SetMetaData("0020|000e", series)
-        part.SetMetaData("0008|0018", f"{series}.{k + 1}")
-        part.SetMetaData("0020|0032", "\\".join(f"{x:.6f}" for x in position))
-        turned = [*direction[:, 0], *direction[:, 1]]
-        part.SetMetaData("0020|0037", "\\".join(f"{x:.9f}" for x in turned))
-        part.SetMetaData("0020|0013", str(k))
-        paths.append(folder / f"{series}_{99 - k}.dcm")
-        writer.SetFileName(str(paths[-1]))
-        writer.Execute(part)
-    return paths
 
 
 def test_scan_round_trip_keeps_values_grid_and_type() -> None:

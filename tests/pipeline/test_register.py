@@ -19,6 +19,7 @@ from lungreg.records import Status
 from lungreg.transform_files import decode_composite, decode_displacement
 from lungreg.volumes import decode_scan, read_volume
 from lungreg.workflows.inference import infer
+from tests.dicom import write_dicom
 from tests.pipeline.site import CASES, Site, run
 
 pytestmark = pytest.mark.slow
@@ -48,6 +49,27 @@ def done(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> lungreg.Regi
     """A case registered with the fast preset."""
     out = tmp_path_factory.mktemp("registered")
     return lungreg.register(pair_files(Site(cohort)), out, FAST)
+
+
+def test_series_of_dicom_give_what_nifti_gives(cohort: Path, tmp_path: Path) -> None:
+    """Two folders of slices, without masks: the same field, by the command itself."""
+    files = pair_files(Site(cohort), masks=False)
+    for role in ("fixed", "moving"):
+        volume = read_volume(getattr(files, role))
+        write_dicom(tmp_path / role, volume.grid, volume.data.astype(np.int16))
+    options = ("--preset", "fast", "--device", "cpu")
+    scans = {
+        "dicom": (tmp_path / "fixed", tmp_path / "moving"),
+        "nifti": (files.fixed, files.moving),
+    }
+    fields = []
+    for name, (fixed, moving) in scans.items():
+        outcome = run("register", str(fixed), str(moving), "-o", str(tmp_path / name), *options)
+        assert outcome.exit_code == 0, outcome.stderr
+        data = (tmp_path / name / "displacement.nii.gz").read_bytes()
+        fields.append(decode_displacement(data))
+    assert fields[0][1].same_as(fields[1][1], tolerance_mm=0.01)
+    np.testing.assert_allclose(fields[0][0], fields[1][0], atol=0.05)
 
 
 def test_writes_what_infer_writes_and_the_transforms(done: lungreg.RegisterReport) -> None:
