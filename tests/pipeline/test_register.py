@@ -65,7 +65,7 @@ def test_series_of_dicom_give_what_nifti_gives(cohort: Path, tmp_path: Path) -> 
     fields = []
     for name, (fixed, moving) in scans.items():
         outcome = run("register", str(fixed), str(moving), "-o", str(tmp_path / name), *options)
-        assert outcome.exit_code == 0, outcome.stderr
+        assert outcome.code == 0, outcome.err
         data = (tmp_path / name / "displacement.nii.gz").read_bytes()
         fields.append(decode_displacement(data))
     assert fields[0][1].same_as(fields[1][1], tolerance_mm=0.01)
