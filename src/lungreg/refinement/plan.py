@@ -102,7 +102,9 @@ _PLANS: dict[RefinePreset, Plan] = {
         samples=50_000,
     ),
     "default": Plan(
-        spacing_mm=2.0, levels=(*_COARSE, Level(spacing_mm=2.0, steps=30, tolerance=0.3, control=2))
+        spacing_mm=2.0,
+        levels=(*_COARSE, Level(spacing_mm=2.0, steps=30, tolerance=0.3, control=2)),
+        samples=80_000,
     ),
     "best": Plan(
         spacing_mm=1.5,
