@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lungreg.backends.local.models import _NAME, StageModelRegistry
+from lungreg.backends.local.models import StageModelRegistry
 from lungreg.backends.local.stage import LocalStage
-from lungreg.config import Train
+from lungreg.config import MODEL_NAME_FORM, Train
 from lungreg.errors import ModelError, NotFoundError, StoreUnavailableError
 from lungreg.records import ModelCard
 from lungreg.stores import ModelRegistry
@@ -42,7 +42,7 @@ class TestMemoryModels(TestLocalModels):
 def test_names_are_those_of_the_configuration() -> None:
     """What `train.name` may be, the registry takes, and nothing else."""
     pattern = Train.model_json_schema()["properties"]["name"]["pattern"]
-    assert pattern == f"^{_NAME.pattern}$"
+    assert pattern == f"^{MODEL_NAME_FORM}$"
 
 
 def test_files_lie_where_the_design_says(tmp_path: Path) -> None:

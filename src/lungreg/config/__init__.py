@@ -27,7 +27,7 @@ from lungreg.config.run import (
     Report,
     WorkerRange,
 )
-from lungreg.config.section import MODEL_NAME, Alignment, Section, Workers
+from lungreg.config.section import MODEL_NAME, MODEL_NAME_FORM, Alignment, Section, Workers
 from lungreg.config.snowflake import Batch, ComputePool, Roles, SnowflakeBackend
 from lungreg.config.template import write_template
 
@@ -35,6 +35,7 @@ __all__ = [
     "DEFAULT_FILE",
     "DEFAULT_KEY_FILE",
     "MODEL_NAME",
+    "MODEL_NAME_FORM",
     "NAMED_SOURCES",
     "Alignment",
     "Augmentation",

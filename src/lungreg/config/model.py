@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lungreg.config.section import DEVICE, MODEL_NAME, Alignment, Section, Workers
+from lungreg.config.section import DEVICE, MODEL_NAME, MODEL_NAME_FORM, Alignment, Section, Workers
 
 
 class Augmentation(Section):
@@ -100,7 +100,7 @@ class Loss(Section):
 class Train(Section):
     """One training run."""
 
-    name: str = Field(default=MODEL_NAME, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+    name: str = Field(default=MODEL_NAME, pattern=f"^{MODEL_NAME_FORM}$")
     """Under which the registry keeps the model."""
     workers: Workers = "auto"
     """0: in this process, without Ray. auto: one per GPU of the cluster, or one on CPU."""

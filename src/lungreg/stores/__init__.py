@@ -17,12 +17,22 @@ from lungreg.stores.account import (
 )
 from lungreg.stores.backend import Backend
 from lungreg.stores.jobs import JobRunner
-from lungreg.stores.models import ModelRegistry
+from lungreg.stores.models import (
+    CHAMPION,
+    ModelRegistry,
+    check_alias,
+    check_model_name,
+    check_weights,
+    choose_version,
+    is_model_name,
+    unknown_version,
+)
 from lungreg.stores.results import ResultTable
 from lungreg.stores.stage import MAX_NAME_BYTES, FileInfo, Stage, check_name
 from lungreg.stores.tracker import Tracker
 
 __all__ = [
+    "CHAMPION",
     "MAX_NAME_BYTES",
     "Backend",
     "BillQuery",
@@ -37,5 +47,11 @@ __all__ = [
     "ResultTable",
     "Stage",
     "Tracker",
+    "check_alias",
+    "check_model_name",
     "check_name",
+    "check_weights",
+    "choose_version",
+    "is_model_name",
+    "unknown_version",
 ]

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from lungreg.config import MODEL_NAME_FORM
+from lungreg.errors import ModelError, NotFoundError
 from lungreg.records import ModelCard, ModelVersion
+
+CHAMPION = "champion"
+LATEST = "latest"
 
 
 @runtime_checkable
@@ -35,3 +43,87 @@ class ModelRegistry(Protocol):
 
     def list(self, name: str | None = None) -> list[ModelVersion]:
         """All versions, or those of one name, by name and number."""
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model or an alias may be called so."""
+    return re.fullmatch(MODEL_NAME_FORM, name) is not None
+
+
+def check_model_name(name: str) -> None:
+    """Refuse what no registry takes as a model's name.
+
+    Raises:
+        ModelError: It is none.
+    """
+    if not is_model_name(name):
+        msg = "a model's name has up to 100 letters, digits, '.', '_' and '-'"
+        raise ModelError(msg, got=repr(name))
+
+
+def check_alias(alias: str) -> None:
+    """Refuse an alias that reads like a version.
+
+    Raises:
+        ModelError: It does.
+    """
+    if not is_model_name(alias) or alias.isdecimal() or alias == LATEST:
+        msg = "an alias has letters, digits, '.', '_' and '-', and is no number nor 'latest'"
+        raise ModelError(msg, got=repr(alias))
+
+
+def check_weights(card: ModelCard, weights: bytes) -> bytes:
+    """Return the weights if they are those of the card.
+
+    Raises:
+        ModelError: They have another SHA-256.
+    """
+    if hashlib.sha256(weights).hexdigest() != card.weights_sha256:
+        msg = "the weights of a model have the SHA-256 on its card"
+        mend = "import or train the model again"
+        raise ModelError(msg, got=f"other bytes in version {card.version}", mend=mend)
+    return weights
+
+
+def choose_version(
+    name: str,
+    version: str,
+    versions: Sequence[str],
+    aliases: Mapping[str, str],
+    names: Callable[[], Sequence[str]],
+) -> str:
+    """The number of a version, alias or "latest".
+
+    Args:
+        name: Of the model.
+        version: What was asked for.
+        versions: Numbers that there are, in order.
+        aliases: Number by alias.
+        names: Tells the models that there are, for a person who asked for another.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    number = aliases.get(version, version)
+    if version == LATEST and versions:
+        number = versions[-1]
+    if number not in versions:
+        raise unknown_version(name, version, versions, aliases, names)
+    return number
+
+
+def unknown_version(
+    name: str,
+    version: str,
+    versions: Sequence[str],
+    aliases: Mapping[str, str],
+    names: Callable[[], Sequence[str]],
+) -> NotFoundError:
+    """The error that says what there is instead; the arguments are those of `choose_version`."""
+    if not versions:
+        known = ", ".join(names()) or "none: train one with 'lungreg train'"
+        msg = "a model must be in the registry"
+        return NotFoundError(msg, got=repr(name), mend=f"there is {known}")
+    known = ", ".join([*versions, *aliases, LATEST])
+    msg = "a version of a model must be in the registry"
+    return NotFoundError(msg, got=repr(f"{name}:{version}"), mend=f"there is {known}")

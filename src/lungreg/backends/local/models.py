@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from lungreg.errors import AlreadyExistsError, ModelError, NotFoundError
+from lungreg.errors import AlreadyExistsError, ModelError
 from lungreg.records import ModelCard, ModelVersion
-from lungreg.stores import Stage
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_CHAMPION = "champion"
-_LATEST = "latest"
+from lungreg.stores import (
+    CHAMPION,
+    Stage,
+    check_alias,
+    check_model_name,
+    check_weights,
+    choose_version,
+    is_model_name,
+    unknown_version,
+)
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,7 @@ class StageModelRegistry:
         Raises:
             ModelError: The name is none for a model.
         """
-        if not _NAME.fullmatch(card.name):
-            msg = "a model's name has up to 100 letters, digits, '.', '_' and '-'"
-            raise ModelError(msg, got=repr(card.name))
+        check_model_name(card.name)
         version = self._claim(card.name)
         digest = hashlib.sha256(weights).hexdigest()
         stored = dataclasses.replace(card, version=version, weights_sha256=digest)
@@ -45,39 +46,29 @@ class StageModelRegistry:
         self.stage.write(f"{folder}/weights.safetensors", weights)
         self.stage.write(f"{folder}/card.json", stored.to_json().encode())
         with suppress(AlreadyExistsError):
-            self.stage.create(_alias_file(card.name, _CHAMPION), _alias_json(version))
+            self.stage.create(_alias_file(card.name, CHAMPION), _alias_json(version))
         return stored
 
     def resolve(self, name: str, version: str) -> ModelCard:
         """The card of a version, alias or "latest"."""
         versions, aliases = self._versions(name), self._aliases(name)
-        number = aliases.get(version, version)
-        if version == _LATEST and versions:
-            number = versions[-1]
-        if number not in versions:
-            raise self._unknown(name, version, versions, aliases)
-        return self._card(name, number)
+        return self._card(name, choose_version(name, version, versions, aliases, self._names))
 
     def weights(self, card: ModelCard) -> bytes:
         """The safetensors bytes of a version, compared with the hash on its card."""
         if card.version not in (versions := self._versions(card.name)):
-            raise self._unknown(card.name, card.version, versions, self._aliases(card.name))
+            aliases = self._aliases(card.name)
+            raise unknown_version(card.name, card.version, versions, aliases, self._names)
         data = self.stage.read(f"models/{card.name}/{card.version}/weights.safetensors")
-        if hashlib.sha256(data).hexdigest() != card.weights_sha256:
-            msg = "the weights of a model have the SHA-256 on its card"
-            mend = "import or train the model again"
-            raise ModelError(msg, got=f"other bytes in version {card.version}", mend=mend)
-        return data
+        return check_weights(card, data)
 
-    def promote(self, name: str, version: str, alias: str = _CHAMPION) -> None:
+    def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
         """Point an alias at a version.
 
         Raises:
             ModelError: The alias reads like a version.
         """
-        if not _NAME.fullmatch(alias) or alias.isdecimal() or alias == _LATEST:
-            msg = "an alias has letters, digits, '.', '_' and '-', and is no number nor 'latest'"
-            raise ModelError(msg, got=repr(alias))
+        check_alias(alias)
         number = self.resolve(name, version).version
         self.stage.write(_alias_file(name, alias), _alias_json(number))
 
@@ -110,7 +101,7 @@ class StageModelRegistry:
     def _parts(self, name: str) -> dict[str, list[str]]:
         """Names of files by the folder of the model that they are in: versions and "aliases"."""
         parts: dict[str, list[str]] = {}
-        if _NAME.fullmatch(name):
+        if is_model_name(name):
             for info in self.stage.list(f"models/{name}"):
                 _, _, folder, *rest = info.name.split("/")
                 parts.setdefault(folder, []).extend(rest)
@@ -137,17 +128,6 @@ class StageModelRegistry:
 
     def _card(self, name: str, version: str) -> ModelCard:
         return ModelCard.from_json(self.stage.read(f"models/{name}/{version}/card.json"))
-
-    def _unknown(
-        self, name: str, version: str, versions: Sequence[str], aliases: Mapping[str, str]
-    ) -> NotFoundError:
-        if not versions:
-            known = ", ".join(self._names()) or "none: train one with 'lungreg train'"
-            msg = "a model must be in the registry"
-            return NotFoundError(msg, got=repr(name), mend=f"there is {known}")
-        known = ", ".join([*versions, *aliases, _LATEST])
-        msg = "a version of a model must be in the registry"
-        return NotFoundError(msg, got=repr(f"{name}:{version}"), mend=f"there is {known}")
 
     def list(self, name: str | None = None) -> list[ModelVersion]:
         """All versions, or those of one name, by name and number."""

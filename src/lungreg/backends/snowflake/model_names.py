@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import re
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _PLAIN_THERE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _VERSION = re.compile(r"V([1-9][0-9]*)")
-
-
-def is_name(name: str) -> bool:
-    """Whether a model or alias of ours may be called so: it stands in statements."""
-    return _NAME.fullmatch(name) is not None
 
 
 def identifier_of(name: str) -> str:

@@ -16,15 +16,14 @@ from typing import Any
 
 from lungreg.backends.snowflake.model_names import (
     identifier_of,
-    is_name,
     name_of,
     version_name,
     version_number,
 )
 from lungreg.backends.snowflake.session import SessionSource
 from lungreg.config import SnowflakeBackend
+from lungreg.stores import CHAMPION, is_model_name
 
-CHAMPION = "champion"
 MARK = "lungreg"
 """Begins the comment of our versions. It is set once the version is complete."""
 _ALIASES = "lungreg_aliases"
@@ -75,7 +74,7 @@ def default_versions(source: SessionSource) -> dict[str, str]:
     """
     rows = source.run(f"SHOW MODELS IN SCHEMA {_schema(source.settings)}")
     found = {name_of(row["name"]): str(row["default_version_name"]) for row in rows}
-    return {name: found[name] for name in sorted(found) if is_name(name)}
+    return {name: found[name] for name in sorted(found) if is_model_name(name)}
 
 
 def read_shelf(source: SessionSource, name: str, default: str) -> Shelf:

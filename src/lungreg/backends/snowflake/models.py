@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from lungreg.backends.snowflake.model_names import (
     confusable,
     identifier_of,
-    is_name,
     name_of,
     version_name,
 )
@@ -29,7 +28,6 @@ from lungreg.backends.snowflake.model_package import (
     write_files,
 )
 from lungreg.backends.snowflake.model_shelf import (
-    CHAMPION,
     MARK,
     Shelf,
     default_versions,
@@ -39,15 +37,22 @@ from lungreg.backends.snowflake.model_shelf import (
     read_shelf,
 )
 from lungreg.backends.snowflake.session import SessionSource
-from lungreg.errors import ModelError, NotFoundError, StoreError
+from lungreg.errors import ModelError, StoreError
 from lungreg.records import ModelCard, ModelVersion
+from lungreg.stores import (
+    CHAMPION,
+    check_alias,
+    check_model_name,
+    check_weights,
+    choose_version,
+    unknown_version,
+)
 
 if TYPE_CHECKING:
     from snowflake.ml.model import ModelVersion as SnowflakeVersion
     from snowflake.ml.registry import Registry
     from snowflake.snowpark import Session
 
-_LATEST = "latest"
 _USER_FILES = "lungreg"
 _TRIES = 20
 _NOTHING = Shelf(versions={}, taken=0, default=None)
@@ -93,13 +98,9 @@ class SnowflakeModelRegistry:
         """The safetensors bytes of a version, compared with the hash on its card."""
         shelf = self._shelf(card.name)
         if card.version not in shelf.versions:
-            raise self._unknown(card.name, card.version, shelf)
-        data = self.source.attempt(lambda session: self._export(session, card))
-        if hashlib.sha256(data).hexdigest() != card.weights_sha256:
-            msg = "the weights of a model have the SHA-256 on its card"
-            mend = "import or train the model again"
-            raise ModelError(msg, got=f"other bytes in version {card.version}", mend=mend)
-        return data
+            versions = [*shelf.versions]
+            raise unknown_version(card.name, card.version, versions, shelf.aliases, self._names)
+        return check_weights(card, self.source.attempt(lambda session: self._export(session, card)))
 
     def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
         """Point an alias at a version.
@@ -107,9 +108,7 @@ class SnowflakeModelRegistry:
         Raises:
             ModelError: The alias reads like a version.
         """
-        if not is_name(alias) or alias.isdecimal() or alias == _LATEST:
-            msg = "an alias has letters, digits, '.', '_' and '-', and is no number nor 'latest'"
-            raise ModelError(msg, got=repr(alias))
+        check_alias(alias)
         number = self._number(name, version)
         if alias == CHAMPION:
             give_default(self.source, name, number)
@@ -122,9 +121,7 @@ class SnowflakeModelRegistry:
         return model.version(version_name(card.version))
 
     def _check_name(self, name: str) -> None:
-        if not is_name(name):
-            msg = "a model's name has up to 100 letters, digits, '.', '_' and '-'"
-            raise ModelError(msg, got=repr(name))
+        check_model_name(name)
         others = [other for other in default_versions(self.source) if other != name]
         clashes = [other for other in others if confusable(name, other)]
         if name_of(name) != name or clashes:
@@ -177,26 +174,14 @@ class SnowflakeModelRegistry:
 
     def _number(self, name: str, version: str) -> str:
         shelf = self._shelf(name)
-        number = shelf.aliases.get(version, version)
-        if version == _LATEST and shelf.versions:
-            number = [*shelf.versions][-1]
-        if number not in shelf.versions:
-            raise self._unknown(name, version, shelf)
-        return number
+        return choose_version(name, version, [*shelf.versions], shelf.aliases, self._names)
 
     def _shelf(self, name: str) -> Shelf:
         default = default_versions(self.source).get(name)
         return _NOTHING if default is None else read_shelf(self.source, name, default)
 
-    def _unknown(self, name: str, version: str, shelf: Shelf) -> NotFoundError:
-        if not shelf.versions:
-            names = [*dict.fromkeys(entry.card.name for entry in self.list())]
-            known = ", ".join(names) or "none: train one with 'lungreg train'"
-            msg = "a model must be in the registry"
-            return NotFoundError(msg, got=repr(name), mend=f"there is {known}")
-        known = ", ".join([*shelf.versions, *shelf.aliases, _LATEST])
-        msg = "a version of a model must be in the registry"
-        return NotFoundError(msg, got=repr(f"{name}:{version}"), mend=f"there is {known}")
+    def _names(self) -> list[str]:
+        return [*dict.fromkeys(entry.card.name for entry in self.list())]
 
     def _registry(self, session: Session) -> Registry:
         from snowflake.ml.registry import Registry
