@@ -79,8 +79,12 @@ class Peer:
         self._canned.clear()
         self.statements.clear()
         self.logins.clear()
-        self.mischief = Mischief()
+        self.forget_faults()
         self.stages.is_encrypted_by_client = False
+
+    def forget_faults(self) -> None:
+        """Let nothing go wrong from now on."""
+        self.mischief = Mischief()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request."""

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class BatchService:
         self._workers: list[subprocess.Popen[str]] = []
         self.peer.on(r"^\s*EXECUTE INFERENCE JOB SERVICE", self._execute)
         self.peer.on(r"^DESCRIBE SERVICE", self._describe)
+        self.peer.on(r"snowflake\.spcs\.get_job_history", self._history)
         self.peer.on(r"!spcs_cancel_job", self._cancel)
 
     def _execute(self, sql: str, _binds: object, connection: Any) -> Answer:
@@ -81,8 +83,10 @@ class BatchService:
             raise SqlError(390112, "08001", "Session no longer exists.")
         return ["status"], [[f"Batch inference job {job} submitted successfully."]]
 
-    def _describe(self, *_: object) -> Answer:
+    def _describe(self, _sql: str, binds: Sequence[Any], _connection: object) -> Answer:
         names = ["name", "status", "spec", "target_instances"]
+        if binds[0] not in [order["job"] for order in self.orders]:
+            raise LookupError(binds[0])
         if self.statuses:
             return names, [["JOB", self.statuses.pop(0), _SPEC, 1]]
         ended = [worker.poll() is not None for worker in self._workers]
@@ -90,6 +94,10 @@ class BatchService:
         if self.final == "DONE" and any(worker.returncode for worker in self._workers):
             status = "FAILED"
         return names, [["JOB", status, _SPEC, 1]]
+
+    def _history(self, *_: object) -> Answer:
+        """Of jobs that are no services any longer: there are none."""
+        return ["DATABASE_NAME", "SCHEMA_NAME", "NAME", "STATUS", "COMPUTE_POOL_NAME"], []
 
     def _started(self, order: dict[str, Any]) -> subprocess.Popen[str]:
         file = self.peer.stages.root / f"{order['job']}.json"

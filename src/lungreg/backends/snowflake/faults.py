@@ -116,12 +116,13 @@ def translated(where: object | None = None) -> Iterator[None]:
     except LungregError:
         raise
     except Exception as error:
-        if not _is_of_snowflake(error):
+        if not is_of_snowflake(error):
             raise
         raise _fault(error, where) from error
 
 
-def _is_of_snowflake(error: Exception) -> bool:
+def is_of_snowflake(error: Exception) -> bool:
+    """Whether the exception is of Snowflake's packages, or of a connection that they lost."""
     return type(error).__module__.partition(".")[0] == "snowflake" or is_lost(error)
 
 

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import lungreg
-from lungreg.backends.snowflake.batch_rows import INPUT_COLUMNS, OUTPUT_COLUMNS
+from lungreg.backends.snowflake.batch.rows import INPUT_COLUMNS, OUTPUT_COLUMNS
 from lungreg.records import ModelCard
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from lungreg.backends.snowflake.batch import BatchInference
+from lungreg.backends.snowflake.batch.inference import BatchInference
 from lungreg.backends.snowflake.faults import translated
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.payload import ENTRYPOINT, integrations_of, write_payload

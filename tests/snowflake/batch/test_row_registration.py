@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lungreg.backends.snowflake import row_registration
-from lungreg.backends.snowflake.batch_rows import (
+from lungreg.backends.snowflake.batch import row_registration
+from lungreg.backends.snowflake.batch.row_registration import RowRegistration
+from lungreg.backends.snowflake.batch.rows import (
     INPUT_FACTS,
     INPUT_FILES,
     NO_FILE,
@@ -20,7 +21,6 @@ from lungreg.backends.snowflake.batch_rows import (
     output_row,
     read_output,
 )
-from lungreg.backends.snowflake.row_registration import RowRegistration
 from lungreg.errors import ModelError, StoreError
 from lungreg.memory import MemoryStage
 from lungreg.network import build_network, weights_to_bytes

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lungreg.backends.snowflake.batch_rows import (
+from lungreg.backends.snowflake.batch.rows import (
     CASE_ID,
     INPUT_FACTS,
     INPUT_FILES,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.batch_rows import (
+from lungreg.backends.snowflake.batch.rows import (
     CASE_ID,
     INPUT_COLUMNS,
     INPUT_FACTS,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,93 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from lungreg.backends.local import open_local
-from lungreg.backends.snowflake import open_snowflake
-from lungreg.backends.snowflake.jobs import SnowflakeJobs
-from lungreg.backends.snowflake.session import SessionSource
-from lungreg.cases import ManifestFile, ManifestRow, ScanFacts, write_manifest
-from lungreg.config import Config, LocalBackend, SnowflakeBackend
+from lungreg.config import LocalBackend
 from lungreg.errors import ConfigError, RunError, StoreUnavailableError
-from lungreg.network import build_network, weights_to_bytes
-from lungreg.records import Case, ModelCard, Verdict
-from lungreg.stores import Backend, Stage
-from lungreg.workflows.inference import InferReport, infer
-from tests.small_cases import FIXED_GRID, MOVING_GRID, put_case, small_config
+from lungreg.stores import Backend
+from lungreg.workflows.inference import infer
+from tests.snowflake.batch.cohort import CASES, run, run_config
 from tests.snowflake.peer import Peer
 from tests.snowflake.peer.batch import BatchService
 from tests.snowflake.peer.dialect import IS_FILES
-from tests.snowflake.peer.models import Models
-
-CASES = ("case_1", "case_10", "MUSTERMANN ERIKA")
-
-
-@pytest.fixture
-def service(peer: Peer, settings: SnowflakeBackend) -> BatchService:
-    """The account's batch jobs and models."""
-    Models(peer)
-    return BatchService(peer)
-
-
-@pytest.fixture
-def account(service: BatchService, settings: SnowflakeBackend) -> Backend:
-    """The stores of the account, which look at a job often; cases and a model in them."""
-    backend = dataclasses.replace(
-        open_snowflake(settings),
-        jobs=SnowflakeJobs(SessionSource(settings), pause_s=0.2),
-        label=None,
-    )
-    fill(backend)
-    return backend
-
-
-def fill(backend: Backend) -> None:
-    """Three cases, one of them without masks and landmarks, and a model."""
-    cases = [
-        put_case(backend.stage, CASES[0], seed=1),
-        put_case(backend.stage, CASES[1], seed=2, masks=False, points=False, offset=1024.0),
-        put_case(backend.stage, CASES[2], seed=3),
-    ]
-    write_manifest(backend.stage, [manifest_row(backend.stage, case) for case in cases])
-    config = run_config("ray")
-    card = ModelCard(name="lungs", config=config.model_dump(mode="json"), run_id="train-1")
-    backend.models.add(card, weights_to_bytes(build_network(config.network)))
-
-
-def manifest_row(stage: Stage, case: Case) -> ManifestRow:
-    """What ingest would have written of a case."""
-    roles = ("fixed", "moving", "fixed_mask", "moving_mask", "landmarks")
-    names = {role: name for role in roles if (name := getattr(case, role)) is not None}
-    files = [
-        ManifestFile(
-            role=role,
-            name=name,
-            size=stage.size(name),
-            sha256=hashlib.sha256(name.encode()).hexdigest(),
-        )
-        for role, name in names.items()
-    ]
-    return ManifestRow(
-        case_id=case.case_id,
-        verdict=Verdict.PASS,
-        files=tuple(files),
-        fixed=facts(FIXED_GRID, 0.0),
-        moving=facts(MOVING_GRID, case.moving_hu_offset),
-        checked_at=datetime.now(UTC),
-    )
-
-
-def facts(grid: Any, offset: float) -> ScanFacts:
-    return ScanFacts(
-        shape=grid.shape, spacing_mm=(1.0, 1.0, 1.0), orientation="RAS", hu_offset=offset
-    )
-
-
-def run_config(engine: str) -> Config:
-    """A run of all cases with pages, on the processor."""
-    return small_config(infer={"engine": engine, "model": "lungs", "threads": 1})
-
-
-def run(backend: Backend, engine: str) -> InferReport:
-    return infer(run_config(engine), backend=backend)
 
 
 def test_a_job_is_told_what_to_do(
@@ -162,7 +80,7 @@ def test_a_stopped_run_cancels_its_job(
     def stop(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lungreg.backends.snowflake.batch.time.sleep", stop)
+    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference.time.sleep", stop)
     with pytest.raises(RunError, match="the run was stopped"):
         run(account, "run-batch")
     assert len(service.cancelled) == 1

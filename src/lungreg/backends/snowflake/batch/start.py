@@ -1,0 +1,100 @@
+"""Starting a batch job: `ModelVersion.run_batch` with the specs of snowflake-ml-python 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lungreg.backends.snowflake.batch.attempts import Attempt
+from lungreg.backends.snowflake.batch.input import as_table, input_rows
+from lungreg.backends.snowflake.batch.rows import INPUT_FILES, NO_FILE, settings_text
+from lungreg.backends.snowflake.faults import is_of_snowflake
+from lungreg.backends.snowflake.models import SnowflakeModelRegistry
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.backends.snowflake.stage import SnowflakeStage
+from lungreg.errors import RunError
+
+if TYPE_CHECKING:
+    from snowflake.ml.model import ModelVersion as SnowflakeVersion
+    from snowflake.snowpark import DataFrame, Session
+
+    from lungreg.config import SnowflakeBackend
+    from lungreg.one_case import RegistrationJob
+    from lungreg.records import Case
+
+
+def start_job(
+    source: SessionSource, job: RegistrationJob, cases: Sequence[Case], attempt: Attempt
+) -> None:
+    """Start a batch job over cases; harmless to do twice, since it has its name already.
+
+    Raises:
+        RunError: Snowflake's client refuses it.
+        StoreUnavailableError: The account does not answer, or forbids it.
+    """
+    stage = SnowflakeStage(source)
+    stage.write(attempt.mark, NO_FILE)
+    rows = input_rows(stage, cases, attempt.mark)
+    specs = _specs(source.settings, job, stage.uri(attempt.folder))
+
+    def start(session: Session) -> None:
+        version = SnowflakeModelRegistry(source).snowflake_version(session, job.card)
+        with as_table(session, f"{attempt.job_id}_INPUT", rows) as table:
+            _start(version, table, attempt.job_id, specs)
+
+    source.attempt(start)
+
+
+def _start(
+    version: SnowflakeVersion, table: DataFrame, name: str, specs: Mapping[str, Any]
+) -> None:
+    """Start a job, unless an earlier try of it had come through."""
+    try:
+        version.run_batch(table, job_name=name, **specs)
+    except (ValueError, RuntimeError) as error:
+        cause = error.__context__
+        if isinstance(cause, Exception) and is_of_snowflake(cause):
+            raise cause from None  # what the client says of it does not tell a lost connection
+        msg = "Snowflake's client takes the batch job"
+        raise RunError(msg, got=type(error).__name__, where=str(error)) from error
+    except Exception as error:
+        if "already exist" not in str(error):
+            raise
+
+
+def _specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dict[str, Any]:
+    """What `run_batch` takes beside the rows."""
+    from snowflake.ml.model.batch_inference import (
+        FileEncoding,
+        ImageBuildSpec,
+        InferenceSpec,
+        InputFormat,
+        InputSpec,
+        OutputSpec,
+        ResourcesSpec,
+    )
+
+    wanted = settings.batch
+    opened = {
+        "input_format": InputFormat.FULL_STAGE_PATH,
+        "convert_to": FileEncoding.RAW_BYTES,
+    }
+    return {
+        "compute_pool": settings.compute_pool.name,
+        "function_name": "predict",
+        "replicas": wanted.replicas or settings.compute_pool.max_nodes,
+        "input_spec": InputSpec(
+            params={"settings": settings_text(job)},
+            column_handling=dict.fromkeys(INPUT_FILES.values(), opened),
+        ),
+        "output_spec": OutputSpec(stage_location=f"{output}/"),
+        "resources_spec": ResourcesSpec(
+            cpu_requests=wanted.cpus,
+            memory_requests=wanted.memory,
+            gpu_requests=str(wanted.gpus) if wanted.gpus else None,
+        ),
+        "inference_spec": InferenceSpec(
+            num_workers=wanted.workers, max_batch_rows=wanted.rows_at_once
+        ),
+        "image_build_spec": ImageBuildSpec(image_repo=wanted.image_repository),
+    }
