@@ -76,7 +76,11 @@ class Site:
             environment: Variables to set or, with None, to take away.
         """
         variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
-        code = "from lungreg.cli import main; main()"
+        # Started in the background, as a runner of CI may be, this process ignores Ctrl-C.
+        code = (
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from lungreg.cli import main; main()"
+        )
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *arguments],
             cwd=self.folder,

@@ -123,11 +123,15 @@ def test_a_record_that_is_none_is_refused(data: bytes) -> None:
 
 
 def test_records_name_nobody(trained: Site) -> None:
-    """Time alone is kept."""
+    """Time alone is kept, and what compute was held."""
     done = infer(trained.config())
     stage = trained.backend().stage
     for file in stage.list(f"runs/{done.run_id}/usage"):
-        assert set(json.loads(stage.read(file.name))) == {"started_at", "seconds"}
+        assert set(json.loads(stage.read(file.name))) == {
+            "started_at",
+            "seconds",
+            "held",
+        }
 
 
 def test_the_published_figures() -> None:

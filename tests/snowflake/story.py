@@ -181,7 +181,8 @@ def look_back(person: Person) -> None:
     run_id = person.said["run-batch"].document["run_id"]
     person.does("results", "results", "--json", "--sql", SQL)
     person.does("report of ray", "report", person.said["ray"].document["run_id"])
-    person.does("report", "report", run_id, "-o", str(person.site.folder / "pages"))
+    person.does("report", "report", run_id)
+    person.does("pages", "report", run_id, "-o", str(person.site.folder / "pages"))
     person.does("cost", "cost", run_id)
     person.does("evaluate", "evaluate", run_id, code=3)
     folder = str(person.site.folder / "out")

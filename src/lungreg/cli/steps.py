@@ -176,7 +176,7 @@ def results(
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run of infer.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for a copy of the pages.")
+        Path | None, typer.Option("--out", "-o", help="Write the pages here, not to the stage.")
     ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -188,15 +188,17 @@ def report(
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.backends import open_backend
         from lungreg.config import load_config
-        from lungreg.workflows.reporting import fetch_report
         from lungreg.workflows.reporting import report as write_page
+        from lungreg.workflows.reporting import report_here
 
         settings = load_config(config, overrides or ())
         backend = open_backend(settings.backend)
-        uri = backend.stage.uri(write_page(settings, run, backend=backend))
-        copy = None if out is None else fetch_report(settings, run, out, backend=backend)
-        console.line(f"open {copy or uri}")
-        console.document({"run_id": run, "report": uri, "copy": copy})
+        if out is None:
+            page = backend.stage.uri(write_page(settings, run, backend=backend))
+        else:
+            page = str(report_here(settings, run, out, backend=backend))
+        console.line(f"open {page}")
+        console.document({"run_id": run, "report": page})
 
 
 def _with_cases(config: Config, cases: list[str] | None) -> Config:

@@ -12,6 +12,7 @@ from lungreg.stores.account import (
     BillQuery,
     Check,
     Examiner,
+    Held,
     Provisioner,
     Removal,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Check",
     "Examiner",
     "FileInfo",
+    "Held",
     "JobRunner",
     "ModelRegistry",
     "Provisioner",

@@ -50,12 +50,19 @@ class Provisioner(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Held:
+    """Compute that is billed while it is held."""
+
+    nodes: int
+    pool: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class BillQuery:
     """How a person asks the provider what was billed."""
 
     sql: str
-    """With a "?" for each value."""
-    binds: tuple[object, ...]
+    """Whole, to be run as it is."""
     note: str
     """What the answer holds beside the run, and from when on."""
 
@@ -64,8 +71,21 @@ class BillQuery:
 class Billing(Protocol):
     """Where the bill of a backend stands. Only some backends send one."""
 
-    def query(self, begin: datetime, end: datetime) -> BillQuery:
-        """What asks for the credits of the compute between two times in UTC."""
+    def held(self, *, in_batch: bool = False) -> Held | None:
+        """What the work of this process holds; None where none of it is billed.
+
+        Args:
+            in_batch: Whether a batch job of the backend does the work.
+        """
+
+    def query(self, begin: datetime, end: datetime, pool: str | None = None) -> BillQuery:
+        """What asks for the credits of the compute between two times in UTC.
+
+        Args:
+            begin: From when.
+            end: Until when.
+            pool: Which compute; None for that of the configuration.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

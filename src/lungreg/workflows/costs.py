@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ class RunCost:
     begin: datetime
     """UTC; likewise `end`."""
     end: datetime
+    nodes: int
+    """Most nodes that a call held; those of the rate where the calls do not know."""
     credits: float | None
     """Estimated; None without a rate in the configuration."""
     bill: BillQuery | None
@@ -47,8 +50,9 @@ def run_cost(config: Config, run_id: str, *, backend: Backend | None = None) -> 
         RunError: Nothing is known of such a run.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "cost")
-    rows = backend.results.rows(run_id)
     calls = read_usage(backend.stage, run_id)
+    # A role that trains reads no results, and a training run has none.
+    rows = [] if run_id.startswith("train-") else backend.results.rows(run_id)
     if not calls and rows:  # killed before it could write down its time
         begin, end = min(r.started_at for r in rows), max(r.finished_at for r in rows)
         calls = [Usage(started_at=begin, seconds=(end - begin).total_seconds())]
@@ -56,18 +60,33 @@ def run_cost(config: Config, run_id: str, *, backend: Backend | None = None) -> 
         msg = "a run whose cost is asked has taken some time"
         mend = "give a run of 'lungreg train' or 'lungreg infer' that has ended"
         raise RunError(msg, got=f"nothing of {run_id!r}", mend=mend)
-    seconds = sum(call.seconds for call in calls)
     begin, end = calls[0].started_at, max(call.ended_at for call in calls)
     return RunCost(
         run_id=run_id,
-        seconds=seconds,
+        seconds=sum(call.seconds for call in calls),
         calls=len(calls),
         cases=len(rows),
         begin=begin,
         end=end,
-        credits=None if config.cost is None else estimated_credits(seconds, config.cost),
-        bill=None if backend.billing is None else backend.billing.query(begin, end),
+        nodes=max(_nodes(call, config.cost) for call in calls),
+        credits=None if config.cost is None else _credits(calls, config.cost),
+        bill=None if backend.billing is None else backend.billing.query(begin, end, _pool(calls)),
     )
+
+
+def _nodes(call: Usage, cost: Cost | None) -> int:
+    assumed = 1 if cost is None else cost.nodes
+    return assumed if call.held is None else call.held.nodes
+
+
+def _credits(calls: Sequence[Usage], cost: Cost) -> float:
+    """Each call at the nodes that it held; at those of the rate where it does not know."""
+    held = sum(call.seconds * _nodes(call, cost) for call in calls)
+    return held / 3600 * cost.credits_per_node_hour
+
+
+def _pool(calls: Sequence[Usage]) -> str | None:
+    return next((call.held.pool for call in calls if call.held is not None), None)
 
 
 def estimated_credits(seconds: float, cost: Cost) -> float:
@@ -83,13 +102,12 @@ def run_cost_lines(found: RunCost, cost: Cost | None) -> list[str]:
         lines.append("no estimate without a rate: set cost.credits_per_node_hour, nodes and as_of")
     else:
         lines.append(
-            f"estimate: about {found.credits:.4f} credits on {cost.nodes} node(s) at "
+            f"estimate: about {found.credits:.4f} credits on {found.nodes} node(s) at "
             f"{cost.credits_per_node_hour:g} credits per node and hour ({_dated(cost)})"
         )
     if found.bill is None:
         return [*lines, "nobody bills this backend: what was billed is not to be asked here"]
-    binds = [f"  ? {number}: {value}" for number, value in enumerate(found.bill.binds, start=1)]
-    return [*lines, f"billed ({found.bill.note}):", found.bill.sql, *binds]
+    return [*lines, f"billed ({found.bill.note}):", found.bill.sql]
 
 
 def cost_lines(done: InferReport, cost: Cost | None) -> list[str]:

@@ -16,7 +16,7 @@ from lungreg.one_case import RegistrationJob
 from lungreg.qc.case_page import render_case
 from lungreg.records import Case, CaseResult, ModelCard, Split, Status
 from lungreg.registration import PairImages
-from lungreg.stores import Backend, JobRunner
+from lungreg.stores import Backend, Held, JobRunner
 from lungreg.workflows.runs import (
     OnProgress,
     Progress,
@@ -116,7 +116,7 @@ def infer(
         write_config(backend.stage, run_id, config.model_copy(update={"infer": pinned}))
     write_audit(backend.stage, run_id, config=config, cases=cases, model=card.weights_sha256)
     started = time.perf_counter()
-    with timed(backend.stage, run_id):
+    with timed(backend.stage, run_id, _held(backend, config)):
         done = _register_all(backend, config, card, run_id, cases, on_progress)
     return InferReport(
         run_id=run_id,
@@ -210,6 +210,12 @@ def _batch_of(backend: Backend) -> JobRunner:
         msg = "infer.engine run-batch needs a backend with batch jobs of its own"
         raise ConfigError(msg, got="one without", mend="use engine ray, or backend.kind snowflake")
     return backend.jobs
+
+
+def _held(backend: Backend, config: Config) -> Held | None:
+    if backend.billing is None:
+        return None
+    return backend.billing.held(in_batch=config.infer.engine == "run-batch")
 
 
 def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> InferJob:

@@ -82,7 +82,8 @@ def train(
     on_progress(Progress(step="train", done=before, total=total, note=note, public=note))
     backend.tracker.start(run_id, config.model_dump(include={"seed", "network", "loss", "train"}))
     try:
-        with timed(backend.stage, run_id):
+        held = None if backend.billing is None else backend.billing.held()
+        with timed(backend.stage, run_id, held):
             run_training(job, on_epoch=_teller(config, on_progress))
     except KeyboardInterrupt as error:
         raise stopped(run_id, "train") from error

@@ -35,26 +35,19 @@ def report(config: Config, run_id: str, *, backend: Backend | None = None) -> st
         RunError: The run has no results.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
-    results = run_results(backend, run_id)
-    page = render_cohort(
-        run_id,
-        results,
-        _panels(backend.stage, run_id, choose_panels(results, config.report.panels)),
-        thresholds=config.quality.model_dump(),
-        provenance=provenance(_facts(results)),
-        case_links=_links(backend.stage, run_id),
-    )
     name = f"runs/{run_id}/{_PAGE}"
-    backend.stage.write(name, page.encode())
+    backend.stage.write(name, _page(config, run_id, backend).encode())
     return name
 
 
-def fetch_report(config: Config, run_id: str, out: Path, *, backend: Backend | None = None) -> Path:
-    """Copy the cohort page of a run and its cases' own pages to a folder of this machine.
+def report_here(config: Config, run_id: str, out: Path, *, backend: Backend | None = None) -> Path:
+    """Write the cohort page of a run and its cases' own pages to a folder of this machine.
+
+    Nothing on the stage changes: whoever may read the run may have its pages.
 
     Args:
-        config: Names the backend.
-        run_id: A run whose page `report` wrote.
+        config: The run; its thresholds and number of panels count.
+        run_id: A run of `infer`, finished or not.
         out: The folder; files of the same names are replaced.
         backend: Stores to use instead of those that the config names.
 
@@ -62,13 +55,25 @@ def fetch_report(config: Config, run_id: str, out: Path, *, backend: Backend | N
         The cohort page, whose links lead to the others.
 
     Raises:
-        NotFoundError: There is no such page.
-        RunError: The folder cannot be written.
+        RunError: The run has no results, or the folder cannot be written.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
-    for name in (_PAGE, *_links(backend.stage, run_id).values()):
+    write_file(out / _PAGE, _page(config, run_id, backend).encode())
+    for name in _links(backend.stage, run_id).values():
         write_file(out / name, backend.stage.read(f"runs/{run_id}/{name}"))
     return out / _PAGE
+
+
+def _page(config: Config, run_id: str, backend: Backend) -> str:
+    results = run_results(backend, run_id)
+    return render_cohort(
+        run_id,
+        results,
+        _panels(backend.stage, run_id, choose_panels(results, config.report.panels)),
+        thresholds=config.quality.model_dump(),
+        provenance=provenance(_facts(results)),
+        case_links=_links(backend.stage, run_id),
+    )
 
 
 def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str]:

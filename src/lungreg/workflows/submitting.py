@@ -62,8 +62,9 @@ def submit(
     """
     jobs = jobs_of(config, backend)
     arguments = [command] if resume is None else [command, "--resume", resume]
+    # Nothing more is asked: whoever starts a job must learn its id.
     job_id = jobs.submit(arguments, config, pool=pool, nodes=nodes)
-    return JobReport(job_id=job_id, status=jobs.status(job_id))
+    return JobReport(job_id=job_id, status="pending")
 
 
 def follow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import secrets
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lungreg.errors import LungregError, StoreError
-from lungreg.stores import Stage
+from lungreg.stores import Held, Stage
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ class Usage:
     """UTC."""
     seconds: float
     """Wall time."""
+    held: Held | None = None
+    """Compute of the backend that it was done on."""
 
     @property
     def ended_at(self) -> datetime:
@@ -33,7 +36,7 @@ class Usage:
 
 
 @contextmanager
-def timed(stage: Stage, run_id: str) -> Iterator[None]:
+def timed(stage: Stage, run_id: str, held: Held | None = None) -> Iterator[None]:
     """Keep how long the block takes, however it ends; only a kill leaves nothing.
 
     A stage that fails here costs the figure, never the run.
@@ -43,9 +46,8 @@ def timed(stage: Stage, run_id: str) -> Iterator[None]:
         yield
     finally:
         try:
-            _write(
-                stage, run_id, Usage(started_at=started_at, seconds=time.perf_counter() - started)
-            )
+            seconds = time.perf_counter() - started
+            _write(stage, run_id, Usage(started_at=started_at, seconds=seconds, held=held))
         except LungregError as error:
             _log.warning("the time that the run took is not kept: %s", error.anonymous)
 
@@ -61,7 +63,11 @@ def read_usage(stage: Stage, run_id: str) -> list[Usage]:
 
 
 def _write(stage: Stage, run_id: str, usage: Usage) -> None:
-    record = {"started_at": usage.started_at.isoformat(), "seconds": usage.seconds}
+    record = {
+        "started_at": usage.started_at.isoformat(),
+        "seconds": usage.seconds,
+        "held": None if usage.held is None else dataclasses.asdict(usage.held),
+    }
     name = f"{usage.started_at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     stage.write(f"runs/{run_id}/usage/{name}.json", json.dumps(record).encode())
 
@@ -70,7 +76,12 @@ def _parse(data: bytes) -> Usage:
     try:
         record = json.loads(data)
         started_at = datetime.fromisoformat(record["started_at"])
-        return Usage(started_at=started_at, seconds=float(record["seconds"]))
+        held = record.get("held")
+        return Usage(
+            started_at=started_at,
+            seconds=float(record["seconds"]),
+            held=None if held is None else Held(**held),
+        )
     except (KeyError, TypeError, ValueError) as error:
         msg = "a record of usage holds started_at and seconds"
         mend = "delete the run's folder usage/; its cost is then counted from its rows"

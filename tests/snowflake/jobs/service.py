@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from tests.snowflake.peer import Peer
+from tests.snowflake.peer.statement import SqlError
 
 SPEC = "spec:\n  containers:\n  - name: main\n    env: {}\n  volumes: []\n"
 
@@ -19,6 +20,8 @@ class JobService:
     def __init__(self, peer: Peer, *, max_nodes: int = 4) -> None:
         self.submitted: list[dict[str, Any]] = []
         self.statuses = ["PENDING"]
+        self.exists = True
+        self.has_log = True
         self.logs = [""]
         self.cancelled: list[str] = []
         pool = ["LUNGREG_GPU", max_nodes, 0, 0, "GPU_NV_S"]
@@ -29,7 +32,11 @@ class JobService:
         peer.on(r"^DESCRIBE STAGE", lambda *_: (["property"], [["URL"]]))
         peer.on(r"^DESCRIBE SERVICE", self._describe)
         peer.on(r"^SHOW SERVICE INSTANCES", self._instances)
-        peer.on(r"SYSTEM\$GET_SERVICE_LOGS", lambda *_: (["log"], [[self._next(self.logs)]]))
+        peer.on(r"SYSTEM\$GET_SERVICE_LOGS", self._log)
+        peer.on(r"!spcs_get_logs", self._no_log)
+        peer.on(r"^SHOW PARAMETERS LIKE 'event_table'", lambda *_: (["value"], [["EVENTS"]]))
+        peer.on(r"^SELECT VALUE FROM IDENTIFIER", lambda *_: (["VALUE"], []))
+        peer.on(r"snowflake\.spcs\.get_job_history", lambda *_: (["STATUS"], []))
         peer.on(r"!spcs_cancel_job", self._cancel)
 
     def _execute(self, sql: str, _binds: object, _connection: object) -> Any:
@@ -40,7 +47,17 @@ class JobService:
         self.submitted.append({"name": name, "pool": pool, "spec": spec, "job": job})
         return ["id"], [[f"{name}8A2B"]]
 
+    def _log(self, *_: object) -> Any:
+        if not self.has_log:
+            raise SqlError(2003, "02000", "There is no container.")
+        return ["log"], [[self._next(self.logs)]]
+
+    def _no_log(self, *_: object) -> Any:
+        raise SqlError(2143, "02000", "Logs are not kept.")
+
     def _describe(self, *_: object) -> Any:
+        if not self.exists:
+            raise LookupError(self.statuses[0])
         # The client asks once for the specification and once for the status.
         return ["name", "status", "spec", "target_instances"], [["JOB", self.statuses[0], SPEC, 1]]
 

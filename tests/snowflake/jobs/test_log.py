@@ -22,6 +22,13 @@ def test_every_line_is_told_once(data: st.DataObject, count: int) -> None:
     assert told == lines
 
 
+def test_a_first_line_that_is_cut_is_known_again() -> None:
+    """A log that is kept by its size begins somewhere in a line."""
+    tail = LogTail()
+    assert tail.new_lines(["one", "two", "three", ""], ended=False) == ["one", "two", "three"]
+    assert tail.new_lines(["wo", "three", "four"], ended=True) == ["four"]
+
+
 def test_lines_that_were_lost_between_two_looks_stop_nothing() -> None:
     """Without any overlap all that is there is new."""
     tail = LogTail()

@@ -32,7 +32,7 @@ def test_without_a_way_out_all_wheels_travel(
     config = parse_config({"backend": {**BACKEND, "job_upgrades": ["numpy"]}})
     folder = tmp_path / "payload"
     folder.mkdir()
-    write_payload(config, settings_of(config), folder)
+    write_payload(config, settings_of(config), folder, pool="LUNGREG_GPU")
     about = json.loads((folder / "job.json").read_text())
     assert (about["bundled"], about["upgrades"]) == (True, ["numpy"])
     assert [file.name for file in (folder / "wheels").iterdir()] == ["leaf-1.0-py3-none-any.whl"]
@@ -43,7 +43,7 @@ def test_with_hosts_the_job_installs_from_them(tmp_path: Path) -> None:
     """Only lungreg's own wheel travels, and the job is given the integration of setup."""
     backend = {**BACKEND, "integrations": ["A"], "egress": {"hosts": ["pypi.org:443"]}}
     config = parse_config({"backend": backend})
-    write_payload(config, settings_of(config), tmp_path)
+    write_payload(config, settings_of(config), tmp_path, pool="LUNGREG_GPU")
     assert json.loads((tmp_path / "job.json").read_text())["bundled"] is False
     assert not (tmp_path / "wheels").exists()
     assert integrations_of(settings_of(config)) == ["A", "LUNGREG_EGRESS"]
@@ -52,6 +52,7 @@ def test_with_hosts_the_job_installs_from_them(tmp_path: Path) -> None:
 def test_the_job_reads_what_was_set_and_no_more() -> None:
     """Defaults stay unset, since a set key is compared with the model's card."""
     config = parse_config({"backend": BACKEND, "ingest": {"source": "/x"}, "seed": 7})
-    sent = job_config(config)
-    assert sent == {"backend": {"kind": "snowflake", "database": "D"}, "seed": 7}
+    sent = job_config(config, pool="BIG")
+    there = {"kind": "snowflake", "database": "D", "compute_pool": {"name": "BIG"}}
+    assert sent == {"backend": there, "seed": 7}
     assert parse_config(sent).model_fields_set == {"backend", "seed"}

@@ -12,7 +12,13 @@ import yaml
 from lungreg.backends.snowflake.jobs import SnowflakeJobs
 from lungreg.backends.snowflake.session import SessionSource
 from lungreg.config import Config, SnowflakeBackend, load_config, parse_config
-from lungreg.errors import ConfigError, NotFoundError, ResourceError, StoreUnavailableError
+from lungreg.errors import (
+    ConfigError,
+    NotFoundError,
+    ResourceError,
+    RunError,
+    StoreUnavailableError,
+)
 from lungreg.stores import JobRunner
 from tests.snowflake.jobs.service import JobService
 from tests.snowflake.peer import Peer
@@ -175,7 +181,7 @@ def test_a_log_is_followed_to_its_end(jobs: SnowflakeJobs, service: JobService) 
     ("status", "told", "exit_code"),
     [
         ("DONE", "done", 3),
-        ("FAILED", "failed", 1),
+        ("FAILED", "failed", 2),
         ("INTERNAL_ERROR", "failed", 1),
         ("CANCELLED", "cancelled", 1),
         ("DELETED", "failed", 1),
@@ -186,10 +192,40 @@ def test_every_final_status_ends_the_wait(
 ) -> None:
     """None of them is waited on for ever, and the exit code is that of the command."""
     service.statuses = ["RUNNING", status]
-    service.logs = ["infer 1/2", "infer 1/2\ninfer 2/2\nlungreg: exit code 3"]
-    assert list(jobs.follow(JOB))[-1] == "lungreg: exit code 3"
+    ends = {"DONE": "lungreg: exit code 3", "FAILED": "lungreg: exit code 2\nthe launcher's words"}
+    service.logs = ["infer 1/2", "infer 1/2\ninfer 2/2\n" + ends.get(status, "")]
+    assert list(jobs.follow(JOB))[0:2] == ["infer 1/2", "infer 2/2"]
     assert jobs.status(JOB) == told
     assert jobs.exit_code(JOB) == exit_code
+
+
+def test_a_done_job_that_does_not_tell_how_is_no_success(
+    jobs: SnowflakeJobs, service: JobService
+) -> None:
+    """Failed cases end a job as DONE too: without its word, nobody claims that all went well."""
+    service.statuses, service.logs = ["DONE"], ["infer 1/2"]
+    with pytest.raises(RunError, match="the command's exit code, got none"):
+        jobs.exit_code(JOB)
+
+
+def test_a_job_that_wrote_no_log_ends_like_others(jobs: SnowflakeJobs, service: JobService) -> None:
+    """An image that could not be pulled, say: the client has no log to give and says so oddly."""
+    service.statuses, service.has_log = ["FAILED"], False
+    assert list(jobs.follow(JOB)) == []
+    assert (jobs.status(JOB), jobs.exit_code(JOB)) == ("failed", 1)
+
+
+def test_a_job_of_somebody_else_is_told_so(
+    jobs: SnowflakeJobs, service: JobService, peer: Peer
+) -> None:
+    """What the client raises of its own kinds is said in our words."""
+    service.statuses = ["RUNNING"]
+    peer.mischief.deny("spcs_cancel_job")
+    with pytest.raises(StoreUnavailableError, match="lets this user and role"):
+        jobs.cancel(JOB)
+    service.exists = False
+    with pytest.raises(NotFoundError, match="a job of this id"):
+        jobs.status(JOB)
 
 
 def test_a_broken_connection_does_not_end_the_wait(

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 _IN_RUNTIME = "IN_SPCS_ML_RUNTIME"
 _IN_JOB = "SNOWFLAKE_JOB_INDEX"
+_COUNT = "SNOWFLAKE_JOBS_COUNT"
 _ADDRESS = "RAY_ADDRESS"
 _CLUSTER_MANAGER = "snowflake.ml.runtime_cluster.cluster_manager"
 """Part of the runtime's images alone: no package index has it."""
@@ -22,6 +23,11 @@ _CLUSTER_MANAGER = "snowflake.ml.runtime_cluster.cluster_manager"
 def is_in_runtime() -> bool:
     """Whether this process runs in Container Runtime, in a notebook or a job."""
     return bool(os.environ.get(_IN_RUNTIME)) or is_in_job()
+
+
+def nodes_of_job() -> int | None:
+    """How many nodes the job has that this process runs in; None outside a job."""
+    return max(1, int(os.environ.get(_COUNT) or 1)) if is_in_job() else None
 
 
 def is_in_job() -> bool:

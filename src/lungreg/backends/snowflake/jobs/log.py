@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+_KEPT = 10_000
+"""Lines that are remembered: far more than the service keeps of a log."""
+
 
 @dataclass
 class LogTail:
@@ -25,13 +28,19 @@ class LogTail:
         """
         whole = list(lines if ended else lines[:-1])
         new = whole[self._overlap(whole) :]
-        self._shown += new
+        self._shown = (self._shown + new)[-_KEPT:]
         return new
 
     def _overlap(self, lines: list[str]) -> int:
-        """How many lines at the front of the log were the last ones shown."""
+        """How many lines at the front of the log were the last ones shown.
+
+        The first one may be cut at its front, so that its end is compared.
+        """
         most = min(len(self._shown), len(lines))
         for count in range(most, 0, -1):
-            if self._shown[-count:] == lines[:count]:
+            if count > 1 and self._shown[-1] != lines[count - 1]:
+                continue
+            last = self._shown[-count:]
+            if last[1:] == lines[1:count] and last[0].endswith(lines[0]):
                 return count
         return 0

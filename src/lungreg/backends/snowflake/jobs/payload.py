@@ -22,11 +22,17 @@ _HERE_ONLY = ("connection", "role")
 """Of this machine: a job has the container's own token, and the role that submitted it."""
 
 
-def write_payload(config: Config, settings: SnowflakeBackend, folder: Path) -> None:
+def write_payload(config: Config, settings: SnowflakeBackend, folder: Path, *, pool: str) -> None:
     """Fill an empty folder with all that a job needs.
 
     Nothing in it is called `requirements.txt`: the runtime would install that without asking
     what it changes.
+
+    Args:
+        config: What the job runs with.
+        settings: Of the account.
+        folder: Empty.
+        pool: Compute pool of the job, whatever the configuration says.
 
     Raises:
         RunError: lungreg, or what travels with it, cannot be packed.
@@ -41,7 +47,7 @@ def write_payload(config: Config, settings: SnowflakeBackend, folder: Path) -> N
     (folder / ENTRYPOINT).write_bytes(script.read_bytes())
     _write(folder / "job.json", json.dumps(about))
     _write(folder / "needed.txt", "\n".join(job_requirements()) + "\n")
-    _write(folder / "run.yaml", yaml.safe_dump(job_config(config), sort_keys=False))
+    _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
 
 
 def integrations_of(settings: SnowflakeBackend) -> list[str]:
@@ -50,13 +56,15 @@ def integrations_of(settings: SnowflakeBackend) -> list[str]:
     return [*settings.integrations, *ours]
 
 
-def job_config(config: Config) -> dict[str, Any]:
+def job_config(config: Config, *, pool: str) -> dict[str, Any]:
     """The configuration as a job reads it: only what was set, and nothing of this machine.
 
-    Without `ingest`, whose paths are this machine's and which no job runs.
+    Without `ingest`, whose paths are this machine's and which no job runs. With the compute pool
+    that the job runs on, since its cost is asked by that name.
     """
     raw = config.model_dump(mode="json", exclude_unset=True, exclude={"ingest"})
     backend = {key: value for key, value in raw["backend"].items() if key not in _HERE_ONLY}
+    backend["compute_pool"] = {**backend.get("compute_pool", {}), "name": pool}
     return {**raw, "backend": backend}
 
 

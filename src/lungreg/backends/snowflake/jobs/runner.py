@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lungreg.backends.snowflake.batch.inference import BatchInference
-from lungreg.backends.snowflake.faults import translated
+from lungreg.backends.snowflake.faults import is_missing, is_of_snowflake, translated
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.payload import ENTRYPOINT, integrations_of, write_payload
 from lungreg.backends.snowflake.jobs.start import EXIT_LINE
@@ -22,7 +22,13 @@ from lungreg.backends.snowflake.jobs.submission import submit_strictly
 from lungreg.backends.snowflake.runtime import scale_notebook_cluster
 from lungreg.backends.snowflake.session import RUN_ID, SessionSource
 from lungreg.config import Config, SnowflakeBackend
-from lungreg.errors import ConfigError, NotFoundError, ResourceError, RunError
+from lungreg.errors import (
+    ConfigError,
+    NotFoundError,
+    ResourceError,
+    RunError,
+    StoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from snowflake.ml.jobs import MLJob
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     from lungreg.one_case import RegistrationJob
     from lungreg.records import Case, CaseResult
 
+Answer = TypeVar("Answer")
 COMMANDS = ("train", "infer")
 _POOL = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
 _JOB_ID = re.compile(
@@ -45,7 +52,9 @@ _ENDED = {
 """What becomes of Snowflake's final statuses; whatever else there is, the job goes on."""
 _WAITING = {"PENDING", "UNKNOWN"}
 _ENVIRONMENT = {"LUNGREG_ANONYMOUS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-_TAIL_LINES = 50
+_TAIL_LINES = 200
+"""Of a log's end, in which the exit code is looked for: the launcher writes after it."""
+_NO_LOG = "No logs were found"
 
 
 @dataclass(frozen=True)
@@ -80,9 +89,9 @@ class SnowflakeJobs:
         _check_command(command)
         pool = _checked_pool(settings, pool, nodes)
         with TemporaryDirectory(prefix="lungreg-") as folder:
-            write_payload(config, settings, Path(folder))
+            write_payload(config, settings, Path(folder), pool=pool)
             # Not tried twice: a connection that is lost does not tell whether the job runs.
-            with self.source.use() as session, _told():
+            with self.source.use() as session, _told("ML Jobs takes the job"):
                 options = {**_options(settings, command, nodes), "session": session}
                 job_id: str = submit_strictly(Path(folder), pool, options).id
                 return job_id
@@ -114,22 +123,34 @@ class SnowflakeJobs:
         Raises:
             NotFoundError: No job of this id.
         """
-        found = self.source.attempt(lambda session: str(_job(job_id, session).status))
+        try:
+            found = self._ask(job_id, lambda job: str(job.status))
+        except StoreUnavailableError as error:
+            if not is_missing(error):
+                raise
+            msg = "a job of this id is in the account, and this role may see it"
+            raise NotFoundError(msg, mend="give the id that 'lungreg submit' printed") from error
         return "pending" if found in _WAITING else _ENDED.get(found, "running")
 
     def exit_code(self, job_id: str) -> int:
-        """The exit code of the command, from the last line of the log of a job that is done."""
-        if self.status(job_id) != "done":
-            return 1
+        """The exit code of the command, which the job's log ends with.
+
+        Raises:
+            RunError: The job is done, and its log does not tell how.
+        """
+        status = self.status(job_id)
         for line in reversed(self._log(job_id, limit=_TAIL_LINES)):
             if found := re.fullmatch(rf"{EXIT_LINE} (\d+)", line.strip()):
                 return int(found[1])
-        return 0
+        if status == "done":
+            msg = "the log of a job ends with the command's exit code"
+            raise RunError(msg, got="none", mend="see what the run left, with 'lungreg results'")
+        return 1
 
     def cancel(self, job_id: str) -> None:
         """Stop a job; one that has ended stays as it is."""
         if self.status(job_id) not in _ENDED.values():
-            self.source.attempt(lambda session: _job(job_id, session).cancel())
+            self._ask(job_id, lambda job: job.cancel())
 
     def prepare(self) -> None:
         """In a notebook, bring its cluster to `compute_pool.notebook_nodes`.
@@ -142,11 +163,24 @@ class SnowflakeJobs:
             scale_notebook_cluster(nodes)
 
     def _log(self, job_id: str, limit: int = -1) -> list[str]:
-        def fetch(session: Any) -> list[str]:
-            lines: list[str] = _job(job_id, session).get_logs(limit, as_list=True, verbose=True)
-            return lines
+        """The end of the log; nothing of a job that never came to write one."""
 
-        return self.source.attempt(fetch)
+        def fetch(job: MLJob[Any]) -> list[str]:
+            try:
+                return list(job.get_logs(limit, as_list=True, verbose=True))
+            except RuntimeError as error:
+                if not str(error).startswith(_NO_LOG):
+                    raise
+                return []
+
+        return self._ask(job_id, fetch)
+
+    def _ask(self, job_id: str, question: Callable[[MLJob[Any]], Answer]) -> Answer:
+        def ask(session: Any) -> Answer:
+            with _told("ML Jobs answers about a job"):
+                return question(_job(job_id, session))
+
+        return self.source.attempt(ask)
 
 
 def _job(job_id: str, session: Any) -> MLJob[Any]:
@@ -206,11 +240,13 @@ def _checked_pool(settings: SnowflakeBackend, pool: str | None, nodes: int) -> s
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What the client refuses in its own words, as an error of ours."""
+def _told(rule: str) -> Iterator[None]:
+    """What the client refuses in its own words, as an error of ours; what it wraps, as it was."""
     with translated():
         try:
             yield
         except (ValueError, RuntimeError) as error:
-            msg = "ML Jobs takes the job"
-            raise RunError(msg, got=type(error).__name__, where=str(error)) from error
+            cause = error.__cause__ or error.__context__
+            if isinstance(cause, Exception) and is_of_snowflake(cause):
+                raise cause from None
+            raise RunError(rule, got=type(error).__name__, where=str(error)) from error
