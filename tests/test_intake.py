@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lungreg.cases import STAGE_NAMES, ManifestRow
 from lungreg.errors import DataError, MissingFileError, StoreUnavailableError
 from lungreg.geometry import Grid
-from lungreg.intake import Intake, take_in
+from lungreg.intake import Intake, stage_sizes, take_in
 from lungreg.nifti import encode_nifti
 from lungreg.pairs import read_pair
 from lungreg.records import Verdict
@@ -71,7 +71,8 @@ def take(
     max_voxels: int = 10**6,
 ) -> Intake:
     """Take a case in."""
-    return take_in(stage, source, known, group=group, max_voxels=max_voxels)
+    there = stage_sizes(stage)
+    return take_in(stage, source, known, there=there, group=group, max_voxels=max_voxels)
 
 
 def names(stage: MemoryStage) -> set[str]:

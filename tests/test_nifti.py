@@ -122,7 +122,7 @@ def test_the_stage_gets_files_without_text(tmp_path: Path, suffix: str) -> None:
             packed(plain, name=files[role].name) if suffix == ".nii.gz" else plain
         )
     stage = MemoryStage()
-    take_in(stage, SourceCase(case_id="a", **files), None, group=None, max_voxels=10**6)
+    take_in(stage, SourceCase(case_id="a", **files), None, there={}, group=None, max_voxels=10**6)
     for role in files:
         data = stage.read(STAGE_NAMES[role].format("a"))
         assert SECRET not in data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,6 +64,23 @@ def waving_network() -> nn.Module:
     x, y, z = (voxels(NETWORK_GRID) / 4.0).T
     waves = 0.6 * np.stack([np.sin(x + y), np.cos(z), np.sin(y - z)])
     return GivenField(torch.from_numpy(waves.reshape(1, 3, 16, 16, 16)).float())
+
+
+class MeetingStage(FaultyStage):
+    """Answers none of so many reads before all are asked, and likewise with writes."""
+
+    def __init__(self, stage: MemoryStage, *, readers: int, writers: int) -> None:
+        super().__init__(stage)
+        self._readers = threading.Barrier(readers)
+        self._writers = threading.Barrier(writers)
+
+    def read(self, name: str) -> bytes:
+        self._readers.wait(timeout=20)
+        return self.stage.read(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._writers.wait(timeout=20)
+        self.stage.write(name, data)
 
 
 def make_job(config: Config = CONFIG, **changes: object) -> RegistrationJob:
@@ -335,6 +353,12 @@ class TestResult:
         assert 0 <= images.warped.min() < images.warped.max() <= 1
         register_case(stage, put_case(stage, "b"), estimate, job, device=CPU, render=None)
         assert not stage.exists("runs/infer-1/cases/b/qc.html")
+
+    def test_files_of_a_case_travel_at_once(self, stage: MemoryStage) -> None:
+        """On a stage elsewhere a case waits for its slowest file, not for each after the other."""
+        case = put_case(stage, "a", seed=SEED)
+        register(MeetingStage(stage, readers=5, writers=5), case, true_network())
+        assert len(stage.list("runs/infer-1/cases/a")) == 5
 
     def test_missing_and_unwritable_files_are_errors(self, stage: MemoryStage) -> None:
         """The caller, who knows the other cases, decides what to do about them."""

@@ -46,33 +46,48 @@ class Intake:
     """Files written to the stage."""
 
 
+def stage_sizes(stage: Stage) -> dict[str, int]:
+    """Size in bytes of every file of a case on the stage, by name: one listing for each role."""
+    folders = {name.partition("/")[0] for name in STAGE_NAMES.values()}
+    return {info.name: info.size for folder in folders for info in stage.list(folder)}
+
+
 def take_in(
     stage: Stage,
     source: SourceCase,
     known: ManifestRow | None,
     *,
+    there: Mapping[str, int],
     group: str | None,
     max_voxels: int,
 ) -> Intake:
     """Check a pair and bring its files to the stage, unless they are there already.
 
     A rejected pair gives a row without files, and what the stage held of it is removed.
+
+    Args:
+        stage: Where to.
+        source: The pair.
+        known: Its row of the manifest, if it has one.
+        there: What the stage holds, from `stage_sizes`.
+        group: Of the manifest.
+        max_voxels: Largest scan that is read.
     """
     try:
         _require_no_problem(source)
         digest = _source_digest(source)
-        if known is not None and _is_unchanged(stage, known, digest, group):
+        if known is not None and _is_unchanged(there, known, digest, group):
             return Intake(row=known, uploaded=0)
         checked = _check(source, max_voxels=max_voxels)
         contents = list(_stage_bytes(source, checked))
     except LungregError as error:
-        return _rejected(stage, source, error, group)
+        return _rejected(stage, there, source, error, group)
     except Exception as error:  # noqa: BLE001  # one pair never stops the others
         _log.debug("a pair could not be checked", exc_info=True)
         msg = "a pair can be checked"
-        return _rejected(stage, source, DataError(msg, got=type(error).__name__), group)
+        return _rejected(stage, there, source, DataError(msg, got=type(error).__name__), group)
     files = tuple(_put(stage, role, source.case_id, data) for role, data in contents)
-    _remove(stage, source.case_id, keep={file.role for file in files})
+    _remove(stage, there, source.case_id, keep={file.role for file in files})
     row = ManifestRow(
         case_id=source.case_id,
         verdict=Verdict.WARN if checked.warnings else Verdict.PASS,
@@ -179,20 +194,25 @@ def _put(stage: Stage, role: str, case_id: str, data: bytes) -> ManifestFile:
     )
 
 
-def _is_unchanged(stage: Stage, known: ManifestRow, digest: str, group: str | None) -> bool:
+def _is_unchanged(
+    there: Mapping[str, int], known: ManifestRow, digest: str, group: str | None
+) -> bool:
     if not known.files or known.source_sha256 != digest or known.group != group:
         return False
-    try:
-        return all(stage.size(file.name) == file.size for file in known.files)
-    except LungregError:
-        return False
+    return all(there.get(file.name) == file.size for file in known.files)
 
 
-def _rejected(stage: Stage, source: SourceCase, error: LungregError, group: str | None) -> Intake:
+def _rejected(
+    stage: Stage,
+    there: Mapping[str, int],
+    source: SourceCase,
+    error: LungregError,
+    group: str | None,
+) -> Intake:
     if not isinstance(error, DataError):
         raise error
     with suppress(DataError):  # an id that no stage can hold has left nothing there
-        _remove(stage, source.case_id, keep=set())
+        _remove(stage, there, source.case_id, keep=set())
     row = ManifestRow(
         # A name in another encoding than UTF-8 stands in no table: its odd bytes are spelled out.
         case_id=source.case_id.encode(errors="backslashreplace").decode(),
@@ -204,11 +224,12 @@ def _rejected(stage: Stage, source: SourceCase, error: LungregError, group: str 
     return Intake(row=row, uploaded=0)
 
 
-def _remove(stage: Stage, case_id: str, *, keep: Collection[str]) -> None:
+def _remove(stage: Stage, there: Mapping[str, int], case_id: str, *, keep: Collection[str]) -> None:
     """Delete what an earlier ingest brought of a case, but for some roles."""
-    for role, name in STAGE_NAMES.items():
-        if role not in keep:
-            stage.delete(name.format(case_id))
+    names = {role: name.format(case_id) for role, name in STAGE_NAMES.items()}
+    for role, name in names.items():
+        if role not in keep and name in there:
+            stage.delete(name)
 
 
 def _require_no_problem(source: SourceCase) -> None:

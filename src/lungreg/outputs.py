@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lungreg.displacement import total_displacement_mm
 from lungreg.geometry import Grid
@@ -15,6 +19,9 @@ from lungreg.registration import Registered
 from lungreg.stores import Stage
 from lungreg.transform_files import describe_transform, encode_displacement
 from lungreg.volumes import encode_labels, encode_volume
+
+_FILES = 5
+"""Of a case, written at once."""
 
 
 def case_folder(run_id: str, case_id: str) -> str:
@@ -43,16 +50,9 @@ def write_outputs(
         full_resolution: Write the displacement on the fixed scan's own grid.
         more: Further facts for metrics.json.
     """
-    fixed, prefix = pair.fixed.grid, f"{folder}/" if folder else ""
-    image = encode_volume(registered.image, fixed, pair.moving.stored)
-    stage.write(f"{prefix}registered_img.nii.gz", image)
-    if registered.label is not None:
-        label = encode_labels(registered.label, fixed)
-        stage.write(f"{prefix}registered_label.nii.gz", label)
-    field = _displacement_file(registered, fixed, full_resolution=full_resolution)
-    stage.write(f"{prefix}displacement.nii.gz", field)
+    fixed, label = pair.fixed.grid, registered.label
+    field_mm, field_grid = _displacement(registered, fixed, full_resolution=full_resolution)
     sidecar = _sidecar(pair, registered, result, full_resolution=full_resolution)
-    stage.write(f"{prefix}displacement.json", _json(sidecar))
     facts = {
         **dataclasses.asdict(result),
         "alignment": registered.alignment.kind,
@@ -61,16 +61,39 @@ def write_outputs(
         "notes": registered.notes,
         **(more or {}),
     }
-    stage.write(f"{prefix}metrics.json", _json(facts))
+    packed: dict[str, Callable[[], bytes]] = {
+        "registered_img.nii.gz": lambda: encode_volume(registered.image, fixed, pair.moving.stored),
+        "displacement.nii.gz": lambda: encode_displacement(field_mm, field_grid),
+        "displacement.json": lambda: _json(sidecar),
+        "metrics.json": lambda: _json(facts),
+    }
+    if label is not None:
+        packed["registered_label.nii.gz"] = lambda: encode_labels(label, fixed)
+    _write_all(stage, f"{folder}/" if folder else "", packed)
 
 
-def _displacement_file(registered: Registered, fixed: Grid, *, full_resolution: bool) -> bytes:
+def _write_all(stage: Stage, prefix: str, packed: Mapping[str, Callable[[], bytes]]) -> None:
+    """Pack and write all files at once, on the cores that there are.
+
+    A stage elsewhere takes its time to answer. The first fault is raised once all have ended.
+    """
+    with ThreadPoolExecutor(_FILES) as pool:
+        writes = [
+            pool.submit(lambda name, pack: stage.write(f"{prefix}{name}", pack()), name, pack)
+            for name, pack in packed.items()
+        ]
+    for write in writes:
+        write.result()
+
+
+def _displacement(
+    registered: Registered, fixed: Grid, *, full_resolution: bool
+) -> tuple[NDArray[np.float32], Grid]:
     affine = registered.transform.affine
     if full_resolution:
-        return encode_displacement(total_displacement_mm(affine, registered.dense_mm, fixed), fixed)
+        return total_displacement_mm(affine, registered.dense_mm, fixed), fixed
     grid = registered.transform.grid
-    total = total_displacement_mm(affine, registered.transform.displacement_mm, grid)
-    return encode_displacement(total, grid)
+    return total_displacement_mm(affine, registered.transform.displacement_mm, grid), grid
 
 
 def _sidecar(

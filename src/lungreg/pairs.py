@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from lungreg.transform_files import decode_landmarks
 from lungreg.volumes import Volume, decode_mask, decode_scan
 
 AIR_HU = -1000.0
+_FILES = 5
+"""Of a case, read at once."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,25 +104,31 @@ def read_pair(stage: Stage, case: Case, *, max_voxels: int = 1_000_000_000) -> P
 
 
 def _read_pair(stage: Stage, case: Case, max_voxels: int) -> Pair:
-    fixed = decode_scan(stage.read(case.fixed), max_voxels=max_voxels)
-    moving = decode_scan(stage.read(case.moving), max_voxels=max_voxels)
-    points = None if case.landmarks is None else decode_landmarks(stage.read(case.landmarks))
+    scan = partial(decode_scan, max_voxels=max_voxels)
+    mask = partial(decode_mask, max_voxels=max_voxels)
+    # All files at once: a stage elsewhere takes its time to answer, and unpacking has other cores.
+    with ThreadPoolExecutor(_FILES) as pool:
+        fixed, moving = (pool.submit(_read, stage, scan, x) for x in (case.fixed, case.moving))
+        masks = [pool.submit(_read, stage, mask, x) for x in (case.fixed_mask, case.moving_mask)]
+        points = pool.submit(_read, stage, decode_landmarks, case.landmarks)
+    volumes: tuple[Volume, Volume] = fixed.result(), moving.result()
     return Pair(
         case=case,
-        fixed=fixed,
-        moving=moving,
-        fixed_mask=_read_mask(stage, case.fixed_mask, fixed, max_voxels),
-        moving_mask=_read_mask(stage, case.moving_mask, moving, max_voxels),
-        landmarks_vox=points,
+        fixed=volumes[0],
+        moving=volumes[1],
+        fixed_mask=_labels(masks[0].result(), volumes[0]),
+        moving_mask=_labels(masks[1].result(), volumes[1]),
+        landmarks_vox=points.result(),
     )
 
 
-def _read_mask(
-    stage: Stage, name: str | None, scan: Volume, max_voxels: int
-) -> NDArray[Any] | None:
-    if name is None:
+def _read(stage: Stage, decode: Callable[[bytes], Any], name: str | None) -> Any:
+    return None if name is None else decode(stage.read(name))
+
+
+def _labels(mask: Volume | None, scan: Volume) -> NDArray[Any] | None:
+    if mask is None:
         return None
-    mask = decode_mask(stage.read(name), max_voxels=max_voxels)
     require_same_grid(scan, mask)
     labels: NDArray[Any] = mask.data
     return labels

@@ -73,8 +73,8 @@ class PartTable:
         parts = self._parts(folder)
         if len(parts) > 1:
             self._write(self._latest(parts), folder)
-            for name in parts:
-                self.stage.delete(name)
+            with ThreadPoolExecutor(_READERS) as pool:
+                list(pool.map(self.stage.delete, parts))
 
     def _tabulate(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         unknown = set().union(*rows) - set(self.schema.names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from lungreg.backends import open_backend
 from lungreg.cases import ManifestRow, manifest_table, read_manifest, write_manifest
 from lungreg.config import Config, Ingest
 from lungreg.errors import ConfigError, RunError
-from lungreg.intake import Intake, take_in
+from lungreg.intake import Intake, stage_sizes, take_in
 from lungreg.records import Verdict
 from lungreg.simulation import simulate_cohort
 from lungreg.sources import SourceCase, list_cases, open_source, read_groups
@@ -121,25 +121,30 @@ def _take_all(
     on_progress: OnProgress,
 ) -> list[Intake]:
     taken: list[Intake] = []
+    there = stage_sizes(stage)
     with ThreadPoolExecutor(settings.threads) as pool:
-        waiting = [
+        waiting = {
             pool.submit(
                 take_in,
                 stage,
                 source,
                 known.get(source.case_id),
+                there=there,
                 group=wanted.groups.get(source.case_id),
                 max_voxels=settings.max_voxels,
             )
             for source in wanted.cases
-        ]
+        }
         try:
-            for future in as_completed(waiting):
-                intake = future.result()
-                if intake.row is not known.get(intake.row.case_id):
-                    write_manifest(stage, [intake.row])
-                taken.append(intake)
-                on_progress(_told(intake, len(taken), len(wanted.cases)))
+            while waiting:
+                # All rows that are there are one part: a slow stage does not make many of them.
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                intakes = [future.result() for future in done]
+                rows = [each.row for each in intakes if each.row is not known.get(each.row.case_id)]
+                write_manifest(stage, rows)
+                for intake in intakes:
+                    taken.append(intake)
+                    on_progress(_told(intake, len(taken), len(wanted.cases)))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
