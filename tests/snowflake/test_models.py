@@ -22,6 +22,7 @@ from lungreg.stores import ModelRegistry
 from tests.contracts.models import CARD, ModelRegistryContract
 from tests.snowflake.peer import Peer
 from tests.snowflake.peer.models import Model, Models
+from tests.snowflake.peer.statement import SqlError
 
 
 @pytest.fixture
@@ -162,6 +163,35 @@ def test_no_statement_tells_what_a_card_holds(registry: SnowflakeModelRegistry, 
     assert registry.weights(stored) == b"1"
     assert peer.said("ADD VERSION|CREATE MODEL|METADATA")
     assert not peer.said("MUSTERMANN")
+
+
+def test_a_name_of_another_role_is_refused_at_once(
+    registry: SnowflakeModelRegistry, peer: Peer
+) -> None:
+    """Snowflake does not list what a role may not see, and still refuses its name."""
+
+    def refuse(*_: object) -> None:
+        text = "Object 'LUNGS' already exists, but current role has no privileges on it."
+        raise SqlError(3041, "42710", text)
+
+    peer.on("^CREATE MODEL", refuse)
+    with pytest.raises(StoreUnavailableError, match=r"another role's.*choose another"):
+        registry.add(CARD, b"1")
+    assert len(peer.said("^CREATE MODEL")) == 1
+
+
+def test_a_model_that_goes_meanwhile_is_left_out(
+    registry: SnowflakeModelRegistry, models: Models, peer: Peer
+) -> None:
+    """Between two questions somebody drops a model: the others are listed all the same."""
+    registry.add(CARD, b"1")
+    registry.add(dataclasses.replace(CARD, name="gone"), b"2")
+
+    def gone(*_: object) -> None:
+        raise LookupError("GONE")  # noqa: EM101  # the object's name
+
+    peer.on(r"SHOW VERSIONS IN MODEL \S+\.GONE", gone)
+    assert [entry.card.name for entry in registry.list()] == ["lungs"]
 
 
 def test_a_missing_privilege_is_said_in_words(registry: SnowflakeModelRegistry, peer: Peer) -> None:

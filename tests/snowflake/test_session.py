@@ -156,6 +156,25 @@ def test_the_active_session_is_taken_as_it_is(settings: SnowflakeBackend, peer: 
         session.close()
 
 
+def test_an_active_session_that_is_gone_is_left(
+    settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook's session that ran out is asked no second time: the next place has another."""
+    from snowflake.snowpark import Session
+
+    close_all()
+    monkeypatch.setenv("SNOWFLAKE_DEFAULT_CONNECTION_NAME", CONNECTION)
+    session = Session.builder.configs(connection_of(peer)).create()
+    try:
+        source = SessionSource(settings.model_copy(update={"connection": None}))
+        assert source.run("SELECT 1 AS A")[0]["A"] == 1
+        peer.expire_tokens()
+        assert source.run("SELECT 2 AS A")[0]["A"] == 2
+        assert len(peer.logins) == 2
+    finally:
+        session.close()
+
+
 def test_the_token_of_the_container_is_read_each_time(
     settings: SnowflakeBackend, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lungreg.backends.snowflake.faults import is_missing
 from lungreg.backends.snowflake.model_names import (
     confusable,
     identifier_of,
@@ -37,7 +38,7 @@ from lungreg.backends.snowflake.model_shelf import (
     read_shelf,
 )
 from lungreg.backends.snowflake.session import SessionSource
-from lungreg.errors import ModelError, StoreError
+from lungreg.errors import ModelError, StoreError, StoreUnavailableError
 from lungreg.records import ModelCard, ModelVersion
 from lungreg.stores import (
     CHAMPION,
@@ -76,15 +77,20 @@ class SnowflakeModelRegistry:
             StoreUnavailableError: The account does not answer or forbids it.
         """
         self._check_name(card.name)
-        digest = hashlib.sha256(weights).hexdigest()
+        digest, tried = hashlib.sha256(weights).hexdigest(), ""
         for _ in range(_TRIES):
             number = str(self._shelf(card.name).taken + 1)
+            if number == tried:
+                msg = "a model of another role's is not in the way"
+                mend = "choose another train.model, or take the role that owns it"
+                raise StoreUnavailableError(msg, got="a name that is taken", mend=mend)
             stored = dataclasses.replace(card, version=number, weights_sha256=digest)
             try:
                 self._log(stored, weights)
             except (ValueError, StoreError) as error:
                 if not _is_taken(error):
                     raise
+                tried = number
             else:
                 return stored
         msg = "a new version gets a number that no other process takes"
@@ -178,7 +184,16 @@ class SnowflakeModelRegistry:
 
     def _shelf(self, name: str) -> Shelf:
         default = default_versions(self.source).get(name)
-        return _NOTHING if default is None else read_shelf(self.source, name, default)
+        return _NOTHING if default is None else self._shelf_or_nothing(name, default)
+
+    def _shelf_or_nothing(self, name: str, default: str) -> Shelf:
+        """Nothing of a model that somebody has dropped or renamed meanwhile."""
+        try:
+            return read_shelf(self.source, name, default)
+        except StoreUnavailableError as error:
+            if not is_missing(error):
+                raise
+            return _NOTHING
 
     def _names(self) -> list[str]:
         return [*dict.fromkeys(entry.card.name for entry in self.list())]
@@ -193,7 +208,7 @@ class SnowflakeModelRegistry:
         """All versions, or those of one name, by name and number."""
         found = default_versions(self.source)
         names = [each for each in found if name in (None, each)]
-        shelves = {each: read_shelf(self.source, each, found[each]) for each in names}
+        shelves = {each: self._shelf_or_nothing(each, found[each]) for each in names}
         return [
             ModelVersion(
                 card=self._card(each, number),

@@ -26,8 +26,10 @@ class SessionPool:
     _own: dict[threading.Thread, Session] = field(default_factory=dict)
     _foreign: Session | None = None
     """A session that somebody else opened and that therefore all threads share."""
+    _lost: Session | None = None
+    """A foreign session that failed: the next one comes from the token or the connection."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    """Guards the two above, and the use of a foreign session."""
+    """Guards these, and the use of a foreign session."""
 
     @contextmanager
     def held(self) -> Iterator[Session]:
@@ -43,7 +45,7 @@ class SessionPool:
         """Close this thread's session and forget it."""
         with self._lock:
             session = self._own.pop(threading.current_thread(), None)
-            self._foreign = None
+            self._lost, self._foreign = self._foreign or self._lost, None
         if session is not None:
             _close(session)
 
@@ -65,7 +67,7 @@ class SessionPool:
         """The active session, unless a connection is named or sessions were opened already."""
         if self._foreign is None and not self._own and self.settings.connection is None:
             active = active_session()
-            self._foreign = None if active in _opened() else active
+            self._foreign = None if active in (*_opened(), self._lost) else active
         return self._foreign
 
     def _own_session(self) -> Session:
