@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 from pathlib import Path
 
 from snowflake.ml import jobs
+from snowflake.ml.experiment import ExperimentTracking
 from snowflake.ml.jobs.job import TERMINAL_JOB_STATUSES, MLJob
 from snowflake.ml.model import ModelVersion, batch_inference
+from snowflake.ml.model.custom_model import ModelContext
+from snowflake.ml.model.model_signature import DataType, FeatureSpec, ModelSignature
 from snowflake.ml.registry import Registry
-from snowflake.snowpark import FileOperation, Session
+from snowflake.snowpark import DataFrame, FileOperation, Session
 
 SNAPSHOT = Path(__file__).with_name("api.txt")
 CALLED = {
@@ -26,7 +30,25 @@ CALLED = {
     "Session.sql": Session.sql,
     "FileOperation.put_stream": FileOperation.put_stream,
     "FileOperation.get": FileOperation.get,
+    "FileOperation.list": FileOperation.list,
+    "FileOperation.remove": FileOperation.remove,
+    "DataFrame.to_arrow": DataFrame.to_arrow,
+    "DataFrame.collect": DataFrame.collect,
+    "ModelContext": ModelContext.__init__,
+    "ModelSignature": ModelSignature.__init__,
+    "FeatureSpec": FeatureSpec.__init__,
+    "ExperimentTracking": ExperimentTracking.__init__,
+    "ExperimentTracking.set_experiment": ExperimentTracking.set_experiment,
+    "ExperimentTracking.start_run": ExperimentTracking.start_run,
+    "ExperimentTracking.log_params": ExperimentTracking.log_params,
+    "ExperimentTracking.log_metrics": ExperimentTracking.log_metrics,
+    "ExperimentTracking.end_run": ExperimentTracking.end_run,
 }
+KINDS: tuple[type[enum.Enum], ...] = (
+    batch_inference.InputFormat,
+    batch_inference.FileEncoding,
+    DataType,
+)
 SPECS = ("InputSpec", "OutputSpec", "ResourcesSpec", "InferenceSpec", "ImageBuildSpec")
 
 
@@ -36,6 +58,9 @@ def described() -> str:
     for name in SPECS:
         fields = getattr(batch_inference, name).model_fields
         lines.append(f"{name}: {', '.join(fields)}")
+    for kind in KINDS:
+        members = ", ".join(member.name for member in kind)
+        lines.append(f"{kind.__name__}: {members}")
     lines.append(f"TERMINAL_JOB_STATUSES: {', '.join(sorted(TERMINAL_JOB_STATUSES))}")
     return "\n".join(lines) + "\n"
 

@@ -172,6 +172,7 @@ def test_an_active_session_that_is_gone_is_left(
         assert source.run("SELECT 2 AS A")[0]["A"] == 2
         assert len(peer.logins) == 2
     finally:
+        session.connection.close(retry=False)  # nothing can be asked of it any longer
         session.close()
 
 
