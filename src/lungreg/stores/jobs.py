@@ -58,6 +58,9 @@ class JobRunner(Protocol):
     def cancel(self, job_id: str) -> None:
         """Stop a job; one that has ended stays as it is."""
 
+    def tidy(self, job_id: str) -> None:
+        """Remove what a job was sent, if it has ended; its log stays."""
+
     def prepare(self) -> None:
         """Bring the cluster around this process to the size that the configuration asks for.
 

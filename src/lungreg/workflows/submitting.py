@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
-from lungreg.errors import ConfigError, RunError
+from lungreg.errors import ConfigError, LungregError, RunError
 from lungreg.stores import Backend, JobRunner
 
+_log = logging.getLogger(__name__)
 OnLine = Callable[[str], None]
 
 
@@ -70,7 +72,7 @@ def submit(
 def follow(
     config: Config, job_id: str, *, on_line: OnLine, backend: Backend | None = None
 ) -> JobReport:
-    """Tell each line of a job's log until the job ends.
+    """Tell each line of a job's log until the job ends; then what it was sent is removed.
 
     Raises:
         RunError: The user stopped waiting; the job goes on.
@@ -83,6 +85,7 @@ def follow(
         msg = "this command stopped waiting; the job goes on"
         mend = f"lungreg jobs follow {job_id}, or lungreg jobs cancel {job_id}"
         raise RunError(msg, mend=mend) from error
+    _tidy(jobs, job_id)
     return JobReport(job_id=job_id, status=jobs.status(job_id), exit_code=jobs.exit_code(job_id))
 
 
@@ -97,5 +100,15 @@ def look(config: Config, job_id: str, *, backend: Backend | None = None) -> JobR
 
 def cancel(config: Config, job_id: str, *, backend: Backend | None = None) -> JobReport:
     """Stop a job; one that has ended stays as it is."""
-    jobs_of(config, backend).cancel(job_id)
+    jobs = jobs_of(config, backend)
+    jobs.cancel(job_id)
+    _tidy(jobs, job_id)
     return look(config, job_id, backend=backend)
+
+
+def _tidy(jobs: JobRunner, job_id: str) -> None:
+    """Remove what the job was sent; a role that may not do so learns all the same what came."""
+    try:
+        jobs.tidy(job_id)
+    except LungregError as error:
+        _log.warning("what the job was sent stays on the stage: %s", error.anonymous)

@@ -252,6 +252,25 @@ def test_a_job_is_cancelled_once(jobs: SnowflakeJobs, service: JobService) -> No
     assert jobs.status(JOB) == "cancelled"
 
 
+def test_what_an_ended_job_was_sent_is_removed(jobs: SnowflakeJobs, service: JobService) -> None:
+    """A job that runs keeps its files, and so does its neighbour, whose name begins alike."""
+    first, second = (jobs.submit(["train"], config_of(jobs)) for _ in range(2))
+
+    def folders() -> set[str]:
+        settings = jobs.source.settings
+        stage = f"@{settings.database}.{settings.utils_schema}.{settings.job_stage}/jobs/"
+        with jobs.source.use() as session:
+            return {row.name.split("/")[2] for row in session.file.list(stage)}
+
+    service.statuses = ["RUNNING"]
+    jobs.tidy(first)
+    assert len(folders()) == 2
+    service.statuses = ["FAILED"]
+    jobs.tidy(first)
+    assert len(folders()) == 1
+    assert second.rpartition(".")[2].startswith(folders().pop())
+
+
 @pytest.mark.parametrize("job_id", ["JOB", "A.B.C'; DROP", "A.B.C!x", ""])
 def test_an_id_is_a_full_name(jobs: SnowflakeJobs, service: JobService, job_id: str) -> None:
     """The client writes it into statements: what is no name never reaches it."""

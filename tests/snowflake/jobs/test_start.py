@@ -126,6 +126,14 @@ def test_it_refuses_what_would_change_the_runtime(
     assert installed(runtime) == before
 
 
+def test_a_package_that_is_not_there_cannot_be_let_go(runtime: Path, tmp_path: Path) -> None:
+    """A mistyped name would be heeded by nobody."""
+    done = launch(runtime, payload(tmp_path, "leaf", upgrades=("stem", "stme")), "train")
+    assert done.returncode != 0
+    assert "job_upgrades names packages of the runtime, got stme" in done.stderr
+    assert "ARGS" not in done.stdout
+
+
 def test_a_failing_command_fails_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any other exit code raises in the launcher's process, so that the job's status is FAILED."""
     monkeypatch.setattr(start, "install", lambda _: None)  # lungreg is there: it is this one

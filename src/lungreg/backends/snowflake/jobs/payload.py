@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from lungreg.backends.snowflake.jobs.wheel import write_wheel
 from lungreg.config import Config, SnowflakeBackend
 
 ENTRYPOINT = "start.py"
+_NAME = re.compile(r"LUNGREG_(?:TRAIN|INFER)_[0-9]{8}_[0-9]{6}_[0-9A-F]{6}")
 _HERE_ONLY = ("connection", "role")
 """Of this machine: a job has the container's own token, and the role that submitted it."""
 
@@ -48,6 +50,20 @@ def write_payload(config: Config, settings: SnowflakeBackend, folder: Path, *, p
     _write(folder / "job.json", json.dumps(about))
     _write(folder / "needed.txt", "\n".join(job_requirements()) + "\n")
     _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
+
+
+def payload_stage(settings: SnowflakeBackend) -> str:
+    """Where the folders of jobs lie, one for each, named like the job."""
+    return f"@{settings.database}.{settings.utils_schema}.{settings.job_stage}/jobs"
+
+
+def payload_of(settings: SnowflakeBackend, job_id: str) -> str | None:
+    """The folder that a job of ours was sent; None for a job of somebody else.
+
+    Snowflake puts a suffix behind the name that a job was given.
+    """
+    found = _NAME.search(job_id.upper())
+    return None if found is None else f"{payload_stage(settings)}/{found[0]}/"
 
 
 def integrations_of(settings: SnowflakeBackend) -> list[str]:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lungreg.backends.snowflake.batch.inference import BatchInference
 from lungreg.backends.snowflake.faults import is_missing, is_of_snowflake, translated
 from lungreg.backends.snowflake.jobs.log import LogTail
-from lungreg.backends.snowflake.jobs.payload import ENTRYPOINT, integrations_of, write_payload
+from lungreg.backends.snowflake.jobs.payload import (
+    ENTRYPOINT,
+    integrations_of,
+    payload_of,
+    payload_stage,
+    write_payload,
+)
 from lungreg.backends.snowflake.jobs.start import EXIT_LINE
 from lungreg.backends.snowflake.jobs.submission import submit_strictly
 from lungreg.backends.snowflake.runtime import scale_notebook_cluster
@@ -88,13 +94,17 @@ class SnowflakeJobs:
         settings = self.source.settings
         _check_command(command)
         pool = _checked_pool(settings, pool, nodes)
-        with TemporaryDirectory(prefix="lungreg-") as folder:
+        # Not tried twice: a connection that is lost does not tell whether the job runs. And logged
+        # in before the wheels are fetched, which takes long.
+        with (
+            self.source.use() as session,
+            TemporaryDirectory(prefix="lungreg-") as folder,
+            _told("ML Jobs takes the job"),
+        ):
             write_payload(config, settings, Path(folder), pool=pool)
-            # Not tried twice: a connection that is lost does not tell whether the job runs.
-            with self.source.use() as session, _told("ML Jobs takes the job"):
-                options = {**_options(settings, command, nodes), "session": session}
-                job_id: str = submit_strictly(Path(folder), pool, options).id
-                return job_id
+            options = {**_options(settings, command, nodes), "session": session}
+            job_id: str = submit_strictly(Path(folder), pool, options).id
+            return job_id
 
     def infer_batch(
         self, job: RegistrationJob, cases: Sequence[Case]
@@ -152,6 +162,12 @@ class SnowflakeJobs:
         if self.status(job_id) not in _ENDED.values():
             self._ask(job_id, lambda job: job.cancel())
 
+    def tidy(self, job_id: str) -> None:
+        """Remove what an ended job was sent, wheels and configuration; its log stays."""
+        folder = payload_of(self.source.settings, job_id)
+        if folder is not None and self.status(job_id) in _ENDED.values():
+            self.source.attempt(lambda session: session.file.remove(folder))
+
     def prepare(self) -> None:
         """In a notebook, bring its cluster to `compute_pool.notebook_nodes`.
 
@@ -198,7 +214,7 @@ def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> 
     options: dict[str, Any] = {
         "entrypoint": ENTRYPOINT,
         "args": list(command),
-        "stage_name": f"@{schema}.{settings.job_stage}/jobs",
+        "stage_name": payload_stage(settings),
         # The name is that of the payload's folder too: two jobs must never share one.
         "name": f"{schema}.LUNGREG_{command[0]}_{stamp}".upper(),
         "target_instances": nodes,

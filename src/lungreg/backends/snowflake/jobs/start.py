@@ -59,11 +59,13 @@ def install(folder: Path) -> None:
     """Install lungreg's wheel and what it needs; all that is there keeps its version.
 
     Raises:
-        SystemExit: pip cannot do so, or torch or ray would change.
+        SystemExit: pip cannot do so, torch or ray would change, or a package that may be replaced
+            is not there.
     """
     settings = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     before = parse_freeze(freeze())
     print("lungreg: packages of the runtime:", *as_lines(before), flush=True)
+    refuse_unknown(before, settings["upgrades"])
     with tempfile.TemporaryDirectory() as temporary:
         constraints = Path(temporary) / "constraints.txt"
         constraints.write_text("\n".join(constraints_of(before, settings["upgrades"])))
@@ -155,6 +157,20 @@ def constraints_of(versions: Versions, upgrades: Sequence[str]) -> list[str]:
 def as_lines(versions: Versions) -> list[str]:
     """As a freeze writes them."""
     return [f"{name}=={version}" for name, version in sorted(versions.items())]
+
+
+def refuse_unknown(versions: Versions, upgrades: Sequence[str]) -> None:
+    """Let no name pass that means nothing here.
+
+    Raises:
+        SystemExit: A package that may be replaced is not there.
+    """
+    unknown = [name for name in upgrades if canonical(name) not in versions]
+    if unknown:
+        sys.exit(
+            "lungreg: backend.job_upgrades names packages of the runtime, "
+            f"got {', '.join(unknown)}, which it has not"
+        )
 
 
 def refuse_changes(before: Versions, after: Versions) -> None:
