@@ -159,7 +159,8 @@ def learn(person: Person, peer: Peer) -> None:
     person.does("ingest", "ingest")
     person.does("again", "ingest")
     person.does("train", "train")
-    JobService(peer).statuses = ["DONE"]
+    jobs = JobService(peer)
+    jobs.statuses, jobs.logs = ["DONE"], ["lungreg: exit code 0"]
     person.does("submit", "submit", "train", "--wait")
     person.does("promote", "models", "promote", MODEL, "1", "--alias", "approved")
     person.does("models", "models", "list", "--json")
@@ -168,7 +169,8 @@ def learn(person: Person, peer: Peer) -> None:
 def register(person: Person, peer: Peer) -> None:
     """All cases with both engines, one of them damaged; and one pair from files."""
     damage(person.site)
-    person.does("ray", "infer", "--engine", "ray", "--json", code=3)
+    # With real actors, which open sessions of their own.
+    person.does("ray", "infer", "--engine", "ray", "--set", "infer.workers=2", "--json", code=3)
     BatchService(peer)
     person.does("run-batch", "infer", "--engine", "run-batch", "--json", code=3)
     scans = [str(person.site.scans / f"{PLAIN}_{way}.nii.gz") for way in ("exp", "insp")]
