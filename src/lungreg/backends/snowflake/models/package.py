@@ -46,7 +46,7 @@ def packaged(files: dict[str, str]) -> CustomModel:
     """The model that Snowflake stores, over files of `write_files`."""
     from snowflake.ml.model.custom_model import ModelContext
 
-    from lungreg.backends.snowflake.packaged_model import PackagedModel
+    from lungreg.backends.snowflake.models.packaged_model import PackagedModel
 
     return PackagedModel(ModelContext(artifacts=files))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lungreg.backends.snowflake.model_names import (
+from lungreg.backends.snowflake.models.names import (
     identifier_of,
     name_of,
     version_name,

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lungreg.backends.snowflake.faults import is_missing
-from lungreg.backends.snowflake.model_names import (
+from lungreg.backends.snowflake.models.names import (
     confusable,
     identifier_of,
     name_of,
     version_name,
 )
-from lungreg.backends.snowflake.model_package import (
+from lungreg.backends.snowflake.models.package import (
     CARD_FILE,
     WEIGHTS_FILE,
     packaged,
@@ -28,7 +28,7 @@ from lungreg.backends.snowflake.model_package import (
     write_code,
     write_files,
 )
-from lungreg.backends.snowflake.model_shelf import (
+from lungreg.backends.snowflake.models.shelf import (
     MARK,
     Shelf,
     default_versions,
