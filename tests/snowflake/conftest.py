@@ -81,10 +81,15 @@ def source(settings: SnowflakeBackend) -> SessionSource:
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionSource]:
     """A new database in a real account, dropped afterwards; only for tests marked `snowflake`."""
     monkeypatch.delenv(CONNECTIONS, raising=False)
+    with snowflake.connector.connect(connection_name=os.environ[ACCOUNT]) as connection:
+        warehouse = connection.cursor().execute("SELECT CURRENT_WAREHOUSE()").fetchone()[0]
+    if warehouse is None:
+        pytest.fail("the connection to the account names a warehouse, which runs the tests")
     settings = SnowflakeBackend(
         kind="snowflake",
         connection=os.environ[ACCOUNT],
-        database=f"LUNGREG_TEST_{secrets.token_hex(4)}",
+        database=f"LUNGREG_TEST_{secrets.token_hex(4)}".upper(),
+        warehouse=warehouse,
     )
     source = SessionSource(settings)
     make_database(settings, source.run)
