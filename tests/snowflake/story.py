@@ -19,7 +19,7 @@ from lungreg.records import CaseResult
 from lungreg.simulation import simulate_cohort
 from tests.pipeline.site import Outcome, Site
 from tests.snowflake.conftest import CONNECTION
-from tests.snowflake.jobs.service import JobService
+from tests.snowflake.jobs.working import WorkingJobs
 from tests.snowflake.peer import Peer, Statement
 from tests.snowflake.peer.batch import BatchService
 from tests.snowflake.peer.experiments import Experiments
@@ -158,10 +158,11 @@ def learn(person: Person, peer: Peer) -> None:
     Experiments(peer)
     person.does("ingest", "ingest")
     person.does("again", "ingest")
-    person.does("train", "train")
-    jobs = JobService(peer)
-    jobs.statuses, jobs.logs = ["DONE"], ["lungreg: exit code 0"]
-    person.does("submit", "submit", "train", "--wait")
+    jobs = WorkingJobs(peer, person.site.folder / "containers")
+    try:
+        person.does("submit", "submit", "train", "--wait")
+    finally:
+        jobs.stop()
     person.does("promote", "models", "promote", MODEL, "1", "--alias", "approved")
     person.does("models", "models", "list", "--json")
 

@@ -109,6 +109,9 @@ def test_what_a_person_sees(story: Story) -> None:
     """The published query, the report, the versions and their aliases, credits and the bill."""
     assert story.said["ingest"].out.count(": pass") == 4
     assert "(4 unchanged), 0 rejected; 0 files uploaded" in story.said["again"].out
+    log = story.said["submit"].out.splitlines()
+    assert any(line.startswith("train 2/2") for line in log)
+    assert "lungreg: exit code 0" in log
     answered = story.said["results"].document
     expected = [row for name in ("ray", "run-batch") for row in story.runs[name].rows]
     assert len(answered) == len(expected)
