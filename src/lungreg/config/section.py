@@ -23,4 +23,5 @@ class Section(BaseModel):
         validate_default=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+        protected_namespaces=(),  # keys about models begin with model_
     )
