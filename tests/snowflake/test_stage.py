@@ -181,6 +181,45 @@ def test_checksums_of_encrypted_bytes_are_no_fault(stage: SnowflakeStage, peer: 
     assert stage.read("file") == b"content"
 
 
+@pytest.mark.parametrize("part_bytes", [100, 70])
+def test_a_changed_byte_of_a_file_sent_in_parts_is_noticed(
+    stage: SnowflakeStage, peer: Peer, monkeypatch: pytest.MonkeyPatch, part_bytes: int
+) -> None:
+    """Large files: the checksum of their parts' checksums, or the bytes, are compared."""
+    monkeypatch.setattr("lungreg.backends.snowflake.checksums._PART_SIZES", (100,))
+    peer.stages.part_bytes = part_bytes
+    content = bytes(range(250))
+    peer.mischief.spoil_files(1)
+    stage.write("file", content)
+    peer.mischief.spoil_files(1)
+    assert stage.read("file") == content
+    assert peer.mischief.happened == 2
+    peer.stages.part_bytes = 0
+    assert stage.read("file") == content
+
+
+def test_a_file_sent_in_known_parts_travels_once(
+    stage: SnowflakeStage, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the listing tells enough, nothing is downloaded to compare it."""
+    monkeypatch.setattr("lungreg.backends.snowflake.checksums._PART_SIZES", (70, 100))
+    peer.stages.part_bytes = 100
+    stage.write("file", bytes(250))
+    assert peer.said("^GET") == []
+    stage.read("file")
+    assert len(peer.said("^GET")) == 1
+
+
+def test_patterns_match_no_more_than_a_name(stage: SnowflakeStage, peer: Peer) -> None:
+    """Whether the server compares a pattern in full is not documented: it says so itself."""
+    stage.write("a.b", b"1")
+    stage.read("a.b")
+    stage.delete("a.b")
+    said = peer.said("^(GET|REMOVE)")
+    assert len(said) == 2
+    assert all("'^(.*/)?a[.]b$'" in item.text for item in said)
+
+
 def test_tokens_may_expire_in_mid_run(stage: SnowflakeStage, peer: Peer, tmp_path: Path) -> None:
     """Every method logs in again when the account asks for it."""
     stage.write("runs/file", b"x")
