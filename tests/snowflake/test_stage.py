@@ -210,16 +210,6 @@ def test_a_file_sent_in_known_parts_travels_once(
     assert len(peer.said("^GET")) == 1
 
 
-def test_patterns_match_no_more_than_a_name(stage: SnowflakeStage, peer: Peer) -> None:
-    """Whether the server compares a pattern in full is not documented: it says so itself."""
-    stage.write("a.b", b"1")
-    stage.read("a.b")
-    stage.delete("a.b")
-    said = peer.said("^(GET|REMOVE)")
-    assert len(said) == 2
-    assert all("'^(.*/)?a[.]b$'" in item.text for item in said)
-
-
 def test_tokens_may_expire_in_mid_run(stage: SnowflakeStage, peer: Peer, tmp_path: Path) -> None:
     """Every method logs in again when the account asks for it."""
     stage.write("runs/file", b"x")

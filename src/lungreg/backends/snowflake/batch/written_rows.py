@@ -12,7 +12,7 @@ from lungreg.backends.snowflake.batch.rows import OUTPUT_FILES, RESULT, read_res
 from lungreg.errors import StoreError, UnreadableFileError
 from lungreg.records import CaseResult
 
-_ROWS_AT_ONCE = 8
+_ROWS_AT_ONCE = 4
 """Of one column of bytes."""
 _BUFFER_BYTES = 1 << 16
 
@@ -22,8 +22,8 @@ class WrittenRows:
 
     Columns of bytes are read one after the other and page by page, so that few rows of one column
     are in memory at once. What the writer put into one page, which may be a column of a whole row
-    group, is there as a whole, packed and unpacked: 40 rows with images of 15 MB take 1.3 GB in
-    one page, and 0.3 GB in pages of a row each.
+    group, is there as a whole, packed and unpacked: 40 rows with images of 15 MB take 1.5 GB in
+    one page, and 0.4 GB in pages of a row each.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,9 +55,13 @@ class WrittenRows:
         """The values of a column, nothing where there is none of this name."""
         try:
             with pq.ParquetFile(self._path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-                columns = [name] if name in file.schema_arrow.names else []
-                for batch in file.iter_batches(rows, columns=columns, use_threads=False):
-                    yield batch.column(0).to_pylist() if columns else [None] * batch.num_rows
+                if name not in file.schema_arrow.names:
+                    yield [None] * file.metadata.num_rows
+                    return
+                for batch in file.iter_batches(rows, columns=[name], use_threads=False):
+                    values = batch.column(0).to_pylist()
+                    del batch  # as large as its values, which the reader has for itself
+                    yield values
         except (pa.ArrowException, OSError) as error:
             msg = "a file of rows can be read as Parquet"
             raise UnreadableFileError(msg, got=type(error).__name__) from error
