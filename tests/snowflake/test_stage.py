@@ -121,7 +121,7 @@ def test_equal_base_names_are_not_mixed_up(stage: SnowflakeStage, tmp_path: Path
 
 def test_a_name_is_no_prefix(stage: SnowflakeStage) -> None:
     """GET and REMOVE take prefixes: what begins alike, or ends alike below it, stays apart."""
-    names = ["case_1", "case_10", "case_1.nii", "case_1x/case_1", "a.b", "aXb"]
+    names = ["case_1", "case_10", "case_1.nii", "case_1x/case_1", "a.b", "aXb", "a.bc"]
     for name in names:
         stage.write(name, name.encode())
     assert [stage.read(name) for name in names] == [name.encode() for name in names]
