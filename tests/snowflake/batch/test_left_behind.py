@@ -167,6 +167,7 @@ def test_a_job_of_a_living_process_is_left_alone(
     """Two processes that resume one run: the second takes nothing and removes nothing."""
     answer_at_once(service, monkeypatch)
     monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._LEASE_S", 3)
+    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._PATIENCE_S", 3.5)
     service.statuses = ["RUNNING"] * 1000
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(run, account, "run-batch")

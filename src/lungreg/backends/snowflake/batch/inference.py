@@ -32,6 +32,9 @@ _STOP_S = 60.0
 _LEASE_S = 120
 """A process that was silent for so long no longer minds its run."""
 
+_PATIENCE_S = 5.0
+"""Not longer: what another process does meanwhile is no longer among the cases that wait."""
+
 
 @dataclass(frozen=True)
 class BatchInference:
@@ -57,11 +60,11 @@ class BatchInference:
         held = Claims(self.source).held(
             f"runs/{job.run_id}/batch",
             lease_s=_LEASE_S,
-            patience_s=_LEASE_S + self.pause_s,
+            patience_s=_PATIENCE_S,
             taken=RunError(
                 "one process at a time takes what the batch jobs of a run give",
                 got="another one waits for them",
-                mend="let it end, or stop it",
+                mend=f"let it end; if it was killed, try again after {_LEASE_S} s",
             ),
         )
         with held:
