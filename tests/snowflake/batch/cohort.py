@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from lungreg.backends.snowflake.batch.rows import (
     BatchOutput,
     output_row,
 )
+from lungreg.backends.snowflake.stage import SnowflakeStage
 from lungreg.cases import ManifestFile, ManifestRow, ScanFacts, write_manifest
 from lungreg.config import Config
 from lungreg.network import build_network, weights_to_bytes
@@ -83,8 +85,36 @@ def run(backend: Backend, engine: str) -> InferReport:
     return infer(run_config(engine), backend=backend)
 
 
+def files_of_batches(account: Backend) -> list[str]:
+    """Paths of what is left of batch jobs, however they are spelled."""
+    assert isinstance(account.stage, SnowflakeStage)
+    return [path for path in account.stage.paths("runs") if "/batch/" in path]
+
+
+def run_started(account: Backend) -> str:
+    """The one run on the stage."""
+    (run_id,) = {info.name.split("/")[1] for info in account.stage.list("runs")}
+    return run_id
+
+
+def put_rows(answers: list[dict[str, Any]], target: Path) -> None:
+    """Write rows as a worker does."""
+    schema = pa.schema([(name, _TYPES[kind]) for name, kind in OUTPUT_COLUMNS.items()])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(answers, schema=schema), target)
+
+
+def put_one_file(answers: list[dict[str, Any]], target: Path) -> None:
+    """All rows in one file."""
+    put_rows(answers, target / "part-0.parquet")
+
+
 def answer_at_once(
-    service: BatchService, monkeypatch: pytest.MonkeyPatch, *, rows: int = 3
+    service: BatchService,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    rows: int = 3,
+    put: Callable[[list[dict[str, Any]], Path], None] = put_one_file,
 ) -> None:
     """Let workers answer so many rows with successes, which they make up."""
 
@@ -92,10 +122,7 @@ def answer_at_once(
         run_id = json.loads(order["params"]["settings"])["run_id"]
         given = pq.read_table(order["input"]).to_pylist()[:rows]
         answers = [output_row(made_up(run_id, row["CASE_ID"])) for row in given]
-        schema = pa.schema([(name, _TYPES[kind]) for name, kind in OUTPUT_COLUMNS.items()])
-        target = Path(order["output"])
-        target.mkdir(parents=True)
-        pq.write_table(pa.Table.from_pylist(answers, schema=schema), target / "part-0.parquet")
+        put(answers, Path(order["output"]))
         return SimpleNamespace(poll=lambda: 0, returncode=0)
 
     monkeypatch.setattr(service, "_started", started)

@@ -16,6 +16,9 @@ from tests.snowflake.peer import Peer
 from tests.snowflake.peer.batch import BatchService
 from tests.snowflake.peer.models import Models
 
+PAUSE_S = 0.2
+"""Between two looks at a job."""
+
 
 @pytest.fixture
 def service(peer: Peer, settings: SnowflakeBackend) -> BatchService:
@@ -29,7 +32,7 @@ def account(service: BatchService, settings: SnowflakeBackend) -> Backend:
     """The stores of the account, which look at a job often; cases and a model in them."""
     backend = dataclasses.replace(
         open_snowflake(settings),
-        jobs=SnowflakeJobs(SessionSource(settings), pause_s=0.2),
+        jobs=SnowflakeJobs(SessionSource(settings), pause_s=PAUSE_S),
         label=None,
     )
     fill(backend)

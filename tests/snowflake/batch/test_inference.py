@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,19 @@ import pytest
 
 from lungreg.backends.local import open_local
 from lungreg.config import LocalBackend
-from lungreg.errors import ConfigError, RunError, StoreUnavailableError
+from lungreg.errors import ConfigError, RunError, StoreError, StoreUnavailableError
+from lungreg.records import Status
 from lungreg.stores import Backend
 from lungreg.workflows.inference import infer
-from tests.snowflake.batch.cohort import CASES, run, run_config
+from tests.snowflake.batch.cohort import (
+    CASES,
+    answer_at_once,
+    files_of_batches,
+    run,
+    run_config,
+    run_started,
+)
+from tests.snowflake.batch.conftest import PAUSE_S
 from tests.snowflake.peer import Peer
 from tests.snowflake.peer.batch import BatchService
 from tests.snowflake.peer.dialect import IS_FILES
@@ -66,9 +76,22 @@ def test_a_job_that_loses_rows_gives_failed_ones(service: BatchService, account:
 def test_every_final_status_ends_the_wait(service: BatchService, account: Backend) -> None:
     """A job that ends otherwise than as DONE is an error that says how to go on."""
     service.works = False
-    for service.final in ("FAILED", "INTERNAL_ERROR", "DELETED"):
+    for service.final in ("FAILED", "INTERNAL_ERROR", "DELETED", "CANCELLED"):
         with pytest.raises(RunError, match=f"got {service.final}, 3 cases.*--resume infer-"):
             run(account, "run-batch")
+
+
+def stop_at_sleep(monkeypatch: pytest.MonkeyPatch, *pauses: float) -> None:
+    """Press Ctrl-C once, in a sleep of so many seconds."""
+    waiting, sleep = [True], time.sleep
+
+    def stop(seconds: float) -> None:
+        if seconds in pauses and waiting:
+            waiting.clear()
+            raise KeyboardInterrupt
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", stop)
 
 
 def test_a_stopped_run_cancels_its_job(
@@ -77,14 +100,60 @@ def test_a_stopped_run_cancels_its_job(
     """Ctrl-C leaves nothing running that costs, and none of the job's files."""
     service.statuses = ["RUNNING"] * 100
 
-    def stop(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference.time.sleep", stop)
+    stop_at_sleep(monkeypatch, PAUSE_S)
     with pytest.raises(RunError, match="the run was stopped"):
         run(account, "run-batch")
     assert len(service.cancelled) == 1
-    assert [info for info in account.stage.list("runs") if "/batch/" in info.name] == []
+    assert files_of_batches(account) == []
+
+
+def test_a_run_stopped_while_the_image_is_built_leaves_no_job_coming(
+    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement goes on in the server without its client: it is cancelled too."""
+    service.builds = True
+    stop_at_sleep(monkeypatch, 0.5)  # the connector's, between two looks at a statement
+    with pytest.raises(RunError, match="the run was stopped"):
+        run(account, "run-batch")
+    assert len(peer.said(r"SYSTEM\$CANCEL_QUERY")) == 1
+    service.end_build()
+    assert service.orders == []
+    assert files_of_batches(account) == []
+
+
+def test_a_job_that_comes_in_spite_of_all_keeps_its_input(
+    service: BatchService, account: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the statement cannot be stopped in time, the next process takes what the job gives."""
+    answer_at_once(service, monkeypatch)
+    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._STOP_S", 0.5)
+    service.builds, service.heeds_cancel = True, False
+    stop_at_sleep(monkeypatch, 0.5)
+    with pytest.raises(RunError, match="the run was stopped"):
+        run(account, "run-batch")
+    assert files_of_batches(account)
+    service.end_build()
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert {row.status for row in done.results} == {Status.SUCCESS}
+    assert len(service.orders) == 1
+    assert files_of_batches(account) == []
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "already exists, but current role has no privileges on it. If this is unexpected ...",
+        "cannot be made: the schema's STAGE_X already exists.",
+    ],
+)
+def test_a_name_that_is_refused_is_no_started_job(
+    service: BatchService, account: Backend, refusal: str
+) -> None:
+    """Somebody else's object of the name, or another one that is there, is not our job."""
+    service.refusal = refusal
+    with pytest.raises(StoreError):
+        run(account, "run-batch")
+    assert files_of_batches(account) == []
 
 
 def test_a_lost_answer_starts_no_second_job(
@@ -105,7 +174,7 @@ def test_a_missing_privilege_leaves_nothing_behind(
     with pytest.raises(StoreUnavailableError, match="lets this user and role"):
         run(account, "run-batch")
     assert service.orders == []
-    assert [info for info in account.stage.list("runs") if "/batch/" in info.name] == []
+    assert files_of_batches(account) == []
 
 
 def test_batch_jobs_are_of_some_backends_only(tmp_path: Path) -> None:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lungreg.backends.snowflake.batch.attempts import left_behind, new_attempt
+from lungreg.backends.snowflake.claims import claim_table
 from lungreg.backends.snowflake.result_sql import result_table
 from lungreg.backends.snowflake.session import SessionSource
 from lungreg.config import SnowflakeBackend
-from lungreg.errors import StoreUnavailableError
+from lungreg.errors import RunError, StoreUnavailableError
 from lungreg.records import Status
 from lungreg.stores import Backend
 from lungreg.workflows.inference import infer
 from tests.pipeline.site import Site, destroy_started, wait_until
-from tests.snowflake.batch.cohort import CASES, answer_at_once, run, run_config
+from tests.snowflake.batch.cohort import (
+    CASES,
+    answer_at_once,
+    files_of_batches,
+    run,
+    run_config,
+    run_started,
+)
 from tests.snowflake.peer import Peer
 from tests.snowflake.peer.batch import BatchService
 
@@ -25,14 +35,9 @@ MERGE = r"^\s*MERGE"
 UNLOAD = r"^\s*COPY\s+INTO"
 
 
-def files_of_batches(account: Backend) -> list[str]:
-    return [info.name for info in account.stage.list("runs") if "/batch/" in info.name]
-
-
-def run_started(account: Backend) -> str:
-    """The one run on the stage."""
-    (run_id,) = {info.name.split("/")[1] for info in account.stage.list("runs")}
-    return run_id
+def run_out(settings: SnowflakeBackend) -> None:
+    """Let the time go by after which a silent process counts no longer."""
+    SessionSource(settings).run(f"UPDATE {claim_table(settings)} SET EXPIRES_AT = 0")
 
 
 @pytest.mark.slow
@@ -59,6 +64,7 @@ def test_a_killed_client_leaves_its_job_to_the_next(
         destroy_started()
     assert files_of_batches(account)
     service.statuses = ["RUNNING"]
+    run_out(settings)
     done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
     assert [(row.case_id, row.status) for row in done.results] == [
         (case, Status.SUCCESS) for case in sorted(CASES)
@@ -152,6 +158,28 @@ def test_a_left_job_that_did_only_a_part(
     assert [row.case_id for row in done.results] == sorted(CASES)
     assert {row.status for row in done.results} == {Status.SUCCESS}
     assert len(service.orders) == 2
+    assert files_of_batches(account) == []
+
+
+def test_a_job_of_a_living_process_is_left_alone(
+    service: BatchService, account: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that resume one run: the second takes nothing and removes nothing."""
+    answer_at_once(service, monkeypatch)
+    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._LEASE_S", 3)
+    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._PATIENCE_S", 3.5)
+    service.statuses = ["RUNNING"] * 1000
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(run, account, "run-batch")
+        try:
+            while not service.orders:
+                time.sleep(0.05)
+            with pytest.raises(RunError, match="another one waits"):
+                infer(run_config("run-batch"), resume=run_started(account), backend=account)
+        finally:
+            service.statuses = []
+        assert {row.status for row in first.result().results} == {Status.SUCCESS}
+    assert (len(service.orders), service.cancelled) == (1, [])
     assert files_of_batches(account) == []
 
 

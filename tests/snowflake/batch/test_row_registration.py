@@ -17,9 +17,10 @@ from lungreg.backends.snowflake.batch.rows import (
     INPUT_FILES,
     NO_FILE,
     OUTPUT_COLUMNS,
+    OUTPUT_FILES,
     BatchOutput,
     output_row,
-    read_output,
+    read_result,
 )
 from lungreg.errors import ModelError, StoreError
 from lungreg.memory import MemoryStage
@@ -138,13 +139,15 @@ def test_a_row_comes_back_as_it_was() -> None:
     odd = dataclasses.replace(done.result, ncc=float("nan"), sdlogj=None)
     told = output_row(dataclasses.replace(done, result=odd))
     assert [*told] == [*OUTPUT_COLUMNS]
-    back = read_output(told)
-    assert repr(back.result) == repr(odd)
-    assert back.files == done.files
+    assert repr(read_result(told["RESULT"])) == repr(odd)
+    assert {column: told[column] for column in OUTPUT_FILES} == {
+        column: done.files.get(name) for column, name in OUTPUT_FILES.items()
+    }
     assert told["DICE_SCORE"] == done.result.dice_score
 
 
-def test_other_rows_are_refused() -> None:
+@pytest.mark.parametrize("answer", [None, "", "{}", "[]", "{", 1.5])
+def test_other_rows_are_refused(answer: object) -> None:
     """What no model of ours answered is an error, not a result."""
     with pytest.raises(StoreError, match="rows of results"):
-        read_output({"CASE_ID": "a", "RESULT": "{}"})
+        read_result(answer)

@@ -35,6 +35,7 @@ Answer = tuple[Sequence[str], Sequence[Sequence[object]]]
 Canned = Callable[[str, Sequence[Any], Any], Answer]
 _QUERY = "/queries/v1/query-request"
 _LOGIN = "/session/v1/login-request"
+_STATUS = "/monitoring/queries/"
 _RENEW = "/session/token-request"
 _KEPT_ANSWERS = 200
 
@@ -80,7 +81,7 @@ class Peer:
         self.statements.clear()
         self.logins.clear()
         self.forget_faults()
-        self.stages.is_encrypted_by_client = False
+        self.stages.is_encrypted_by_client, self.stages.part_bytes = False, 0
 
     def forget_faults(self) -> None:
         """Let nothing go wrong from now on."""
@@ -107,6 +108,9 @@ class Peer:
             await self._query(scope, receive, send)
         elif path == _LOGIN:
             await self._login(scope, receive, send)
+        elif path.startswith(_STATUS) and self.mischief.holds_queries:
+            held = {"data": {"queries": [{"status": "RUNNING"}]}, "success": True}
+            await JSONResponse(held)(scope, receive, send)
         else:
             if path == "/session" and b"delete=true" in scope["query_string"]:
                 self._locks.end(_token_of(scope), rollback=True)

@@ -39,6 +39,12 @@ class BatchService:
     final: str = "DONE"
     works: bool = True
     """Whether workers do anything."""
+    builds: bool = False
+    """Whether an image is built before a job is there, until `end_build`."""
+    heeds_cancel: bool = True
+    """Whether a statement that is cancelled ends, and its job never comes."""
+    refusal: str = ""
+    """What is said of the name of a job, which is not started."""
     loses_answer: bool = False
     """Whether the session runs out while the first job is being taken."""
     orders: list[dict[str, Any]] = field(default_factory=list)
@@ -46,10 +52,19 @@ class BatchService:
 
     def __post_init__(self) -> None:
         self._workers: list[subprocess.Popen[str]] = []
+        self._coming: list[dict[str, Any]] = []
         self.peer.on(r"^\s*EXECUTE INFERENCE JOB SERVICE", self._execute)
         self.peer.on(r"^DESCRIBE SERVICE", self._describe)
         self.peer.on(r"snowflake\.spcs\.get_job_history", self._history)
         self.peer.on(r"!spcs_cancel_job", self._cancel)
+        self.peer.on(r"SYSTEM\$CANCEL_QUERY", self._cancel_query)
+
+    def end_build(self) -> None:
+        """The image is there: statements that waited for it end, and their jobs start."""
+        coming, self._coming = self._coming, []
+        self.builds = self.peer.mischief.holds_queries = False
+        for order in coming:
+            self._take(order)
 
     def _execute(self, sql: str, _binds: object, connection: Any) -> Answer:
         match = _ORDER.search(sql)
@@ -61,27 +76,41 @@ class BatchService:
         job = match["name"]
         if any(order["job"] == job for order in self.orders):
             raise SqlError(2002, "42710", f"Object '{job}' already exists.")
-        self.orders.append(
-            {
-                "job": job,
-                "pool": match["pool"],
-                "replicas": int(match["replicas"]),
-                "spec": spec,
-                "model": str(self.peer.stages.model_folder(match["model"], match["version"])),
-                "input": str(source.folder / source.path.strip("/")),
-                "stages": str(self.peer.stages.root),
-                "columns": spec["input"]["column_handling"],
-                "params": spec["input"]["params"],
-                "rows_at_once": spec["inference"]["max_batch_rows"],
-                "output": str(target.folder / target.path.strip("/") / job.rpartition(".")[2]),
-            }
-        )
-        if self.works:
-            self._workers.append(self._started(self.orders[-1]))
+        if self.refusal:
+            raise SqlError(3041, "42710", f"SQL compilation error:\nObject '{job}' {self.refusal}")
+        order = {
+            "job": job,
+            "pool": match["pool"],
+            "replicas": int(match["replicas"]),
+            "spec": spec,
+            "model": str(self.peer.stages.model_folder(match["model"], match["version"])),
+            "input": str(source.folder / source.path.strip("/")),
+            "stages": str(self.peer.stages.root),
+            "columns": spec["input"]["column_handling"],
+            "params": spec["input"]["params"],
+            "rows_at_once": spec["inference"]["max_batch_rows"],
+            "output": str(target.folder / target.path.strip("/") / job.rpartition(".")[2]),
+        }
+        if self.builds:
+            self.peer.mischief.holds_queries = True
+            self._coming.append(order)
+        else:
+            self._take(order)
         if self.loses_answer:
             self.loses_answer = False
             raise SqlError(390112, "08001", "Session no longer exists.")
         return ["status"], [[f"Batch inference job {job} submitted successfully."]]
+
+    def _take(self, order: dict[str, Any]) -> None:
+        self.orders.append(order)
+        if self.works:
+            self._workers.append(self._started(order))
+
+    def _cancel_query(self, *_: object) -> Answer:
+        if self.heeds_cancel:
+            self._coming.clear()
+            self.peer.mischief.holds_queries = False
+        return ["status"], [["query terminated."]]
 
     def _describe(self, _sql: str, binds: Sequence[Any], _connection: object) -> Answer:
         names = ["name", "status", "spec", "target_instances"]
@@ -108,6 +137,8 @@ class BatchService:
         return subprocess.Popen(command, text=True, env=environment, cwd=file.parent)
 
     def _cancel(self, sql: str, _binds: object, _connection: object) -> Answer:
+        if not any(order["job"] in sql for order in self.orders):
+            raise LookupError(sql)
         self.cancelled.append(sql)
         self.statuses, self.final = [], "CANCELLED"
         for worker in self._workers:

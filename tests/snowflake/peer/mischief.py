@@ -32,6 +32,8 @@ class Mischief:
     """Tokens that are no longer honoured."""
     renewable: bool = False
     """Whether a client with an expired token may get another without a new login."""
+    holds_queries: bool = False
+    """Whether statements that were sent without waiting still run."""
     happened: int = 0
     """How often a connection was dropped."""
 

@@ -46,6 +46,9 @@ class Stages:
         self.url = url
         self.is_encrypted_by_client = False
         """Whether LIST tells checksums of encrypted bytes, as for stages without SSE."""
+        self.part_bytes = 0
+        """Size of the parts in which larger files arrive, so that LIST tells the checksum of their
+        checksums; 0 where all arrive whole."""
         self._digests: dict[tuple[Path, int, int], str] = {}
         self._known: set[tuple[str, str, str]] = set()
 
@@ -123,7 +126,8 @@ class Stages:
             name = file.relative_to(place.folder).as_posix()
             if not file.is_file() or not name.startswith(place.path.lstrip("/")):
                 continue
-            if pattern is None or re.fullmatch(pattern, f"{place.label}/{name}"):
+            # Nothing says that a pattern is compared in full: here it need not be.
+            if pattern is None or re.search(pattern, f"{place.label}/{name}"):
                 yield file, name
 
     def _upload(self, sql: str, words: list[str], place: Place) -> dict[str, Any]:
@@ -173,7 +177,16 @@ class Stages:
             self._digests[key] = hashlib.md5(file.read_bytes()).hexdigest()
         modified = formatdate(status.st_mtime, usegmt=True)
         digest = self._digests[key][::-1] if self.is_encrypted_by_client else self._digests[key]
+        if 0 < self.part_bytes < status.st_size:
+            digest = _digest_of_parts(file.read_bytes(), self.part_bytes)
         return [name, status.st_size, digest, modified]
+
+
+def _digest_of_parts(data: bytes, size: int) -> str:
+    """As S3 makes it."""
+    parts = [data[first : first + size] for first in range(0, len(data), size)]
+    digests = b"".join(hashlib.md5(part).digest() for part in parts)
+    return f"{hashlib.md5(digests).hexdigest()}-{len(parts)}"
 
 
 def _stages_of(connection: Any, database: str, schema: str) -> set[tuple[str, str, str]]:

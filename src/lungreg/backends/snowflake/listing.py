@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
-
-_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -21,13 +18,8 @@ class Entry:
     size: int
     """Bytes."""
     md5: str
-    """Of its bytes where the stage encrypts on the server's side; parts of large files have
-    another form."""
-
-    def holds(self, size: int, md5: str) -> bool:
-        """Whether these are the file's bytes, as far as the listing can tell."""
-        is_told = _MD5.fullmatch(self.md5) is not None
-        return self.size == size and (self.md5 == md5 or not is_told)
+    """Of its bytes; or of the checksums of its parts, and their number, where S3 got it in parts;
+    or of what lies there encrypted, where the client encrypts."""
 
 
 def entries(session: Session, stage: str, prefix: str) -> list[Entry]:
@@ -38,9 +30,15 @@ def entries(session: Session, stage: str, prefix: str) -> list[Entry]:
         stage: Full name.
         prefix: Spelled; "" for the whole stage.
     """
-    found = session.file.list(f"'@{stage}/{prefix}'")
+    found = session.file.list(reference(stage, prefix))
     listed = [_entry(item.name, item.size, item.md5) for item in found]
     return [entry for entry in listed if entry.path.startswith(prefix)]
+
+
+def reference(stage: str, path: str) -> str:
+    """A place in LIST, GET and REMOVE, whatever signs are in the path."""
+    escaped = path.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'@{stage}/{escaped}'"
 
 
 def entry_of(session: Session, stage: str, path: str) -> Entry | None:

@@ -113,6 +113,25 @@ class SnowflakeStage:
         ]
         return sorted(files, key=lambda info: info.name)
 
+    def paths(self, folder: str) -> Sequence[str]:
+        """Paths of all files under a folder as they stand there, however others spelled them."""
+        stage, path = self._place(folder)
+        return [entry.path for entry in self._entries(folder, stage, f"{path}/")]
+
+    def download_path(self, folder: str, path: str, private: Path) -> Path:
+        """Copy a file of `paths` into a local folder that nobody else writes to; where it is."""
+        stage, _ = self._place(folder)
+        file = self._do(folder, lambda session: transfers.get(session, stage, path, private))
+        if file is None:
+            raise _missing(folder)
+        return file
+
+    def clear(self, folder: str) -> int:
+        """Remove all files under a folder, however they are spelled; the number of those left."""
+        stage, path = self._place(folder)
+        self._do(folder, lambda session: transfers.remove_all(session, stage, f"{path}/"))
+        return len(self.paths(folder))
+
     def uri(self, name: str) -> str:
         """The file's place as SQL names it: @DATABASE.SCHEMA.STAGE/path."""
         return "@{}/{}".format(*self._place(name))
@@ -137,11 +156,7 @@ class SnowflakeStage:
         return self._do(where or stage, lambda session: entries(session, stage, prefix))
 
     def _fetched(self, name: str, folder: Path) -> Path:
-        stage, path = self._place(name)
-        file = self._do(name, lambda session: transfers.get(session, stage, path, folder))
-        if file is None:
-            raise _missing(name)
-        return file
+        return self.download_path(name, self._place(name)[1], folder)
 
     def _put(self, name: str, source: Callable[[], IO[bytes]]) -> None:
         stage, path = self._place(name)

@@ -6,14 +6,14 @@ folder, where two readers get each other's bytes.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from lungreg.backends.snowflake.checksums import Digest, Open, digest_of, is_listed
 from lungreg.backends.snowflake.faults import number_of
-from lungreg.backends.snowflake.listing import Entry, entries, entry_of
+from lungreg.backends.snowflake.listing import Entry, entries, entry_of, reference
 from lungreg.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ROUNDS = 8
 _FILE_NOT_THERE = 253006
-Open = Callable[[], IO[bytes]]
+_SPECIAL = re.compile(r"([.+*?(){}|$])|([\^\[\]\\'])")
 
 
 def put(session: Session, stage: str, path: str, source: Open, parallel: int) -> None:
@@ -30,8 +30,7 @@ def put(session: Session, stage: str, path: str, source: Open, parallel: int) ->
     Raises:
         StoreUnavailableError: What lies there afterwards is something else, again and again.
     """
-    with source() as stream:
-        size, md5 = _digest(stream)
+    sent = digest_of(source)
     for _ in range(_ROUNDS):
         with source() as stream:
             session.file.put_stream(
@@ -43,10 +42,14 @@ def put(session: Session, stage: str, path: str, source: Open, parallel: int) ->
                 overwrite=True,
             )
         found = entry_of(session, stage, path)
-        if found is not None and found.holds(size, md5):
+        if found is not None and is_listed(found, sent, source):
             return
-        # The checksum of a listing is another one where the stage encrypts in the client.
-        if found is not None and found.size == size and _lies_there(session, stage, path, md5):
+        # A listing tells nothing of parts of unknown sizes, or of what the client encrypted.
+        if (
+            found is not None
+            and found.size == sent.size
+            and _lies_there(session, stage, path, sent)
+        ):
             return
     raise _altered()
 
@@ -54,22 +57,29 @@ def put(session: Session, stage: str, path: str, source: Open, parallel: int) ->
 def get(session: Session, stage: str, path: str, folder: Path) -> Path | None:
     """Download a path into a private folder; None where there is no such file.
 
+    Where the listing's checksum is not that of the bytes, two downloads that agree count.
+
     Raises:
         StoreUnavailableError: What arrives differs from what is listed, again and again.
     """
-    before = (-1, "")
+    before = None
     listed, pattern = _look(session, stage, path)
     for _ in range(_ROUNDS):
         if listed is None:
             return None
         file = _download(session, stage, path, pattern, folder)
-        now = before if file is None else _digest_of(file)
-        if file is not None and listed.holds(*now):
+        if file is None:
+            before = None
+            listed, pattern = _look(session, stage, path)
+            continue
+        opened = _reader(file)
+        now = digest_of(opened)
+        if is_listed(listed, now, opened):
             return file
         after, pattern = _look(session, stage, path)
         # Either it was replaced meanwhile, or the listing's checksum is not that of the bytes.
         is_told_otherwise = now == before and after == listed
-        if file is not None and after is not None and (after.holds(*now) or is_told_otherwise):
+        if after is not None and (is_told_otherwise or is_listed(after, now, opened)):
             return file
         before, listed = now, after
     raise _altered()
@@ -79,7 +89,12 @@ def remove(session: Session, stage: str, path: str) -> None:
     """Remove exactly this path, if it is there."""
     listed, pattern = _look(session, stage, path)
     if listed is not None:
-        session.file.remove(f"'@{stage}/{path}'", pattern=pattern)
+        session.file.remove(reference(stage, path), pattern=pattern)
+
+
+def remove_all(session: Session, stage: str, prefix: str) -> None:
+    """Remove every path that begins with a prefix."""
+    session.file.remove(reference(stage, prefix))
 
 
 def _look(session: Session, stage: str, path: str) -> tuple[Entry | None, str]:
@@ -92,7 +107,7 @@ def _download(session: Session, stage: str, path: str, pattern: str, folder: Pat
     file = folder / path.rpartition("/")[2]
     file.unlink(missing_ok=True)
     try:
-        session.file.get(f"'@{stage}/{path}'", str(folder), parallel=1, pattern=pattern)
+        session.file.get(reference(stage, path), str(folder), parallel=1, pattern=pattern)
     except Exception as error:
         if number_of(error) == _FILE_NOT_THERE:
             return None
@@ -108,34 +123,24 @@ def _pattern(path: str, found: list[Entry]) -> str:
     """
     last = path.rpartition("/")[2]
     if all(entry.path == path or not entry.path.endswith(f"/{last}") for entry in found):
-        return f"(.*/)?{_literal(last)}"
-    return f"([^/]+/)?{_literal(path)}"
+        return f"^(.*/)?{_literal(last)}$"
+    return f"^([^/]+/)?{_literal(path)}$"
 
 
 def _literal(text: str) -> str:
-    """Of what spelled names hold, only the dot means something in a pattern."""
-    return text.replace(".", "[.]")
+    """In a pattern: a class of one sign where it means more, any sign where that is no class."""
+    return _SPECIAL.sub(lambda found: f"[{found[1]}]" if found[1] else ".", text)
 
 
-def _lies_there(session: Session, stage: str, path: str, md5: str) -> bool:
+def _lies_there(session: Session, stage: str, path: str, sent: Digest) -> bool:
     with TemporaryDirectory() as folder:
         _, pattern = _look(session, stage, path)
         file = _download(session, stage, path, pattern, Path(folder))
-        return file is not None and _digest_of(file)[1] == md5
+        return file is not None and digest_of(_reader(file)) == sent
 
 
-def _digest_of(file: Path) -> tuple[int, str]:
-    with file.open("rb") as stream:
-        return _digest(stream)
-
-
-def _digest(stream: IO[bytes]) -> tuple[int, str]:
-    """Size in bytes and MD5, which is what stages tell of a file."""
-    digest, size = hashlib.md5(usedforsecurity=False), 0
-    while chunk := stream.read(1 << 20):
-        digest.update(chunk)
-        size += len(chunk)
-    return size, digest.hexdigest()
+def _reader(file: Path) -> Open:
+    return lambda: file.open("rb")
 
 
 def _altered() -> StoreUnavailableError:

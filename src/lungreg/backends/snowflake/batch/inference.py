@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from lungreg.backends.snowflake.batch.attempts import Attempt, left_behind, new_attempt
-from lungreg.backends.snowflake.batch.rows import BatchOutput, read_output
+from lungreg.backends.snowflake.batch.order import Order
+from lungreg.backends.snowflake.batch.read_back import ReadBack
 from lungreg.backends.snowflake.batch.start import start_job
+from lungreg.backends.snowflake.claims import Claims
 from lungreg.backends.snowflake.faults import is_lost, is_missing
 from lungreg.backends.snowflake.session import SessionSource
 from lungreg.backends.snowflake.stage import SnowflakeStage
@@ -28,12 +25,15 @@ if TYPE_CHECKING:
     from lungreg.records import Case, CaseResult
 
 _log = logging.getLogger(__name__)
-_ROWS_AT_ONCE = 4
-"""Read back at once: each holds the images of a case."""
-_WRITERS = 8
-"""Files that are written to the stage at once."""
 _GONE = "DELETED"
 """Snowflake's status of a job that is no longer there, or never was."""
+_STOP_S = 60.0
+"""A job that was cancelled has so long to end."""
+_LEASE_S = 120
+"""A process that was silent for so long no longer minds its run."""
+
+_PATIENCE_S = 5.0
+"""Not longer: what another process does meanwhile is no longer among the cases that wait."""
 
 
 @dataclass(frozen=True)
@@ -48,26 +48,41 @@ class BatchInference:
         """Register cases in one job; their files are on the stage before their rows are given.
 
         What an earlier process of the run left behind is waited for and taken first. A case that
-        cannot be registered, or that the job lost, gives a failed result. A job that is stopped is
-        cancelled, and what was made for it removed; where the account is away, or its rows cannot
-        be kept, all stays for the next process.
+        cannot be registered, or whose row is lost or spoiled, gives a failed result. A job that is
+        stopped is cancelled, and what was made for it removed; where the account is away, its rows
+        cannot be kept, or the job goes on in spite of all, everything stays for the next process.
 
         Raises:
-            RunError: The job did not end well; the rows that it left were given before.
+            RunError: The job did not end well; the rows that it left were given before. Or another
+                process has jobs of the run.
             StoreUnavailableError: The account does not answer, or forbids it.
         """
-        waiting = {case.case_id: case for case in cases}
+        held = Claims(self.source).held(
+            f"runs/{job.run_id}/batch",
+            lease_s=_LEASE_S,
+            patience_s=_PATIENCE_S,
+            taken=RunError(
+                "one process at a time takes what the batch jobs of a run give",
+                got="another one waits for them",
+                mend=f"let it end; if it was killed, try again after {_LEASE_S} s",
+            ),
+        )
+        with held:
+            yield from self._run(job, {case.case_id: case for case in cases})
+
+    def _run(self, job: RegistrationJob, waiting: dict[str, Case]) -> Iterator[list[CaseResult]]:
         for left in left_behind(self.source.settings, self._stage, job.run_id):
             _log.info("batch job %s was left behind: taking what it gives", left.job_name)
             self._wait(left)
-            yield from self._taken(job, waiting, left)
+            yield from self._taken(left, waiting)
         if not waiting:
             return
         attempt = new_attempt(self.source.settings, job.run_id)
-        with self._minded(attempt):
-            start_job(self.source, job, [*waiting.values()], attempt)
+        order = Order(self.source)
+        with self._minded(attempt, order):
+            start_job(order, job, [*waiting.values()], attempt)
         status = self._wait(attempt)
-        yield from self._taken(job, waiting, attempt)
+        yield from self._taken(attempt, waiting)
         if status != "DONE":
             msg = "a batch job ends as DONE"
             mend = (
@@ -77,16 +92,20 @@ class BatchInference:
         if waiting:
             yield [_lost(job, case) for case in waiting.values()]
 
+    def _taken(self, attempt: Attempt, waiting: dict[str, Case]) -> Iterator[list[CaseResult]]:
+        """The rows of a job that has ended, of which nothing stays."""
+        left = ReadBack(self._stage, attempt)
+        yield from left.rows(waiting)
+        left.tidy()
+
     @property
     def _stage(self) -> SnowflakeStage:
         return SnowflakeStage(self.source)
 
     def _wait(self, attempt: Attempt) -> str:
         """The status with which the job ends, any of the final ones."""
-        from snowflake.ml.jobs.job import TERMINAL_JOB_STATUSES
-
-        with self._minded(attempt):
-            while (status := self._status(attempt)) not in TERMINAL_JOB_STATUSES:
+        with self._minded(attempt, Order(self.source)):
+            while not _is_final(status := self._status(attempt)):
                 time.sleep(self.pause_s)
         return status
 
@@ -103,21 +122,33 @@ class BatchInference:
             return _GONE
 
     @contextmanager
-    def _minded(self, attempt: Attempt) -> Iterator[None]:
+    def _minded(self, attempt: Attempt, order: Order) -> Iterator[None]:
         """Whatever stops the block stops the job; unless the account is away and cannot be told."""
         try:
             yield
         except (KeyboardInterrupt, LungregError) as error:
-            if isinstance(error, LungregError) and is_lost(error):
+            is_away = isinstance(error, LungregError) and is_lost(error)
+            if not is_away and self._is_stopped(attempt, order):
+                ReadBack(self._stage, attempt).tidy()
+            else:
                 text = "batch job %s is left to itself: --resume %s takes what it gives"
                 _log.warning(text, attempt.job_name, attempt.run_id)
-            else:
-                self._cancel(attempt)
-                self._tidy(attempt)
             raise
 
+    def _is_stopped(self, attempt: Attempt, order: Order) -> bool:
+        """Cancel the job, and what would still make it; whether it has ended in time."""
+        give_up = time.monotonic() + _STOP_S
+        order.withdraw()
+        with suppress(LungregError):
+            while time.monotonic() < give_up:
+                is_over = order.is_over()  # once it is, no job comes any more
+                self._cancel(attempt)
+                if _is_final(self._status(attempt)) and is_over:
+                    return True
+                time.sleep(min(1.0, self.pause_s))
+        return False
+
     def _cancel(self, attempt: Attempt) -> None:
-        """Stop the job, if there is one: nobody would take what it gives."""
         from snowflake.ml.jobs.job import MLJob
 
         with suppress(LungregError, RuntimeError):
@@ -125,46 +156,11 @@ class BatchInference:
                 lambda session: MLJob[Any](attempt.job_id, session=session).cancel()
             )
 
-    def _taken(
-        self, job: RegistrationJob, waiting: dict[str, Case], attempt: Attempt
-    ) -> Iterator[list[CaseResult]]:
-        """The rows of a job that has ended; their cases wait no longer, and nothing stays of it."""
-        for outputs in self._outputs(attempt):
-            known = [out for out in outputs if waiting.pop(out.result.case_id, None) is not None]
-            self._write_files(job, known)
-            yield [output.result for output in known]
-        self._tidy(attempt)
 
-    def _outputs(self, attempt: Attempt) -> Iterator[list[BatchOutput]]:
-        """The rows in the Parquet files of one job, a few at once."""
-        listed = self._stage.list(attempt.output)
-        for name in [info.name for info in listed if info.name.endswith(".parquet")]:
-            with tempfile.TemporaryDirectory() as private:
-                local = Path(private) / "rows.parquet"
-                self._stage.download(name, local)
-                with pq.ParquetFile(local) as file:
-                    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
-                        yield [read_output(row) for row in batch.to_pylist()]
+def _is_final(status: str) -> bool:
+    from snowflake.ml.jobs.job import TERMINAL_JOB_STATUSES
 
-    def _write_files(self, job: RegistrationJob, outputs: Sequence[BatchOutput]) -> None:
-        from lungreg.outputs import case_folder
-
-        files = {
-            f"{case_folder(job.run_id, output.result.case_id)}/{name}": data
-            for output in outputs
-            for name, data in output.files.items()
-        }
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            list(pool.map(self._stage.write, files.keys(), files.values()))
-
-    def _tidy(self, attempt: Attempt) -> None:
-        """Remove what the job was given and what it left: the rows hold case ids and images."""
-        try:
-            for info in self._stage.list(attempt.folder):
-                self._stage.delete(info.name)
-            self._stage.delete(attempt.mark)
-        except LungregError as error:
-            _log.warning("files of batch job %s stay behind: %s", attempt.token, error.anonymous)
+    return status in TERMINAL_JOB_STATUSES
 
 
 def _lost(job: RegistrationJob, case: Case) -> CaseResult:

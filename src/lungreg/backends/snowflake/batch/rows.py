@@ -135,31 +135,28 @@ def output_row(output: BatchOutput) -> dict[str, Any]:
     }
 
 
-def read_output(row: Mapping[str, Any]) -> BatchOutput:
-    """A row of the model's answer, as it comes back from the job.
+def read_result(text: object) -> CaseResult:
+    """The result in a row of the model's answer, as it comes back from the job.
+
+    Args:
+        text: Of the column `RESULT`.
 
     Raises:
-        StoreError: Not a row that `output_row` made.
+        StoreError: Not what `output_row` made.
     """
     try:
-        stored = json.loads(row[RESULT])
+        stored = json.loads(text)  # type: ignore[arg-type]  # what is no text raises TypeError
         times = {name: datetime.fromisoformat(stored[name]) for name in _TIMES}
         kinds = {
             "split": Split(stored["split"]),
             "status": Status(stored["status"]),
             "verdict": Verdict(stored["verdict"]),
         }
-        result = CaseResult(**{**stored, **times, **kinds})
+        return CaseResult(**{**stored, **times, **kinds})
     except (KeyError, TypeError, ValueError) as error:
         msg = "a batch job answers with rows of results"
         mend = "log the model again with this version of lungreg"
         raise StoreError(msg, got=type(error).__name__, mend=mend) from error
-    files = {
-        name: bytes(row[column])
-        for column, name in OUTPUT_FILES.items()
-        if row.get(column) is not None
-    }
-    return BatchOutput(result=result, files=files)
 
 
 def _text(value: object) -> str:

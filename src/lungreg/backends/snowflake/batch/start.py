@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lungreg.backends.snowflake.batch.attempts import Attempt
 from lungreg.backends.snowflake.batch.input import as_table, input_rows
+from lungreg.backends.snowflake.batch.order import Order
 from lungreg.backends.snowflake.batch.rows import INPUT_FILES, NO_FILE, settings_text
 from lungreg.backends.snowflake.faults import is_of_snowflake
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
-from lungreg.backends.snowflake.session import SessionSource
 from lungreg.backends.snowflake.stage import SnowflakeStage
 from lungreg.errors import RunError
 
@@ -23,15 +24,20 @@ if TYPE_CHECKING:
     from lungreg.records import Case
 
 
-def start_job(
-    source: SessionSource, job: RegistrationJob, cases: Sequence[Case], attempt: Attempt
-) -> None:
+def start_job(order: Order, job: RegistrationJob, cases: Sequence[Case], attempt: Attempt) -> None:
     """Start a batch job over cases; harmless to do twice, since it has its name already.
+
+    Args:
+        order: What can withdraw the job while it is being made.
+        job: What to do with each case.
+        cases: What to register.
+        attempt: The job's name and places.
 
     Raises:
         RunError: Snowflake's client refuses it.
         StoreUnavailableError: The account does not answer, or forbids it.
     """
+    source = order.source
     stage = SnowflakeStage(source)
     stage.write(attempt.mark, NO_FILE)
     rows = input_rows(stage, cases, attempt.mark)
@@ -39,7 +45,7 @@ def start_job(
 
     def start(session: Session) -> None:
         version = SnowflakeModelRegistry(source).snowflake_version(session, job.card)
-        with as_table(session, f"{attempt.job_id}_INPUT", rows) as table:
+        with as_table(session, f"{attempt.job_id}_INPUT", rows) as table, order.noted(session):
             _start(version, table, attempt.job_id, specs)
 
     source.attempt(start)
@@ -58,8 +64,18 @@ def _start(
         msg = "Snowflake's client takes the batch job"
         raise RunError(msg, got=type(error).__name__, where=str(error)) from error
     except Exception as error:
-        if "already exist" not in str(error):
+        if not _tells_of_job(error, name):
             raise
+
+
+def _tells_of_job(error: Exception, name: str) -> bool:
+    """Whether the job is there already; not that somebody else's object has its name.
+
+    "Object 'X' already exists." is an earlier try; with "..., but current role has no privileges
+    on it" Snowflake refuses.
+    """
+    text, own = " ".join(str(error).split()), re.escape(name.rpartition(".")[2])
+    return re.search(rf"{own}\W+already exists?\b(?!, but)", text, re.IGNORECASE) is not None
 
 
 def _specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""The statement that asks for a job: the server goes on with it when its client is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lungreg.backends.snowflake.faults import is_lost
+from lungreg.backends.snowflake.session import SessionSource
+from lungreg.errors import LungregError
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+_WORDS = "EXECUTE INFERENCE JOB"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The statements that asked for a job, as far as nobody has seen them end.
+
+    Snowflake builds the model's image before such a statement ends, which takes many minutes, and
+    makes the job only then.
+    """
+
+    source: SessionSource
+    _open: list[str] = field(default_factory=list)
+    """Ids of statements."""
+
+    @contextmanager
+    def noted(self, session: Session) -> Iterator[None]:
+        """Remember the statement that is sent in the block, unless the block sees its end."""
+        with session.query_history() as history:
+            try:
+                yield
+            except BaseException as error:
+                if not isinstance(error, Exception) or is_lost(error):
+                    said = [item for item in history.queries if _WORDS in item.sql_text]
+                    self._open.extend(item.query_id for item in said if item.query_id)
+                raise
+
+    def withdraw(self) -> None:
+        """Stop the statements that may still run."""
+        for query_id in self._open:
+            with suppress(LungregError):  # one that has ended cannot be stopped
+                self.source.attempt(
+                    lambda session, query_id=query_id: session.create_async_job(query_id).cancel()  # type: ignore[misc]
+                )
+
+    def is_over(self) -> bool:
+        """Whether none of the statements runs any longer.
+
+        Raises:
+            StoreUnavailableError: The account does not answer.
+        """
+        return self.source.attempt(
+            lambda session: all(session.create_async_job(one).is_done() for one in self._open)
+        )
