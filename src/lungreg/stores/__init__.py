@@ -14,6 +14,7 @@ from lungreg.stores.account import (
     Examiner,
     Held,
     Provisioner,
+    Provisioned,
     Removal,
 )
 from lungreg.stores.backend import Backend
@@ -45,6 +46,7 @@ __all__ = [
     "JobRunner",
     "ModelRegistry",
     "Provisioner",
+    "Provisioned",
     "Removal",
     "ResultTable",
     "Stage",
