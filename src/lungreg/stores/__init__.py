@@ -13,8 +13,8 @@ from lungreg.stores.account import (
     Check,
     Examiner,
     Held,
-    Provisioner,
     Provisioned,
+    Provisioner,
     Removal,
 )
 from lungreg.stores.backend import Backend

@@ -80,7 +80,9 @@ class SnowflakeExaminer:
         if hidden:
             found = f"{_short(sorted(types))}; {_owner(role)} sees no {_short(hidden)}"
             return Check(name="stages", state="warn", found=found, mend=_fit_for(at, role))
-        return Check(name="stages", state="ok", found=_short(sorted(types)), mend=_fit_for(at, role))
+        return Check(
+            name="stages", state="ok", found=_short(sorted(types)), mend=_fit_for(at, role)
+        )
 
     def _role(self) -> str:
         with self.source.use() as session:

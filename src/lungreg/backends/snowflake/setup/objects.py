@@ -65,4 +65,3 @@ def _compute_pool(settings: SnowflakeBackend) -> str:
         f"MAX_NODES = {pool.max_nodes} INSTANCE_FAMILY = {pool.family} AUTO_RESUME = TRUE "
         f"INITIALLY_SUSPENDED = TRUE AUTO_SUSPEND_SECS = {pool.auto_suspend_secs}"
     )
-
