@@ -165,9 +165,7 @@ class Peer:
         self._record(sql, binds, token)
         connection = fakesnow.server.sessions.get(token)
         try:
-            self.mischief.before(sql)
-            if self.guard is not None:
-                self.guard.check(sql, self.roles.of(token))
+            self._admit(sql, token)
             self._locks.heard(token)
             if dialect.IS_WRITE.match(sql):
                 await self._locks.acquire(token)
@@ -191,6 +189,11 @@ class Peer:
             return await sent_through(_failure(error), scope, b"")
         finally:
             self._note_end(sql, token)
+
+    def _admit(self, sql: str, token: str) -> None:
+        self.mischief.before(sql)
+        if self.guard is not None:
+            self.guard.check(sql, self.roles.of(token))
 
     def _prepare(
         self, request: dict[str, Any], binds: Sequence[Any], connection: Any
