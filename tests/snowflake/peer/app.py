@@ -43,7 +43,7 @@ _KEPT_ANSWERS = 200
 class Guard(Protocol):
     """Who may do what, and what they are shown."""
 
-    def check(self, sql: str, role: str | None) -> None:
+    def check(self, sql: str, binds: Sequence[Any], role: str | None) -> None:
         """Raise `SqlError` for a statement that the role may not run."""
 
     def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
@@ -165,7 +165,7 @@ class Peer:
         self._record(sql, binds, token)
         connection = fakesnow.server.sessions.get(token)
         try:
-            self._admit(sql, token)
+            self._admit(sql, binds, token)
             self._locks.heard(token)
             if dialect.IS_WRITE.match(sql):
                 await self._locks.acquire(token)
@@ -190,10 +190,10 @@ class Peer:
         finally:
             self._note_end(sql, token)
 
-    def _admit(self, sql: str, token: str) -> None:
+    def _admit(self, sql: str, binds: Sequence[Any], token: str) -> None:
         self.mischief.before(sql)
         if self.guard is not None:
-            self.guard.check(sql, self.roles.of(token))
+            self.guard.check(sql, binds, self.roles.of(token))
 
     def _prepare(
         self, request: dict[str, Any], binds: Sequence[Any], connection: Any

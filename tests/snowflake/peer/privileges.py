@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ _GRANT = re.compile(
     re.IGNORECASE,
 )
 _TABLES = re.compile(
-    rf"\b(?P<verb>MERGE INTO|INSERT INTO|DELETE FROM|UPDATE|FROM|JOIN)\s+(?P<name>{_FULL})(?!\s*\()",
+    rf"\b(?P<verb>MERGE INTO|INSERT INTO|DELETE FROM|UPDATE|FROM|JOIN)\s+(?P<name>{_FULL})",
     re.IGNORECASE,
 )
 _BY_VERB = {
@@ -64,9 +64,10 @@ class Privileges:
         peer.guard = self
         peer.on(r"^SHOW STAGES IN SCHEMA", _shown)
 
-    def check(self, sql: str, role: str | None) -> None:
+    def check(self, sql: str, binds: Sequence[Any], role: str | None) -> None:
         """Let a statement pass, or refuse it; grants and new objects are noted."""
-        text = " ".join(sql.split())
+        named = re.sub(r"identifier\(\?\)", lambda _: str(binds[0]), sql, flags=re.IGNORECASE)
+        text = " ".join(named.split())
         if role in (None, self._setup):
             self._note_grant(text)
             return
@@ -95,7 +96,11 @@ class Privileges:
             if "USAGE" not in self._held[role, parent]:
                 raise missing(parent)
         held = self._held[role, need.name]
-        if self._owner(need.name) == role or need.privilege in held or (held and not need.privilege):
+        if (
+            self._owner(need.name) == role
+            or need.privilege in held
+            or (held and not need.privilege)
+        ):
             return
         if not self._sees(role, need.name):
             raise missing(need.name)
@@ -187,7 +192,7 @@ def _inference(text: str, match: re.Match[str]) -> Iterator[Need]:
     yield Need(_stored(match["pool"]), "USAGE")
     yield Need(_stored(match["model"]), "USAGE")
     yield Need(_stage(match["source"]), "READ")
-    output = re.search(rf"stage_location: '*@({_FULL})", text)
+    output = re.search(rf"stage_location:\W+({_FULL})", text)
     yield Need(_stage(output[1]) if output else "?", "WRITE")
 
 
@@ -225,7 +230,8 @@ _RULES: tuple[tuple[str, Callable[[str, Any], Iterator[Need]]], ...] = (
     (rf"SHOW (?:VERSIONS|FUNCTIONS)\b.* ?IN MODEL {_NAME}", _on("")),
     (rf"SHOW RUNS\b.* IN EXPERIMENT {_NAME}", _on("OWNERSHIP")),
     (rf"DESCRIBE STAGE '?@?{_NAME}", _on("")),
-    (r"SHOW (COMPUTE POOLS|PARAMETERS|SERVICE INSTANCES)|DESCRIBE SERVICE", _nothing),
+    (r"SHOW (DATABASES|SCHEMAS|COMPUTE POOLS|PARAMETERS|SERVICE INSTANCES)", _nothing),
+    (r"DESCRIBE SERVICE", _nothing),
     (r"(SELECT|CALL)\b(?!.*\bFROM\b)", _nothing),
     (r"(SELECT|WITH|INSERT|UPDATE|DELETE|MERGE)\b", _tables),
 )

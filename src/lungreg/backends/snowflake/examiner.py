@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lungreg.backends.snowflake.session import SessionSource
@@ -67,12 +67,12 @@ class SnowflakeExaminer:
         at = self.source.settings
         role, types = self._role(), self._types()
         wanted = stages_of_roles(at).get(role)
-        if unread := sorted(name for name, kind in types.items() if kind != _ENCRYPTED_THERE):
+        if unread := [name for name, kind in types.items() if kind != _ENCRYPTED_THERE]:
             found = f"not encrypted on the server's side: {_short(unread)}"
             mend = "move its files away, drop the stage, and run 'lungreg setup'"
             return Check(name="stages", state="fail", found=found, mend=mend)
-        hidden = sorted({*stages(at)} - set(types))
-        lacking = sorted((wanted or frozenset()) - set(types))
+        hidden = {*stages(at)} - set(types)
+        lacking = (wanted or frozenset()) - set(types)
         if lacking or not types:
             found = f"{_owner(role)} sees no stage {_short(lacking or hidden)}"
             mend = f"run 'lungreg setup'{'' if wanted else f', or {_OTHER_ROLE}'}"
@@ -114,5 +114,5 @@ def _owner(role: str) -> str:
     return role or "a session without role"
 
 
-def _short(names: list[str]) -> str:
-    return ", ".join(name.rpartition(".")[2].upper() for name in names)
+def _short(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name.rpartition(".")[2].upper() for name in names))
