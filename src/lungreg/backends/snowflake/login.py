@@ -136,7 +136,7 @@ def _connection(settings: SnowflakeBackend) -> str:
     from snowflake.connector.constants import CONNECTIONS_FILE
 
     known: Any = CONFIG_MANAGER["connections"]
-    name: str = settings.connection or CONFIG_MANAGER["default_connection_name"]
+    name = str(settings.connection or CONFIG_MANAGER["default_connection_name"])
     if name in known:
         return name
     if not known:
