@@ -208,11 +208,12 @@ def test_a_notebooks_session_names_no_files_in_logs_either(
     from snowflake.snowpark import Session
 
     close_all()
-    client = logging.getLogger("snowflake.connector.file_transfer_agent")
-    monkeypatch.setattr(client, "level", logging.NOTSET)
+    clients = [logging.getLogger(name) for name in login._NAMING_LOGGERS]
+    for client in clients:
+        monkeypatch.setattr(client, "level", logging.NOTSET)
     session = Session.builder.configs(connection_of(peer)).create()
     try:
         SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
-        assert client.level == logging.CRITICAL
+        assert {client.level for client in clients} == {logging.CRITICAL}
     finally:
         session.close()

@@ -8,9 +8,9 @@ privileges. Every statement is recorded, so that a test can read what left the c
 Who may do what it asks a guard, where a test gives it one: `privileges.py` models the grants that
 setup runs.
 
-What it cannot show: privileges beyond that model, encryption, `SKIPPED` uploads, the exact form of LIST's
-names in an account, and anything inside Snowpark Container Services. Its regular expressions are
-a model of Snowflake, not Snowflake.
+What it cannot show: privileges beyond that model, encryption, `SKIPPED` uploads, the exact form of
+LIST's names in an account, and anything inside Snowpark Container Services. Its regular expressions
+are a model of Snowflake, not Snowflake.
 """
 
 from __future__ import annotations

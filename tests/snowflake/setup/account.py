@@ -68,6 +68,9 @@ class Account:
     def _show(self, sql: str, _binds: object, _connection: object) -> Any:
         match = re.match(r"SHOW (.*)S LIKE '(\w+)'", sql)
         assert match is not None
+        scope = re.search(r"IN SCHEMA (\S+)", sql)
+        if scope and scope[1].upper() not in self.comments:
+            raise LookupError(scope[1])
         pattern = match[2].upper().replace("_", ".")  # LIKE takes "_" for any character
         rows = [
             [name, comment]

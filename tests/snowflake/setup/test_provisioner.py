@@ -100,7 +100,7 @@ def test_setup_without_a_privilege_says_so(
         raise SqlError(3001, "42501", "Insufficient privileges to operate on account 'X'.")
 
     peer.on(r"^CREATE COMPUTE POOL", refuse)
-    with pytest.raises(StoreUnavailableError, match="role"):
+    with pytest.raises(StoreUnavailableError, match="administrator grant LUNGREG_SETUP what"):
         provisioner.make()
     assert not peer.said("^GRANT")
 
@@ -233,7 +233,7 @@ def test_egress_of_somebody_else_is_refused(
 ) -> None:
     """Scans might go wherever that leads: nothing is changed and no role is let through."""
     account.objects[kind, "LUNGREG_EGRESS"] = comment
-    peer.on("^SHOW NETWORK RULES LIKE", account._show)  # as if the schema were there
+    account.comments[f"{provisioner.source.settings.database}.UTILS"] = "of whomever"
     with pytest.raises(AlreadyExistsError, match=f"{kind.lower()} LUNGREG_EGRESS of somebody"):
         provisioner.make()
     assert not peer.said("^(GRANT|ALTER NETWORK|ALTER EXTERNAL|CREATE)")

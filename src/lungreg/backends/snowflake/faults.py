@@ -112,12 +112,12 @@ def is_lost(error: BaseException) -> bool:
 
 def is_missing(error: BaseException) -> bool:
     """Whether an object does not exist, or is not granted to this role."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if number_of(seen) in _MISSING:
-            return True
-        seen = seen.__cause__
-    return False
+    return _comes_of(error, _MISSING)
+
+
+def lacks_privilege(error: BaseException) -> bool:
+    """Whether the role was refused something, or is not shown it."""
+    return _comes_of(error, _MISSING | _DENIED)
 
 
 def is_forbidden(error: BaseException) -> bool:
@@ -151,6 +151,15 @@ def translated(where: object | None = None) -> Iterator[None]:
 def is_of_snowflake(error: Exception) -> bool:
     """Whether the exception is of Snowflake's packages, or of a connection that they lost."""
     return type(error).__module__.partition(".")[0] == "snowflake" or is_lost(error)
+
+
+def _comes_of(error: BaseException, numbers: set[int]) -> bool:
+    seen: BaseException | None = error
+    while seen is not None:
+        if number_of(seen) in numbers:
+            return True
+        seen = seen.__cause__
+    return False
 
 
 def _fault(error: Exception, where: object | None) -> LungregError:

@@ -21,6 +21,7 @@ _NAMING_LOGGERS = (
     "snowflake.connector.file_transfer_agent",
     "snowflake.connector.storage_client",
     "snowflake.connector.vendored.urllib3.connectionpool",
+    "snowflake.snowpark._internal.server_connection",  # the text of a statement that fails
 )
 UNTAGGED = '{"app": "lungreg"}'
 """The query tag of a session that works for no run and no step."""
@@ -69,9 +70,9 @@ def open_session(settings: SnowflakeBackend) -> Session:
 
 
 def _keep_names_out_of_logs() -> None:
-    """Snowflake's client warns of broken transfers with the names of their files.
+    """Snowflake's clients warn of broken transfers and statements with the names of their files.
 
-    Its errors reach us as exceptions anyway. A level that somebody has set stays.
+    Their errors reach us as exceptions anyway. A level that somebody has set stays.
     """
     for name in _NAMING_LOGGERS:
         client_logger = logging.getLogger(name)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from lungreg.backends.snowflake.faults import is_forbidden
+from lungreg.backends.snowflake.faults import is_forbidden, lacks_privilege
 from lungreg.backends.snowflake.session import SessionSource
 from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
@@ -24,6 +24,8 @@ Ask = Callable[[str], list["Row"]]
 """Runs a statement."""
 _THERE = "already exists"
 """What CREATE .. IF NOT EXISTS says of an object that it finds."""
+
+_NOT_HAD = "a user without it"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,14 @@ class SnowflakeProvisioner:
             with _role(session, self.source.settings.roles.setup):
                 return work(lambda sql: session.sql(sql).collect())
 
-        return self.source.attempt(done)
+        try:
+            return self.source.attempt(done)
+        except ForbiddenError as error:
+            if lacks_privilege(error) and error.got != _NOT_HAD:
+                role = self.source.settings.roles.setup
+                told = "what the first lines of 'lungreg setup' list"
+                error.mend = f"let an administrator grant {role} {told}"
+            raise
 
 
 @contextmanager
@@ -92,7 +101,7 @@ def _role(session: Session, role: str) -> Iterator[None]:
             raise
         msg = "setup and teardown are done in the role of roles.setup"
         mend = f"let an administrator give you {role}, as the first lines of 'lungreg setup' say"
-        raise ForbiddenError(msg, got="a user without it", mend=mend) from error
+        raise ForbiddenError(msg, got=_NOT_HAD, mend=mend) from error
     try:
         yield
     finally:
