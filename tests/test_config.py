@@ -87,7 +87,25 @@ class TestBreaches:
             ({"backend": {"kind": "snowflake", "root": "x"}}, "backend.root: unknown key"),
             (
                 {"backend": {"kind": "snowflake", "database": "a-b"}},
-                "backend.database: String should match pattern '^[A-Za-z_][A-Za-z0-9_$]{0,254}$'",
+                "backend.database: a name has letters, digits, _ and $, begins with a letter or _, "
+                "and is not quoted",
+            ),
+            (
+                {"backend": {"kind": "snowflake", "egress": {"hosts": ["*.org:443"]}}},
+                "backend.egress.hosts.0: a host reads HOST:443, one host by its name, no wildcard",
+            ),
+            (
+                {"backend": {"kind": "snowflake", "batch": {"image_repository": "a/b"}}},
+                "backend.batch.image_repository: a name reads [DATABASE.][SCHEMA.]NAME, each of "
+                "letters, digits, _ and $",
+            ),
+            (
+                {"backend": {"kind": "snowflake", "warehouse": "Select"}},
+                "backend.warehouse: a name is no word that SQL reserves, got 'Select'",
+            ),
+            (
+                {"backend": {"kind": "snowflake", "compute_pool": {"min_nodes": 3}}},
+                "backend.compute_pool: min_nodes is at most max_nodes, got 3 > 1",
             ),
             ({"cost": {}}, "cost.credits_per_node_hour: must be given"),
             (
@@ -133,6 +151,44 @@ class TestBreaches:
     def test_says_where_and_what(self, raw: dict[str, Any], said: str) -> None:
         """One plain line per breach: the key as it is written in the file, the rule, the value."""
         assert breaches(raw) == said
+
+    @pytest.mark.parametrize(
+        ("names", "keys"),
+        [
+            ({"result_table": "claims"}, ("the table of claims", "result_table")),
+            ({"result_table": "Results"}, ("the view", "result_table")),
+            ({"utils_schema": "a", "results_schema": "A"}, ("utils_schema", "results_schema")),
+            ({"image_stage": "A", "job_stage": "a"}, ("image_stage", "job_stage")),
+            ({"roles": {"train": "A", "infer": "a"}}, ("roles.train", "roles.infer")),
+            ({"roles": {"read": "lungreg_setup"}}, ("roles.setup", "roles.read")),
+        ],
+    )
+    def test_names_of_one_place_differ(self, names: dict[str, Any], keys: tuple[str, str]) -> None:
+        """Snowflake reads names in any case; two roles in one would have both their privileges."""
+        said = breaches({"backend": {"kind": "snowflake", **names}})
+        assert said.startswith(f"backend: {keys[0]} and {keys[1]} have different names, got ")
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            {"PASSWORD": "hunter2"},
+            {"private_key_passphrase": "hunter2"},
+            {"compute_pool": {"Token": "hunter2"}},
+            {"roles": {"secret": "hunter2"}},
+        ],
+    )
+    def test_a_secret_is_refused_wherever_it_stands(self, raw: dict[str, Any]) -> None:
+        """In any case and in any section of the backend; its value is not told."""
+        said = breaches({"backend": {"kind": "snowflake", **raw}})
+        assert "a config holds no secret" in said
+        assert "connections.toml" in said
+        assert "hunter2" not in said
+
+    @pytest.mark.parametrize("key", ["user", "account", "private_key_file"])
+    def test_who_logs_in_belongs_to_the_connection(self, key: str) -> None:
+        """A connection is named here and described there."""
+        said = breaches({"backend": {"kind": "snowflake", key: "x"}})
+        assert said.startswith(f"backend: '{key}' belongs into Snowflake's connections.toml")
 
     def test_tells_all_breaches_at_once(self) -> None:
         """Whoever mends a file sees everything that is wrong with it."""

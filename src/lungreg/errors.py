@@ -12,6 +12,7 @@ Every error says three things: the rule, what was met instead, and how to mend i
     |   |-- NotFoundError        the name does not exist there
     |   |-- AlreadyExistsError   the name is taken and may not be replaced
     |   `-- StoreUnavailableError  the store itself does not answer, is full or forbids it
+    |       `-- ForbiddenError     it answers, and this user or role may not
     |-- ModelError               a model that does not fit its card, its config or the input
     |-- ResourceError            more processors, memory or workers asked for than there are
     `-- RunError                 a run that cannot start, go on or be found
@@ -118,6 +119,10 @@ class StoreUnavailableError(StoreError):
     """The store does not answer, is full, or forbids the operation."""
 
     code = "store_unavailable"
+
+
+class ForbiddenError(StoreUnavailableError):
+    """The store answers, and does not let this user or role; what is hidden may be missing too."""
 
 
 class ModelError(LungregError):

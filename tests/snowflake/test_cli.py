@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,22 @@ def test_setup_shows_and_runs_nothing_by_itself(config: str, peer: Peer) -> None
     assert not peer.statements
 
 
+def test_setup_says_what_it_needs() -> None:
+    """Who is about to run it learns the role, and that showing asks nobody."""
+    text = " ".join(re.sub(r"[^\w.,;:_ -]", " ", run("setup", "--help").out).split())
+    assert "LUNGREG_SETUP unless configured otherwise" in text
+    assert "connects to nothing" in text
+
+
 def test_setup_then_teardown(config: str, peer: Peer) -> None:
     """Made, listed, kept when a person says no, kept for a program without --yes, dropped."""
     account = Account(peer)
     done = run("setup", "--execute", "-c", config)
     assert done.code == 0
-    assert "what was there already is unchanged" in done.out
+    assert "objects made; 3 were there already and are unchanged" in done.out  # the stages
+    again = run("setup", "--execute", "--json", "-c", config).document
+    assert again["found"] >= 12  # the peer tells nothing of tables
+    assert again["made"] + again["found"] < again["statements"]  # the rest are grants
     assert ("COMPUTE POOL", "LUNGREG_GPU") in account.objects
     listed = run("teardown", "-c", config)  # nobody answers the question
     assert listed.code == 1

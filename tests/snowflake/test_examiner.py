@@ -20,15 +20,25 @@ def test_an_account_that_was_set_up_is_fine(source: SessionSource) -> None:
     assert states(source) == {"session": "ok", "stages": "ok"}
 
 
+def test_a_role_of_nobody_that_sees_nothing_fails(source: SessionSource) -> None:
+    """Either nothing was set up, or the role is none of a step: both are said."""
+    settings = source.settings.model_copy(update={"utils_schema": "A", "results_schema": "B"})
+    session, stages = SnowflakeExaminer(SessionSource(settings)).examine()
+    assert (session.state, stages.state) == ("ok", "fail")
+    assert "sees no stage IMAGES, JOBS, RUNS" in stages.found
+    assert stages.mend.startswith("run 'lungreg setup', or take the role of the step")
+
+
 def test_a_missing_stage_is_told_with_its_mend(source: SessionSource) -> None:
-    """Before `lungreg setup` the stages are named that it would make."""
-    settings = source.settings.model_copy(update={"run_stage": "NOWHERE"})
+    """Before `lungreg setup` the role that makes all is told the stages that it would make."""
+    changes = {"run_stage": "NOWHERE", "role": "LUNGREG_SETUP"}
+    settings = source.settings.model_copy(update=changes)
     (failed,) = [
         check
         for check in SnowflakeExaminer(SessionSource(settings)).examine()
         if check.state == "fail"
     ]
-    assert failed.found == "no stage NOWHERE"
+    assert failed.found == "LUNGREG_SETUP sees no stage NOWHERE"
     assert failed.mend == "run 'lungreg setup'"
 
 

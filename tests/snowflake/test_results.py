@@ -211,5 +211,5 @@ def test_a_query_reads_no_other_table(table: SnowflakeResultTable, source: Sessi
 @pytest.mark.parametrize("name", ["RESULTS", "results"])
 def test_the_table_leaves_the_view_its_name(name: str) -> None:
     """Else neither could be made."""
-    with pytest.raises(ConfigError, match="another name than RESULTS"):
+    with pytest.raises(ConfigError, match="the view and result_table have different names"):
         parse_config({"backend": {"kind": "snowflake", "result_table": name}})

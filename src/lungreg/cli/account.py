@@ -25,7 +25,11 @@ def register(app: typer.Typer) -> None:
 def setup(
     execute: Annotated[
         bool,
-        typer.Option("--execute/--print", help="Run the statements, or only show them."),
+        typer.Option(
+            "--execute/--print",
+            help="Run the statements, in the role of backend.roles.setup; or only show them, "
+            "which connects to nothing.",
+        ),
     ] = False,
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -33,7 +37,11 @@ def setup(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show or make what the backend needs in its account; run twice it changes nothing."""
+    """Show or make what the backend needs in its account; run twice it changes nothing.
+
+    --execute needs the role of backend.roles.setup, LUNGREG_SETUP unless configured otherwise,
+    which an administrator makes: the first lines of the script say how.
+    """
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
         from lungreg.workflows.provisioning import provisioner_of
@@ -44,9 +52,12 @@ def setup(
             console.line(script.rstrip())
             console.document({"script": script})
             return
-        count = provisioner.make()
-        console.line(f"{count} statements run; what was there already is unchanged")
-        console.document({"statements": count})
+        done = provisioner.make()
+        console.line(
+            f"{done.made} objects made; {done.found} were there already and are unchanged; "
+            f"{done.statements} statements run in all"
+        )
+        console.document(dataclasses.asdict(done))
 
 
 def teardown(

@@ -7,21 +7,21 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from lungreg.config.section import Section
+from lungreg.config.snowflake_names import (
+    Host,
+    Identifier,
+    QualifiedName,
+    refuse_credentials,
+    refuse_equal,
+)
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]{0,254}$")]
-"""An unquoted Snowflake name: it stands in DDL, where nothing can be bound."""
-Host = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}:443$")]
-"""One host, by name and over TLS: no address, no wildcard."""
-QualifiedName = Annotated[
-    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*){0,2}$")
-]
-"""[DATABASE.][SCHEMA.]NAME, unquoted."""
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
 """Of a Python distribution."""
 RuntimeImage = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:@-]*$")]
 """A tag, or repository/image:tag. The client of ML Jobs writes it into a statement unquoted."""
 _RUNTIME_ONLY = ("torch", "ray")
-_SECRETS = ("password", "passcode", "token", "private_key", "private_key_file_pwd", "secret")
+_MADE_BY_US = {"the table of claims": "CLAIMS", "the view": "RESULTS"}
+"""In the results schema, under names that no key changes."""
 
 
 class ComputePool(Section):
@@ -40,6 +40,13 @@ class ComputePool(Section):
     notebook_nodes: int | None = Field(default=None, ge=1)
     """Nodes that train and infer bring the cluster of a notebook to; null leaves it as it is.
     The nodes of a job are those of `lungreg submit --nodes`."""
+
+    @model_validator(mode="after")
+    def _fewest_come_first(self) -> ComputePool:
+        if self.min_nodes > self.max_nodes:
+            msg = f"min_nodes is at most max_nodes, got {self.min_nodes} > {self.max_nodes}"
+            raise ValueError(msg)
+        return self
 
 
 class Egress(Section):
@@ -82,7 +89,8 @@ class Batch(Section):
     rows_at_once: int = Field(default=1, ge=1)
     """Cases whose files and results one process holds in memory at once."""
     image_repository: QualifiedName | None = None
-    """Where the image is kept that Snowflake builds for a model; null takes its own."""
+    """Where the image is kept that Snowflake builds for a model; null takes its own. Its owner lets
+    the infer role read it, as `setup` prints."""
 
 
 class SnowflakeBackend(Section):
@@ -98,7 +106,8 @@ class SnowflakeBackend(Section):
     """A connection of `connections.toml`; null takes the active session, the container's token,
     or the default connection, in this order."""
     role: Identifier | None = None
-    """Role of the sessions; null takes the connection's own."""
+    """Role of the sessions that are opened here: that of the step, see `roles`; null takes the
+    connection's own. An active session and a container's token keep theirs."""
     timeout_s: int = Field(default=600, ge=1)
     """Seconds after which a statement, or an account that does not answer, is given up."""
     database: Identifier = "LUNGREG"
@@ -123,8 +132,8 @@ class SnowflakeBackend(Section):
     roles: Roles = Roles()
     """Names of the roles that `setup` makes."""
     integrations: tuple[Identifier, ...] = ()
-    """External access integrations of jobs that exist already; with neither these nor
-    `egress.hosts` all wheels travel with the job."""
+    """External access integrations of jobs that exist already, which their owner lets the roles
+    use, as `setup` prints; with neither these nor `egress.hosts` all wheels travel with the job."""
     egress: Egress = Egress()
     """What jobs may reach through an integration of our own."""
     job_upgrades: tuple[PackageName, ...] = ()
@@ -147,14 +156,8 @@ class SnowflakeBackend(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _holds_no_secret(cls, given: Any) -> Any:
-        found = [key for key in _SECRETS if isinstance(given, dict) and key in given]
-        if found:
-            msg = (
-                f"a config holds no secret, got the key {found[0]!r}; put it into Snowflake's "
-                "connections.toml and name that connection here"
-            )
-            raise ValueError(msg)
+    def _holds_no_credentials(cls, given: Any) -> Any:
+        refuse_credentials(given)
         return given
 
     @field_validator("job_upgrades")
@@ -165,10 +168,11 @@ class SnowflakeBackend(Section):
             raise ValueError(msg)
         return given
 
-    @field_validator("result_table")
-    @classmethod
-    def _leaves_the_view_its_name(cls, given: str) -> str:
-        if given.upper() == "RESULTS":
-            msg = "result_table has another name than RESULTS, which is the view's"
-            raise ValueError(msg)
-        return given
+    @model_validator(mode="after")
+    def _names_differ(self) -> SnowflakeBackend:
+        """What shares a place has names of its own: else roles would get more than their step's."""
+        refuse_equal({"utils_schema": self.utils_schema, "results_schema": self.results_schema})
+        refuse_equal({"image_stage": self.image_stage, "job_stage": self.job_stage})
+        refuse_equal({**_MADE_BY_US, "result_table": self.result_table})
+        refuse_equal({f"roles.{key}": name for key, name in self.roles.model_dump().items()})
+        return self

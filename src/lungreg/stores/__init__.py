@@ -13,6 +13,7 @@ from lungreg.stores.account import (
     Check,
     Examiner,
     Held,
+    Provisioned,
     Provisioner,
     Removal,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "JobRunner",
     "ModelRegistry",
     "Provisioner",
+    "Provisioned",
     "Removal",
     "ResultTable",
     "Stage",

@@ -25,13 +25,25 @@ class Removal:
     """Why it stays; empty where it goes."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Provisioned:
+    """What setup has done."""
+
+    made: int
+    """Objects that were missing."""
+    found: int
+    """Objects that were there already, as far as the account tells."""
+    statements: int
+    """All that was run, grants too."""
+
+
 @runtime_checkable
 class Provisioner(Protocol):
     """What must be made once before a backend can be used. Only some backends have one.
 
     Contract:
-        - `make` makes what is missing, changes nothing that is there and drops nothing: run
-          twice it leaves what it left once.
+        - `make` makes what is missing, changes nothing of others and drops nothing: run twice it
+          leaves what it left once.
         - `removals` changes nothing. It offers only what `make` made, and names with a reason
           what it found and keeps.
     """
@@ -39,8 +51,8 @@ class Provisioner(Protocol):
     def script(self) -> str:
         """What `make` runs, for a person to read or to run by hand."""
 
-    def make(self) -> int:
-        """Make what is missing; returns how many statements were run."""
+    def make(self) -> Provisioned:
+        """Make what is missing."""
 
     def removals(self) -> list[Removal]:
         """What `remove` would drop, in order, and what is kept."""

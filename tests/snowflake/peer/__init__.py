@@ -5,9 +5,12 @@ travel over HTTP, canned answers for statements that only a real account can run
 writers wait as Snowflake's do, and knobs that drop connections, expire tokens and refuse
 privileges. Every statement is recorded, so that a test can read what left the client.
 
-What it cannot show: privileges as such, encryption, `SKIPPED` uploads, the exact form of LIST's
-names in an account, and anything inside Snowpark Container Services. Its regular expressions are
-a model of Snowflake, not Snowflake.
+Who may do what it asks a guard, where a test gives it one: `privileges.py` models the grants that
+setup runs.
+
+What it cannot show: privileges beyond that model, encryption, `SKIPPED` uploads, the exact form of
+LIST's names in an account, and anything inside Snowpark Container Services. Its regular expressions
+are a model of Snowflake, not Snowflake.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
 import fakesnow.server
@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from tests.snowflake.peer import dialect
 from tests.snowflake.peer.locks import WriteLock
 from tests.snowflake.peer.mischief import HangUpError, Mischief
+from tests.snowflake.peer.roles import Roles
 from tests.snowflake.peer.stages import FILES, Stages
 from tests.snowflake.peer.statement import (
     SqlError,
@@ -40,12 +41,25 @@ _RENEW = "/session/token-request"
 _KEPT_ANSWERS = 200
 
 
+class Guard(Protocol):
+    """Who may do what, and what they are shown."""
+
+    def check(self, sql: str, binds: Sequence[Any], role: str | None) -> None:
+        """Raise `SqlError` for a statement that the role may not run."""
+
+    def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
+        """What the role is shown of an answer."""
+
+
 class Peer:
     """The server's side, and what tests see of it."""
 
     def __init__(self, root: Path, url: str) -> None:
         self.stages = Stages(root, url)
         self.mischief = Mischief()
+        self.roles = Roles()
+        self.guard: Guard | None = None
+        """Lets everybody do everything where there is none."""
         self.statements: list[Statement] = []
         self.logins: list[dict[str, Any]] = []
         """What clients said of themselves when they logged in."""
@@ -78,6 +92,7 @@ class Peer:
     def forget(self) -> None:
         """Drop canned answers, faults and recorded statements; data stay."""
         self._canned.clear()
+        self.guard = None
         self.statements.clear()
         self.logins.clear()
         self.forget_faults()
@@ -120,11 +135,15 @@ class Peer:
         """The login of fakesnow, with what a client needs to renew its token and to log out."""
         request = parse_request(await body_of(receive), dict(scope["headers"]))
         self.logins.append(request["data"])
+        if refused := self.mischief.refused_login():
+            await _refusal(*refused)(scope, receive, send)
+            return
         answer = await sent_through(fakesnow.server.app, scope, json.dumps(request).encode())
         content = json.loads(answer[1]["body"])
         if data := content.get("data"):
             data["masterToken"] = secrets.token_urlsafe(32)
             data["sessionId"] = len(self.logins)
+            self.roles.log_in(scope["query_string"], data)
         await JSONResponse(content)(scope, receive, send)
 
     async def _query(self, scope: Any, receive: Any, send: Any) -> None:
@@ -150,7 +169,7 @@ class Peer:
         self._record(sql, binds, token)
         connection = fakesnow.server.sessions.get(token)
         try:
-            self.mischief.before(sql)
+            self._admit(sql, binds, token)
             self._locks.heard(token)
             if dialect.IS_WRITE.match(sql):
                 await self._locks.acquire(token)
@@ -163,7 +182,8 @@ class Peer:
             if answer[0]["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise SqlError(603, "XX000", f"fakesnow cannot run this: {answer[1]['body']!r}")
             await run_in_threadpool(dialect.note_encryption, sql, connection)
-            return answer
+            noted = self.roles.noted(sql, token, answer[1]["body"])
+            return await sent_through(Response(noted, media_type="application/json"), scope, b"")
         except SqlError as error:
             return await sent_through(_failure(error), scope, b"")
         except HangUpError:
@@ -174,6 +194,11 @@ class Peer:
         finally:
             self._note_end(sql, token)
 
+    def _admit(self, sql: str, binds: Sequence[Any], token: str) -> None:
+        self.mischief.before(sql)
+        if self.guard is not None:
+            self.guard.check(sql, binds, self.roles.of(token))
+
     def _prepare(
         self, request: dict[str, Any], binds: Sequence[Any], connection: Any
     ) -> dict[str, Any] | None:
@@ -182,7 +207,11 @@ class Peer:
         for pattern, answer in self._canned:
             if pattern.search(sql):
                 try:
-                    request["sqlText"] = rows_as_sql(*answer(sql, binds, connection))
+                    shown = answer(sql, binds, connection)
+                    if self.guard is not None:
+                        role = self.roles.of_connection(connection)
+                        shown = self.guard.visible(sql, role, shown)
+                    request["sqlText"] = rows_as_sql(*shown)
                 except LookupError as error:
                     raise missing(error) from error
                 request.pop("bindings", None)

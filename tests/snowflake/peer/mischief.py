@@ -25,6 +25,7 @@ class Mischief:
 
     _drops: list[_Drop] = field(default_factory=list)
     _denied: list[re.Pattern[str]] = field(default_factory=list)
+    _refusals: list[tuple[str, str]] = field(default_factory=list)
     _uploads: int = 0
     _downloads: int = 0
     _spoiled: int = 0
@@ -56,6 +57,14 @@ class Mischief:
     def deny(self, pattern: str) -> None:
         """Refuse statements that match, for want of a privilege, from now on."""
         self._denied.append(re.compile(pattern, re.I | re.S))
+
+    def refuse_logins(self, code: str, message: str, *, times: int = 1) -> None:
+        """Let nobody log in the next times."""
+        self._refusals += [(code, message)] * times
+
+    def refused_login(self) -> tuple[str, str] | None:
+        """Number and message with which this login is refused, if it is."""
+        return self._refusals.pop(0) if self._refusals else None
 
     def allow(self) -> None:
         """Refuse nothing any longer."""

@@ -13,12 +13,19 @@ from lungreg.config import SnowflakeBackend
 HOSTS = ("pypi.org:443", "files.pythonhosted.org:443")
 _NAME = r"[A-Z_][A-Z0-9_$]*"
 _FULL = rf"{_NAME}(?:\.{_NAME}){{0,2}}"
+_COMMENT = rf"COMMENT = 'Made by lungreg setup for {_NAME}'"
+_HOSTS = r"'[a-z.]+:443'(?:, '[a-z.]+:443')*"
 UNKNOWN_FORMS = (
     rf"CREATE COMPUTE POOL IF NOT EXISTS {_NAME} MIN_NODES = \d+ MAX_NODES = \d+ "
     rf"INSTANCE_FAMILY = {_NAME} AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE "
-    r"AUTO_SUSPEND_SECS = \d+ COMMENT = '[A-Za-z ]+'",
-    rf"CREATE EXTERNAL ACCESS INTEGRATION {_NAME} ALLOWED_NETWORK_RULES = \({_FULL}\) "
-    r"ENABLED = TRUE COMMENT = '[A-Za-z ]+'",
+    rf"AUTO_SUSPEND_SECS = \d+ {_COMMENT}",
+    rf"CREATE NETWORK RULE IF NOT EXISTS {_FULL} TYPE = HOST_PORT MODE = EGRESS "
+    rf"VALUE_LIST = \({_HOSTS}\) {_COMMENT}",
+    rf"ALTER NETWORK RULE {_FULL} SET VALUE_LIST = \({_HOSTS}\)",
+    rf"CREATE EXTERNAL ACCESS INTEGRATION IF NOT EXISTS {_NAME} "
+    rf"ALLOWED_NETWORK_RULES = \({_FULL}\) ENABLED = TRUE {_COMMENT}",
+    rf"ALTER EXTERNAL ACCESS INTEGRATION {_NAME} SET ALLOWED_NETWORK_RULES = \({_FULL}\) "
+    r"ENABLED = TRUE",
     rf"GRANT CREATE (SERVICE|EXPERIMENT) ON SCHEMA {_FULL} TO ROLE {_NAME}",
     rf"GRANT USAGE, MONITOR ON COMPUTE POOL {_NAME} TO ROLE {_NAME}",
 )
@@ -106,13 +113,13 @@ def test_what_costs_goes_to_sleep() -> None:
 
 
 def test_what_exists_is_left_alone() -> None:
-    """Whatever is created is created if it is missing, by its form or by asking first."""
+    """Whatever is created is created if it is missing: the script may be run by hand, and twice."""
     made = setup_statements(
         SnowflakeBackend.model_validate({"kind": "snowflake", "egress": {"hosts": HOSTS}})
     )
     created = [item for item in made if item.sql.startswith("CREATE")]
     assert len(created) > 10
-    assert all("IF NOT EXISTS" in item.sql or item.unless for item in created)
+    assert all("IF NOT EXISTS" in item.sql for item in created)
 
 
 def test_by_default_nothing_reaches_outside() -> None:
@@ -123,8 +130,11 @@ def test_by_default_nothing_reaches_outside() -> None:
 
 def test_jobs_reach_the_hosts_of_the_configuration_alone() -> None:
     """The rule lists the hosts, each with its port, and comments name none."""
-    (rule,) = [sql for sql in statements() if "NETWORK RULE" in sql and "CREATE" in sql]
-    assert "VALUE_LIST = ('pypi.org:443', 'files.pythonhosted.org:443')" in rule
+    made, changed = [sql for sql in statements() if "NETWORK RULE " in sql]
+    assert made.startswith("CREATE NETWORK RULE IF NOT EXISTS LUNGREG.UTILS.LUNGREG_EGRESS ")
+    assert changed.startswith("ALTER NETWORK RULE LUNGREG.UTILS.LUNGREG_EGRESS SET VALUE_LIST")
+    for rule in (made, changed):
+        assert "VALUE_LIST = ('pypi.org:443', 'files.pythonhosted.org:443')" in rule
     comments = re.findall(r"COMMENT = '([^']*)'", " ".join(statements()))
     assert comments
     assert not any("." in comment or ":" in comment for comment in comments)
@@ -147,8 +157,25 @@ def test_each_role_may_do_its_step_and_no_more() -> None:
     assert "READ ON STAGE LUNGREG.UTILS.IMAGES" in train & infer
     assert not any("REGISTRATION_RESULTS" in item for item in train)
     assert "CREATE MODEL ON SCHEMA LUNGREG.UTILS" not in infer
+    for when in ("ALL", "FUTURE"):  # each privilege in a statement of its own
+        assert f"READ ON {when} MODELS IN SCHEMA LUNGREG.UTILS" in infer
+        assert f"USAGE ON {when} MODELS IN SCHEMA LUNGREG.UTILS" in infer
     assert not any(re.search("WRITE|INSERT|UPDATE|DELETE|CREATE|IMAGES", item) for item in read)
     assert all(read for read in (ingest, train, infer, read))
+
+
+def test_what_is_not_ours_is_for_its_owner_to_grant() -> None:
+    """Integrations and repositories of others are printed for an administrator, and not granted."""
+    raw = {"integrations": ["PYPI_EAI"], "batch": {"image_repository": "A.B.IMAGES"}}
+    script = setup_script(SnowflakeBackend.model_validate({"kind": "snowflake", **raw}))
+    preface, _, ours = script.partition("USE ROLE")
+    for role in ("LUNGREG_TRAIN", "LUNGREG_INFER"):
+        assert f"--   GRANT USAGE ON INTEGRATION PYPI_EAI TO ROLE {role};" in preface
+    repository = "--   GRANT READ ON IMAGE REPOSITORY A.B.IMAGES TO ROLE LUNGREG_INFER;"
+    assert repository in preface
+    assert not re.search("PYPI_EAI|A.B.IMAGES", ours)
+    plain = setup_script(SnowflakeBackend(kind="snowflake"))
+    assert "not made here" not in plain
 
 
 def test_names_come_from_the_configuration() -> None:

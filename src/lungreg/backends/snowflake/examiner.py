@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lungreg.backends.snowflake.session import SessionSource
-from lungreg.errors import LungregError
+from lungreg.backends.snowflake.setup.grants import stages_of_roles
+from lungreg.backends.snowflake.setup.objects import stages
+from lungreg.config import SnowflakeBackend
+from lungreg.errors import ForbiddenError, LungregError
 from lungreg.stores import Check
 
 _ENCRYPTED_THERE = "INTERNAL NO CSE"
 """How SHOW STAGES tells server-side encryption: the client does none."""
+_STEPS = {
+    "setup": "setup, teardown",
+    "ingest": "ingest",
+    "train": "train, submit train, models",
+    "infer": "infer, submit infer, report, results",
+    "read": "results, report",
+}
+"""By key of `roles`, what it is for."""
+_OTHER_ROLE = "take the role of the step, with --set backend.role=ROLE or in the connection"
 
 
 @dataclass(frozen=True)
@@ -48,22 +60,59 @@ class SnowflakeExaminer:
         return Check(name="session", state="ok", found=told)
 
     def _stages(self) -> Check:
-        """All are there, encrypted on the server's side: a job could read no other."""
+        """Those that the role is granted are there, and encrypted so that a job can read them.
+
+        SHOW lists what a role has a privilege on: a role of a step sees the stages of its step.
+        """
         at = self.source.settings
-        wanted = {
-            at.utils_schema: {at.image_stage.upper(), at.job_stage.upper()},
-            at.results_schema: {at.run_stage.upper()},
-        }
-        types: dict[str, str] = {}
-        for schema in wanted:
-            for row in self.source.run(f"SHOW STAGES IN SCHEMA {at.database}.{schema}"):
-                types[str(row["name"]).upper()] = str(row["type"]).upper()
-        names = set[str]().union(*wanted.values())
-        if missing := sorted(names - set(types)):
-            found, mend = f"no stage {', '.join(missing)}", "run 'lungreg setup'"
-            return Check(name="stages", state="fail", found=found, mend=mend)
-        if unread := sorted(name for name in names if types[name] != _ENCRYPTED_THERE):
-            found = f"not encrypted on the server's side: {', '.join(unread)}"
+        role, types = self._role(), self._types()
+        wanted = stages_of_roles(at).get(role)
+        if unread := [name for name, kind in types.items() if kind != _ENCRYPTED_THERE]:
+            found = f"not encrypted on the server's side: {_short(unread)}"
             mend = "move its files away, drop the stage, and run 'lungreg setup'"
             return Check(name="stages", state="fail", found=found, mend=mend)
-        return Check(name="stages", state="ok", found=", ".join(sorted(names)))
+        hidden = {*stages(at)} - set(types)
+        lacking = (wanted or frozenset()) - set(types)
+        if lacking or not types:
+            found = f"{_owner(role)} sees no stage {_short(lacking or hidden)}"
+            mend = f"run 'lungreg setup'{'' if wanted else f', or {_OTHER_ROLE}'}"
+            return Check(name="stages", state="fail", found=found, mend=mend)
+        if hidden:
+            found = f"{_short(sorted(types))}; {_owner(role)} sees no {_short(hidden)}"
+            return Check(name="stages", state="warn", found=found, mend=_fit_for(at, role))
+        return Check(
+            name="stages", state="ok", found=_short(sorted(types)), mend=_fit_for(at, role)
+        )
+
+    def _role(self) -> str:
+        with self.source.use() as session:
+            return str(session.get_current_role() or "").strip('"').upper()
+
+    def _types(self) -> dict[str, str]:
+        """By full name, how each of our stages that the role sees is encrypted."""
+        known = {name.upper(): name for name in stages(self.source.settings)}
+        found: dict[str, str] = {}
+        for schema in {name.rpartition(".")[0] for name in known.values()}:
+            try:
+                rows = self.source.run(f"SHOW STAGES IN SCHEMA {schema}")
+            except ForbiddenError:  # the schema is missing, or of other steps
+                continue
+            for row in rows:
+                if name := known.get(f"{schema}.{row['name']}".upper()):
+                    found[name] = str(row["type"]).upper()
+        return found
+
+
+def _fit_for(settings: SnowflakeBackend, role: str) -> str:
+    """Which steps a role of ours may do; of another one nothing is known."""
+    keys = [key for key, name in settings.roles.model_dump().items() if name.upper() == role]
+    steps = [f"fit for {_STEPS[key]}" for key in keys]
+    return "".join(steps) or _OTHER_ROLE
+
+
+def _owner(role: str) -> str:
+    return role or "a session without role"
+
+
+def _short(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name.rpartition(".")[2].upper() for name in names))

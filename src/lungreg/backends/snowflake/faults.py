@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lungreg.errors import LungregError, StoreError, StoreUnavailableError
+from lungreg.errors import ForbiddenError, LungregError, StoreError, StoreUnavailableError
 
 _LOST = {
     240000,  # the service asks to try again
@@ -29,6 +29,7 @@ _LOST = {
     390114,  # ran out
     390115,  # or is invalid
     390195,  # an identity token is invalid
+    390303,  # an OAuth token is invalid: a container's file may hold a newer one
     390318,  # an OAuth token ran out
     394301,  # a key pair's token ran out
 }
@@ -54,12 +55,32 @@ _LOST_KINDS = {
 _LOST_SNOWPARK = {"1404", "1405"}  # the session is closed; it ran out
 _BLOCKED = {
     625,  # another session held the lock for too long
-    57014,  # the statement was cancelled while it waited
+    604,  # the statement was cancelled
+    630,  # it ran longer than statements or the warehouse may
     90073,  # a deadlock was broken
 }
 _MISSING = {2003, 2043}
 """What does not exist and what is not granted are one number: Snowflake tells neither apart."""
-_FORBIDDEN = {3001, 390100, 390144, 390201, 394300, 394304}
+_DENIED = {3001}
+_STEP_ROLE = "take the role of this step, with --set backend.role=ROLE or in the connection"
+_ROLE = "see which role backend.role or the connection asks for, and have it granted to the user"
+_KEY = "see that the connection's private_key_file belongs to the user's public key"
+_REFUSED = {
+    3013: _ROLE,  # the role is not assigned to this user
+    390100: "check the connection's user and key",  # unknown, or the wrong password
+    390101: "wait a while, or let an administrator unlock the user",
+    390102: "wait a while, or let an administrator unlock the user",
+    390144: _KEY,
+    390186: _ROLE,  # it is not granted to this user
+    390189: _ROLE,  # it does not exist, or is not granted
+    390201: "check the connection's role, warehouse and database",
+    390422: "let an administrator allow this machine's address in the network policy",
+    394300: _KEY,
+    394304: _KEY,
+    394508: "log in by key pair or OAuth: nobody can answer for a second factor here",
+}
+"""Refusals that no second try mends, and what does."""
+_TOKENS = {390303, 390318}
 
 
 def number_of(error: BaseException) -> int:
@@ -91,12 +112,18 @@ def is_lost(error: BaseException) -> bool:
 
 def is_missing(error: BaseException) -> bool:
     """Whether an object does not exist, or is not granted to this role."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if number_of(seen) in _MISSING:
-            return True
-        seen = seen.__cause__
-    return False
+    return _comes_of(error, _MISSING)
+
+
+def lacks_privilege(error: BaseException) -> bool:
+    """Whether the role was refused something, or is not shown it."""
+    return _comes_of(error, _MISSING | _DENIED)
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Whether this user or role may not, or is not shown the object."""
+    number = number_of(error)
+    return isinstance(error, ForbiddenError) or number in _MISSING | _DENIED | {*_REFUSED}
 
 
 @contextmanager
@@ -107,8 +134,8 @@ def translated(where: object | None = None) -> Iterator[None]:
         where: File or case for the person at the console.
 
     Raises:
-        StoreUnavailableError: The account does not answer, the object is missing, or this role
-            may not use it.
+        ForbiddenError: The object is missing, or this user or role may not use it.
+        StoreUnavailableError: The account does not answer.
         StoreError: Any other fault, such as SQL that does not compile.
     """
     try:
@@ -126,17 +153,33 @@ def is_of_snowflake(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] == "snowflake" or is_lost(error)
 
 
+def _comes_of(error: BaseException, numbers: set[int]) -> bool:
+    seen: BaseException | None = error
+    while seen is not None:
+        if number_of(seen) in numbers:
+            return True
+        seen = seen.__cause__
+    return False
+
+
 def _fault(error: Exception, where: object | None) -> LungregError:
     number = number_of(error)
     got = f"Snowflake's error {number:06d}" if number else type(error).__name__
+    told = where or _first_line(error)
     if number in _MISSING:
         msg = "the object exists in the account and this role may use it"
-        mend = "run 'lungreg setup', or take a role that it granted the privilege"
-        return StoreUnavailableError(msg, got=got, mend=mend, where=where or _first_line(error))
-    if number in _FORBIDDEN:
+        mend = f"{_STEP_ROLE}; where it has never been made, run 'lungreg setup'"
+        return ForbiddenError(msg, got=got, mend=mend, where=told)
+    if number in _DENIED:
         msg = "the account lets this user and role do the operation"
-        mend = "check the connection's user, role and key, with 'lungreg doctor'"
-        return StoreUnavailableError(msg, got=got, mend=mend, where=where or _first_line(error))
+        return ForbiddenError(msg, got=got, mend=_STEP_ROLE, where=told)
+    if number in _REFUSED:
+        msg = "the account lets this user log in"
+        return ForbiddenError(msg, got=got, mend=_REFUSED[number], where=told)
+    if number in _TOKENS:
+        msg = "the account takes the connection's OAuth token"
+        mend = "get a new one: this one is invalid or ran out"
+        return StoreUnavailableError(msg, got=got, mend=mend, where=told)
     if is_lost(error):
         msg = "the account must answer"
         mend = "check that it can be reached, with 'lungreg doctor'"

@@ -21,6 +21,7 @@ _NAMING_LOGGERS = (
     "snowflake.connector.file_transfer_agent",
     "snowflake.connector.storage_client",
     "snowflake.connector.vendored.urllib3.connectionpool",
+    "snowflake.snowpark._internal.server_connection",  # the text of a statement that fails
 )
 UNTAGGED = '{"app": "lungreg"}'
 """The query tag of a session that works for no run and no step."""
@@ -28,6 +29,9 @@ _PACKAGES = {
     "snowflake-snowpark-python": "snowflake.snowpark",
     "snowflake-ml-python": "snowflake.ml",
 }
+_NAME_ONE = "name a connection with backend.connection"
+_LONGEST_LOGIN_S = 60
+"""The client gives up and begins again a few times: an account that is away is told soon."""
 CONTAINER_OPTIONS: dict[str, Any] = {}
 """Further options of a connection by that token; none are needed inside Snowflake."""
 
@@ -43,9 +47,11 @@ def active_session() -> Session | None:
     from snowflake.snowpark.exceptions import SnowparkSessionException
 
     try:
-        return get_active_session()
+        session = get_active_session()
     except SnowparkSessionException:
         return None
+    _keep_names_out_of_logs()
+    return session
 
 
 def open_session(settings: SnowflakeBackend) -> Session:
@@ -56,7 +62,7 @@ def open_session(settings: SnowflakeBackend) -> Session:
     """
     snowpark = _snowpark()
     _keep_names_out_of_logs()
-    options = {**_credentials(settings), **_defaults(settings)}
+    options = {**_defaults(settings), **_credentials(settings)}
     session: Session = snowpark.Session.builder.configs(options).create()
     # Without a tag of its own Snowpark writes the caller's file names into the query history.
     session.query_tag = UNTAGGED
@@ -64,9 +70,9 @@ def open_session(settings: SnowflakeBackend) -> Session:
 
 
 def _keep_names_out_of_logs() -> None:
-    """Snowflake's client warns of broken transfers with the names of their files.
+    """Snowflake's clients warn of broken transfers and statements with the names of their files.
 
-    Its errors reach us as exceptions anyway. A level that somebody has set stays.
+    Their errors reach us as exceptions anyway. A level that somebody has set stays.
     """
     for name in _NAMING_LOGGERS:
         client_logger = logging.getLogger(name)
@@ -93,35 +99,64 @@ def _is_there(module: str) -> bool:
 
 
 def _credentials(settings: SnowflakeBackend) -> dict[str, Any]:
+    """Who logs in, and in which role."""
+    if settings.connection is None and TOKEN_FILE.is_file():
+        # A service's token is its owner's role, and no other may be asked for.
+        return {**CONTAINER_OPTIONS, **_container()}
+    role = {} if settings.role is None else {"role": settings.role}
+    return {"connection_name": _connection(settings), **role}
+
+
+def _container() -> dict[str, Any]:
+    """The token that Snowpark Container Services keep fresh, read anew for each login."""
+    try:
+        token = TOKEN_FILE.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = "the container's token can be read"
+        got = getattr(error, "strerror", None) or type(error).__name__
+        raise StoreUnavailableError(msg, got=got, mend=_NAME_ONE, where=TOKEN_FILE) from error
+    return {
+        "host": _variable("SNOWFLAKE_HOST"),
+        "account": _variable("SNOWFLAKE_ACCOUNT"),
+        "authenticator": "oauth",
+        "token": token,
+    }
+
+
+def _variable(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        msg = f"beside the container's token the environment variable {name} is set"
+        raise StoreUnavailableError(msg, got="none", mend=f"set it, or {_NAME_ONE}")
+    return value
+
+
+def _connection(settings: SnowflakeBackend) -> str:
+    """The name of the connection, one that Snowflake's clients know."""
     from snowflake.connector.config_manager import CONFIG_MANAGER
     from snowflake.connector.constants import CONNECTIONS_FILE
 
-    if settings.connection is None and TOKEN_FILE.is_file():
-        return {
-            **CONTAINER_OPTIONS,
-            "host": os.environ["SNOWFLAKE_HOST"],
-            "account": os.environ["SNOWFLAKE_ACCOUNT"],
-            "authenticator": "oauth",
-            "token": TOKEN_FILE.read_text(encoding="utf-8").strip(),
-        }
     known: Any = CONFIG_MANAGER["connections"]
-    name = settings.connection or CONFIG_MANAGER["default_connection_name"]
-    if name not in known:
-        msg = "a connection is known to Snowflake's clients by its name"
-        others = ", ".join(sorted(known)) or "none so far"
-        mend = f"add it to that file, or set backend.connection to one that is known ({others})"
-        where = f"{name} in {CONNECTIONS_FILE}"
-        raise StoreUnavailableError(msg, got="an unknown name", mend=mend, where=where)
-    return {"connection_name": name}
+    name = str(settings.connection or CONFIG_MANAGER["default_connection_name"])
+    if name in known:
+        return name
+    if not known:
+        msg = "a connection is configured for Snowflake's clients"
+        mend = "add one to connections.toml, as the README shows under 'On Snowflake'"
+        raise StoreUnavailableError(msg, got="none", mend=mend, where=CONNECTIONS_FILE)
+    msg = "a connection is known to Snowflake's clients by its name"
+    others = ", ".join(sorted(known))
+    mend = f"add it to that file, or set backend.connection to one that is known ({others})"
+    where = f"{name} in {CONNECTIONS_FILE}"
+    raise StoreUnavailableError(msg, got="an unknown name", mend=mend, where=where)
 
 
 def _defaults(settings: SnowflakeBackend) -> dict[str, Any]:
     """What the configuration knows better than the connection."""
-    options: dict[str, Any] = {
+    return {
         "database": settings.database,
         "schema": settings.utils_schema,
         "warehouse": settings.warehouse,
         "network_timeout": settings.timeout_s,
-        "login_timeout": settings.timeout_s,
+        "login_timeout": min(settings.timeout_s, _LONGEST_LOGIN_S),
     }
-    return options if settings.role is None else {**options, "role": settings.role}

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from lungreg.backends.snowflake.claims import claim_table
 from lungreg.backends.snowflake.result_sql import result_table, result_view
 from lungreg.backends.snowflake.setup.objects import schemas, stages
-from lungreg.backends.snowflake.setup.statement import MARK, Statement
+from lungreg.backends.snowflake.setup.statement import Statement, mark_of
 from lungreg.config import SnowflakeBackend
 
 
 def role_statements(settings: SnowflakeBackend) -> list[Statement]:
     """The roles of the steps, then what each is granted."""
     roles = settings.roles
-    made = [f"CREATE ROLE IF NOT EXISTS {role} COMMENT = '{MARK}'" for role in step_roles(settings)]
+    comment = f"COMMENT = '{mark_of(settings)}'"
+    made = [f"CREATE ROLE IF NOT EXISTS {role} {comment}" for role in step_roles(settings)]
     granted = (
         *_grants(roles.ingest, _ingest(settings)),
         *_grants(roles.train, _train(settings)),
@@ -28,6 +29,22 @@ def step_roles(settings: SnowflakeBackend) -> tuple[str, str, str, str]:
     """The roles that setup makes."""
     roles = settings.roles
     return roles.ingest, roles.train, roles.infer, roles.read
+
+
+def stages_of_roles(settings: SnowflakeBackend) -> dict[str, frozenset[str]]:
+    """By the name of a role, in capitals, the stages that it has a privilege on, as full names.
+
+    SHOW lists these to it and no others. The role of setup owns all.
+    """
+    made = stages(settings)
+    held = {settings.roles.setup.upper(): frozenset(made)}
+    granted = [statement.sql for statement in role_statements(settings)]
+    for role in step_roles(settings):
+        mine = [sql for sql in granted if sql.endswith(f" TO ROLE {role}")]
+        held[role.upper()] = frozenset(
+            stage for stage in made if any(f" ON STAGE {stage} " in sql for sql in mine)
+        )
+    return held
 
 
 def _grants(role: str, privileges: Iterable[str]) -> list[str]:
@@ -54,8 +71,11 @@ def _infer(settings: SnowflakeBackend) -> list[str]:
         *_running(settings),
         f"SELECT, INSERT, UPDATE ON TABLE {result_table(settings)}",
         f"SELECT ON VIEW {result_view(settings)}",
+        # READ shows a model's files, USAGE lets a batch job run it.
         f"READ ON ALL MODELS IN SCHEMA {utils}",
+        f"USAGE ON ALL MODELS IN SCHEMA {utils}",
         f"READ ON FUTURE MODELS IN SCHEMA {utils}",
+        f"USAGE ON FUTURE MODELS IN SCHEMA {utils}",
     ]
 
 

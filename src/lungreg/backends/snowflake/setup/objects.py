@@ -1,21 +1,23 @@
-"""What setup makes: each object with IF NOT EXISTS, or asked for first."""
+"""What setup makes: each object with IF NOT EXISTS."""
 
 from __future__ import annotations
 
-from lungreg.backends.snowflake.setup.statement import MARK, Probe, Statement
+from lungreg.backends.snowflake.setup.egress import egress_statements
+from lungreg.backends.snowflake.setup.statement import Statement, mark_of
 from lungreg.config import SnowflakeBackend
 
 
 def object_statements(settings: SnowflakeBackend) -> list[Statement]:
     """Warehouse, database, schemas, stages, compute pool and what jobs may reach, in order."""
-    return [
-        Statement(sql=_warehouse(settings)),
-        Statement(sql=_with_mark(f"CREATE DATABASE IF NOT EXISTS {settings.database}")),
-        *(Statement(sql=_schema(schema)) for schema in schemas(settings)),
-        *(Statement(sql=_stage(stage)) for stage in stages(settings)),
-        Statement(sql=_compute_pool(settings)),
-        *egress_statements(settings),
+    made = [
+        _warehouse(settings),
+        f"CREATE DATABASE IF NOT EXISTS {settings.database}",
+        *(_schema(schema) for schema in schemas(settings)),
+        *(_stage(stage) for stage in stages(settings)),
+        _compute_pool(settings),
     ]
+    marked = [Statement(sql=f"{sql} COMMENT = '{mark_of(settings)}'") for sql in made]
+    return [*marked, *egress_statements(settings)]
 
 
 def schemas(settings: SnowflakeBackend) -> tuple[str, str]:
@@ -36,30 +38,8 @@ def stages(settings: SnowflakeBackend) -> tuple[str, str, str]:
     )
 
 
-def egress_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """A rule of the hosts in the config and its integration; nothing without hosts."""
-    egress = settings.egress
-    if not egress.hosts:
-        return []
-    schema = schemas(settings)[0]
-    hosts = ", ".join(f"'{host}'" for host in egress.hosts)
-    rule = (
-        f"CREATE NETWORK RULE {schema}.{egress.name} "
-        f"TYPE = HOST_PORT MODE = EGRESS VALUE_LIST = ({hosts})"
-    )
-    integration = (
-        f"CREATE EXTERNAL ACCESS INTEGRATION {egress.name} "
-        f"ALLOWED_NETWORK_RULES = ({schema}.{egress.name}) ENABLED = TRUE"
-    )
-    asked = Probe(kind="NETWORK RULES", name=egress.name, scope=f"IN SCHEMA {schema}")
-    return [
-        Statement(sql=_with_mark(rule), unless=asked),
-        Statement(sql=_with_mark(integration), unless=Probe(kind="INTEGRATIONS", name=egress.name)),
-    ]
-
-
 def _warehouse(settings: SnowflakeBackend) -> str:
-    return _with_mark(
+    return (
         f"CREATE WAREHOUSE IF NOT EXISTS {settings.warehouse} WAREHOUSE_SIZE = XSMALL "
         "AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE"
     )
@@ -67,12 +47,12 @@ def _warehouse(settings: SnowflakeBackend) -> str:
 
 def _schema(name: str) -> str:
     # In a managed schema its owner alone grants, on what will come too: on models, for one.
-    return _with_mark(f"CREATE SCHEMA IF NOT EXISTS {name} WITH MANAGED ACCESS")
+    return f"CREATE SCHEMA IF NOT EXISTS {name} WITH MANAGED ACCESS"
 
 
 def _stage(name: str) -> str:
     # Encrypted by the server: jobs and batch inference read the files without our driver.
-    return _with_mark(
+    return (
         f"CREATE STAGE IF NOT EXISTS {name} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE') "
         "DIRECTORY = (ENABLE = TRUE)"
     )
@@ -80,12 +60,8 @@ def _stage(name: str) -> str:
 
 def _compute_pool(settings: SnowflakeBackend) -> str:
     pool = settings.compute_pool
-    return _with_mark(
+    return (
         f"CREATE COMPUTE POOL IF NOT EXISTS {pool.name} MIN_NODES = {pool.min_nodes} "
         f"MAX_NODES = {pool.max_nodes} INSTANCE_FAMILY = {pool.family} AUTO_RESUME = TRUE "
         f"INITIALLY_SUSPENDED = TRUE AUTO_SUSPEND_SECS = {pool.auto_suspend_secs}"
     )
-
-
-def _with_mark(sql: str) -> str:
-    return f"{sql} COMMENT = '{MARK}'"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from lungreg.backends.snowflake.setup.grants import role_statements
+from lungreg.backends.snowflake.setup.grants import role_statements, step_roles
 from lungreg.backends.snowflake.setup.objects import object_statements
 from lungreg.backends.snowflake.setup.statement import Statement
 from lungreg.backends.snowflake.setup.tables import table_statements
 from lungreg.config import SnowflakeBackend
 
 _ACCOUNT_PRIVILEGES = ("DATABASE", "WAREHOUSE", "COMPUTE POOL", "ROLE")
-_NO_IF_NOT_EXISTS = "-- Only where it is missing: this form knows no IF NOT EXISTS."
 
 
 def setup_statements(settings: SnowflakeBackend) -> list[Statement]:
@@ -25,7 +24,7 @@ def setup_script(settings: SnowflakeBackend) -> str:
     """The statements with what must come before them, which is not lungreg's to do."""
     lines = [*_preface(settings), "", f"USE ROLE {settings.roles.setup};"]
     for statement in setup_statements(settings):
-        lines += [_NO_IF_NOT_EXISTS] if statement.unless else []
+        lines += [f"-- {statement.note}"] if statement.note else []
         lines.append(f"{statement.sql};")
     return "\n".join(lines) + "\n"
 
@@ -40,8 +39,21 @@ def _preface(settings: SnowflakeBackend) -> list[str]:
         f"--   GRANT {privileges} ON ACCOUNT TO ROLE {roles.setup};",
         f"--   GRANT ROLE {roles.setup} TO USER ...;",
         "-- Afterwards give each person the roles of their work:",
-        *(
-            f"--   GRANT ROLE {role} TO USER ...;"
-            for role in (roles.ingest, roles.train, roles.infer, roles.read)
-        ),
+        *(f"--   GRANT ROLE {role} TO USER ...;" for role in step_roles(settings)),
+        *_on_what_is_not_ours(settings),
     ]
+
+
+def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
+    """Grants on objects that the configuration names and setup does not own."""
+    train, infer = settings.roles.train, settings.roles.infer
+    repository = settings.batch.image_repository
+    grants = [
+        f"GRANT USAGE ON INTEGRATION {name} TO ROLE {role}"
+        for name in settings.integrations
+        for role in (train, infer)
+    ]
+    if repository is not None:
+        grants.append(f"GRANT READ ON IMAGE REPOSITORY {repository} TO ROLE {infer}")
+    told = "-- Afterwards, too, by whoever owns these, for they are not made here:"
+    return [told, *(f"--   {grant};" for grant in grants)] if grants else []

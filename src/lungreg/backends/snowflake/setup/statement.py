@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MARK = "Made by lungreg setup"
-"""Comment of what setup makes: teardown drops nothing that does not carry it."""
+from lungreg.config import SnowflakeBackend
+
+MARK = "Made by lungreg setup for "
+"""Begins the comment of what setup makes; the database's name follows."""
+
+
+def mark_of(settings: SnowflakeBackend) -> str:
+    """The comment of this installation's objects: teardown drops nothing that has another.
+
+    Warehouse, compute pool, roles and integration are the account's, and their default names those
+    of every installation: whose they are is told by the database.
+    """
+    return f"{MARK}{settings.database.upper()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,8 +24,8 @@ class Statement:
     """SQL that changes nothing when it is run again."""
 
     sql: str
-    unless: Probe | None = None
-    """Run only where this finds nothing: for the forms that know no IF NOT EXISTS."""
+    note: str = ""
+    """What a person who runs it by hand should know."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lungreg.backends.snowflake.claims import claim_table
+from lungreg.backends.snowflake.result_sql import result_table, result_view
+from lungreg.backends.snowflake.setup.egress import Ask
 from lungreg.backends.snowflake.setup.grants import step_roles
-from lungreg.backends.snowflake.setup.objects import schemas
-from lungreg.backends.snowflake.setup.statement import MARK, Probe
+from lungreg.backends.snowflake.setup.objects import schemas, stages
+from lungreg.backends.snowflake.setup.statement import MARK, Probe, mark_of
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import Removal
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row
 
-Ask = Callable[[str], Sequence["Row"]]
-"""Runs a SHOW statement."""
-_ALWAYS_THERE = {"PUBLIC", "INFORMATION_SCHEMA"}
+_PUBLIC = "PUBLIC"
+_ALWAYS_THERE = {_PUBLIC, "INFORMATION_SCHEMA"}
+_KINDS = ("TABLES", "VIEWS", "STAGES", "MODELS")
+"""What our schemas hold."""
+_KINDS_OF_OTHERS = (*_KINDS, "NOTEBOOKS", "SERVICES", "TASKS", "SEQUENCES", "USER FUNCTIONS")
+"""What people put into PUBLIC."""
+_SERVICE_NAME = ("database_name", "schema_name", "name")
+_NAMED = 10
+"""Names that are told of a longer list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +40,12 @@ class _Candidate:
 
 
 def find_removals(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
-    """What is there, in the order of dropping; what must be kept says why."""
-    found = [_judged(candidate, ask) for candidate in _candidates(settings)]
+    """What is there, in the order of dropping; what must be kept says why.
+
+    SHOW lists what the role of setup has a privilege on: what others keep from it is not told.
+    """
+    mark = mark_of(settings)
+    found = [_judged(candidate, mark, ask) for candidate in _candidates(settings)]
     return [
         *(removal for removal in found if removal is not None),
         *_database(settings, ask),
@@ -69,52 +82,89 @@ def _plain(kind: str, name: str) -> _Candidate:
     )
 
 
-def _judged(candidate: _Candidate, ask: Ask) -> Removal | None:
+def _judged(candidate: _Candidate, mark: str, ask: Ask) -> Removal | None:
     row = _row(ask, candidate.probe)
     if row is None:
         return None
-    if not _is_marked(row):
-        return Removal(kind=candidate.kind, name=candidate.name, kept="setup did not make it")
-    return Removal(kind=candidate.kind, name=candidate.name, statements=candidate.statements)
+    kind, name = candidate.kind, candidate.name
+    if kept := _kept(row, mark):
+        return Removal(kind=kind, name=name, kept=kept)
+    holds = _services(name, ask) if kind == "compute pool" else ""
+    return Removal(kind=kind, name=name, holds=holds, statements=candidate.statements)
+
+
+def _services(pool: str, ask: Ask) -> str:
+    """The services and jobs on a pool, of whomever, which end with it."""
+    rows = ask(f"SHOW SERVICES IN COMPUTE POOL {pool}")
+    names = [".".join(str(row[key]) for key in _SERVICE_NAME) for row in rows]
+    return f"services: {_listed(names)}" if names else ""
 
 
 def _database(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
     """The database as a whole, or where others use it too, our schemas in it."""
-    name = settings.database
+    name, mark = settings.database, mark_of(settings)
     row = _row(ask, Probe(kind="DATABASES", name=name))
     if row is None:
         return []
-    inside = {str(schema["name"]) for schema in ask(f"SHOW SCHEMAS IN DATABASE {name}")}
+    contents = [_schema(settings, full, ask) for full in schemas(settings)]
+    ours = [removal for removal in contents if removal is not None]
+    kept = _kept(row, mark) or _used_by_others(settings, ask)
+    if kept or any(removal.kept for removal in ours):
+        kept = kept or "a schema in it is kept"
+        return [*ours, Removal(kind="database", name=name, kept=kept)]
+    sql = f"DROP DATABASE IF EXISTS {name}"
+    holds = "; ".join(f"{removal.name}: {removal.holds}" for removal in ours)
+    return [Removal(kind="database", name=name, holds=holds, statements=(sql,))]
+
+
+def _used_by_others(settings: SnowflakeBackend, ask: Ask) -> str:
+    """Why a database that setup made stays nevertheless; empty where nothing speaks for it."""
+    name = settings.database
+    inside = {str(row["name"]) for row in ask(f"SHOW SCHEMAS IN DATABASE {name}")}
     ours = {full.rpartition(".")[2].upper() for full in schemas(settings)}
-    foreign = sorted(one for one in inside - ours if one.upper() not in _ALWAYS_THERE)
-    if _is_marked(row) and not foreign:
-        sql = f"DROP DATABASE IF EXISTS {name}"
-        holds = _contents(ask, f"DATABASE {name}")
-        return [Removal(kind="database", name=name, holds=holds, statements=(sql,))]
-    kept = f"it holds other schemas: {', '.join(foreign)}" if foreign else "setup did not make it"
-    found = [_schema(full, ask) for full in schemas(settings)]
-    return [
-        *(removal for removal in found if removal is not None),
-        Removal(kind="database", name=name, kept=kept),
-    ]
+    if foreign := sorted(one for one in inside - ours if one.upper() not in _ALWAYS_THERE):
+        return f"it holds other schemas: {_listed(foreign)}"
+    if _PUBLIC not in inside | ours or _PUBLIC in ours:
+        return ""
+    found = {kind: _names(ask, kind, f"SCHEMA {name}.{_PUBLIC}") for kind in _KINDS_OF_OTHERS}
+    held = [f"{kind.lower()} {_listed(names)}" for kind, names in found.items() if names]
+    return f"its schema PUBLIC holds {', '.join(held)}" if held else ""
 
 
-def _schema(full: str, ask: Ask) -> Removal | None:
+def _schema(settings: SnowflakeBackend, full: str, ask: Ask) -> Removal | None:
     database, _, name = full.partition(".")
     row = _row(ask, Probe(kind="SCHEMAS", name=name, scope=f"IN DATABASE {database}"))
     if row is None:
         return None
-    if not _is_marked(row):
-        return Removal(kind="schema", name=full, kept="setup did not make it")
-    holds = _contents(ask, f"SCHEMA {full}")
+    if kept := _kept(row, mark_of(settings)):
+        return Removal(kind="schema", name=full, kept=kept)
+    holds = _contents(settings, full, ask)
     sql = f"DROP SCHEMA IF EXISTS {full}"
     return Removal(kind="schema", name=full, holds=holds, statements=(sql,))
 
 
-def _contents(ask: Ask, scope: str) -> str:
-    kinds = ("TABLES", "STAGES", "MODELS")
-    counts = {kind: len(ask(f"SHOW {kind} IN {scope}")) for kind in kinds}
-    return ", ".join(f"{kind.lower()}: {count}" for kind, count in counts.items())
+def _contents(settings: SnowflakeBackend, schema: str, ask: Ask) -> str:
+    """How much a schema holds; by name, what lungreg did not put there."""
+    found = {kind: _names(ask, kind, f"SCHEMA {schema}") for kind in _KINDS}
+    ours = {claim_table(settings), result_table(settings), result_view(settings), *stages(settings)}
+    known = {name.upper() for name in ours}
+    others = [
+        f"{kind.lower()} {_listed(foreign)}"
+        for kind, names in found.items()
+        if kind != "MODELS"
+        and (foreign := [one for one in names if f"{schema}.{one}".upper() not in known])
+    ]
+    told = [f"{kind.lower()}: {len(names)}" for kind, names in found.items()]
+    return ", ".join([*told, *(f"not lungreg's: {other}" for other in others)])
+
+
+def _names(ask: Ask, kind: str, scope: str) -> list[str]:
+    return sorted(str(row["name"]) for row in ask(f"SHOW {kind} IN {scope}"))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return ", ".join([*names[:_NAMED], *more])
 
 
 def _row(ask: Ask, probe: Probe) -> Row | None:
@@ -122,5 +172,10 @@ def _row(ask: Ask, probe: Probe) -> Row | None:
     return named[0] if named else None
 
 
-def _is_marked(row: Row) -> bool:
-    return str(row["comment"] or "") == MARK
+def _kept(row: Row, mark: str) -> str:
+    """Why an object stays: it does not carry the mark of this installation."""
+    comment = str(row["comment"] or "")
+    if comment == mark:
+        return ""
+    is_made = comment.startswith(MARK)
+    return f"setup made it for {comment.removeprefix(MARK)}" if is_made else "setup did not make it"

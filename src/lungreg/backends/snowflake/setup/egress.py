@@ -1,0 +1,77 @@
+"""What jobs may reach: a network rule of the hosts in the configuration, and its integration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from lungreg.backends.snowflake.faults import is_missing
+from lungreg.backends.snowflake.setup.statement import Probe, Statement, mark_of
+from lungreg.config import SnowflakeBackend
+from lungreg.errors import AlreadyExistsError
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Row
+
+Ask = Callable[[str], Sequence["Row"]]
+"""Runs a SHOW statement."""
+
+
+def egress_statements(settings: SnowflakeBackend) -> list[Statement]:
+    """A rule of the hosts and its integration, as they are now; nothing without hosts."""
+    egress, mark = settings.egress, mark_of(settings)
+    if not egress.hosts:
+        return []
+    rule, hosts = _rule(settings), ", ".join(f"'{host}'" for host in egress.hosts)
+    allowed = f"ALLOWED_NETWORK_RULES = ({rule}) ENABLED = TRUE"
+    note = f"Stop here if {egress.name} exists and its comment is not '{mark}'."
+    return [
+        Statement(
+            sql=f"CREATE NETWORK RULE IF NOT EXISTS {rule} TYPE = HOST_PORT MODE = EGRESS "
+            f"VALUE_LIST = ({hosts}) COMMENT = '{mark}'",
+            note=note,
+        ),
+        Statement(sql=f"ALTER NETWORK RULE {rule} SET VALUE_LIST = ({hosts})"),
+        Statement(
+            sql=f"CREATE EXTERNAL ACCESS INTEGRATION IF NOT EXISTS {egress.name} {allowed} "
+            f"COMMENT = '{mark}'",
+            note=note,
+        ),
+        Statement(sql=f"ALTER EXTERNAL ACCESS INTEGRATION {egress.name} SET {allowed}"),
+    ]
+
+
+def refuse_foreign_egress(settings: SnowflakeBackend, ask: Ask) -> None:
+    """Let nobody's rule be changed, and no role be granted an integration to anywhere.
+
+    Args:
+        settings: With hosts or without.
+        ask: Runs SHOW in the role of setup.
+
+    Raises:
+        AlreadyExistsError: Rule or integration exist and are not of this installation.
+    """
+    if not settings.egress.hosts:
+        return
+    name, mark = settings.egress.name, mark_of(settings)
+    schema = _rule(settings).rpartition(".")[0]
+    for kind, scope in (("NETWORK RULES", f"IN SCHEMA {schema}"), ("INTEGRATIONS", "")):
+        for row in _shown(Probe(kind=kind, name=name, scope=scope), ask):
+            if str(row["comment"] or "") != mark:
+                msg = "what jobs may reach is told by objects that this installation has made"
+                got = f"{kind.lower().removesuffix('s')} {name} of somebody else"
+                raise AlreadyExistsError(msg, got=got, mend="set backend.egress.name to a new name")
+
+
+def _rule(settings: SnowflakeBackend) -> str:
+    return f"{settings.database}.{settings.utils_schema}.{settings.egress.name}"
+
+
+def _shown(probe: Probe, ask: Ask) -> list[Row]:
+    try:
+        found = ask(probe.sql)
+    except Exception as error:
+        if is_missing(error):  # before the first setup there is no schema
+            return []
+        raise
+    return [row for row in found if str(row["name"]).upper() == probe.name.upper()]
