@@ -58,9 +58,21 @@ def test_a_job_is_told_what_to_do(
         file = Path(order["stages"], database, schema, path)
         assert file.read_bytes() == account.stage.read(f"fixed/{row['CASE_ID']}")
     assert account.stage.list(f"runs/{run_id}/batch") == []
+    names = [*CASES, *(case.replace(" ", "=20") for case in CASES)]
     said = [item for item in peer.statements if not IS_FILES.match(item.text)]
-    assert not [item for item in said if any(case in item.text + item.tag for case in CASES)]
+    assert not [item for item in said if any(case in item.text + item.tag for case in names)]
     assert peer.said(r"INSERT INTO .*_INPUT")[0].binds.count("MUSTERMANN ERIKA") == 1
+
+
+def test_a_run_from_here_names_cases_in_file_statements_alone(account: Backend, peer: Peer) -> None:
+    """Ids that nobody has replaced: a patient's name with a blank in it, spelled either way."""
+    done = run(account, "ray")
+    assert [row.case_id for row in account.results.rows(done.run_id)] == sorted(CASES)
+    names = [*CASES, *(case.replace(" ", "=20") for case in CASES)]
+    named = [item.text for item in peer.statements if any(one in item.text for one in names)]
+    assert any("MUSTERMANN=20ERIKA" in text for text in named)
+    assert [text for text in named if not IS_FILES.match(text)] == []
+    assert not [item.tag for item in peer.statements if any(one in item.tag for one in names)]
 
 
 def test_a_job_that_loses_rows_gives_failed_ones(service: BatchService, account: Backend) -> None:

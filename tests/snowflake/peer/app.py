@@ -30,7 +30,15 @@ from tests.snowflake.peer.statement import (
     parse_request,
     rows_as_sql,
 )
-from tests.snowflake.peer.wire import body_of, break_off, hang_up, replayed, sent_through
+from tests.snowflake.peer.wire import (
+    body_of,
+    break_off,
+    failure,
+    hang_up,
+    refusal,
+    replayed,
+    sent_through,
+)
 
 Answer = tuple[Sequence[str], Sequence[Sequence[object]]]
 Canned = Callable[[str, Sequence[Any], Any], Answer]
@@ -136,7 +144,7 @@ class Peer:
         request = parse_request(await body_of(receive), dict(scope["headers"]))
         self.logins.append(request["data"])
         if refused := self.mischief.refused_login():
-            await _refusal(*refused)(scope, receive, send)
+            await refusal(*refused)(scope, receive, send)
             return
         answer = await sent_through(fakesnow.server.app, scope, json.dumps(request).encode())
         content = json.loads(answer[1]["body"])
@@ -150,7 +158,7 @@ class Peer:
         request = parse_request(await body_of(receive), dict(scope["headers"]))
         token, sql = _token_of(scope), request["sqlText"]
         if token in self.mischief.expired:
-            await _refusal("390112", "Session no longer exists.")(scope, receive, send)
+            await refusal("390112", "Session no longer exists.")(scope, receive, send)
             return
         # A client that lost the answer sends the request again, under the same id.
         request_id = parse_qs(scope["query_string"].decode()).get("requestId", [""])[0]
@@ -185,12 +193,12 @@ class Peer:
             noted = self.roles.noted(sql, token, answer[1]["body"])
             return await sent_through(Response(noted, media_type="application/json"), scope, b"")
         except SqlError as error:
-            return await sent_through(_failure(error), scope, b"")
+            return await sent_through(failure(error), scope, b"")
         except HangUpError:
             raise
         except Exception:  # noqa: BLE001 - a client would wait for a server that has a fault
             error = SqlError(603, "XX000", traceback.format_exc())
-            return await sent_through(_failure(error), scope, b"")
+            return await sent_through(failure(error), scope, b"")
         finally:
             self._note_end(sql, token)
 
@@ -255,7 +263,7 @@ class Peer:
         old = request.get("oldSessionToken", "")
         connection = fakesnow.server.sessions.get(old)
         if connection is None or not self.mischief.renewable:
-            return _refusal("390114", "Authentication token has expired. Log in again.")
+            return refusal("390114", "Authentication token has expired. Log in again.")
         token = secrets.token_urlsafe(32)
         fakesnow.server.sessions[token] = connection
         data = {"sessionToken": token, "masterToken": token, "validityInSecondsST": 3600}
@@ -289,13 +297,3 @@ def _token_of(scope: Any) -> str:
 
 def _changed(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1]) if data else b"?"
-
-
-def _refusal(code: str, message: str) -> JSONResponse:
-    return JSONResponse({"data": None, "code": code, "message": message, "success": False})
-
-
-def _failure(error: SqlError) -> JSONResponse:
-    code = f"{error.number:06d}"
-    data = {"errorCode": code, "sqlState": error.state}
-    return JSONResponse({"data": data, "code": code, "message": error.message, "success": False})

@@ -1,8 +1,24 @@
-"""ASGI messages: read whole, kept, sent again, cut off."""
+"""Answers of the peer, and ASGI messages: read whole, kept, sent again, cut off."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from starlette.responses import JSONResponse
+
+from tests.snowflake.peer.statement import SqlError
+
+
+def refusal(code: str, message: str) -> JSONResponse:
+    """The answer to a client that is not let in."""
+    return JSONResponse({"data": None, "code": code, "message": message, "success": False})
+
+
+def failure(error: SqlError) -> JSONResponse:
+    """The answer to a statement that fails."""
+    code = f"{error.number:06d}"
+    data = {"errorCode": code, "sqlState": error.state}
+    return JSONResponse({"data": data, "code": code, "message": error.message, "success": False})
 
 
 async def body_of(receive: Any) -> bytes:
