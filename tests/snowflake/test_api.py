@@ -24,6 +24,7 @@ CALLED = {
     "ModelVersion.export": ModelVersion.export,
     "jobs.submit_directory": jobs.submit_directory,
     "jobs.get_job": jobs.get_job,
+    "jobs.list_jobs": jobs.list_jobs,
     "MLJob": MLJob.__init__,
     "MLJob.get_logs": MLJob.get_logs,
     "MLJob.cancel": MLJob.cancel,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,10 @@ def test_submit_without_waiting_tells_the_job(config: str, service: JobService) 
     service.statuses = ["RUNNING"]
     assert run("jobs", "status", found["job_id"], "-c", config).out.endswith(": running\n")
     assert run("jobs", "cancel", found["job_id"], "-c", config).out.endswith(": cancelled\n")
+    name = found["job_id"].rpartition(".")[2]
+    service.history = [(name, "RUNNING", "BIG", datetime(2026, 11, 22, tzinfo=UTC))]
+    (listed,) = run("jobs", "list", "--json", "-c", config).document
+    assert (listed["job_id"], listed["status"]) == (f"D.UTILS.{name}", "running")
     followed = run("jobs", "follow", found["job_id"], "-c", config)
     assert (followed.code, "exit code 1" in followed.out) == (1, True)
 

@@ -1,4 +1,4 @@
-"""Jobs on the backend's own compute: submit, and jobs status, follow, cancel."""
+"""Jobs on the backend's own compute: submit, and jobs list, status, follow, cancel."""
 
 from __future__ import annotations
 
@@ -63,6 +63,26 @@ def submit(
         else:
             console.line(f"next: lungreg jobs follow {done.job_id}")
         _end(console, done)
+
+
+@jobs_app.command("list")
+def list_jobs(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest jobs, batch jobs too, the newest first."""
+    with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
+        from lungreg.config import load_config
+        from lungreg.workflows import submitting
+
+        found = submitting.list_jobs(load_config(config, overrides or ()), limit=limit)
+        rows = [[job.job_id, job.status, job.pool, job.created_at] for job in found]
+        console.table("Jobs", ("job", "status", "pool", "created"), rows)
+        console.document([dataclasses.asdict(job) for job in found])
 
 
 @jobs_app.command()

@@ -18,7 +18,7 @@ from lungreg.stores.account import (
     Removal,
 )
 from lungreg.stores.backend import Backend
-from lungreg.stores.jobs import JobRunner
+from lungreg.stores.jobs import JobRunner, ListedJob
 from lungreg.stores.models import (
     CHAMPION,
     ModelRegistry,
@@ -44,6 +44,7 @@ __all__ = [
     "FileInfo",
     "Held",
     "JobRunner",
+    "ListedJob",
     "ModelRegistry",
     "Provisioner",
     "Provisioned",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from lungreg.records import Case, CaseResult
@@ -10,6 +12,18 @@ from lungreg.records import Case, CaseResult
 if TYPE_CHECKING:
     from lungreg.config import Config
     from lungreg.one_case import RegistrationJob
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedJob:
+    """One job as a list of them tells it."""
+
+    job_id: str
+    status: str
+    """As `JobRunner.status` says it."""
+    pool: str
+    created_at: datetime | None
+    """UTC."""
 
 
 @runtime_checkable
@@ -54,6 +68,9 @@ class JobRunner(Protocol):
 
     def exit_code(self, job_id: str) -> int:
         """The exit code of the command of a job that has ended; 1 where it never came to one."""
+
+    def latest(self, limit: int = 20) -> Sequence[ListedJob]:
+        """The latest jobs that were started from lungreg, by anyone, the newest first."""
 
     def cancel(self, job_id: str) -> None:
         """Stop a job; one that has ended stays as it is."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.errors import ConfigError, LungregError, RunError
-from lungreg.stores import Backend, JobRunner
+from lungreg.stores import Backend, JobRunner, ListedJob
 
 _log = logging.getLogger(__name__)
 OnLine = Callable[[str], None]
@@ -96,6 +96,13 @@ def look(config: Config, job_id: str, *, backend: Backend | None = None) -> JobR
     is_over = status not in ("pending", "running")
     exit_code = jobs.exit_code(job_id) if is_over else None
     return JobReport(job_id=job_id, status=status, exit_code=exit_code)
+
+
+def list_jobs(
+    config: Config, *, limit: int = 20, backend: Backend | None = None
+) -> Sequence[ListedJob]:
+    """The latest jobs of the backend that were started from lungreg, the newest first."""
+    return jobs_of(config, backend).latest(limit)
 
 
 def cancel(config: Config, job_id: str, *, backend: Backend | None = None) -> JobReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from tests.snowflake.peer import Peer
@@ -36,7 +37,9 @@ class JobService:
         peer.on(r"!spcs_get_logs", self._no_log)
         peer.on(r"^SHOW PARAMETERS LIKE 'event_table'", lambda *_: (["value"], [["EVENTS"]]))
         peer.on(r"^SELECT VALUE FROM IDENTIFIER", lambda *_: (["VALUE"], []))
-        peer.on(r"snowflake\.spcs\.get_job_history", lambda *_: (["STATUS"], []))
+        self.history: list[tuple[str, str, str, datetime]] = []
+        """Name, status, pool and time of the jobs that the account tells of."""
+        peer.on(r"snowflake\.spcs\.get_job_history", self._history)
         peer.on(r"!spcs_cancel_job", self._cancel)
 
     def _execute(self, sql: str, _binds: object, _connection: object) -> Any:
@@ -51,6 +54,18 @@ class JobService:
         if not self.has_log:
             raise SqlError(2003, "02000", "There is no container.")
         return ["log"], [[self._next(self.logs)]]
+
+    def _history(self, sql: str, _binds: object, _connection: object) -> Any:
+        raw = ["NAME", "STATUS", "MESSAGE", "DATABASE_NAME", "SCHEMA_NAME", "OWNER"]
+        raw += ["COMPUTE_POOL_NAME", "PARAMETERS", "CREATED_TIME", "COMPLETED_TIME"]
+        shown = ["name", "status", "message", "database_name", "schema_name", "owner"]
+        shown += ["compute_pool", "target_instances", "created_time", "completed_time"]
+        rows = [
+            [name, status, "", "D", "UTILS", "ME", pool, 1, created, None]
+            for name, status, pool, created in self.history
+        ]
+        # The client first asks for the columns, then wraps its question.
+        return (shown if '"created_time"' in sql else raw), rows
 
     def _no_log(self, *_: object) -> Any:
         raise SqlError(2143, "02000", "Logs are not kept.")

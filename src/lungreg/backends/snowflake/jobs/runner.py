@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lungreg.backends.snowflake.batch.inference import BatchInference
 from lungreg.backends.snowflake.faults import is_missing, is_of_snowflake, translated
+from lungreg.backends.snowflake.jobs.listed import listed_jobs
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.payload import (
     ENTRYPOINT,
@@ -35,6 +36,7 @@ from lungreg.errors import (
     RunError,
     StoreUnavailableError,
 )
+from lungreg.stores import ListedJob
 
 if TYPE_CHECKING:
     from snowflake.ml.jobs import MLJob
@@ -140,7 +142,13 @@ class SnowflakeJobs:
                 raise
             msg = "a job of this id is in the account, and this role may see it"
             raise NotFoundError(msg, mend="give the id that 'lungreg submit' printed") from error
-        return "pending" if found in _WAITING else _ENDED.get(found, "running")
+        return _our_status(found)
+
+    def latest(self, limit: int = 20) -> Sequence[ListedJob]:
+        """The latest jobs that were started from lungreg, batch jobs too, the newest first."""
+        settings = self.source.settings
+        found = self.source.attempt(lambda session: listed_jobs(session, settings, _our_status))
+        return found[:limit]
 
     def exit_code(self, job_id: str) -> int:
         """The exit code of the command, which the job's log ends with.
@@ -197,6 +205,10 @@ class SnowflakeJobs:
                 return question(_job(job_id, session))
 
         return self.source.attempt(ask)
+
+
+def _our_status(told: str) -> str:
+    return "pending" if told in _WAITING else _ENDED.get(told, "running")
 
 
 def _job(job_id: str, session: Any) -> MLJob[Any]:
