@@ -133,6 +133,16 @@ class TestImages:
         assert set(np.unique(found.data)) == {0, 7}
         assert found.stored.dtype == "uint8"
 
+    def test_labels_that_are_blended_are_told_of(
+        self, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Whoever forgets --nearest hears so; of a scan nothing is said."""
+        out = folder / "out.nii.gz"
+        apply_to_image([folder / "transform.h5"], folder / "moving.nii.gz", out)
+        assert "--nearest" not in caplog.text
+        apply_to_image([folder / "transform.h5"], folder / "mask.nii.gz", out)
+        assert "--nearest keeps them whole" in caplog.text
+
     def test_several_transforms_are_interpolated_once(self, folder: Path) -> None:
         """In the order of points: first the one whose reference is wanted."""
         other = affine_to_sitk(affine())
@@ -323,6 +333,9 @@ def on_points(
             "whole numbers",
         ),
         (on_image("transform.h5", out="moving.nii.gz/o.nii.gz"), RunError, "can be written"),
+        (on_image("transform.h5", out="moving.nii.gz"), ConfigError, "than the inputs"),
+        (on_image("displacement.nii.gz", out="displacement.nii.gz"), ConfigError, "the inputs"),
+        (on_points("transform.h5", frame="ras", out="./in.csv"), ConfigError, "than the inputs"),
         (on_points(), ConfigError, "at least one transform"),
         (on_points("transform.h5"), ConfigError, "frame.*--frame voxel, ras, lps"),
         (on_points("transform.h5", frame="mm"), ConfigError, "one of voxel, ras, lps"),
@@ -366,4 +379,5 @@ def test_the_json_of_another_tool_is_no_fault(
     apply_to_image([folder / "transform.h5"], folder / "moving.nii.gz", folder / "out.nii.gz")
     assert decode_scan((folder / "out.nii.gz").read_bytes()).grid.same_as(FIELD)
     assert "is not read" in caplog.text
+    assert "--reference names another" in caplog.text
     assert str(folder) not in caplog.text

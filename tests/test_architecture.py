@@ -102,7 +102,7 @@ def test_opening_the_snowflake_backend_connects_to_nothing() -> None:
     lines = textwrap.dedent(code)
     command = [sys.executable, "-W", "ignore", "-c", lines]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "pip install 'lungreg[snowflake]'" in done.stdout, done.stderr
+    assert "pip install '.[snowflake]'" in done.stdout, done.stderr
 
 
 def test_layers_hold() -> None:

@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import lungreg
-from lungreg.errors import RunError
+from lungreg.errors import ConfigError, RunError
 from lungreg.records import Split, Status
 from tests.pipeline.site import CASES, Site
 
@@ -49,6 +49,20 @@ def test_what_is_not_public_is_not_there() -> None:
 def twice(call: Callable[[], T]) -> tuple[T, T]:
     """What two calls give."""
     return call(), call()
+
+
+def test_simulation_replaces_no_other_files(tmp_path: Path) -> None:
+    """Pairs are named by number: somebody's case_001 would be gone."""
+    size = {"shape": (40, 34, 40), "spacing_mm": (7.5, 7.5, 7.2)}
+    lungreg.simulate(tmp_path / "made", cases=1, **size)
+    with pytest.raises(ConfigError, match=r"new or empty.*other files"):
+        lungreg.simulate(tmp_path / "made", cases=1, seed=7, **size)
+    real = tmp_path / "real" / "scans" / "case_001_exp.nii.gz"
+    real.parent.mkdir(parents=True)
+    real.write_bytes(b"a patient's")
+    with pytest.raises(ConfigError, match="new or empty"):
+        lungreg.simulate(tmp_path / "real", cases=1, **size)
+    assert real.read_bytes() == b"a patient's"
 
 
 def test_every_step_works_twice_from_python(raw: Site, tmp_path: Path) -> None:

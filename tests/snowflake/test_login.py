@@ -82,6 +82,17 @@ def test_a_key_pair_logs_in(
         assert str(session.get_current_role()).strip('"') == "LUNGREG_TRAIN"
 
 
+def test_a_key_that_is_not_there_is_told(
+    settings: SnowflakeBackend, peer: Peer, connections: Any, tmp_path: Path
+) -> None:
+    """With the file, and where it is named."""
+    key = {"authenticator": "SNOWFLAKE_JWT", "private_key_file": str(tmp_path / "none.p8")}
+    connections(keyless={**without_password(peer), **key})
+    source = SessionSource(settings.model_copy(update={"connection": "keyless"}))
+    with pytest.raises(StoreUnavailableError, match=r"none\.p8: the private key.*private_key_file"):
+        source.run("SELECT 1")
+
+
 def test_an_oauth_connection_logs_in(
     settings: SnowflakeBackend, peer: Peer, connections: Any
 ) -> None:

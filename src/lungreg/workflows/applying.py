@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,12 +25,15 @@ from lungreg.transform_files import (
     encode_points,
 )
 from lungreg.volumes import Volume, encode_labels, encode_volume, hu_offset, read_volume
-from lungreg.workflows.local_files import write_file
+from lungreg.workflows.local_files import refuse_overwriting, write_file
 from lungreg.workflows.pair_files import read_file
 from lungreg.workflows.transform_reading import KnownTransform, read_transform
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 DIRECTIONS = {"fixed-to-moving": FIXED_TO_MOVING, "moving-to-fixed": MOVING_TO_FIXED}
+_log = logging.getLogger(__name__)
+_SAMPLE = 1_000_000
+_MOST_LABELS = 32
 MAX_RESIDUAL_MM = 0.01
 """Above it, an inverted point is reported: the transform folds there."""
 
@@ -91,9 +95,12 @@ def apply_to_image(
     if not out.name.lower().endswith(IMAGE_SUFFIXES):
         msg = f"an image is written as {' or '.join(IMAGE_SUFFIXES)}"
         raise ConfigError(msg, got=out.suffix or "no suffix", where=out)
+    refuse_overwriting(out, [*transforms, image, reference])
     known = _read_all(transforms)
-    grid = _wanted(reference, known[0].start)
+    grid = _wanted(reference, known[0])
     volume = read_volume(image, mask=nearest)
+    if not nearest and order > 0 and _looks_like_labels(volume):
+        _log.warning("these look like labels, which are blended: --nearest keeps them whole")
     if outside_value is None:
         outside_value = 0.0 if nearest else _air(volume)
     found = resample_through(
@@ -143,6 +150,7 @@ def apply_to_points(
         DataError: A file that cannot be read as what it should be.
         RunError: The output cannot be written.
     """
+    refuse_overwriting(out, [*transforms, points, input_grid, reference])
     known = _read_all(transforms)
     listed = _read_points(points, frame)
     is_inverse = _is_against(known, direction)
@@ -161,14 +169,25 @@ def _read_all(transforms: Sequence[Path]) -> list[KnownTransform]:
     return [read_transform(path) for path in transforms]
 
 
-def _wanted(reference: Path | None, known: Grid | None) -> Grid:
+def _wanted(reference: Path | None, known: KnownTransform) -> Grid:
     if reference is not None:
         return read_volume(reference).grid
-    if known is None:
+    if known.start is None:
         msg = "the grid of the output is known"
         mend = "name a scan on it with --reference"
         raise ConfigError(msg, got="a transform without grids", mend=mend)
-    return known
+    if known.end is None:
+        text = "no JSON beside the transform names a scan: the output lies on the field's own grid"
+        _log.warning("%s; --reference names another", text)
+    return known.start
+
+
+def _looks_like_labels(volume: Volume) -> bool:
+    """Whether a sample of the values is a few whole numbers from 0 on."""
+    sample = volume.data.ravel()[:: max(1, volume.data.size // _SAMPLE)]
+    if not np.array_equal(sample, np.round(sample)):
+        return False
+    return float(sample.min()) >= 0 and len(np.unique(sample)) <= _MOST_LABELS
 
 
 def _air(volume: Volume) -> float:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
-from lungreg.errors import RunError
+from lungreg.errors import ConfigError, RunError
+
+
+def refuse_overwriting(out: Path, inputs: Iterable[Path | None]) -> None:
+    """Let no output take the place of what it is made from.
+
+    Raises:
+        ConfigError: It is one of the inputs, however it is spelled.
+    """
+    for path in inputs:
+        if path is not None and path.exists() and out.exists() and out.samefile(path):
+            msg = "an output is another file than the inputs"
+            raise ConfigError(msg, got="one of them", mend="give it another name", where=out)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -23,5 +36,5 @@ def write_file(path: Path, data: bytes) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        msg = "the output can be written"
+        msg = "an output goes to a place that can be written"
         raise RunError(msg, got=error.strerror or type(error).__name__, where=path) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from lungreg.errors import ConfigError
@@ -15,6 +16,10 @@ from lungreg.simulation import (
     simulate_cohort,
 )
 from lungreg.volumes import read_volume
+from lungreg.workflows.local_files import write_file
+
+_MARKER = "simulation.json"
+"""Says what has made the pairs beside it."""
 
 
 def simulate(
@@ -31,7 +36,8 @@ def simulate(
     """Make breathing pairs with known truth in the Zenodo layout.
 
     Args:
-        folder: Where they go.
+        folder: Where they go: new, empty, or one that the same call has filled before. Pairs are
+            named by number, as real ones may be.
         cases: How many.
         seed: The same seed gives the same bytes.
         cutoff_mm: How much of the bases the expiration's field of view cuts off.
@@ -44,7 +50,7 @@ def simulate(
         Their case ids.
 
     Raises:
-        LungregError: Unreadable scan or mask, or one without the other.
+        LungregError: Unreadable scan or mask, one without the other, or a folder with other files.
     """
     if (ct is None) != (mask is None):
         msg = "a real scan is simulated with its lung mask"
@@ -54,6 +60,15 @@ def simulate(
         scan, labels = read_volume(ct), read_volume(mask, mask=True)
         require_same_grid(scan, labels)
         anatomy = Anatomy(ct=scan.data, mask=labels.data, grid=scan.grid)
+    settings = {
+        "cases": cases,
+        "seed": seed,
+        "cutoff_mm": cutoff_mm,
+        "shape": shape,
+        "spacing_mm": spacing_mm,
+        "ct": None if ct is None else ct.name,
+    }
+    _claim(folder, json.dumps(settings).encode())
     ids = simulate_cohort(
         folder,
         cases=cases,
@@ -64,3 +79,17 @@ def simulate(
         anatomy=anatomy,
     )
     return list(ids)
+
+
+def _claim(folder: Path, settings: bytes) -> None:
+    """Mark a folder as that of one simulation.
+
+    Raises:
+        ConfigError: It holds files of something else.
+    """
+    marker = folder / _MARKER
+    is_ours = marker.is_file() and marker.read_bytes() == settings
+    if folder.is_dir() and any(folder.iterdir()) and not is_ours:
+        msg = "pairs are simulated into a folder that is new or empty"
+        raise ConfigError(msg, got="one with other files", mend="name another one", where=folder)
+    write_file(marker, settings)

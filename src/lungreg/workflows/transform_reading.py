@@ -57,6 +57,7 @@ def read_transform(path: Path) -> KnownTransform:
         return _read(path)
     except LungregError as error:
         error.where = error.where or path
+        error.mend = error.mend or "give transforms first and what they carry last"
         raise
 
 

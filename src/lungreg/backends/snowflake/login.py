@@ -58,12 +58,21 @@ def open_session(settings: SnowflakeBackend) -> Session:
     """A new session: of the named connection, the container's token or the default connection.
 
     Raises:
-        StoreUnavailableError: No connection is configured, or the packages are missing.
+        StoreUnavailableError: No connection is configured, its key cannot be read, or the packages
+            are missing.
     """
     snowpark = _snowpark()
     _keep_names_out_of_logs()
     options = {**_defaults(settings), **_credentials(settings)}
-    session: Session = snowpark.Session.builder.configs(options).create()
+    try:
+        session: Session = snowpark.Session.builder.configs(options).create()
+    except OSError as error:
+        if error.filename is None:  # of a network, say
+            raise
+        msg = "the private key that the connection names can be read"
+        mend = "see private_key_file in connections.toml"
+        got = error.strerror or type(error).__name__
+        raise StoreUnavailableError(msg, got=got, mend=mend, where=error.filename) from error
     # Without a tag of its own Snowpark writes the caller's file names into the query history.
     session.query_tag = UNTAGGED
     return session
@@ -84,7 +93,7 @@ def _snowpark() -> Any:
     missing = [package for package, module in _PACKAGES.items() if not _is_there(module)]
     if missing:
         msg = "the Snowflake backend needs Snowflake's packages"
-        mend = "python -m pip install 'lungreg[snowflake]', or '.[snowflake]' in a clone"
+        mend = "install lungreg with its extra, in a clone: python -m pip install '.[snowflake]'"
         raise StoreUnavailableError(msg, got=f"no {' and no '.join(missing)}", mend=mend)
     import snowflake.snowpark
 
