@@ -377,6 +377,8 @@ class TestFiles:
         with pytest.raises(ConfigError, match="must exist; write one with 'lungreg init'") as error:
             load_config(tmp_path / "none.yaml")
         assert str(tmp_path) not in error.value.anonymous
+        with pytest.raises(ConfigError, match="one file, got a folder; name the file in it"):
+            load_config(tmp_path)
 
     @pytest.mark.parametrize(
         ("data", "said"),

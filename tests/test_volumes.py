@@ -224,10 +224,13 @@ def test_a_tilted_gantry_is_refused(tmp_path: Path) -> None:
         read_volume(tmp_path)
 
 
-def test_a_folder_without_dicom_is_unreadable(tmp_path: Path) -> None:
-    """A folder in the place of a scan is not a traceback."""
+def test_a_folder_without_dicom_is_unreadable(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A folder in the place of a scan is not a traceback, and ITK adds no words of its own."""
     with pytest.raises(UnreadableFileError, match="one DICOM series, got none"):
         read_volume(tmp_path)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii", "scan.mha"])

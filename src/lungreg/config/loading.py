@@ -108,6 +108,9 @@ def _find(path: str | Path | None) -> Path | None:
     if path is None:
         default = Path(DEFAULT_FILE)
         return default if default.is_file() else None
+    if Path(path).is_dir():
+        msg = "a configuration is one file"
+        raise ConfigError(msg, got="a folder", mend="name the file in it", where=path)
     if not Path(path).is_file():
         msg = "a configuration file must exist"
         raise ConfigError(msg, mend="write one with 'lungreg init'", where=path)

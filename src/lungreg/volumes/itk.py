@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +80,27 @@ def read_series(folder: Path, *, mask: bool, max_voxels: int) -> Volume:
 
 
 def _series_files(folder: Path) -> tuple[str, ...]:
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    with _silence():
+        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if not series:
         msg = "a folder given as a scan holds one DICOM series"
-        raise UnreadableFileError(msg, got="none", mend="check the pattern", where=folder)
+        mend = "name the folder that holds its files themselves, not one above"
+        raise UnreadableFileError(msg, got="none", mend=mend, where=folder)
     if len(series) > 1:
         msg = "a folder given as a scan holds one DICOM series"
         raise DataError(msg, got=len(series), mend="put each series in a folder of its own")
     return tuple(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """ITK warns on standard error, with paths, of what is told as an error here."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
 def _positions(files: tuple[str, ...]) -> FloatArray:

@@ -74,6 +74,9 @@ def _read(source: Path) -> tuple[dict[str, bytes], bytes]:
         with zipfile.ZipFile(source) as archive:
             members = {name: _member(archive, name, limit) for name, limit in limits.items()}
             hashes = _member(archive, _HASHES, _MAX_CARD_BYTES)
+    except FileNotFoundError as error:
+        msg = "an exported model is a file that is there"
+        raise ModelError(msg, got="nothing", mend="check its name", where=source) from error
     except (*_DAMAGED, KeyError) as error:
         msg = f"an exported model is a zip file with {_CARD}, {_WEIGHTS} and {_HASHES}"
         got = type(error).__name__
