@@ -117,6 +117,7 @@ def command(
         "matplotlib",
         "PIL",
         "filelock",
+        "h5py",
         "urllib3",
         "asyncio",
         "alembic",

@@ -27,10 +27,12 @@ def simulate(
         float, typer.Option("--cutoff-mm", min=0, help="Bases cut off the expiration.")
     ] = 0.0,
     shape: Annotated[
-        tuple[int, int, int] | None, typer.Option("--shape", help="Voxels of an analytic chest.")
+        tuple[int, int, int] | None,
+        typer.Option("--shape", metavar="X Y Z", help="Voxels of an analytic chest."),
     ] = None,
     spacing_mm: Annotated[
-        tuple[float, float, float] | None, typer.Option("--spacing-mm", help="Their spacing.")
+        tuple[float, float, float] | None,
+        typer.Option("--spacing-mm", metavar="X Y Z", help="Their spacing."),
     ] = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -58,7 +60,9 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")] = Path(
         "lungreg-demo"
     ),
-    cases: Annotated[int | None, typer.Option("--cases", help="Pairs to simulate.")] = None,
+    cases: Annotated[
+        int | None, typer.Option("--cases", help="Pairs, at least 5; else 24.")
+    ] = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
