@@ -205,7 +205,7 @@ SPOILED: list[tuple[str, Callable[[Site], object], str]] = [
         undeclared_bomb,
         "unsafe_input: fixed scan: a file holds no more data",
     ),
-    ("unreadable file", as_folder, "unreadable_file: a scan or mask of this name is a file"),
+    ("unreadable file", as_folder, "unreadable_file: fixed scan: a scan or mask of this name"),
     ("duplicate case id", twice, "data: a case has one file as fixed, got 2"),
     ("landmarks in mm", far_landmarks, "data: landmarks lie inside their scans"),
     (
