@@ -38,7 +38,9 @@ def remarks_of(registered: Registered, thresholds: Quality) -> Remarks:
     if registered.lungs_from == "whole scan":
         # Without lungs the measures "in the lungs" are over all voxels, and must not seem less.
         reasons = [reason.replace("the lungs", "the whole scan") for reason in reasons]
-        notes.append("no lungs were found in the fixed scan: measures are over the whole scan")
+        notes.append(
+            "no lungs were found in the fixed scan: what is measured in them is of the whole scan"
+        )
     return Remarks(
         reasons=tuple(reasons),
         lungs_from=registered.lungs_from,

@@ -134,6 +134,22 @@ def test_the_page_says_why(files: lungreg.PairFiles, tmp_path: Path) -> None:
     assert all(f'<dd class="fail">{reason}</dd>' in page for reason in done.reasons)
 
 
+def test_where_no_lungs_are_found_the_whole_scan_is_named(
+    files: lungreg.PairFiles, tmp_path: Path
+) -> None:
+    """A scan of 8 bits without masks: nothing is said of its lungs but that there are none."""
+    files.fixed.write_bytes(grey_bytes())
+    bare = replace(files, fixed_mask=None, moving_mask=None)
+    done = lungreg.register(bare, tmp_path / "out", SETTINGS)
+    note = "no lungs were found in the fixed scan: what is measured in them is of the whole scan"
+    assert note in done.notes
+    assert done.reasons
+    assert "lungs" not in " ".join(done.reasons)
+    page = (tmp_path / "out" / "qc.html").read_text(encoding="utf-8")
+    assert f"<dd>{note}</dd>" in page
+    assert not [text for text in ("in the lungs", "inside the lungs", 'of-fixed"') if text in page]
+
+
 class TestFolder:
     def test_what_this_call_does_not_write_goes(
         self, files: lungreg.PairFiles, tmp_path: Path

@@ -26,7 +26,7 @@ MOST_BYTES = 1_000_000
 _LUNGS = {
     "mask": "as its mask gives them",
     "threshold": "found by threshold",
-    "whole scan": "not found: what is said of the lungs is measured in the whole scan",
+    "whole scan": "not found",
 }
 _NO_REMARKS = Remarks()
 _OBLIQUE_DEG = 2.0
