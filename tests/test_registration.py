@@ -340,7 +340,7 @@ class TestResult:
         assert (facts["alignment"], facts["lungs_from"]) == ("masks", "mask")
 
     def test_page_is_drawn_where_asked(self, stage: MemoryStage) -> None:
-        """The page gets result, pictures and provenance, and lies beside the images."""
+        """The page gets result, pictures, provenance and reasons, and lies beside the images."""
         case = put_case(stage, "a", seed=SEED)
         seen: list[tuple[CaseResult, PairImages, Mapping[str, str], Remarks]] = []
 
@@ -356,6 +356,8 @@ class TestResult:
         assert output(stage, "qc.html").decode() == "<html>ü</html>"
         ((result, images, provenance, remarks),) = seen
         assert remarks.lungs_from == "mask"
+        (reason,) = remarks.reasons
+        assert reason == "Dice 0.90 is below 0.93"
         assert (result.case_id, result.attempt) == ("a", 2)
         assert provenance == {"model": "lungs 3"}
         assert images.grid.same_as(FIXED_GRID)
