@@ -96,7 +96,6 @@ def check_landmarks(points: NDArray[np.float64], fixed: Grid, moving: Grid) -> t
 def _count_labels(labels: NDArray[Any]) -> int:
     """Different labels of a mask, counted slab by slab: sorting a whole scan takes seconds."""
     seen = np.zeros(int(labels.max()) + 1, dtype=bool)
-    if seen.size > MOST_LABELS:
-        for slab in labels:
-            seen[slab] = True
+    for slab in labels:
+        seen[slab] = True
     return int(seen.sum())
