@@ -243,35 +243,38 @@ class TestRejected:
         make: Callable[[], bytes],
         reason: str,
     ) -> None:
-        """Each kind of bad scan is refused for what it is; nothing of the case is on the stage."""
+        """Each kind of bad scan is refused, by its role; nothing of the case is on the stage."""
         bare = dataclasses.replace(source, fixed_mask=None, moving_mask=None, landmarks=())
         write(getattr(bare, role), make())
         intake = take(stage, bare, max_voxels=100_000)
         assert intake.row.verdict is Verdict.REJECT
-        assert intake.row.reasons[0].startswith(reason)
+        code, rule = reason.split(": ", 1)
+        assert intake.row.reasons[0].startswith(f"{code}: {role} scan: {rule}")
         assert (intake.row.files, intake.uploaded) == ((), 0)
         assert names(stage) == set()
 
     @pytest.mark.parametrize(
         ("mask", "reason"),
         [
-            (np.zeros(SHAPE, np.uint8), "data: a lung mask is neither empty nor full, got empty"),
-            (np.full(SHAPE, 2, np.uint8), "data: a lung mask is neither empty nor full, got full"),
+            (np.zeros(SHAPE, np.uint8), "a lung mask is neither empty nor full, got empty"),
+            (np.full(SHAPE, 2, np.uint8), "a lung mask is neither empty nor full, got full"),
+            (np.full(SHAPE, -1, np.int16), "labels of a mask are not negative, got -1"),
+            (np.eye(20, 16)[..., None] * np.full(18, 0.4, np.float32), "a mask holds whole"),
+            (scan(FIXED_GRID, 0)[0].astype(np.int16), "labels of a mask are not negative"),
             (
-                np.full(SHAPE, -1, np.int16),
-                "data: a lung mask is neither empty nor full, got empty",
+                np.arange(np.prod(SHAPE)).reshape(SHAPE) % 200,
+                "a mask holds at most 128 different labels, got 200",
             ),
-            (np.eye(20, 16)[..., None] * np.full(18, 0.4, np.float32), "data: a mask holds whole"),
         ],
     )
     def test_mask_that_is_none(
         self, stage: MemoryStage, source: SourceCase, mask: NDArray[Any], reason: str
     ) -> None:
-        """Empty, full and fractional masks are refused."""
+        """Empty, full and fractional masks are refused, and scans as masks."""
         write(source.fixed_mask, volume_bytes(mask))
         row = take(stage, source).row
         assert row.verdict is Verdict.REJECT
-        assert row.reasons[0].startswith(reason)
+        assert row.reasons[0].startswith(f"data: fixed mask: {reason}")
 
     def test_mask_of_another_grid(self, stage: MemoryStage, source: SourceCase) -> None:
         """Masks swapped between the scans are refused."""
@@ -280,7 +283,7 @@ class TestRejected:
         )
         row = take(stage, swapped).row
         assert row.verdict is Verdict.REJECT
-        assert row.reasons[0].startswith("data: a mask lies on its scan's grid")
+        assert row.reasons[0].startswith("data: fixed mask: a mask lies on its scan's grid")
 
     def test_landmarks_in_another_frame(self, stage: MemoryStage, source: SourceCase) -> None:
         """Points given in mm mostly lie outside: they are refused, with how to mend them."""
@@ -298,7 +301,9 @@ class TestRejected:
     ) -> None:
         """A list without points, of other columns or not of numbers is refused."""
         write(source.landmarks[0], text.encode())
-        assert take(stage, source).row.verdict is Verdict.REJECT
+        row = take(stage, source).row
+        assert row.verdict is Verdict.REJECT
+        assert ": landmarks: " in row.reasons[0]
 
     def test_problem_of_the_source(self, stage: MemoryStage, source: SourceCase) -> None:
         """What the layout found missing decides before any file is opened."""

@@ -11,7 +11,7 @@ import pytest
 
 from lungreg.errors import DataError
 from lungreg.qc.case_page import MOST_BYTES, extract_panel, metric_rows, render_case
-from lungreg.records import RESEARCH_USE, Verdict
+from lungreg.records import RESEARCH_USE, Remarks, Verdict
 from tests.qc_phantom import phantom_case, phantom_result
 
 HOSTILE = "a\"b'<script>alert(1)</script><!-- lungreg panel ends -->&amp;{{ 7*7 }}\nÅsa 肺"
@@ -70,6 +70,34 @@ def test_panel_is_what_lies_between_the_markers(images):
     assert panel.count('class="qc-slider"') == 3
     assert "abc123" in panel
     assert not re.search(r"<script|<style|\sid=", panel)
+
+
+def test_page_says_why_and_from_where(images):
+    """Reasons, lungs and notes stand in the panel, before its pictures, as text; else nothing."""
+    result = dataclasses.replace(phantom_result(), verdict=Verdict.FAIL)
+    remarks = Remarks(
+        reasons=("Dice 0.7 is below 0.88", "<b>two"), lungs_from="threshold", notes=("odd & old",)
+    )
+    page = render_case(result, images, provenance={}, remarks=remarks)
+    panel = extract_panel(page)
+    told = panel[: panel.index("<article")]
+    wanted = ("Why fail", "Dice 0.7 is below 0.88", "&lt;b&gt;two", "odd &amp; old")
+    assert [text for text in wanted if text not in told] == []
+    assert "<dt>Lungs of the fixed scan</dt><dd>found by threshold</dd>" in told
+    bare = render_case(phantom_result(), images, provenance={})
+    assert '<dl class="remarks">' not in bare
+
+
+def test_page_without_lungs_speaks_of_the_whole_scan():
+    """No measure is said to be of the lungs where none were found, and no outline is named."""
+    images = phantom_case(masks=False)
+    remarks = Remarks(lungs_from="whole scan")
+    page = render_case(phantom_result(ncc=0.9), images, provenance={}, remarks=remarks)
+    assert "<dt>Lungs of the fixed scan</dt><dd>not found</dd>" in page
+    assert "Correlation in the whole scan (NCC)" in page
+    assert not [text for text in ("in the lungs", "right lung", "one lung") if text in page]
+    assert "lungs of fixed" not in page
+    assert "lungs of moving" not in page
 
 
 @pytest.mark.parametrize("page", ["", "<html></html>", "<!-- lungreg panel begins --> cut off"])

@@ -23,7 +23,16 @@ from lungreg.one_case import RegistrationJob, register_case
 from lungreg.outputs import case_folder
 from lungreg.pairs import Pair, read_pair
 from lungreg.prediction import network_estimate
-from lungreg.records import RESULT_COLUMNS, Case, CaseResult, ModelCard, Split, Status, Verdict
+from lungreg.records import (
+    RESULT_COLUMNS,
+    Case,
+    CaseResult,
+    ModelCard,
+    Remarks,
+    Split,
+    Status,
+    Verdict,
+)
 from lungreg.registration import PairImages, Registered
 from lungreg.registration import register_pair as register_with
 from lungreg.testing import FaultyStage, MemoryStage
@@ -331,19 +340,24 @@ class TestResult:
         assert (facts["alignment"], facts["lungs_from"]) == ("masks", "mask")
 
     def test_page_is_drawn_where_asked(self, stage: MemoryStage) -> None:
-        """The page gets result, pictures and provenance, and lies beside the images."""
+        """The page gets result, pictures, provenance and reasons, and lies beside the images."""
         case = put_case(stage, "a", seed=SEED)
-        seen: list[tuple[CaseResult, PairImages, Mapping[str, str]]] = []
+        seen: list[tuple[CaseResult, PairImages, Mapping[str, str], Remarks]] = []
 
-        def render(result: CaseResult, images: PairImages, provenance: Mapping[str, str]) -> str:
-            seen.append((result, images, provenance))
+        def render(
+            result: CaseResult, images: PairImages, provenance: Mapping[str, str], remarks: Remarks
+        ) -> str:
+            seen.append((result, images, provenance, remarks))
             return "<html>ü</html>"
 
         job = make_job()
         estimate = network_estimate(true_network(), CONFIG.preprocessing, CPU)
         register_case(stage, case, estimate, job, device=CPU, render=render, attempt=2)
         assert output(stage, "qc.html").decode() == "<html>ü</html>"
-        ((result, images, provenance),) = seen
+        ((result, images, provenance, remarks),) = seen
+        assert remarks.lungs_from == "mask"
+        (reason,) = remarks.reasons
+        assert reason == "Dice 0.90 is below 0.93"
         assert (result.case_id, result.attempt) == ("a", 2)
         assert provenance == {"model": "lungs 3"}
         assert images.grid.same_as(FIXED_GRID)

@@ -427,15 +427,15 @@ def test_a_far_data_offset_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "dtype"),
-    [([0, 1, 2], "uint8"), ([0, 10, 20], "uint8"), ([0, 300, 5], "int16"), ([-3, 0, 7], "uint8")],
+    [([0, 1, 2], "uint8"), ([0, 10, 20], "uint8"), ([0, 300, 5], "int16")],
 )
 @pytest.mark.parametrize("stored", ["int16", "int32", "float32", "float64"])
 def test_mask_labels_are_kept(labels: list[int], dtype: str, stored: str) -> None:
-    """Labels keep their numbers in the smallest type; below zero is background."""
+    """Labels keep their numbers in the smallest type."""
     data = np.array(labels * 9, dtype=stored).reshape(3, 3, 3)
     mask = decode_mask(nifti(data)).data
     assert mask.dtype == dtype
-    np.testing.assert_array_equal(mask, np.maximum(data, 0))
+    np.testing.assert_array_equal(mask, data)
 
 
 def test_mask_with_a_scale_is_read_as_labels() -> None:
@@ -446,10 +446,16 @@ def test_mask_with_a_scale_is_read_as_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "match"), [(0.5, "whole numbers"), (np.nan, "finite"), (1e6, "at most 32767")]
+    ("value", "match"),
+    [
+        (0.5, "whole numbers"),
+        (np.nan, "finite"),
+        (1e6, "at most 32767"),
+        (-1.0, "not negative, got -1"),
+    ],
 )
 def test_what_is_no_label_is_refused(value: float, match: str) -> None:
-    """Probabilities, NaN and huge numbers are no labels."""
+    """Probabilities, NaN, huge and negative numbers are no labels."""
     data = np.zeros((3, 3, 3), dtype=np.float32)
     data[1, 1, 1] = value
     with pytest.raises(DataError, match=match):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 
 import torch
 
-from lungreg.errors import ResourceError
+from lungreg.device_names import DEVICE, DEVICES
+from lungreg.errors import ConfigError, ResourceError
 
 
 def choose_device(name: str) -> torch.device:
     """The device of a config: "auto", "cpu", "mps", "cuda" or "cuda:N".
 
     Raises:
+        ConfigError: No device is called so.
         ResourceError: PyTorch does not see it.
     """
+    if re.fullmatch(DEVICE, name) is None:
+        msg = f"a device is one of {DEVICES}"
+        raise ConfigError(msg, got=repr(name), mend="use auto")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)

@@ -19,7 +19,7 @@ from lungreg.cases import STAGE_NAMES, ManifestFile, ManifestRow, ScanFacts
 from lungreg.errors import DataError, LungregError, MissingFileError, UnreadableFileError
 from lungreg.geometry import Grid
 from lungreg.nifti import scrub_nifti
-from lungreg.pairs import require_same_grid
+from lungreg.pair_checks import Doubt, check_landmarks, check_mask, check_units, telling
 from lungreg.records import Verdict
 from lungreg.sources import SourceCase, load_landmarks
 from lungreg.stores import Stage
@@ -29,7 +29,6 @@ from lungreg.volumes import (
     check_scan,
     encode_labels,
     encode_volume,
-    hu_offset,
     read_volume,
 )
 
@@ -114,18 +113,23 @@ class _Checked:
 def _check(source: SourceCase, *, max_voxels: int) -> _Checked:
     volumes: dict[str, Volume] = {}
     for role in ("fixed", "moving"):
-        volumes[role] = read_volume(_path(source, role), max_voxels=max_voxels)
-        check_scan(volumes[role])
-    warnings = [f"{warning.code}: {warning.anonymous}" for warning in source.warnings]
+        path = _path(source, role)
+        with telling(f"{role} scan"):
+            volumes[role] = read_volume(path, max_voxels=max_voxels)
+            check_scan(volumes[role])
+    doubts: list[Doubt] = []
     facts: dict[str, ScanFacts] = {}
     for role in ("fixed", "moving"):
         mask = _check_mask(source, role, volumes, max_voxels)
-        facts[role], implausible = _facts(volumes[role], mask)
-        if implausible:
-            warnings.append(f"implausible_hu: the {role} scan does not look like Hounsfield units")
-    points = load_landmarks(source)
+        offset, odd = check_units(role, volumes[role], mask)
+        facts[role] = _facts(volumes[role].grid, offset)
+        doubts += odd
+    with telling("landmarks"):
+        points = load_landmarks(source)
     if points is not None:
-        warnings += _check_landmarks(points, volumes["fixed"].grid, volumes["moving"].grid)
+        doubts += check_landmarks(points, volumes["fixed"].grid, volumes["moving"].grid)
+    warnings = [f"{warning.code}: {warning.anonymous}" for warning in source.warnings]
+    warnings += map(str, doubts)
     return _Checked(volumes=volumes, landmarks_vox=points, facts=facts, warnings=tuple(warnings))
 
 
@@ -135,41 +139,20 @@ def _check_mask(
     path = getattr(source, f"{role}_mask")
     if path is None:
         return None
-    mask = read_volume(path, mask=True, max_voxels=max_voxels)
-    require_same_grid(volumes[role], mask)
-    share = float((mask.data > 0).mean())
-    if share in (0.0, 1.0):
-        msg = "a lung mask is neither empty nor full"
-        raise DataError(msg, got="full" if share else "empty", mend="segment the scan again")
+    with telling(f"{role} mask"):
+        mask = read_volume(path, mask=True, max_voxels=max_voxels)
+        check_mask(mask, volumes[role])
     volumes[f"{role}_mask"] = mask
     return np.asarray(mask.data)
 
 
-def _facts(volume: Volume, mask: NDArray[Any] | None) -> tuple[ScanFacts, bool]:
-    units = hu_offset(volume.data, mask)
-    facts = ScanFacts(
-        shape=volume.grid.shape,
-        spacing_mm=tuple(round(float(mm), 6) for mm in volume.grid.spacing_mm),
-        orientation="".join(aff2axcodes(volume.grid.affine)),
-        hu_offset=units.offset,
+def _facts(grid: Grid, offset: float) -> ScanFacts:
+    return ScanFacts(
+        shape=grid.shape,
+        spacing_mm=tuple(round(float(mm), 6) for mm in grid.spacing_mm),
+        orientation="".join(aff2axcodes(grid.affine)),
+        hu_offset=offset,
     )
-    return facts, not units.plausible
-
-
-def _check_landmarks(points: NDArray[np.float64], fixed: Grid, moving: Grid) -> list[str]:
-    """Warnings for landmarks that lie outside their scan.
-
-    Raises:
-        DataError: Most of them do: they are given in another frame.
-    """
-    inside = fixed.contains(fixed.to_world(points[:, :3]))
-    inside &= moving.contains(moving.to_world(points[:, 3:]))
-    lost = int((~inside).sum())
-    if lost > len(points) / 2:
-        msg = "landmarks lie inside their scans, in voxels of each"
-        mend = "convert them from mm to voxels (from 0)"
-        raise DataError(msg, got=f"{lost} of {len(points)} outside", mend=mend)
-    return [f"landmarks_outside: {lost} of {len(points)} landmarks lie outside"] if lost else []
 
 
 def _stage_bytes(source: SourceCase, checked: _Checked) -> Iterator[tuple[str, bytes]]:
@@ -251,11 +234,13 @@ def _source_digest(source: SourceCase) -> str:
     for role in ("fixed", "moving", "fixed_mask", "moving_mask"):
         path: Path | None = getattr(source, role)
         digest.update(f"{role}:".encode())
-        for file in () if path is None else _files(path):
-            _update(digest, file)
+        with telling(role.replace("_", " ") if "_" in role else f"{role} scan"):
+            for file in () if path is None else _files(path):
+                _update(digest, file)
     for file in source.landmarks:
         digest.update(b"landmarks:")
-        _update(digest, file)
+        with telling("landmarks"):
+            _update(digest, file)
     return digest.hexdigest()
 
 

@@ -15,17 +15,17 @@ import torch
 from lungreg.config import Alignment, Config
 from lungreg.errors import LungregError
 from lungreg.network import build_network, load_weights
-from lungreg.outputs import case_folder, write_outputs
+from lungreg.outputs import case_folder, remarks_of, write_outputs
 from lungreg.pairs import Estimate, read_pair
 from lungreg.prediction import network_estimate
 from lungreg.quality import judge
-from lungreg.records import Case, CaseResult, ModelCard, Split, Status, Verdict
+from lungreg.records import Case, CaseResult, ModelCard, Remarks, Split, Status, Verdict
 from lungreg.refinement import refinement_estimate
 from lungreg.registration import PairImages, register_pair
 from lungreg.stores import Stage
 
-Render = Callable[[CaseResult, PairImages, Mapping[str, str]], str]
-"""Draws the page of one case from its result, images and provenance."""
+Render = Callable[[CaseResult, PairImages, Mapping[str, str], Remarks], str]
+"""Draws the page of one case from its result, images, provenance and what to tell beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,8 @@ def register_case(
     full = job.config.infer.full_resolution_field
     write_outputs(stage, folder, pair, registered, result, full_resolution=full)
     if render is not None:
-        page = render(result, registered.pictures, job.provenance)
+        remarks = remarks_of(registered, job.config.quality)
+        page = render(result, registered.pictures, job.provenance, remarks)
         stage.write(f"{folder}/qc.html", page.encode())
     write_s = clock.lap() - registered.field_s
     return dataclasses.replace(result, write_s=write_s, finished_at=datetime.now(UTC))

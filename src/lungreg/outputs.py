@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungreg.config import Quality
 from lungreg.displacement import total_displacement_mm
 from lungreg.geometry import Grid
 from lungreg.pairs import Pair
-from lungreg.records import CaseResult
+from lungreg.quality import explain
+from lungreg.records import CaseResult, Remarks
 from lungreg.registration import Registered
 from lungreg.stores import Stage
 from lungreg.transform_files import describe_transform, encode_displacement
@@ -27,6 +29,23 @@ _FILES = 5
 def case_folder(run_id: str, case_id: str) -> str:
     """Where a run keeps the files of a case on the stage."""
     return f"runs/{run_id}/cases/{case_id}"
+
+
+def remarks_of(registered: Registered, thresholds: Quality) -> Remarks:
+    """What to tell of a registered case beside its numbers."""
+    reasons = explain(registered.metrics, thresholds, registered.evidence)
+    notes = [registered.alignment.warning] if registered.alignment.warning else []
+    if registered.lungs_from == "whole scan":
+        # Without lungs the measures "in the lungs" are over all voxels, and must not seem less.
+        reasons = [reason.replace("the lungs", "the whole scan") for reason in reasons]
+        notes.append(
+            "no lungs were found in the fixed scan: what is measured in them is of the whole scan"
+        )
+    return Remarks(
+        reasons=tuple(reasons),
+        lungs_from=registered.lungs_from,
+        notes=(*notes, *registered.notes),
+    )
 
 
 def write_outputs(

@@ -66,6 +66,18 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remarks:
+    """What a person should know of a registered case beside its numbers; no case ids, no paths."""
+
+    reasons: tuple[str, ...] = ()
+    """Why the verdict is not simply "pass", failures first."""
+    lungs_from: str | None = None
+    """How the lungs of the fixed scan are known: "mask", "threshold", or "whole scan": not."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the files or about how the transform was found."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaseMetrics:
     """What is reported of one registered case. `None` where the case lacks what it needs.
 

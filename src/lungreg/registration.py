@@ -110,7 +110,7 @@ def register_pair(
         field_s=field_s,
         evidence=image_evidence(images, pair.fixed.grid),
         metrics=evaluate(pair, transform, images),
-        pictures=_pictures(pair, transform, dense_mm, images, hu_window, device),
+        pictures=_pictures(pair, transform, dense_mm, images, lungs.inside, hu_window, device),
     )
 
 
@@ -199,6 +199,7 @@ def _pictures(
     transform: Transform,
     dense_mm: NDArray[np.float32],
     images: OnFixedGrid,
+    lungs: NDArray[np.bool_] | None,
     hu_window: tuple[float, float],
     device: torch.device,
 ) -> PairImages:
@@ -211,7 +212,7 @@ def _pictures(
         fixed=images.fixed,
         aligned=window(aligned.values, hu_window),
         warped=images.warped,
-        fixed_mask=images.lungs if images.fixed_mask is None else images.fixed_mask,
+        fixed_mask=lungs if images.fixed_mask is None else images.fixed_mask,
         aligned_mask=images.aligned_mask,
         warped_mask=images.warped_mask,
         displacement_mm=np.einsum("kl,lxyz->kxyz", linear, dense_mm),

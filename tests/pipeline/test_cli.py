@@ -238,7 +238,8 @@ def test_a_report_is_one_page_on_the_stage(finished: tuple[Site, str]) -> None:
     copy = site.folder / "pages"
     assert f"open {copy / 'report.html'}" in site.run("report", run_id, "-o", str(copy)).out
     assert (copy / "report.html").read_text() == page.read_text()
-    assert (copy / "cases" / CASES[0] / "qc.html").is_file()
+    case_page = (copy / "cases" / CASES[0] / "qc.html").read_text(encoding="utf-8")
+    assert "<dt>Lungs of the fixed scan</dt><dd>as its mask gives them</dd>" in case_page
 
 
 def test_results_have_lower_case_keys_and_every_column(finished: tuple[Site, str]) -> None:

@@ -106,7 +106,7 @@ def test_a_rejected_pair_stays_off_the_stage_and_stops_nobody(raw: Site) -> None
     assert not [name for name in stage_files(raw) if "case_002" in name]
     assert len(read_cases(raw.backend().stage)) == len(CASES) - 1
     (note,) = [event.note for event in told if "case_002" in event.note]
-    assert "reject; unreadable_file: the file must be NIfTI" in note
+    assert "reject; unreadable_file: moving scan: the file must be NIfTI" in note
     assert [event.done for event in told] == list(range(1, len(CASES) + 1))
 
 

@@ -6,7 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lungreg.config.section import DEVICE, MODEL_NAME, MODEL_NAME_FORM, Alignment, Section, Workers
+from lungreg.config.section import MODEL_NAME, MODEL_NAME_FORM, Alignment, Section, Workers
+from lungreg.device_names import DEVICE
 
 
 class Augmentation(Section):

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Alignment = Literal["auto", "world", "grid", "centre", "masks"]
 Workers = Annotated[int, Field(ge=0, le=4096)] | Literal["auto"]
-DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
 MODEL_NAME = "lung_ct_registration"
 MODEL_NAME_FORM = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 """What a model may be called; an alias, too."""

@@ -11,7 +11,7 @@ from lungreg.qc.colours import DIFFERENCE, DIVERGING, FOLDED, LENGTH
 from lungreg.qc.measures import MEASURES, STATES, number, state
 from lungreg.qc.pictures import GRID_MM, JACOBIAN_SPAN, LONGEST_PX, CasePictures, draw_case
 from lungreg.qc.templating import render
-from lungreg.records import CaseResult
+from lungreg.records import CaseResult, Remarks
 
 if TYPE_CHECKING:
     from lungreg.registration import PairImages
@@ -23,6 +23,12 @@ PANEL_ENDS = "<!-- lungreg panel ends -->"
 MOST_BYTES = 1_000_000
 """Of a case page, which a cohort page may hold dozens of."""
 
+_LUNGS = {
+    "mask": "as its mask gives them",
+    "threshold": "found by threshold",
+    "whole scan": "not found",
+}
+_NO_REMARKS = Remarks()
 _OBLIQUE_DEG = 2.0
 _SMALLEST_PX = 100
 
@@ -38,13 +44,20 @@ class MetricRow:
     registered: str
 
 
-def render_case(result: CaseResult, images: PairImages, *, provenance: Mapping[str, str]) -> str:
+def render_case(
+    result: CaseResult,
+    images: PairImages,
+    *,
+    provenance: Mapping[str, str],
+    remarks: Remarks = _NO_REMARKS,
+) -> str:
     """The self-contained HTML page of a registered case.
 
     Args:
         result: The case's row.
         images: The arrays its pictures are drawn from.
         provenance: What made it: model and version, run, config hash, version of lungreg, ...
+        remarks: Why the verdict is what it is, where the lungs came from, and notes.
 
     Returns:
         A page that fetches nothing, of at most `MOST_BYTES`: noise makes pictures large, and
@@ -52,21 +65,28 @@ def render_case(result: CaseResult, images: PairImages, *, provenance: Mapping[s
         marker comments is the panel (`extract_panel`).
     """
     longest_px = LONGEST_PX
-    page = _page(result, draw_case(images, longest_px=longest_px), provenance)
+    page = _page(result, draw_case(images, longest_px=longest_px), provenance, remarks)
     while len(page.encode()) > MOST_BYTES and longest_px > _SMALLEST_PX:
         longest_px = longest_px * 2 // 3
-        page = _page(result, draw_case(images, longest_px=longest_px), provenance)
+        page = _page(result, draw_case(images, longest_px=longest_px), provenance, remarks)
     return page
 
 
-def _page(result: CaseResult, pictures: CasePictures, provenance: Mapping[str, str]) -> str:
+def _page(
+    result: CaseResult,
+    pictures: CasePictures,
+    provenance: Mapping[str, str],
+    remarks: Remarks,
+) -> str:
     values: dict[str, object] = {
         "result": result,
         "state": state(result),
         "words": STATES,
         "pictures": pictures,
         "oblique": pictures.tilt_deg > _OBLIQUE_DEG,
-        "metrics": metric_rows(result),
+        "metrics": metric_rows(result, measured_in=_measured_in(remarks)),
+        "remarks": remarks,
+        "lungs": _LUNGS.get(remarks.lungs_from or ""),
         "provenance": dict(provenance),
         "ramps": {"difference": DIFFERENCE.css, "length": LENGTH.css, "jacobian": DIVERGING.css},
         "folded_colour": "#{:02x}{:02x}{:02x}".format(*FOLDED),
@@ -92,11 +112,16 @@ def extract_panel(html: str) -> str:
     return panel.strip()
 
 
-def metric_rows(result: CaseResult) -> list[MetricRow]:
-    """The metrics table of a case; what the case lacks is an en dash."""
+def metric_rows(result: CaseResult, *, measured_in: str = "the lungs") -> list[MetricRow]:
+    """The metrics table of a case; what the case lacks is an en dash.
+
+    Args:
+        result: The case's row.
+        measured_in: Where its images were compared, in the labels' words.
+    """
     return [
         MetricRow(
-            label=measure.label,
+            label=measure.label.replace("the lungs", measured_in),
             unit=measure.unit,
             initial=measure.text(number(result, measure.initial)) if measure.initial else "",
             aligned=measure.text(number(result, measure.aligned)) if measure.aligned else "",
@@ -104,3 +129,7 @@ def metric_rows(result: CaseResult) -> list[MetricRow]:
         )
         for measure in MEASURES
     ]
+
+
+def _measured_in(remarks: Remarks) -> str:
+    return "the whole scan" if remarks.lungs_from == "whole scan" else "the lungs"

@@ -185,15 +185,15 @@ def _shown(boxes: list[Box], canonical: Grid) -> Box:
 def _centre(
     canonical: Grid, canonical_mask: Mask | None, lungs: Box | None
 ) -> tuple[tuple[int, int, int], str]:
-    """Index of the sagittal, coronal and axial slice, and the side of the sagittal one."""
+    """Index of the sagittal, coronal and axial slice, and what the sagittal one passes through."""
     nx, ny, nz = canonical.shape
     (low, high), y, z = lungs or ((0, nx), (0, ny), (0, nz))
     inward = round((_LUNG_OF_BOX if lungs else _LUNG_OF_VOLUME) * (high - 1 - low))
-    x, side = high - 1 - inward, "right"
+    x, side = high - 1 - inward, "right lung" if lungs else "right half"
     if canonical_mask is not None and lungs:
         left = low + inward
         if np.count_nonzero(canonical_mask[left]) > np.count_nonzero(canonical_mask[x]):
-            x, side = left, "left"
+            x, side = left, "left lung"
     return (x, (y[0] + y[1] - 1) // 2, (z[0] + z[1] - 1) // 2), side
 
 
@@ -203,4 +203,4 @@ def _note(canonical: Grid, axis: int, index: int, side: str) -> str:
     middle[axis] = index
     position = round(float(canonical.to_world(middle[None])[0, axis]))
     where = f"{'xyz'[axis]} = {position} mm".replace("-", "\N{MINUS SIGN}")
-    return f"{side} lung, {where}" if axis == 0 else where
+    return f"{side}, {where}" if axis == 0 else where

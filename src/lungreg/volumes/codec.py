@@ -36,7 +36,7 @@ def decode_mask(data: bytes, *, max_voxels: int = MAX_VOXELS) -> Volume:
     """Read a mask from NIfTI bytes, plain or gzip, that may come from anyone.
 
     Returns:
-        Labels as uint8, or int16 where one is above 255; values below zero are background.
+        Labels as uint8, or int16 where one is above 255.
 
     Raises:
         DataError: As `decode_scan`, or values that are no labels.
@@ -65,16 +65,18 @@ def to_labels(values: NDArray[Any]) -> NDArray[Any]:
     """Integer labels of any numbers that are whole, as uint8, or int16 where one is above 255.
 
     Raises:
-        DataError: Values that are not whole, not finite or above 32767.
+        DataError: Values that are not whole, not finite, below 0 or above 32767.
     """
     if values.dtype.kind == "f":
         values = _whole(values)
     if values.max() > np.iinfo(np.int16).max:
         msg = f"labels of a mask are at most {np.iinfo(np.int16).max}"
         raise DataError(msg, got=int(values.max()))
-    kept = np.maximum(values, 0) if values.dtype.kind != "u" else values
-    small = int(kept.max()) <= np.iinfo(np.uint8).max
-    return kept.astype(np.uint8 if small else np.int16)
+    if values.min() < 0:
+        msg = "labels of a mask are not negative"
+        raise DataError(msg, got=int(values.min()), mend="give a mask, not a scan")
+    small = int(values.max()) <= np.iinfo(np.uint8).max
+    return values.astype(np.uint8 if small else np.int16)
 
 
 def encode_volume(values: NDArray[Any], grid: Grid, stored: Stored) -> bytes:

@@ -14,7 +14,7 @@ from lungreg.errors import ConfigError, ModelError
 from lungreg.inferencer import InferJob, run_inference
 from lungreg.one_case import RegistrationJob
 from lungreg.qc.case_page import render_case
-from lungreg.records import Case, CaseResult, ModelCard, Split, Status
+from lungreg.records import Case, CaseResult, ModelCard, Remarks, Split, Status
 from lungreg.registration import PairImages
 from lungreg.stores import Backend, Held, JobRunner
 from lungreg.workflows.runs import (
@@ -240,8 +240,10 @@ def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> Infe
     )
 
 
-def _render(result: CaseResult, images: PairImages, facts: Mapping[str, str]) -> str:
-    return render_case(result, images, provenance=facts)
+def _render(
+    result: CaseResult, images: PairImages, facts: Mapping[str, str], remarks: Remarks
+) -> str:
+    return render_case(result, images, provenance=facts, remarks=remarks)
 
 
 def _told(row: CaseResult, done: int, total: int) -> Progress:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import LungregError, MissingFileError, UnreadableFileError
-from lungreg.pairs import Pair, require_same_grid
+from lungreg.pair_checks import Doubt, check_landmarks, check_mask, check_units, telling
+from lungreg.pairs import Pair
 from lungreg.records import Case
 from lungreg.transform_files import decode_landmarks
-from lungreg.volumes import Volume, check_scan, hu_offset, read_volume
+from lungreg.volumes import Volume, check_scan, read_volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,32 +39,46 @@ class PairFiles:
             object.__setattr__(self, role.name, None if path is None else Path(path))
 
 
-def read_pair_files(files: PairFiles, case_id: str) -> Pair:
-    """Read one pair and find out whether its scans are stored with an offset.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReadPair:
+    """One pair as its files give it."""
+
+    pair: Pair
+    notes: tuple[str, ...]
+    """What is odd about the files; no paths."""
+
+
+def read_pair_files(files: PairFiles, case_id: str) -> ReadPair:
+    """Read one pair, check it as `ingest` does, and find out how its scans are stored.
 
     Raises:
         MissingFileError: A file is not there.
-        DataError: A file is unreadable, no chest CT, or a mask is not on its scan's grid.
+        DataError: A file is unreadable, no chest CT or no mask of its scan's lungs, or most
+            landmarks lie outside their scan.
     """
-    fixed, moving = _scan(files.fixed), _scan(files.moving)
-    fixed_mask = _mask(files.fixed_mask, fixed)
-    moving_mask = _mask(files.moving_mask, moving)
+    fixed, moving = _scan("fixed scan", files.fixed), _scan("moving scan", files.moving)
+    fixed_mask = _mask("--fixed-mask", files.fixed_mask, fixed)
+    moving_mask = _mask("--moving-mask", files.moving_mask, moving)
+    fixed_offset, doubts = check_units("fixed", fixed, fixed_mask)
+    moving_offset, more = check_units("moving", moving, moving_mask)
+    points, outside = _landmarks(files.landmarks, fixed, moving)
     case = Case(
         case_id=case_id,
         fixed="",
         moving="",
-        fixed_hu_offset=hu_offset(fixed.data, fixed_mask).offset,
-        moving_hu_offset=hu_offset(moving.data, moving_mask).offset,
+        fixed_hu_offset=fixed_offset,
+        moving_hu_offset=moving_offset,
     )
-    points = files.landmarks
-    return Pair(
+    pair = Pair(
         case=case,
         fixed=fixed,
         moving=moving,
         fixed_mask=fixed_mask,
         moving_mask=moving_mask,
-        landmarks_vox=None if points is None else _landmarks(points),
+        landmarks_vox=points,
     )
+    notes = [doubt.text for doubt in (*doubts, *more, *outside)]
+    return ReadPair(pair=pair, notes=(*notes, *_one_mask(files)))
 
 
 def read_file(path: Path) -> bytes:
@@ -83,33 +98,46 @@ def read_file(path: Path) -> bytes:
         raise UnreadableFileError(msg, got=error.strerror, where=path) from error
 
 
-def _scan(path: Path) -> Volume:
-    volume = read_volume(path)
-    with _named(path):
+def _one_mask(files: PairFiles) -> list[str]:
+    if (files.fixed_mask is None) == (files.moving_mask is None):
+        return []
+    given = "moving" if files.fixed_mask is None else "fixed"
+    return [f"Dice and HD95 need the masks of both scans: only that of the {given} one is given"]
+
+
+def _scan(what: str, path: Path) -> Volume:
+    with _named(what, path):
+        volume = read_volume(path)
         check_scan(volume)
     return volume
 
 
-def _mask(path: Path | None, scan: Volume) -> NDArray[Any] | None:
+def _mask(what: str, path: Path | None, scan: Volume) -> NDArray[Any] | None:
     if path is None:
         return None
-    mask = read_volume(path, mask=True)
-    with _named(path):
-        require_same_grid(scan, mask)
+    with _named(what, path):
+        mask = read_volume(path, mask=True)
+        check_mask(mask, scan)
     labels: NDArray[Any] = mask.data
     return labels
 
 
-def _landmarks(path: Path) -> NDArray[np.float64]:
-    with _named(path):
-        return decode_landmarks(read_file(path))
+def _landmarks(
+    path: Path | None, fixed: Volume, moving: Volume
+) -> tuple[NDArray[np.float64] | None, tuple[Doubt, ...]]:
+    if path is None:
+        return None, ()
+    with _named("--landmarks", path):
+        points = decode_landmarks(read_file(path))
+        return points, check_landmarks(points, fixed.grid, moving.grid)
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Say of errors inside which file they are about."""
+def _named(what: str, path: Path) -> Iterator[None]:
+    """Say of errors inside which option and file they are about."""
     try:
-        yield
+        with telling(what):
+            yield
     except LungregError as error:
         error.where = error.where or path
         raise

@@ -17,21 +17,29 @@ from lungreg.backends.local.stage import LocalStage
 from lungreg.config import Alignment, Config, Refine, RefinePreset
 from lungreg.devices import choose_device
 from lungreg.geometry import FloatArray, Transform
-from lungreg.outputs import write_outputs
+from lungreg.outputs import remarks_of, write_outputs
 from lungreg.pair_lungs import moving_lungs
 from lungreg.pairs import Estimate, Estimated, Pair
 from lungreg.qc.case_page import render_case
-from lungreg.quality import explain, judge
-from lungreg.records import CaseResult
+from lungreg.quality import judge
+from lungreg.records import CaseResult, Remarks
 from lungreg.refinement import refinement_estimate
 from lungreg.registration import Registered, register_pair
-from lungreg.stores import Stage
-from lungreg.transform_outputs import encode_transform_files
+from lungreg.transform_outputs import (
+    DESCRIPTION_FILE,
+    FORWARD_FILE,
+    INVERSE_FILE,
+    encode_transform_files,
+)
+from lungreg.workflows.output_folder import remove_old, require_writable
 from lungreg.workflows.pair_files import PairFiles, read_pair_files
 from lungreg.workflows.runs import provenance
 
 INPUTS = "inputs.json"
 _CASE = "pair"
+_LABEL = "registered_label.nii.gz"
+_NOT_ALWAYS = frozenset({_LABEL, FORWARD_FILE, INVERSE_FILE, DESCRIPTION_FILE})
+"""Of what a call writes, what another may leave out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,20 +99,26 @@ def register(
 
     Args:
         files: Both scans, and what there is of masks and landmarks.
-        out: Folder for the results; files of an earlier call are replaced.
+        out: Folder for the results; files of an earlier call are replaced or removed.
         settings: How.
         config: Names the backend of a model, the intensity window and the verdict's thresholds.
         started: `time.time()` of what `wall_s` counts from; now, if not given.
 
     Raises:
-        DataError: A file is unreadable, no chest CT, or a mask is not on its scan's grid.
+        StoreUnavailableError: The folder cannot be written.
+        ConfigError: No device is called so.
+        DataError: A file is unreadable, no chest CT or no mask of its scan's lungs, or most
+            landmarks lie outside their scan.
         NotFoundError: No such model.
         ResourceError: No such device, or not enough memory.
     """
     started = time.time() if started is None else started
-    device, out = choose_device(settings.device), Path(out)
+    stage = LocalStage(Path(out), fsync=False)
+    require_writable(stage.root)
+    device = choose_device(settings.device)
     begun, clock = datetime.now(UTC), time.perf_counter()
-    pair = read_pair_files(files, _CASE)
+    read = read_pair_files(files, _CASE)
+    pair = read.pair
     read_s = time.perf_counter() - clock
     estimate, config, made = _estimate(config or Config(), settings, device)
     registered = register_pair(
@@ -114,19 +128,23 @@ def register(
         alignment=settings.alignment,
         device=device,
     )
+    registered = replace(registered, notes=(*read.notes, *registered.notes))
     result = replace(
         _result(registered, config, begun, device),
         read_s=read_s,
         model_name=made.get("model"),
         model_version=made.get("version"),
     )
-    reasons = tuple(explain(registered.metrics, config.quality, registered.evidence))
+    remarks = remarks_of(registered, config.quality)
     facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
-    stage = LocalStage(out, fsync=False)
-    _write_transforms(stage, pair, registered, facts, device)
-    page = render_case(result, registered.pictures, provenance=provenance(facts))
-    stage.write("qc.html", page.encode())
-    stage.write(INPUTS, _inputs(files))
+    beside = {
+        **_transform_files(pair, registered, facts, device),
+        "qc.html": _page(files, result, registered, facts, remarks),
+        INPUTS: _inputs(files),
+    }
+    remove_old(stage, _NOT_ALWAYS, keep={*beside, result.output_label or ""})
+    for name, data in beside.items():
+        stage.write(name, data)
     write_outputs(
         stage,
         "",
@@ -134,14 +152,14 @@ def register(
         registered,
         result,
         full_resolution=settings.full_resolution_field,
-        more={"reasons": reasons, "made": facts, "wall_s": time.time() - started},
+        more={"reasons": remarks.reasons, "made": facts, "wall_s": time.time() - started},
     )
     return RegisterReport(
-        folder=out,
+        folder=Path(out),
         result=result,
         alignment=registered.alignment.kind,
-        reasons=reasons,
-        notes=_notes(registered),
+        reasons=remarks.reasons,
+        notes=remarks.notes,
         compute_s=registered.field_s,
         wall_s=time.time() - started,
     )
@@ -156,18 +174,13 @@ def _result(
         case_id=_CASE,
         verdict=judge(registered.metrics, config.quality, registered.evidence),
         output_image="registered_img.nii.gz",
-        output_label=None if registered.label is None else "registered_label.nii.gz",
+        output_label=None if registered.label is None else _LABEL,
         output_transform="displacement.nii.gz",
         compute_s=registered.field_s,
         worker=str(device),
         started_at=begun,
         finished_at=datetime.now(UTC),
     )
-
-
-def _notes(registered: Registered) -> tuple[str, ...]:
-    warning = registered.alignment.warning
-    return (*((warning,) if warning else ()), *registered.notes)
 
 
 def _estimate(
@@ -197,14 +210,10 @@ def _alignment_alone(pair: Pair, affine: FloatArray) -> Estimated:
     return Estimated(transform=Transform(affine=affine, displacement_mm=nothing, grid=grid))
 
 
-def _write_transforms(
-    stage: Stage,
-    pair: Pair,
-    registered: Registered,
-    made: Mapping[str, Any],
-    device: torch.device,
-) -> None:
-    files = encode_transform_files(
+def _transform_files(
+    pair: Pair, registered: Registered, made: Mapping[str, Any], device: torch.device
+) -> dict[str, bytes]:
+    return encode_transform_files(
         registered.transform,
         fixed=pair.fixed.grid,
         moving=pair.moving.grid,
@@ -212,8 +221,19 @@ def _write_transforms(
         made=made,
         device=device,
     )
-    for name, data in files.items():
-        stage.write(name, data)
+
+
+def _page(
+    files: PairFiles,
+    result: CaseResult,
+    registered: Registered,
+    made: Mapping[str, Any],
+    remarks: Remarks,
+) -> bytes:
+    # On the user's own disk a page may say which scan it is of: many lie open side by side.
+    named = replace(result, case_id=files.fixed.absolute().name or _CASE)
+    page = render_case(named, registered.pictures, provenance=provenance(made), remarks=remarks)
+    return page.encode()
 
 
 def _inputs(files: PairFiles) -> bytes:

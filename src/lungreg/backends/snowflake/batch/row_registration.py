@@ -27,7 +27,7 @@ from lungreg.one_case import RegistrationJob, describe, estimate_of, failed_resu
 from lungreg.outputs import case_folder
 from lungreg.pairs import Estimate
 from lungreg.qc.case_page import render_case
-from lungreg.records import Case, CaseResult, ModelCard
+from lungreg.records import Case, CaseResult, ModelCard, Remarks
 from lungreg.registration import PairImages
 
 _log = logging.getLogger(__name__)
@@ -137,8 +137,10 @@ def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _render(result: CaseResult, images: PairImages, facts: Mapping[str, str]) -> str:
-    return render_case(result, images, provenance=facts)
+def _render(
+    result: CaseResult, images: PairImages, facts: Mapping[str, str], remarks: Remarks
+) -> str:
+    return render_case(result, images, provenance=facts, remarks=remarks)
 
 
 def _written(stage: MemoryStage, run_id: str, case_id: str) -> dict[str, bytes]:

@@ -1,0 +1,51 @@
+"""The folder that `-o` names: refused before anything is computed, cleared of an earlier call."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from lungreg.errors import StoreUnavailableError
+from lungreg.stores import Stage
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that could not be written, and leave no trace in it or above it.
+
+    Args:
+        folder: It need not exist.
+
+    Raises:
+        StoreUnavailableError: It is a file, lies below one, or may not be written.
+    """
+    try:
+        # What does not exist yet comes into being in the nearest folder that does.
+        place = next(
+            path for path in (folder, *folder.parents) if path.is_symlink() or path.exists()
+        )
+        if not place.is_dir():
+            kind = "a file" if place.exists() else "a link to nothing"
+            raise _refused(kind if place == folder else f"{kind} above it", folder)
+        # Rights alone do not tell of a disk that is full or mounted to be read.
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise _refused(error.strerror or type(error).__name__, folder) from error
+
+
+def remove_old(stage: Stage, names: Collection[str], *, keep: Collection[str]) -> None:
+    """Remove files that an earlier call wrote and this one does not: they would seem to be its own.
+
+    Args:
+        stage: The output folder.
+        names: All that may be left.
+        keep: Of them, what is about to be replaced.
+    """
+    for name in sorted(set(names) - set(keep)):
+        stage.delete(name)
+
+
+def _refused(got: str, folder: Path) -> StoreUnavailableError:
+    msg = "the output folder can be written"
+    return StoreUnavailableError(msg, got=got, mend="name another with -o", where=folder)
