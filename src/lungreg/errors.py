@@ -124,6 +124,8 @@ class StoreUnavailableError(StoreError):
 class ForbiddenError(StoreUnavailableError):
     """The store answers, and does not let this user or role; what is hidden may be missing too."""
 
+    code = "forbidden"
+
 
 class ModelError(LungregError):
     """A model that does not fit its card, its config or the input."""

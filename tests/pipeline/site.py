@@ -76,11 +76,7 @@ class Site:
             environment: Variables to set or, with None, to take away.
         """
         variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
-        # Started in the background, as a runner of CI may be, this process ignores Ctrl-C.
-        code = (
-            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-            "from lungreg.cli import main; main()"
-        )
+        code = "from lungreg.cli import main; main()"
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *arguments],
             cwd=self.folder,

@@ -62,16 +62,25 @@ def register_pair(
         typer.Option(metavar="NAME[:VERSION]", help="Start from a model of the config's registry."),
     ] = None,
     alignment: Annotated[
-        _Alignment, typer.Option(help="Initial alignment; world trusts the headers.")
+        _Alignment,
+        typer.Option(
+            metavar="HOW", help="First step: auto, masks, grid, or world, which trusts headers."
+        ),
     ] = _Alignment.AUTO,
     refine: Annotated[bool, typer.Option(help="Optimise the pair.")] = True,
     preset: Annotated[
-        _Preset, typer.Option(help="Finest grid 4 mm, 2 mm or 1.5 mm.")
+        _Preset,
+        typer.Option(
+            metavar="NAME", help="fast, default or best: finest grid 4 mm, 2 mm or 1.5 mm."
+        ),
     ] = _Preset.DEFAULT,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same result.")] = 0,
     full_resolution_field: Annotated[
-        bool, typer.Option(help="Write displacement.nii.gz on the fixed scan's own grid.")
+        bool,
+        typer.Option(
+            "--full-resolution-field", help="Write the field on the fixed scan's own grid."
+        ),
     ] = False,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML that names the model's registry.")
