@@ -18,6 +18,9 @@ from lungreg.volumes import Volume, hu_offset
 MOST_LABELS = 128
 """Lungs, lobes, segments or all organs of a body are fewer; the grey values of a scan are more."""
 
+_CHUNK = 1 << 20
+"""Voxels looked at once."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
@@ -94,8 +97,9 @@ def check_landmarks(points: NDArray[np.float64], fixed: Grid, moving: Grid) -> t
 
 
 def _count_labels(labels: NDArray[Any]) -> int:
-    """Different labels of a mask, counted slab by slab: sorting a whole scan takes seconds."""
+    """Different labels of a mask: sorting a whole scan, or reading it across, takes seconds."""
     seen = np.zeros(int(labels.max()) + 1, dtype=bool)
-    for slab in labels:
-        seen[slab] = True
+    in_memory = labels.ravel(order="K")
+    for first in range(0, in_memory.size, _CHUNK):
+        seen[in_memory[first : first + _CHUNK]] = True
     return int(seen.sum())

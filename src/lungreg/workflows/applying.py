@@ -184,7 +184,8 @@ def _wanted(reference: Path | None, known: KnownTransform) -> Grid:
 
 def _looks_like_labels(volume: Volume) -> bool:
     """Whether a sample of the values is a few whole numbers from 0 on."""
-    sample = volume.data.ravel()[:: max(1, volume.data.size // _SAMPLE)]
+    # In the order of memory, which differs by format: any other would copy the volume.
+    sample = volume.data.ravel(order="K")[:: max(1, volume.data.size // _SAMPLE)]
     if not np.array_equal(sample, np.round(sample)):
         return False
     return float(sample.min()) >= 0 and len(np.unique(sample)) <= _MOST_LABELS
