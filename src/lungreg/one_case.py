@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -24,8 +25,20 @@ from lungreg.refinement import refinement_estimate
 from lungreg.registration import PairImages, register_pair
 from lungreg.stores import Stage
 
-Render = Callable[[CaseResult, PairImages, Mapping[str, str], Remarks], str]
-"""Draws the page of one case from its result, images, provenance and what to tell beside."""
+
+class Render(Protocol):
+    """Draws the page of one case."""
+
+    def __call__(
+        self,
+        result: CaseResult,
+        images: PairImages,
+        /,
+        *,
+        provenance: Mapping[str, str],
+        remarks: Remarks,
+    ) -> str:
+        """The page, from the case's row, its pictures, what made it and what to tell beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +124,7 @@ def register_case(
     write_outputs(stage, folder, pair, registered, result, full_resolution=full)
     if render is not None:
         remarks = remarks_of(registered, job.config.quality)
-        page = render(result, registered.pictures, job.provenance, remarks)
+        page = render(result, registered.pictures, provenance=job.provenance, remarks=remarks)
         stage.write(f"{folder}/qc.html", page.encode())
     write_s = clock.lap() - registered.field_s
     return dataclasses.replace(result, write_s=write_s, finished_at=datetime.now(UTC))

@@ -81,17 +81,22 @@ def _nodes(call: Usage, cost: Cost | None) -> int:
 
 def _credits(calls: Sequence[Usage], cost: Cost) -> float:
     """Each call at the nodes that it held; at those of the rate where it does not know."""
-    held = sum(call.seconds * _nodes(call, cost) for call in calls)
-    return held / 3600 * cost.credits_per_node_hour
+    return sum(estimated_credits(call.seconds, cost, nodes=_nodes(call, cost)) for call in calls)
 
 
 def _pool(calls: Sequence[Usage]) -> str | None:
     return next((call.held.pool for call in calls if call.held is not None), None)
 
 
-def estimated_credits(seconds: float, cost: Cost) -> float:
-    """Credits for holding the nodes of a rate so long. An estimate; the bill is the provider's."""
-    return seconds / 3600 * cost.nodes * cost.credits_per_node_hour
+def estimated_credits(seconds: float, cost: Cost, *, nodes: int | None = None) -> float:
+    """Credits for holding nodes so long. An estimate; the bill is the provider's.
+
+    Args:
+        seconds: Wall time.
+        cost: The rate.
+        nodes: How many; None for those of the rate.
+    """
+    return seconds / 3600 * (nodes or cost.nodes) * cost.credits_per_node_hour
 
 
 def run_cost_lines(found: RunCost, cost: Cost | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -14,8 +14,7 @@ from lungreg.errors import ConfigError, ModelError
 from lungreg.inferencer import InferJob, run_inference
 from lungreg.one_case import RegistrationJob
 from lungreg.qc.case_page import render_case
-from lungreg.records import Case, CaseResult, ModelCard, Remarks, Split, Status
-from lungreg.registration import PairImages
+from lungreg.records import Case, CaseResult, ModelCard, Split, Status
 from lungreg.stores import Backend, Held, JobRunner
 from lungreg.workflows.runs import (
     OnProgress,
@@ -236,14 +235,8 @@ def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> Infe
         ),
         stage=backend.stage,
         models=backend.models,
-        render=_render if config.infer.qc else None,
+        render=render_case if config.infer.qc else None,
     )
-
-
-def _render(
-    result: CaseResult, images: PairImages, facts: Mapping[str, str], remarks: Remarks
-) -> str:
-    return render_case(result, images, provenance=facts, remarks=remarks)
 
 
 def _told(row: CaseResult, done: int, total: int) -> Progress:

@@ -86,16 +86,12 @@ def follow(
         mend = f"lungreg jobs follow {job_id}, or lungreg jobs cancel {job_id}"
         raise RunError(msg, mend=mend) from error
     _tidy(jobs, job_id)
-    return JobReport(job_id=job_id, status=jobs.status(job_id), exit_code=jobs.exit_code(job_id))
+    return _report(jobs, job_id)
 
 
 def look(config: Config, job_id: str, *, backend: Backend | None = None) -> JobReport:
     """What has become of a job so far."""
-    jobs = jobs_of(config, backend)
-    status = jobs.status(job_id)
-    is_over = status not in ("pending", "running")
-    exit_code = jobs.exit_code(job_id) if is_over else None
-    return JobReport(job_id=job_id, status=status, exit_code=exit_code)
+    return _report(jobs_of(config, backend), job_id)
 
 
 def list_jobs(
@@ -110,7 +106,14 @@ def cancel(config: Config, job_id: str, *, backend: Backend | None = None) -> Jo
     jobs = jobs_of(config, backend)
     jobs.cancel(job_id)
     _tidy(jobs, job_id)
-    return look(config, job_id, backend=backend)
+    return _report(jobs, job_id)
+
+
+def _report(jobs: JobRunner, job_id: str) -> JobReport:
+    status = jobs.status(job_id)
+    is_over = status not in ("pending", "running")
+    exit_code = jobs.exit_code(job_id) if is_over else None
+    return JobReport(job_id=job_id, status=status, exit_code=exit_code)
 
 
 def _tidy(jobs: JobRunner, job_id: str) -> None:

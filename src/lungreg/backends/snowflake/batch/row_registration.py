@@ -27,8 +27,7 @@ from lungreg.one_case import RegistrationJob, describe, estimate_of, failed_resu
 from lungreg.outputs import case_folder
 from lungreg.pairs import Estimate
 from lungreg.qc.case_page import render_case
-from lungreg.records import Case, CaseResult, ModelCard, Remarks
-from lungreg.registration import PairImages
+from lungreg.records import Case, ModelCard
 
 _log = logging.getLogger(__name__)
 _MAX_FILE_BYTES = 2**31
@@ -77,7 +76,7 @@ class RowRegistration:
         """Register one row; a fault becomes a failed result, without case id or path in it."""
         started, stage = datetime.now(UTC), MemoryStage()
         case = Case(case_id=str(row[CASE_ID]), fixed="", moving="", **_facts(row))
-        render = _render if job.config.infer.qc else None
+        render = render_case if job.config.infer.qc else None
         try:
             result = register_case(
                 stage,
@@ -135,12 +134,6 @@ def _put(stage: MemoryStage, case: Case, row: Mapping[Any, Any]) -> Case:
 def _is_nothing(value: Any) -> bool:
     """A cell without a value: None, or the NaN that pandas makes of it."""
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _render(
-    result: CaseResult, images: PairImages, facts: Mapping[str, str], remarks: Remarks
-) -> str:
-    return render_case(result, images, provenance=facts, remarks=remarks)
 
 
 def _written(stage: MemoryStage, run_id: str, case_id: str) -> dict[str, bytes]:
