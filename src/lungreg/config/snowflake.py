@@ -154,6 +154,31 @@ class SnowflakeBackend(Section):
     def folder(self) -> None:
         """Folder of this machine that files are kept in: none."""
 
+    @property
+    def utils(self) -> str:
+        """Full name of the schema of scans, jobs and models; likewise those below."""
+        return f"{self.database}.{self.utils_schema}"
+
+    @property
+    def results(self) -> str:
+        """Schema of runs and rows."""
+        return f"{self.database}.{self.results_schema}"
+
+    @property
+    def images(self) -> str:
+        """Stage of scans, masks and landmarks."""
+        return f"{self.utils}.{self.image_stage}"
+
+    @property
+    def jobs(self) -> str:
+        """Stage of what jobs are sent."""
+        return f"{self.utils}.{self.job_stage}"
+
+    @property
+    def runs(self) -> str:
+        """Stage of everything under runs/."""
+        return f"{self.results}.{self.run_stage}"
+
     @model_validator(mode="before")
     @classmethod
     def _holds_no_credentials(cls, given: Any) -> Any:

@@ -44,7 +44,7 @@ _RELEASE = "DELETE FROM {table} WHERE CLAIM_KEY = ? AND OWNER = ?"
 
 def claim_table(settings: SnowflakeBackend) -> str:
     """Full name of the table."""
-    return f"{settings.database}.{settings.results_schema}.CLAIMS"
+    return f"{settings.results}.CLAIMS"
 
 
 def create_claim_table(settings: SnowflakeBackend) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lungreg.errors import ForbiddenError, LungregError, StoreError, StoreUnavailableError
+from lungreg.errors import (
+    ForbiddenError,
+    LungregError,
+    RunError,
+    StoreError,
+    StoreUnavailableError,
+)
 
 _LOST = {
     240000,  # the service asks to try again
@@ -146,6 +152,28 @@ def translated(where: object | None = None) -> Iterator[None]:
         if not is_of_snowflake(error):
             raise
         raise _fault(error, where) from error
+
+
+@contextmanager
+def client_refusals(rule: str) -> Iterator[None]:
+    """Raise what Snowflake's client refuses in its own words as an error of ours.
+
+    Where the client only wraps what the account or the connection said, that comes out: its own
+    words do not tell a lost connection from a refusal.
+
+    Args:
+        rule: What must hold.
+
+    Raises:
+        RunError: The client refuses.
+    """
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, Exception) and is_of_snowflake(cause):
+            raise cause from None
+        raise RunError(rule, got=type(error).__name__, where=str(error)) from error
 
 
 def is_of_snowflake(error: Exception) -> bool:

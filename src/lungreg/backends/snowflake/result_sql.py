@@ -14,12 +14,12 @@ _ALWAYS_GIVEN = {*_KEY, "status", "verdict", "split", "attempt", "started_at", "
 
 def result_table(settings: SnowflakeBackend) -> str:
     """Full name of the table: what every run has found of every case."""
-    return f"{settings.database}.{settings.results_schema}.{settings.result_table}"
+    return f"{settings.results}.{settings.result_table}"
 
 
 def result_view(settings: SnowflakeBackend) -> str:
     """Full name of the view: one row per case, its latest success."""
-    return f"{settings.database}.{settings.results_schema}.{VIEW}"
+    return f"{settings.results}.{VIEW}"
 
 
 def create_result_table(settings: SnowflakeBackend) -> str:

@@ -142,11 +142,7 @@ class SnowflakeStage:
         return (runs if check_name(name).split("/")[0] == _RUNS else images), spelled(name)
 
     def _stages(self) -> tuple[str, str]:
-        at = self.source.settings
-        return (
-            f"{at.database}.{at.utils_schema}.{at.image_stage}",
-            f"{at.database}.{at.results_schema}.{at.run_stage}",
-        )
+        return self.source.settings.images, self.source.settings.runs
 
     def _entry(self, name: str) -> Entry | None:
         stage, path = self._place(name)

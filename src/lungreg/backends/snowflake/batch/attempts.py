@@ -64,8 +64,7 @@ def left_behind(settings: SnowflakeBackend, stage: Stage, run_id: str) -> list[A
 
 
 def _attempt(settings: SnowflakeBackend, run_id: str, token: str) -> Attempt:
-    schema = f"{settings.database}.{settings.utils_schema}"
-    return Attempt(token=token, run_id=run_id, schema=schema)
+    return Attempt(token=token, run_id=run_id, schema=settings.utils)
 
 
 def _folder(run_id: str) -> str:

@@ -10,10 +10,9 @@ from lungreg.backends.snowflake.batch.attempts import Attempt
 from lungreg.backends.snowflake.batch.input import as_table, input_rows
 from lungreg.backends.snowflake.batch.order import Order
 from lungreg.backends.snowflake.batch.rows import INPUT_FILES, NO_FILE, settings_text
-from lungreg.backends.snowflake.faults import is_of_snowflake
+from lungreg.backends.snowflake.faults import client_refusals
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
 from lungreg.backends.snowflake.stage import SnowflakeStage
-from lungreg.errors import RunError
 
 if TYPE_CHECKING:
     from snowflake.ml.model import ModelVersion as SnowflakeVersion
@@ -55,17 +54,14 @@ def _start(
     version: SnowflakeVersion, table: DataFrame, name: str, specs: Mapping[str, Any]
 ) -> None:
     """Start a job, unless an earlier try of it had come through."""
-    try:
-        version.run_batch(table, job_name=name, **specs)
-    except (ValueError, RuntimeError) as error:
-        cause = error.__context__
-        if isinstance(cause, Exception) and is_of_snowflake(cause):
-            raise cause from None  # what the client says of it does not tell a lost connection
-        msg = "Snowflake's client takes the batch job"
-        raise RunError(msg, got=type(error).__name__, where=str(error)) from error
-    except Exception as error:
-        if not _tells_of_job(error, name):
+    with client_refusals("Snowflake's client takes the batch job"):
+        try:
+            version.run_batch(table, job_name=name, **specs)
+        except (ValueError, RuntimeError):
             raise
+        except Exception as error:
+            if not _tells_of_job(error, name):
+                raise
 
 
 def _tells_of_job(error: Exception, name: str) -> bool:

@@ -54,7 +54,7 @@ def write_payload(config: Config, settings: SnowflakeBackend, folder: Path, *, p
 
 def payload_stage(settings: SnowflakeBackend) -> str:
     """Where the folders of jobs lie, one for each, named like the job."""
-    return f"@{settings.database}.{settings.utils_schema}.{settings.job_stage}/jobs"
+    return f"@{settings.jobs}/jobs"
 
 
 def payload_of(settings: SnowflakeBackend, job_id: str) -> str | None:

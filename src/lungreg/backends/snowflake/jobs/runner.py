@@ -6,7 +6,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lungreg.backends.snowflake.batch.inference import BatchInference
-from lungreg.backends.snowflake.faults import is_missing, is_of_snowflake, translated
+from lungreg.backends.snowflake.faults import client_refusals, is_missing
 from lungreg.backends.snowflake.jobs.listed import listed_jobs
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.payload import (
@@ -101,7 +100,7 @@ class SnowflakeJobs:
         with (
             self.source.use() as session,
             TemporaryDirectory(prefix="lungreg-") as folder,
-            _told("ML Jobs takes the job"),
+            client_refusals("ML Jobs takes the job"),
         ):
             write_payload(config, settings, Path(folder), pool=pool)
             options = {**_options(settings, command, nodes), "session": session}
@@ -201,7 +200,7 @@ class SnowflakeJobs:
 
     def _ask(self, job_id: str, question: Callable[[MLJob[Any]], Answer]) -> Answer:
         def ask(session: Any) -> Answer:
-            with _told("ML Jobs answers about a job"):
+            with client_refusals("ML Jobs answers about a job"):
                 return question(_job(job_id, session))
 
         return self.source.attempt(ask)
@@ -221,14 +220,13 @@ def _job(job_id: str, session: Any) -> MLJob[Any]:
 
 
 def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> dict[str, Any]:
-    schema = f"{settings.database}.{settings.utils_schema}"
     stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
     options: dict[str, Any] = {
         "entrypoint": ENTRYPOINT,
         "args": list(command),
         "stage_name": payload_stage(settings),
         # The name is that of the payload's folder too: two jobs must never share one.
-        "name": f"{schema}.LUNGREG_{command[0]}_{stamp}".upper(),
+        "name": f"{settings.utils}.LUNGREG_{command[0]}_{stamp}".upper(),
         "target_instances": nodes,
         "min_instances": nodes,
         "env_vars": dict(_ENVIRONMENT),
@@ -265,16 +263,3 @@ def _checked_pool(settings: SnowflakeBackend, pool: str | None, nodes: int) -> s
         mend = "raise it in the configuration and with ALTER COMPUTE POOL"
         raise ResourceError(msg, got=f"{nodes} of {most}", mend=mend)
     return name.upper()
-
-
-@contextmanager
-def _told(rule: str) -> Iterator[None]:
-    """What the client refuses in its own words, as an error of ours; what it wraps, as it was."""
-    with translated():
-        try:
-            yield
-        except (ValueError, RuntimeError) as error:
-            cause = error.__cause__ or error.__context__
-            if isinstance(cause, Exception) and is_of_snowflake(cause):
-                raise cause from None
-            raise RunError(rule, got=type(error).__name__, where=str(error)) from error

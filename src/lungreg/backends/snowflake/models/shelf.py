@@ -72,7 +72,7 @@ def default_versions(source: SessionSource) -> dict[str, str]:
 
     Models of others whose names could not be ours are left out.
     """
-    rows = source.run(f"SHOW MODELS IN SCHEMA {_schema(source.settings)}")
+    rows = source.run(f"SHOW MODELS IN SCHEMA {source.settings.utils}")
     found = {name_of(row["name"]): str(row["default_version_name"]) for row in rows}
     return {name: found[name] for name in sorted(found) if is_model_name(name)}
 
@@ -124,11 +124,7 @@ def give_alias(source: SessionSource, name: str, shelf: Shelf, number: str, alia
 
 def full_name(settings: SnowflakeBackend, name: str) -> str:
     """A model's name with database and schema, as it stands in statements."""
-    return f"{_schema(settings)}.{identifier_of(name)}"
-
-
-def _schema(settings: SnowflakeBackend) -> str:
-    return f"{settings.database}.{settings.utils_schema}"
+    return f"{settings.utils}.{identifier_of(name)}"
 
 
 def _shelved(row: Any) -> Shelved:

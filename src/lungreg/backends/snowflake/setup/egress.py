@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lungreg.backends.snowflake.faults import is_missing
-from lungreg.backends.snowflake.setup.statement import Probe, Statement, mark_of
+from lungreg.backends.snowflake.setup.statement import Ask, Probe, Statement, mark_of
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import AlreadyExistsError
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row
-
-Ask = Callable[[str], Sequence["Row"]]
-"""Runs a SHOW statement."""
 
 
 def egress_statements(settings: SnowflakeBackend) -> list[Statement]:
@@ -64,14 +60,13 @@ def refuse_foreign_egress(settings: SnowflakeBackend, ask: Ask) -> None:
 
 
 def _rule(settings: SnowflakeBackend) -> str:
-    return f"{settings.database}.{settings.utils_schema}.{settings.egress.name}"
+    return f"{settings.utils}.{settings.egress.name}"
 
 
 def _shown(probe: Probe, ask: Ask) -> list[Row]:
     try:
-        found = ask(probe.sql)
+        return probe.found(ask)
     except Exception as error:
         if is_missing(error):  # before the first setup there is no schema
             return []
         raise
-    return [row for row in found if str(row["name"]).upper() == probe.name.upper()]

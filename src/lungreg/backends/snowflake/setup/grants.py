@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lungreg.backends.snowflake.claims import claim_table
 from lungreg.backends.snowflake.result_sql import result_table, result_view
-from lungreg.backends.snowflake.setup.objects import schemas, stages
+from lungreg.backends.snowflake.setup.objects import stages
 from lungreg.backends.snowflake.setup.statement import Statement, mark_of
 from lungreg.config import SnowflakeBackend
 
@@ -52,39 +52,38 @@ def _grants(role: str, privileges: Iterable[str]) -> list[str]:
 
 
 def _ingest(settings: SnowflakeBackend) -> list[str]:
-    images, _, _ = stages(settings)
-    return [*_inside(settings, *schemas(settings)), *_files(images), *_claims(settings)]
+    return [
+        *_inside(settings, settings.utils, settings.results),
+        *_files(settings.images),
+        *_claims(settings),
+    ]
 
 
 def _train(settings: SnowflakeBackend) -> list[str]:
-    utils, _ = schemas(settings)
     return [
         *_running(settings),
-        f"CREATE MODEL ON SCHEMA {utils}",
-        f"CREATE EXPERIMENT ON SCHEMA {utils}",
+        f"CREATE MODEL ON SCHEMA {settings.utils}",
+        f"CREATE EXPERIMENT ON SCHEMA {settings.utils}",
     ]
 
 
 def _infer(settings: SnowflakeBackend) -> list[str]:
-    utils, _ = schemas(settings)
     return [
         *_running(settings),
         f"SELECT, INSERT, UPDATE ON TABLE {result_table(settings)}",
         f"SELECT ON VIEW {result_view(settings)}",
         # READ shows a model's files, USAGE lets a batch job run it.
-        f"READ ON ALL MODELS IN SCHEMA {utils}",
-        f"USAGE ON ALL MODELS IN SCHEMA {utils}",
-        f"READ ON FUTURE MODELS IN SCHEMA {utils}",
-        f"USAGE ON FUTURE MODELS IN SCHEMA {utils}",
+        f"READ ON ALL MODELS IN SCHEMA {settings.utils}",
+        f"USAGE ON ALL MODELS IN SCHEMA {settings.utils}",
+        f"READ ON FUTURE MODELS IN SCHEMA {settings.utils}",
+        f"USAGE ON FUTURE MODELS IN SCHEMA {settings.utils}",
     ]
 
 
 def _read(settings: SnowflakeBackend) -> list[str]:
-    _, results = schemas(settings)
-    _, _, runs = stages(settings)
     return [
-        *_inside(settings, results),
-        f"READ ON STAGE {runs}",
+        *_inside(settings, settings.results),
+        f"READ ON STAGE {settings.runs}",
         f"SELECT ON TABLE {result_table(settings)}",
         f"SELECT ON VIEW {result_view(settings)}",
     ]
@@ -101,16 +100,14 @@ def _inside(settings: SnowflakeBackend, *names: str) -> list[str]:
 
 def _running(settings: SnowflakeBackend) -> list[str]:
     """To read scans, write a run, and start jobs of it."""
-    utils, results = schemas(settings)
-    images, jobs, runs = stages(settings)
     egress = settings.egress
     return [
-        *_inside(settings, utils, results),
-        f"READ ON STAGE {images}",
-        *_files(runs),
-        *_files(jobs),
+        *_inside(settings, settings.utils, settings.results),
+        f"READ ON STAGE {settings.images}",
+        *_files(settings.runs),
+        *_files(settings.jobs),
         *_claims(settings),
-        f"CREATE SERVICE ON SCHEMA {utils}",
+        f"CREATE SERVICE ON SCHEMA {settings.utils}",
         f"USAGE, MONITOR ON COMPUTE POOL {settings.compute_pool.name}",
         *([f"USAGE ON INTEGRATION {egress.name}"] if egress.hosts else []),
     ]

@@ -22,20 +22,12 @@ def object_statements(settings: SnowflakeBackend) -> list[Statement]:
 
 def schemas(settings: SnowflakeBackend) -> tuple[str, str]:
     """Full names of the schemas: scans, jobs and models; runs and rows."""
-    return (
-        f"{settings.database}.{settings.utils_schema}",
-        f"{settings.database}.{settings.results_schema}",
-    )
+    return settings.utils, settings.results
 
 
 def stages(settings: SnowflakeBackend) -> tuple[str, str, str]:
     """Full names of the stages: scans, jobs, runs."""
-    utils, results = schemas(settings)
-    return (
-        f"{utils}.{settings.image_stage}",
-        f"{utils}.{settings.job_stage}",
-        f"{results}.{settings.run_stage}",
-    )
+    return settings.images, settings.jobs, settings.runs
 
 
 def _warehouse(settings: SnowflakeBackend) -> str:

@@ -12,6 +12,7 @@ from lungreg.backends.snowflake.faults import is_forbidden, lacks_privilege
 from lungreg.backends.snowflake.session import SessionSource
 from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
+from lungreg.backends.snowflake.setup.statement import Ask
 from lungreg.backends.snowflake.setup.teardown import find_removals
 from lungreg.errors import ForbiddenError
 from lungreg.stores import Provisioned, Removal
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from snowflake.snowpark import Row, Session
 
 Answer = TypeVar("Answer")
-Ask = Callable[[str], list["Row"]]
-"""Runs a statement."""
 _THERE = "already exists"
 """What CREATE .. IF NOT EXISTS says of an object that it finds."""
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lungreg.config import SnowflakeBackend
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Row
+
+Ask = Callable[[str], Sequence["Row"]]
+"""Runs a statement."""
 
 MARK = "Made by lungreg setup for "
 """Begins the comment of what setup makes; the database's name follows."""
@@ -39,7 +47,7 @@ class Probe:
     scope: str = ""
     """Where to look: "IN SCHEMA A.B"; empty for the account."""
 
-    @property
-    def sql(self) -> str:
-        """A SHOW statement; its LIKE takes "_" for any character, so names are compared again."""
-        return f"SHOW {self.kind} LIKE '{self.name}' {self.scope}".rstrip()
+    def found(self, ask: Ask) -> list[Row]:
+        """The rows of SHOW about it; LIKE takes "_" for any character, so names are compared."""
+        rows = ask(f"SHOW {self.kind} LIKE '{self.name}' {self.scope}".rstrip())
+        return [row for row in rows if str(row["name"]).upper() == self.name.upper()]

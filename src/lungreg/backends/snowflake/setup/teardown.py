@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from lungreg.backends.snowflake.claims import claim_table
 from lungreg.backends.snowflake.result_sql import result_table, result_view
-from lungreg.backends.snowflake.setup.egress import Ask
 from lungreg.backends.snowflake.setup.grants import step_roles
 from lungreg.backends.snowflake.setup.objects import schemas, stages
-from lungreg.backends.snowflake.setup.statement import MARK, Probe, mark_of
+from lungreg.backends.snowflake.setup.statement import MARK, Ask, Probe, mark_of
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import Removal
 
@@ -168,8 +167,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _row(ask: Ask, probe: Probe) -> Row | None:
-    named = [row for row in ask(probe.sql) if str(row["name"]).upper() == probe.name.upper()]
-    return named[0] if named else None
+    return next(iter(probe.found(ask)), None)
 
 
 def _kept(row: Row, mark: str) -> str:
