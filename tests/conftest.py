@@ -27,7 +27,9 @@ REAL_DATA = "LUNGREG_REAL_DATA"
 SNOWFLAKE_ACCOUNT = "LUNGREG_SNOWFLAKE_CONNECTION"
 
 # Without the packages nothing of Snowflake can be tested: `nox -s minimums`.
-collect_ignore = [] if importlib.util.find_spec("fakesnow") else ["snowflake"]
+collect_ignore = [] if importlib.util.find_spec("fakesnow") else ["backends/snowflake"]
+
+pytest_plugins = ("tests.cohort",)
 
 # Shared cores make single examples slow now and then; the same examples on every machine.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)

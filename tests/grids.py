@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from lungreg.geometry import RAS_TO_LPS, Grid, Shape
+from lungreg.spatial.geometry import RAS_TO_LPS, Grid, Shape
 
 
 def oblique_grid(

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.config import Config, parse_config
-from lungreg.geometry import Grid, apply_affine
+from lungreg.formats.points.landmarks import encode_landmarks
+from lungreg.formats.volumes import Stored, encode_labels, encode_volume
 from lungreg.records import Case
+from lungreg.spatial.geometry import Grid, apply_affine
 from lungreg.stores import Stage
-from lungreg.transform_files import encode_landmarks
-from lungreg.volumes import Stored, encode_labels, encode_volume
 from tests.grids import oblique_grid, voxels
 
 CENTRE_RAS = (5.0, -15.0, 40.0)

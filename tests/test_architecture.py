@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "monai", "ray", "mlflow", "snowflake"}
 LIGHT_MODULES = [
     "errors",
-    "geometry",
+    "spatial.geometry",
     "records",
     "config",
     "stores",
-    "volumes",
+    "formats.volumes",
     "sources",
     "qc",
     "backends",

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from lungreg.alignment import align
 from lungreg.backends import open_backend
-from lungreg.cases import read_cases
 from lungreg.config import Config, parse_config
-from lungreg.displacement import jacobian_determinant, resample
-from lungreg.geometry import Grid
-from lungreg.pairs import read_pair
-from lungreg.refinement import plan_for, refine
-from lungreg.workflows.inference import infer
-from lungreg.workflows.ingestion import ingest
-from lungreg.workflows.learning import train
-from lungreg.workflows.simulating import simulate
+from lungreg.registration.alignment import align
+from lungreg.registration.pair import read_pair
+from lungreg.registration.refinement import plan_for, refine
+from lungreg.spatial.displacement import jacobian_determinant, resample
+from lungreg.spatial.geometry import Grid
+from lungreg.stores.manifest import read_cases
+from lungreg.workflows.infer import infer
+from lungreg.workflows.ingest import ingest
+from lungreg.workflows.simulate import simulate
+from lungreg.workflows.train import train
 
 pytestmark = pytest.mark.gpu
 

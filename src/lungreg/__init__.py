@@ -20,24 +20,19 @@ if TYPE_CHECKING:
     from lungreg.config import Config, load_config, parse_config
     from lungreg.errors import LungregError
     from lungreg.records import Case, CaseMetrics, CaseResult, ModelCard
-    from lungreg.workflows.applying import (
-        AppliedImage,
-        AppliedPoints,
-        apply_to_image,
-        apply_to_points,
-    )
-    from lungreg.workflows.demonstration import demo
-    from lungreg.workflows.evaluating import EvaluationReport, evaluate
-    from lungreg.workflows.exporting import ExportReport, export
-    from lungreg.workflows.inference import InferReport, infer
-    from lungreg.workflows.ingestion import IngestReport, ingest
-    from lungreg.workflows.learning import TrainReport, train
-    from lungreg.workflows.pair_files import PairFiles
-    from lungreg.workflows.queries import query_results
-    from lungreg.workflows.registering import RegisterReport, RegisterSettings, register
-    from lungreg.workflows.reporting import report
-    from lungreg.workflows.simulating import simulate
-    from lungreg.workflows.viewing import show
+    from lungreg.sources.pair_files import PairFiles
+    from lungreg.workflows.apply import AppliedImage, AppliedPoints, apply_to_image, apply_to_points
+    from lungreg.workflows.demo import demo
+    from lungreg.workflows.evaluate import EvaluationReport, evaluate
+    from lungreg.workflows.export import ExportReport, export
+    from lungreg.workflows.infer import InferReport, infer
+    from lungreg.workflows.ingest import IngestReport, ingest
+    from lungreg.workflows.register import RegisterReport, RegisterSettings, register
+    from lungreg.workflows.report import report
+    from lungreg.workflows.results import query_results
+    from lungreg.workflows.show import show
+    from lungreg.workflows.simulate import simulate
+    from lungreg.workflows.train import TrainReport, train
 
 # Nobody is told that lungreg ran, unless the user has said otherwise. This must be set before the
 # first import of these packages, which others make as well: MONAI imports MLflow.
@@ -58,24 +53,24 @@ _HOMES = {
     "lungreg.config": ("Config", "load_config", "parse_config"),
     "lungreg.errors": ("LungregError",),
     "lungreg.records": ("Case", "CaseMetrics", "CaseResult", "ModelCard"),
-    "lungreg.workflows.applying": (
+    "lungreg.workflows.apply": (
         "AppliedImage",
         "AppliedPoints",
         "apply_to_image",
         "apply_to_points",
     ),
-    "lungreg.workflows.demonstration": ("demo",),
-    "lungreg.workflows.evaluating": ("EvaluationReport", "evaluate"),
-    "lungreg.workflows.exporting": ("ExportReport", "export"),
-    "lungreg.workflows.inference": ("InferReport", "infer"),
-    "lungreg.workflows.ingestion": ("IngestReport", "ingest"),
-    "lungreg.workflows.learning": ("TrainReport", "train"),
-    "lungreg.workflows.pair_files": ("PairFiles",),
-    "lungreg.workflows.queries": ("query_results",),
-    "lungreg.workflows.registering": ("RegisterReport", "RegisterSettings", "register"),
-    "lungreg.workflows.reporting": ("report",),
-    "lungreg.workflows.simulating": ("simulate",),
-    "lungreg.workflows.viewing": ("show",),
+    "lungreg.workflows.demo": ("demo",),
+    "lungreg.workflows.evaluate": ("EvaluationReport", "evaluate"),
+    "lungreg.workflows.export": ("ExportReport", "export"),
+    "lungreg.workflows.infer": ("InferReport", "infer"),
+    "lungreg.workflows.ingest": ("IngestReport", "ingest"),
+    "lungreg.workflows.train": ("TrainReport", "train"),
+    "lungreg.sources.pair_files": ("PairFiles",),
+    "lungreg.workflows.results": ("query_results",),
+    "lungreg.workflows.register": ("RegisterReport", "RegisterSettings", "register"),
+    "lungreg.workflows.report": ("report",),
+    "lungreg.workflows.simulate": ("simulate",),
+    "lungreg.workflows.show": ("show",),
 }
 
 __all__ = [

@@ -7,7 +7,7 @@ import re
 
 import torch
 
-from lungreg.device_names import DEVICE, DEVICES
+from lungreg.config.section import DEVICE, DEVICES
 from lungreg.errors import ConfigError, ResourceError
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from lungreg.config import Alignment, Config
 from lungreg.errors import ModelError
 
 SCHEMA_VERSION = 1
@@ -247,3 +249,19 @@ class ModelVersion:
 
     card: ModelCard
     aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationJob:
+    """What is the same for every case of a run."""
+
+    run_id: str
+    config: Config
+    """Preprocessing and network from the model's card, the rest from the run."""
+    card: ModelCard
+    splits: Mapping[str, Split]
+    """By fingerprint: what a case was to the model."""
+    alignment: Alignment
+    """Choice of `A`."""
+    provenance: Mapping[str, str]
+    """Shown on each case's page; no paths."""

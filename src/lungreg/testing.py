@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lungreg.errors import StoreUnavailableError
-from lungreg.memory import MemoryStage
 from lungreg.stores import FileInfo, Stage
+from lungreg.stores.memory_stage import MemoryStage
 
 __all__ = ["FaultyStage", "MemoryStage"]
 

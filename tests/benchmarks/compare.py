@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lungreg.config import Config
-from lungreg.workflows.evaluating import evaluate
+from lungreg.workflows.evaluate import evaluate
 from tests.benchmarks.pairs import BenchPair, make_pairs
 from tests.benchmarks.tools import TOOLS
 

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from lungreg.alignment import align
 from lungreg.backends import open_backend
-from lungreg.cases import read_cases
 from lungreg.config import load_config
 from lungreg.devices import choose_device
-from lungreg.displacement import transform_points
-from lungreg.geometry import Transform
-from lungreg.pairs import Estimate, Pair, read_pair
-from lungreg.refinement import Step, plan_for, refine
-from lungreg.workflows.loaded_model import load_estimate
+from lungreg.learning.stored_model import load_estimate
+from lungreg.registration.alignment import align
+from lungreg.registration.pair import Estimate, Pair, read_pair
+from lungreg.registration.refinement import Step, plan_for, refine
+from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.geometry import Transform
+from lungreg.stores.manifest import read_cases
 from tests.benchmarks.compare import RESULTS
 
 SHOWN = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 100)

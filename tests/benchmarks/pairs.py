@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lungreg.simulation.analytic import simulate_pair
-from lungreg.simulation.real import simulate_from_ct
-from lungreg.simulation.records import BreathingSettings, SimulatedPair
-from lungreg.transform_files import encode_landmarks
-from lungreg.volumes import Stored, encode_labels, encode_volume, read_volume
+from lungreg.formats.points.landmarks import encode_landmarks
+from lungreg.formats.volumes import Stored, encode_labels, encode_volume, read_volume
+from lungreg.sources.simulation.analytic import simulate_pair
+from lungreg.sources.simulation.real import simulate_from_ct
+from lungreg.sources.simulation.records import BreathingSettings, SimulatedPair
 
 ANALYTIC_SHAPE, ANALYTIC_SPACING_MM = (196, 150, 116), (1.4, 1.4, 2.5)
 _STORED = Stored(dtype="int16")

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungreg.displacement import dense_displacement, resample, total_displacement_mm
-from lungreg.geometry import Grid
-from lungreg.transform_files import encode_composite, encode_displacement
-from lungreg.volumes import Stored, encode_volume
-from tests.transform_files.breathing import FIXED, MOVING, breath, scan
+from lungreg.formats.transforms import encode_composite, encode_displacement
+from lungreg.formats.volumes import Stored, encode_volume
+from lungreg.spatial.displacement import dense_displacement, resample, total_displacement_mm
+from lungreg.spatial.geometry import Grid
+from tests.formats.transforms.breathing import FIXED, MOVING, breath, scan
 
 ants = pytest.importorskip("ants")
 

@@ -12,10 +12,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from lungreg.backends.local.results import ParquetResultTable
 from lungreg.backends.local.stage import LocalStage
-from lungreg.displacement import jacobian_determinant, resample, warp
-from lungreg.geometry import Grid
+from lungreg.formats.volumes import Stored, decode_scan, encode_volume
 from lungreg.metrics import ssim
-from lungreg.volumes import Stored, decode_scan, encode_volume
+from lungreg.spatial.displacement import jacobian_determinant, resample, warp
+from lungreg.spatial.geometry import Grid
 from tests.contracts.results import result
 
 SHAPE = (96, 96, 104)

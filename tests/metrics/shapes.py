@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.geometry import Grid
+from lungreg.spatial.geometry import Grid
 
 SHAPE = (20, 22, 24)
 SPACING_MM = (1.0, 1.5, 2.5)

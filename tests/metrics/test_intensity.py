@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from lungreg.errors import DataError
-from lungreg.geometry import Grid
 from lungreg.metrics import ncc, residual_difference, ssim
+from lungreg.spatial.geometry import Grid
 from tests.metrics.shapes import SHAPE, ball, block, oblique_grid
 
 

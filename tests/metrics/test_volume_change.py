@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lungreg.displacement import jacobian_determinant
 from lungreg.errors import DataError
-from lungreg.geometry import Grid
 from lungreg.metrics import jacobian_summary, lung_volume_ml, sdlogj_learn2reg, volume_ratio
+from lungreg.spatial.displacement import jacobian_determinant
+from lungreg.spatial.geometry import Grid
 from tests.metrics.shapes import SHAPE, ball, block, oblique_grid
 
 

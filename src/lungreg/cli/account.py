@@ -44,7 +44,7 @@ def setup(
     """
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.provisioning import provisioner_of
+        from lungreg.workflows.setup import provisioner_of
 
         provisioner = provisioner_of(load_config(config, overrides or ()))
         if not execute:
@@ -71,7 +71,7 @@ def teardown(
     """List what setup has made, ask, and drop it with all scans, models and results."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.provisioning import provisioner_of
+        from lungreg.workflows.setup import provisioner_of
 
         provisioner = provisioner_of(load_config(config, overrides or ()))
         found = provisioner.removals()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from lungreg.workflows.runs import Progress
+    from lungreg.workflows.progress import Progress
 
 SOME_FAILED = 3
 ANONYMOUS = "LUNGREG_ANONYMOUS"

@@ -30,7 +30,7 @@ def cost(
     """
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.costs import run_cost, run_cost_lines
+        from lungreg.workflows.cost import run_cost, run_cost_lines
 
         settings = load_config(config, overrides or ())
         found = run_cost(settings, run)

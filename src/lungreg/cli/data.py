@@ -40,7 +40,7 @@ def simulate(
 ) -> None:
     """Make breathing pairs with known truth, from an analytic chest or a real CT."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg.workflows.simulating import simulate as run
+        from lungreg.workflows.simulate import simulate as run
 
         ids = run(
             out,
@@ -70,8 +70,8 @@ def demo(
     """Do the whole main job on simulated pairs: ingest, train, infer, report."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         console.line("loading (a few seconds)")
-        from lungreg.workflows.demonstration import DEMO_CASES, summarise_demo
-        from lungreg.workflows.demonstration import demo as run
+        from lungreg.workflows.demo import DEMO_CASES, summarise_demo
+        from lungreg.workflows.demo import demo as run
 
         done = run(
             out,

@@ -13,7 +13,7 @@ from lungreg.cli.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
 
 if TYPE_CHECKING:
     from lungreg.records import CaseEvaluation
-    from lungreg.workflows.evaluating import EvaluationReport
+    from lungreg.workflows.evaluate import EvaluationReport
 
 _ACCURACY = (
     *("verdict", "dice_score", "hd95_mm", "tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm"),
@@ -70,9 +70,9 @@ def evaluate(
     """Measure registrations again from their files, with a verdict and its reasons."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.evaluating import evaluate as run
-        from lungreg.workflows.evaluation_tables import summarise, tabulate
-        from lungreg.workflows.queries import export_table
+        from lungreg.metrics.evaluation_table import summarise, tabulate
+        from lungreg.workflows.evaluate import evaluate as run
+        from lungreg.workflows.results import export_table
 
         options = {
             "fixed": fixed,

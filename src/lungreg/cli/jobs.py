@@ -12,7 +12,7 @@ from lungreg.cli.console import Console, command
 from lungreg.cli.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
 
 if TYPE_CHECKING:
-    from lungreg.workflows.submitting import JobReport
+    from lungreg.workflows.jobs import JobReport
 
 jobs_app = typer.Typer(help="Jobs on the backend's own compute.", no_args_is_help=True)
 Job = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job, as submit printed it.")]
@@ -51,7 +51,7 @@ def submit(
     """Run train or infer as a job of the backend, with this installation and configuration."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows import submitting
+        from lungreg.workflows import jobs as submitting
 
         settings = load_config(config, overrides or ())
         done = submitting.submit(
@@ -77,7 +77,7 @@ def list_jobs(
     """List the latest jobs, batch jobs too, the newest first."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows import submitting
+        from lungreg.workflows import jobs as submitting
 
         found = submitting.list_jobs(load_config(config, overrides or ()), limit=limit)
         rows = [[job.job_id, job.status, job.pool, job.created_at] for job in found]
@@ -97,7 +97,7 @@ def status(
     """Show what has become of a job."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows import submitting
+        from lungreg.workflows import jobs as submitting
 
         found = submitting.look(load_config(config, overrides or ()), job)
         console.line(f"job {job}: {found.status}")
@@ -116,7 +116,7 @@ def follow(
     """Show a job's log until it ends; the exit code is the job's."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows import submitting
+        from lungreg.workflows import jobs as submitting
 
         settings = load_config(config, overrides or ())
         _end(console, submitting.follow(settings, job, on_line=console.line))
@@ -134,7 +134,7 @@ def cancel(
     """Stop a job."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows import submitting
+        from lungreg.workflows import jobs as submitting
 
         found = submitting.cancel(load_config(config, overrides or ()), job)
         console.line(f"job {job}: {found.status}")

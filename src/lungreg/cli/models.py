@@ -99,7 +99,7 @@ def export_file(
 ) -> None:
     """Write a version as one file, to carry it to another site."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg.workflows.packages import export_model
+        from lungreg.workflows.models import export_model
 
         card = export_model(_models(config, overrides), name, version, out)
         console.line(f"wrote {card.name} version {card.version} to {out}")
@@ -118,7 +118,7 @@ def import_file(
 ) -> None:
     """Add an exported file as the next version of its name."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg.workflows.packages import import_model
+        from lungreg.workflows.models import import_model
 
         card = import_model(_models(config, overrides), file, name=name)
         console.line(f"imported as {card.name} version {card.version}")

@@ -13,7 +13,7 @@ from lungreg.cli.console import Console, command
 from lungreg.cli.options import AsJson, Overrides, Quiet, Verbose
 
 if TYPE_CHECKING:
-    from lungreg.workflows.registering import RegisterReport
+    from lungreg.workflows.register import RegisterReport
 
 _SHOWN = (
     ("lung Dice", "dice_initial", "dice_aligned", "dice_score"),
@@ -95,9 +95,9 @@ def register_pair(
         import psutil
 
         from lungreg.config import Config, load_config
-        from lungreg.workflows.pair_files import PairFiles
-        from lungreg.workflows.registering import RegisterSettings
-        from lungreg.workflows.registering import register as run
+        from lungreg.sources.pair_files import PairFiles
+        from lungreg.workflows.register import RegisterSettings
+        from lungreg.workflows.register import register as run
 
         asked = config is not None or model is not None or bool(overrides)
         files = PairFiles(

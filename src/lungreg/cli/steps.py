@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lungreg.config import Config
-    from lungreg.workflows.inference import InferReport
+    from lungreg.workflows.infer import InferReport
 
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="A run to go on with.")]
 _ROW_COLUMNS = (
@@ -48,7 +48,7 @@ def ingest(
     """Check the pairs of a source and bring them to the stage."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.ingestion import ingest as run
+        from lungreg.workflows.ingest import ingest as run
 
         done = run(load_config(config, overrides or ()), on_progress=console.progress)
         rows = [[row.case_id, "; ".join(row.reasons)] for row in done.rejected]
@@ -83,7 +83,7 @@ def train(
     """Train LocalNet on the stage's cases and register the best epoch."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.learning import train as run
+        from lungreg.workflows.train import train as run
 
         done = run(
             load_config(config, overrides or ()), resume=resume, on_progress=console.progress
@@ -121,8 +121,8 @@ def infer(
     """Register the stage's cases with a model of the registry."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.costs import cost_lines
-        from lungreg.workflows.inference import infer as run
+        from lungreg.workflows.cost import cost_lines
+        from lungreg.workflows.infer import infer as run
 
         chosen = [] if engine is None else [f"infer.engine={engine.value}"]
         settings = _with_cases(load_config(config, [*(overrides or ()), *chosen]), cases)
@@ -162,7 +162,7 @@ def results(
     """Show, query or export the rows of all runs, also while one is writing."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.queries import export_table, query_results
+        from lungreg.workflows.results import export_table, query_results
 
         answer = query_results(load_config(config, overrides or ()), sql, run_id=run)
         if export is not None:
@@ -188,8 +188,8 @@ def report(
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.backends import open_backend
         from lungreg.config import load_config
-        from lungreg.workflows.reporting import report as write_page
-        from lungreg.workflows.reporting import report_here
+        from lungreg.workflows.report import report as write_page
+        from lungreg.workflows.report import report_here
 
         settings = load_config(config, overrides or ())
         backend = open_backend(settings.backend)

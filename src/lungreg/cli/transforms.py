@@ -83,7 +83,7 @@ def apply(
 ) -> None:
     """Carry an image, a mask or points through one or more transforms."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg.workflows.applying import apply_to_image, apply_to_points, is_points
+        from lungreg.workflows.apply import apply_to_image, apply_to_points, is_points
 
         if is_points(source):
             _refuse(
@@ -134,7 +134,7 @@ def export(
     """Write the transforms of a run for ITK, ANTs or Learn2Reg."""
     with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
         from lungreg.config import load_config
-        from lungreg.workflows.exporting import export as write
+        from lungreg.workflows.export import export as write
 
         done = write(
             load_config(config, overrides or ()),

@@ -6,8 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lungreg.config.section import MODEL_NAME, MODEL_NAME_FORM, Alignment, Section, Workers
-from lungreg.device_names import DEVICE
+from lungreg.config.section import DEVICE, MODEL_NAME, MODEL_NAME_FORM, Alignment, Section, Workers
 
 
 class Augmentation(Section):

@@ -10,9 +10,8 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from lungreg.config.input import Data, Ingest, LocalBackend
 from lungreg.config.model import Loss, Network, Preprocessing, Train
-from lungreg.config.section import MODEL_NAME, Alignment, Section, Workers
+from lungreg.config.section import DEVICE, MODEL_NAME, Alignment, Section, Workers
 from lungreg.config.snowflake import SnowflakeBackend
-from lungreg.device_names import DEVICE
 
 
 def _kind_of(backend: Any) -> str | None:

@@ -24,3 +24,10 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
         protected_namespaces=(),  # keys about models begin with model_
     )
+
+
+DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
+
+
+DEVICES = "auto, cpu, cuda, cuda:N, mps"
+"""The same, for people."""

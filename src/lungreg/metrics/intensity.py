@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, gaussian_filter, uniform_filter
 
-from lungreg.geometry import FloatArray, Grid
 from lungreg.metrics.comparable import BoolArray, bounding_box, require_same_shape, require_voxels
+from lungreg.spatial.geometry import FloatArray, Grid
 
 _SSIM_SIGMA_VOX = 1.5
 _SSIM_RADIUS_VOX = 5

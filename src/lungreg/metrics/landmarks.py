@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
-from lungreg.geometry import FloatArray
+from lungreg.spatial.geometry import FloatArray
 
 
 class LandmarkSummary(NamedTuple):

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lungreg.errors import DataError
-from lungreg.geometry import Grid
 from lungreg.metrics.comparable import BoolArray, bounding_box, require_same_shape, require_voxels
+from lungreg.spatial.geometry import Grid
 
 
 def dice(fixed: BoolArray, moving: BoolArray) -> float:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lungreg.geometry import FloatArray, Grid
 from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
+from lungreg.spatial.geometry import FloatArray, Grid
 
 _SMALLEST_DETERMINANT = 1e-9
 _LEARN2REG_SHIFT = 3.0

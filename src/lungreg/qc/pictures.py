@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lungreg.geometry import FloatArray
 from lungreg.qc.colours import DIFFERENCE, DIVERGING, FOLDED, LENGTH, Pixels, grey
 from lungreg.qc.outlines import UNITS_PER_MM, level_lines, mask_outline
 from lungreg.qc.planes import Layout, Plane, View, lay_out
+from lungreg.spatial.geometry import FloatArray
 
 if TYPE_CHECKING:
-    from lungreg.registration import PairImages
+    from lungreg.registration.register import PairImages
 
 BRIGHTEST_HU = 150.0
 """Shown as white, so that lung vessels stay visible; darkest is the window's lower end."""

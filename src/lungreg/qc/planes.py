@@ -10,7 +10,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
-from lungreg.geometry import FloatArray, Grid
+from lungreg.spatial.geometry import FloatArray, Grid
 
 MARGIN_MM = 20.0
 """How far pictures reach beyond the lungs."""

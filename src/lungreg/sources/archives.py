@@ -27,7 +27,7 @@ from lungreg.errors import (
     UnreadableFileError,
     UnsafeInputError,
 )
-from lungreg.nifti import GZIP_MAGIC
+from lungreg.formats.nifti import GZIP_MAGIC
 
 _CHUNK = 2**20
 _MAX_SINGLE_READ = 2**26

@@ -17,8 +17,8 @@ from lungreg.errors import (
     UnreadableFileError,
     UnsafeInputError,
 )
+from lungreg.formats.points.landmarks import LANDMARK_COLUMNS, decode_landmarks
 from lungreg.stores import check_name
-from lungreg.transform_files import LANDMARK_COLUMNS, decode_landmarks
 
 FIXED, MOVING = "fixed", "moving"
 FIXED_MASK, MOVING_MASK = "fixed_mask", "moving_mask"

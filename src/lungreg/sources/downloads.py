@@ -15,12 +15,7 @@ import pooch
 import requests
 from pooch.downloaders import ZenodoRepository
 
-from lungreg.errors import (
-    ConfigError,
-    MissingFileError,
-    StoreUnavailableError,
-    UnreadableFileError,
-)
+from lungreg.errors import ConfigError, MissingFileError, StoreUnavailableError, UnreadableFileError
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes done and the bytes in all, None where the server does not say."""

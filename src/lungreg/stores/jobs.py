@@ -11,7 +11,7 @@ from lungreg.records import Case, CaseResult
 
 if TYPE_CHECKING:
     from lungreg.config import Config
-    from lungreg.one_case import RegistrationJob
+    from lungreg.records import RegistrationJob
 
 
 @dataclass(frozen=True, kw_only=True)

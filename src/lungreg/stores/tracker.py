@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -24,3 +25,17 @@ class Tracker(Protocol):
 
     def finish(self, run_id: str, *, status: str, tags: Mapping[str, str]) -> None:
         """End a run: "finished" or "failed", with pointers such as the model version."""
+
+
+@dataclass(frozen=True)
+class NullTracker:
+    """Keeps nothing. Implements `lungreg.stores.Tracker`."""
+
+    def start(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Do nothing."""
+
+    def finish(self, run_id: str, *, status: str, tags: Mapping[str, str]) -> None:
+        """Do nothing."""

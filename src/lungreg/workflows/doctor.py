@@ -16,7 +16,7 @@ from lungreg.config import Config
 from lungreg.devices import choose_device, cpu_count
 from lungreg.errors import ForbiddenError, LungregError
 from lungreg.stores import Check, Stage
-from lungreg.workflows.runs import environment
+from lungreg.stores.run_files import environment
 
 _DISK_GB, _MEMORY_GB = 5.0, 4.0
 
@@ -81,7 +81,7 @@ def _device(config: Config) -> Check:
 
 
 def _ray(config: Config) -> Check:
-    from lungreg.cluster import cluster
+    from lungreg.distributed.cluster import cluster
 
     with cluster() as capacity:
         found = f"ray {metadata.version('ray')}: {capacity.cpus} CPUs, {capacity.gpus} GPUs"

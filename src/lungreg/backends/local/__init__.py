@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from lungreg.backends.local.bucket import BucketStage
-from lungreg.backends.local.models import StageModelRegistry
+from lungreg.backends.local.registry import StageModelRegistry
 from lungreg.backends.local.results import ParquetResultTable
 from lungreg.backends.local.stage import LocalStage
 from lungreg.backends.local.tracker import MlflowTracker
-from lungreg.backends.untracked import NullTracker
 from lungreg.config import LocalBackend
 from lungreg.stores import Backend, Tracker
+from lungreg.stores.tracker import NullTracker
 
 __all__ = [
     "BucketStage",

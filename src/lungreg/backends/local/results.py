@@ -9,9 +9,9 @@ from itertools import groupby
 import pyarrow as pa
 
 from lungreg.records import CaseResult
-from lungreg.result_rows import from_row, query_rows, result_schema, to_row
 from lungreg.stores import Stage
-from lungreg.tables import PartTable
+from lungreg.stores.part_table import PartTable
+from lungreg.stores.result_rows import from_row, query_rows, result_schema, to_row
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 
 from lungreg.backends.snowflake.billing import PoolBilling
+from lungreg.backends.snowflake.connection.runtime import join_runtime_cluster
+from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.examiner import SnowflakeExaminer
+from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.jobs.runner import SnowflakeJobs
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
-from lungreg.backends.snowflake.results import SnowflakeResultTable
-from lungreg.backends.snowflake.runtime import join_runtime_cluster
-from lungreg.backends.snowflake.session import SessionSource
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
-from lungreg.backends.snowflake.stage import SnowflakeStage
+from lungreg.backends.snowflake.tables.results import SnowflakeResultTable
 from lungreg.backends.snowflake.tracker import SnowflakeTracker
-from lungreg.backends.untracked import NullTracker
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import Backend
+from lungreg.stores.tracker import NullTracker
 
 __all__ = ["SessionSource", "SnowflakeStage", "open_snowflake"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from lungreg.backends.snowflake.runtime import nodes_of_job
+from lungreg.backends.snowflake.connection.runtime import nodes_of_job
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import BillQuery, Held
 

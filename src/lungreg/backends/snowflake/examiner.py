@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from lungreg.backends.snowflake.session import SessionSource
+from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup.grants import stages_of_roles
 from lungreg.backends.snowflake.setup.objects import stages
 from lungreg.config import SnowflakeBackend

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lungreg.backends.snowflake.faults import is_lost
-from lungreg.backends.snowflake.session import SessionSource
+from lungreg.backends.snowflake.connection.faults import is_lost
+from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import RunError
 

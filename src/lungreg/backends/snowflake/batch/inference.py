@@ -14,15 +14,14 @@ from lungreg.backends.snowflake.batch.attempts import Attempt, left_behind, new_
 from lungreg.backends.snowflake.batch.order import Order
 from lungreg.backends.snowflake.batch.read_back import ReadBack
 from lungreg.backends.snowflake.batch.start import start_job
-from lungreg.backends.snowflake.claims import Claims
-from lungreg.backends.snowflake.faults import is_lost, is_missing
-from lungreg.backends.snowflake.session import SessionSource
-from lungreg.backends.snowflake.stage import SnowflakeStage
+from lungreg.backends.snowflake.connection.faults import is_lost, is_missing
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.files.stage import SnowflakeStage
+from lungreg.backends.snowflake.tables.claims import Claims
 from lungreg.errors import LungregError, RunError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from lungreg.one_case import RegistrationJob
-    from lungreg.records import Case, CaseResult
+    from lungreg.records import Case, CaseResult, RegistrationJob
 
 _log = logging.getLogger(__name__)
 _GONE = "DELETED"
@@ -164,7 +163,7 @@ def _is_final(status: str) -> bool:
 
 
 def _lost(job: RegistrationJob, case: Case) -> CaseResult:
-    from lungreg.one_case import failed_result
+    from lungreg.registration.case import failed_result
 
     return failed_result(
         job,

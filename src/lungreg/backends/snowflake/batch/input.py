@@ -6,12 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.batch.rows import (
-    CASE_ID,
-    INPUT_COLUMNS,
-    INPUT_FACTS,
-    INPUT_FILES,
-)
+from lungreg.backends.snowflake.models.rows import CASE_ID, INPUT_COLUMNS, INPUT_FACTS, INPUT_FILES
 
 if TYPE_CHECKING:
     from snowflake.snowpark import DataFrame, Session

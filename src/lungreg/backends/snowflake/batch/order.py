@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.faults import is_lost
-from lungreg.backends.snowflake.session import SessionSource
+from lungreg.backends.snowflake.connection.faults import is_lost
+from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.errors import LungregError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lungreg.backends.snowflake.batch.attempts import Attempt
 from lungreg.backends.snowflake.batch.written_rows import WrittenRows
-from lungreg.backends.snowflake.stage import SnowflakeStage
+from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.errors import LungregError, UnreadableFileError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ReadBack:
 
     def _write_files(self, rows: WrittenRows, case_ids: dict[int, str]) -> None:
         """Write the files of cases, given by the number of their row."""
-        from lungreg.outputs import case_folder
+        from lungreg.stores.run_files import case_folder
 
         run_id = self.attempt.run_id
         with ThreadPoolExecutor(_WRITERS) as pool:

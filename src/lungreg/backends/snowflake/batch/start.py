@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 from lungreg.backends.snowflake.batch.attempts import Attempt
 from lungreg.backends.snowflake.batch.input import as_table, input_rows
 from lungreg.backends.snowflake.batch.order import Order
-from lungreg.backends.snowflake.batch.rows import INPUT_FILES, NO_FILE, settings_text
-from lungreg.backends.snowflake.faults import client_refusals
+from lungreg.backends.snowflake.connection.faults import client_refusals
+from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
-from lungreg.backends.snowflake.stage import SnowflakeStage
+from lungreg.backends.snowflake.models.rows import INPUT_FILES, NO_FILE, settings_text
 
 if TYPE_CHECKING:
     from snowflake.ml.model import ModelVersion as SnowflakeVersion
     from snowflake.snowpark import DataFrame, Session
 
     from lungreg.config import SnowflakeBackend
-    from lungreg.one_case import RegistrationJob
-    from lungreg.records import Case
+    from lungreg.records import Case, RegistrationJob
 
 
 def start_job(order: Order, job: RegistrationJob, cases: Sequence[Case], attempt: Attempt) -> None:

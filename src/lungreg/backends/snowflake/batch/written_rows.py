@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lungreg.backends.snowflake.batch.rows import OUTPUT_FILES, RESULT, read_result
+from lungreg.backends.snowflake.models.rows import OUTPUT_FILES, RESULT, read_result
 from lungreg.errors import StoreError, UnreadableFileError
 from lungreg.records import CaseResult
 

@@ -13,7 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lungreg.backends.snowflake.batch.inference import BatchInference
-from lungreg.backends.snowflake.faults import client_refusals, is_missing
+from lungreg.backends.snowflake.connection.faults import client_refusals, is_missing
+from lungreg.backends.snowflake.connection.runtime import scale_notebook_cluster
+from lungreg.backends.snowflake.connection.session import RUN_ID, SessionSource
 from lungreg.backends.snowflake.jobs.listed import listed_jobs
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.payload import (
@@ -25,8 +27,6 @@ from lungreg.backends.snowflake.jobs.payload import (
 )
 from lungreg.backends.snowflake.jobs.start import EXIT_LINE
 from lungreg.backends.snowflake.jobs.submission import submit_strictly
-from lungreg.backends.snowflake.runtime import scale_notebook_cluster
-from lungreg.backends.snowflake.session import RUN_ID, SessionSource
 from lungreg.config import Config, SnowflakeBackend
 from lungreg.errors import (
     ConfigError,
@@ -40,8 +40,7 @@ from lungreg.stores import ListedJob
 if TYPE_CHECKING:
     from snowflake.ml.jobs import MLJob
 
-    from lungreg.one_case import RegistrationJob
-    from lungreg.records import Case, CaseResult
+    from lungreg.records import Case, CaseResult, RegistrationJob
 
 Answer = TypeVar("Answer")
 COMMANDS = ("train", "infer")

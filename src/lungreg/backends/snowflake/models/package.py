@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from functools import cache
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-import lungreg
-from lungreg.backends.snowflake.batch.rows import INPUT_COLUMNS, OUTPUT_COLUMNS
+from lungreg.backends.snowflake.models.rows import INPUT_COLUMNS, OUTPUT_COLUMNS
 from lungreg.records import ModelCard
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def write_code(folder: Path) -> Path:
     """Write the package so that `import lungreg` finds it in `folder`; returns its own folder."""
     package = folder / "lungreg"
     package.mkdir()
-    text = _CODE.format(version=lungreg.__version__)
+    text = _CODE.format(version=metadata.version("lungreg"))
     (package / "__init__.py").write_text(text, encoding="utf-8")
     (package / "lungreg.zip").write_bytes(_zipped())
     return package
@@ -96,7 +95,7 @@ def signatures() -> dict[str, ModelSignature]:
 @cache
 def _zipped() -> bytes:
     """The package's files as one archive, which Python imports from."""
-    root, archived = Path(lungreg.__path__[0]), io.BytesIO()
+    root, archived = Path(str(resources.files("lungreg"))), io.BytesIO()
     files = [path for path in sorted(root.rglob("*")) if path.is_file()]
     with zipfile.ZipFile(archived, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files:

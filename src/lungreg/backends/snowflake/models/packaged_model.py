@@ -11,7 +11,7 @@ import pandas as pd
 from snowflake.ml.model.custom_model import CustomModel, ModelContext, inference_api
 
 if TYPE_CHECKING:
-    from lungreg.backends.snowflake.batch.row_registration import RowRegistration
+    from lungreg.backends.snowflake.models.row_registration import RowRegistration
 
 
 class PackagedModel(CustomModel):  # type: ignore[misc]  # Snowflake ships no types
@@ -37,14 +37,14 @@ class PackagedModel(CustomModel):  # type: ignore[misc]  # Snowflake ships no ty
             A row for each, failed ones too: status, metrics, the row of the result table, and
             the bytes of the files that the case leaves.
         """
-        from lungreg.backends.snowflake.batch.rows import OUTPUT_COLUMNS, output_row
+        from lungreg.backends.snowflake.models.rows import OUTPUT_COLUMNS, output_row
 
         done = self._load().register(rows.to_dict("records"), settings)
         answer = [output_row(output) for output in done]
         return pd.DataFrame(answer, columns=[*OUTPUT_COLUMNS], dtype=object)
 
     def _load(self) -> "RowRegistration":
-        from lungreg.backends.snowflake.batch.row_registration import RowRegistration
+        from lungreg.backends.snowflake.models.row_registration import RowRegistration
         from lungreg.records import ModelCard
 
         if self._registration is None:

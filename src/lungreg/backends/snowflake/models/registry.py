@@ -12,13 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.faults import is_missing
-from lungreg.backends.snowflake.models.names import (
-    confusable,
-    identifier_of,
-    name_of,
-    version_name,
-)
+from lungreg.backends.snowflake.connection.faults import is_missing
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.models.names import confusable, identifier_of, name_of, version_name
 from lungreg.backends.snowflake.models.package import (
     CARD_FILE,
     WEIGHTS_FILE,
@@ -37,7 +33,6 @@ from lungreg.backends.snowflake.models.shelf import (
     give_default,
     read_shelf,
 )
-from lungreg.backends.snowflake.session import SessionSource
 from lungreg.errors import ModelError, StoreError, StoreUnavailableError
 from lungreg.records import ModelCard, ModelVersion
 from lungreg.stores import (

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.models.names import (
     identifier_of,
     name_of,
     version_name,
     version_number,
 )
-from lungreg.backends.snowflake.session import SessionSource
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import CHAMPION, is_model_name
 

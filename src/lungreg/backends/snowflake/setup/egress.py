@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.faults import is_missing
+from lungreg.backends.snowflake.connection.faults import is_missing
 from lungreg.backends.snowflake.setup.statement import Ask, Probe, Statement, mark_of
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import AlreadyExistsError

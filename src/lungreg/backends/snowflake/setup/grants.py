@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lungreg.backends.snowflake.claims import claim_table
-from lungreg.backends.snowflake.result_sql import result_table, result_view
 from lungreg.backends.snowflake.setup.objects import stages
 from lungreg.backends.snowflake.setup.statement import Statement, mark_of
+from lungreg.backends.snowflake.tables.claims import claim_table
+from lungreg.backends.snowflake.tables.result_sql import result_table, result_view
 from lungreg.config import SnowflakeBackend
 
 

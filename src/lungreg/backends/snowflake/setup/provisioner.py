@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from lungreg.backends.snowflake.faults import is_forbidden, lacks_privilege
-from lungreg.backends.snowflake.session import SessionSource
+from lungreg.backends.snowflake.connection.faults import is_forbidden, lacks_privilege
+from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.statement import Ask

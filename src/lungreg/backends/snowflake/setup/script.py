@@ -5,7 +5,8 @@ from __future__ import annotations
 from lungreg.backends.snowflake.setup.grants import role_statements, step_roles
 from lungreg.backends.snowflake.setup.objects import object_statements
 from lungreg.backends.snowflake.setup.statement import Statement
-from lungreg.backends.snowflake.setup.tables import table_statements
+from lungreg.backends.snowflake.tables.claims import create_claim_table
+from lungreg.backends.snowflake.tables.result_sql import create_result_table, create_result_view
 from lungreg.config import SnowflakeBackend
 
 _ACCOUNT_PRIVILEGES = ("DATABASE", "WAREHOUSE", "COMPUTE POOL", "ROLE")
@@ -57,3 +58,9 @@ def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
         grants.append(f"GRANT READ ON IMAGE REPOSITORY {repository} TO ROLE {infer}")
     told = "-- Afterwards, too, by whoever owns these, for they are not made here:"
     return [told, *(f"--   {grant};" for grant in grants)] if grants else []
+
+
+def table_statements(settings: SnowflakeBackend) -> list[Statement]:
+    """What holds claims on file names, what holds results, and the view of the latest."""
+    made = (create_claim_table, create_result_table, create_result_view)
+    return [Statement(sql=statement(settings)) for statement in made]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.claims import claim_table
-from lungreg.backends.snowflake.result_sql import result_table, result_view
 from lungreg.backends.snowflake.setup.grants import step_roles
 from lungreg.backends.snowflake.setup.objects import schemas, stages
 from lungreg.backends.snowflake.setup.statement import MARK, Ask, Probe, mark_of
+from lungreg.backends.snowflake.tables.claims import claim_table
+from lungreg.backends.snowflake.tables.result_sql import result_table, result_view
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import Removal
 

@@ -1,0 +1,1 @@
+"""How the account is reached."""

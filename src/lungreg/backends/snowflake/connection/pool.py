@@ -1,0 +1,132 @@
+"""The sessions of this process, one for each thread that needs one."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lungreg.backends.snowflake.connection.login import active_session, open_session
+from lungreg.config import SnowflakeBackend
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+
+@dataclass
+class SessionPool:
+    """Sessions of one configuration. A thread that ended leaves its session to the next."""
+
+    settings: SnowflakeBackend
+    _own: dict[threading.Thread, Session] = field(default_factory=dict)
+    _foreign: Session | None = None
+    """A session that somebody else opened and that therefore all threads share."""
+    _lost: Session | None = None
+    """A foreign session that failed: the next one comes from the token or the connection."""
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    """Guards these, and the use of a foreign session."""
+
+    @contextmanager
+    def held(self) -> Iterator[Session]:
+        """This thread's session; a foreign one is held until the block ends."""
+        with self._lock:
+            foreign = self._foreign_session()
+            if foreign is not None:
+                yield foreign
+                return
+        yield self._own_session()
+
+    def discard(self) -> None:
+        """Close this thread's session and forget it."""
+        with self._lock:
+            session = self._own.pop(threading.current_thread(), None)
+            self._lost, self._foreign = self._foreign or self._lost, None
+        if session is not None:
+            _close(session)
+
+    def close(self) -> None:
+        """Close all sessions that were opened here."""
+        with self._lock:
+            sessions = [*self._own.values()]
+            self._own.clear()
+            self._foreign = None
+        for session in sessions:
+            _close(session)
+
+    @property
+    def opened(self) -> list[Session]:
+        """The sessions that were opened here and are still kept."""
+        return [*self._own.values()]
+
+    def _foreign_session(self) -> Session | None:
+        """The active session, unless a connection is named or sessions were opened already."""
+        if self._foreign is None and not self._own and self.settings.connection is None:
+            active = active_session()
+            self._foreign = None if active in (*_opened(), self._lost) else active
+        return self._foreign
+
+    def _own_session(self) -> Session:
+        thread = threading.current_thread()
+        with self._lock:
+            session = self._own.get(thread) or self._inherited()
+        session = session or open_session(self.settings)
+        _close_first_at_exit()
+        with self._lock:
+            self._own[thread] = session
+        return session
+
+    def _inherited(self) -> Session | None:
+        ended = next((thread for thread in self._own if not thread.is_alive()), None)
+        return None if ended is None else self._own.pop(ended)
+
+
+def pool_of(settings: SnowflakeBackend) -> SessionPool:
+    """The sessions of a configuration in this process; a forked child begins with none."""
+    with _guard:
+        return _pools.setdefault((os.getpid(), settings), SessionPool(settings))
+
+
+def close_all() -> None:
+    """Close every session that this process opened; the next use opens new ones."""
+    with _guard:
+        pools = [pool for (pid, _), pool in _pools.items() if pid == os.getpid()]
+        _pools.clear()
+    for pool in pools:
+        pool.close()
+
+
+_guard = threading.Lock()
+_pools: dict[tuple[int, SnowflakeBackend], SessionPool] = {}
+
+
+def _opened() -> list[Session]:
+    with _guard:
+        pools = [*_pools.values()]
+    return [session for pool in pools for session in pool.opened]
+
+
+def _close_first_at_exit() -> None:
+    """Be the last to register, and so the first to be called.
+
+    Snowpark's own way out asks the account once more, and waits for one that is gone as long as a
+    statement may take.
+    """
+    atexit.unregister(close_all)
+    atexit.register(close_all)
+
+
+def _close(session: Session) -> None:
+    """Log out, without waiting long for a server that is gone.
+
+    Snowpark's own close first cancels what runs, which takes as long as a statement may; it finds
+    nothing to cancel where the connection is closed already.
+    """
+    with contextlib.suppress(Exception):
+        session.connection.close(retry=False)
+    with contextlib.suppress(Exception):
+        session.close()

@@ -1,0 +1,1 @@
+"""The stage: names, transfers, checksums."""

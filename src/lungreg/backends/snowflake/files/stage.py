@@ -1,0 +1,209 @@
+"""A stage on Snowflake: scans and masks on one internal stage, runs on another."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, TypeVar
+
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.files import transfers
+from lungreg.backends.snowflake.files.client_folders import client_folders_removed
+from lungreg.backends.snowflake.files.listing import Entry, entries, entry_of
+from lungreg.backends.snowflake.files.stage_names import spelled, unspelled
+from lungreg.backends.snowflake.tables.claims import Claims
+from lungreg.errors import (
+    AlreadyExistsError,
+    DataError,
+    NotFoundError,
+    StoreUnavailableError,
+    UnreadableFileError,
+)
+from lungreg.stores import FileInfo, check_name
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+_RUNS = "runs"
+"""Files below it lie on the run stage, all others on the image stage."""
+_PARTIAL = ".lungreg-partial-"
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class SnowflakeStage:
+    """Files on two internal stages. Implements `lungreg.stores.Stage`.
+
+    Names are spelled on the stage as `stage_names` says. A file appears at once and complete, as
+    object stores put it; a transfer that breaks off is begun again on a new session. What arrived
+    is compared in size and MD5 with what was sent. Downloads pass through private folders.
+    """
+
+    source: SessionSource
+    parallel: int = field(default=4, kw_only=True)
+    """Parts of one large file that are sent at once."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file."""
+        with _private_folder() as folder:
+            return self._fetched(name, folder).read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write or replace a file."""
+        self._put(name, lambda: io.BytesIO(data))
+
+    def create(self, name: str, data: bytes) -> None:
+        """Write a file that must not exist yet.
+
+        A claim in a table of the results schema keeps others from creating it meanwhile.
+        """
+        if self.exists(name):
+            raise _taken(name)
+        with Claims(self.source).held(name):
+            if self.exists(name):
+                raise _taken(name)
+            self.write(name, data)
+
+    def download(self, name: str, path: Path) -> None:
+        """Copy a file of the stage to a local path, whose folder comes into being."""
+        self.size(name)  # nothing is made for a file that is not there
+        target = Path(path)
+        with _private_folder(beside=target) as folder:
+            self._fetched(name, folder).replace(target)
+
+    def upload(self, path: Path, name: str) -> None:
+        """Copy a local file to the stage, replacing what is there.
+
+        Raises:
+            UnreadableFileError: The local file cannot be opened.
+        """
+        self._put(name, lambda: _open_source(Path(path)))
+
+    def delete(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        stage, path = self._place(name)
+        self._do(name, lambda session: transfers.remove(session, stage, path))
+
+    def exists(self, name: str) -> bool:
+        """Whether a file of this name is there."""
+        return self._entry(name) is not None
+
+    def size(self, name: str) -> int:
+        """Size of a file in bytes."""
+        found = self._entry(name)
+        if found is None:
+            raise _missing(name)
+        return found.size
+
+    def list(self, folder: str = "") -> list[FileInfo]:
+        """All files under a folder, without those whose names are not spelled as here."""
+        if folder:
+            stage, path = self._place(folder)
+            found = self._entries(folder, stage, f"{path}/")
+        else:
+            found = [entry for stage in self._stages() for entry in self._entries("", stage, "")]
+        files = [
+            FileInfo(name=name, size=entry.size)
+            for entry in found
+            if (name := _name_of(entry)) is not None
+        ]
+        return sorted(files, key=lambda info: info.name)
+
+    def paths(self, folder: str) -> Sequence[str]:
+        """Paths of all files under a folder as they stand there, however others spelled them."""
+        stage, path = self._place(folder)
+        return [entry.path for entry in self._entries(folder, stage, f"{path}/")]
+
+    def download_path(self, folder: str, path: str, private: Path) -> Path:
+        """Copy a file of `paths` into a local folder that nobody else writes to; where it is."""
+        stage, _ = self._place(folder)
+        file = self._do(folder, lambda session: transfers.get(session, stage, path, private))
+        if file is None:
+            raise _missing(folder)
+        return file
+
+    def clear(self, folder: str) -> int:
+        """Remove all files under a folder, however they are spelled; the number of those left."""
+        stage, path = self._place(folder)
+        self._do(folder, lambda session: transfers.remove_all(session, stage, f"{path}/"))
+        return len(self.paths(folder))
+
+    def uri(self, name: str) -> str:
+        """The file's place as SQL names it: @DATABASE.SCHEMA.STAGE/path."""
+        return "@{}/{}".format(*self._place(name))
+
+    def _place(self, name: str) -> tuple[str, str]:
+        """Full name of the stage, and the spelled path on it."""
+        images, runs = self._stages()
+        return (runs if check_name(name).split("/")[0] == _RUNS else images), spelled(name)
+
+    def _stages(self) -> tuple[str, str]:
+        return self.source.settings.images, self.source.settings.runs
+
+    def _entry(self, name: str) -> Entry | None:
+        stage, path = self._place(name)
+        return self._do(name, lambda session: entry_of(session, stage, path))
+
+    def _entries(self, where: str, stage: str, prefix: str) -> Sequence[Entry]:
+        return self._do(where or stage, lambda session: entries(session, stage, prefix))
+
+    def _fetched(self, name: str, folder: Path) -> Path:
+        return self.download_path(name, self._place(name)[1], folder)
+
+    def _put(self, name: str, source: Callable[[], IO[bytes]]) -> None:
+        stage, path = self._place(name)
+        self._do(name, lambda session: transfers.put(session, stage, path, source, self.parallel))
+
+    def _do(self, where: str, work: Callable[[Session], Answer]) -> Answer:
+        def done(session: Session) -> Answer:
+            with client_folders_removed():
+                return work(session)
+
+        try:
+            return self.source.attempt(done)
+        except StoreUnavailableError as error:
+            error.where = where
+            raise
+        except OSError as error:
+            msg = "the store must answer, have space and permit the operation"
+            got = error.strerror or type(error).__name__
+            raise StoreUnavailableError(msg, got=got, where=where) from error
+
+
+@contextmanager
+def _private_folder(*, beside: Path | None = None) -> Iterator[Path]:
+    """A folder that only this user can read, removed afterwards; on the disk of a target."""
+    parent = None
+    if beside is not None:
+        parent = beside.parent
+        parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=_PARTIAL, dir=parent) as folder:
+        yield Path(folder)
+
+
+def _open_source(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        msg = "a file to upload must exist and be readable"
+        raise UnreadableFileError(msg, got=error.strerror, where=path) from error
+
+
+def _name_of(entry: Entry) -> str | None:
+    name = unspelled(entry.path)
+    try:
+        return None if name is None else check_name(name)
+    except DataError:
+        return None
+
+
+def _missing(name: str) -> NotFoundError:
+    return NotFoundError("a file must be on the stage to be read", where=name)
+
+
+def _taken(name: str) -> AlreadyExistsError:
+    return AlreadyExistsError("a name on the stage is created only once", where=name)

@@ -1,0 +1,163 @@
+"""The rows that batch inference takes and gives: one case each, its files as bytes.
+
+Both ends use this file: the model inside the job, and the process that started the job.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lungreg.config import parse_config
+from lungreg.errors import StoreError
+from lungreg.records import CaseMetrics, CaseResult, ModelCard, Split, Status, Verdict
+
+if TYPE_CHECKING:
+    from lungreg.records import RegistrationJob
+
+CASE_ID = "CASE_ID"
+INPUT_FILES = {
+    "fixed": "FIXED",
+    "moving": "MOVING",
+    "fixed_mask": "FIXED_LABEL",
+    "moving_mask": "MOVING_LABEL",
+    "landmarks": "LANDMARKS",
+}
+"""Column of a file's bytes by its attribute of `Case`. A case may lack the last three."""
+INPUT_FACTS: dict[str, tuple[str, type[Any]]] = {
+    "fixed_hu_offset": ("FIXED_HU_OFFSET", float),
+    "moving_hu_offset": ("MOVING_HU_OFFSET", float),
+    "fingerprint": ("FINGERPRINT", str),
+}
+"""Column and type of what the manifest knows of a case, by its attribute of `Case`."""
+NO_FILE = b"no file\n"
+"""Bytes that stand for a file that a case lacks: a path in a row must lead somewhere."""
+
+OUTPUT_FILES = {
+    "IMAGE": "registered_img.nii.gz",
+    "LABEL": "registered_label.nii.gz",
+    "FIELD": "displacement.nii.gz",
+    "FIELD_FACTS": "displacement.json",
+    "METRICS": "metrics.json",
+    "PAGE": "qc.html",
+}
+"""Name in the case's folder by the column of its bytes."""
+METRICS = tuple(field.name for field in dataclasses.fields(CaseMetrics))
+"""Columns, in capitals, for those who query a job's Parquet files."""
+TEXTS = ("status", "verdict", "error_code", "error_message")
+"""Likewise."""
+RESULT = "RESULT"
+"""The whole row as JSON: a column of numbers does not tell NaN from nothing."""
+OUTPUT_COLUMNS: dict[str, type[Any]] = {
+    CASE_ID: str,
+    **{name.upper(): str for name in TEXTS},
+    **{name.upper(): float for name in METRICS},
+    RESULT: str,
+    **dict.fromkeys(OUTPUT_FILES, bytes),
+}
+"""Columns of the model's answer and their types, in order."""
+INPUT_COLUMNS: dict[str, type[Any]] = {
+    CASE_ID: str,
+    **dict.fromkeys(INPUT_FILES.values(), bytes),
+    **dict(INPUT_FACTS.values()),
+}
+"""Columns that the model takes, likewise."""
+
+_SHIPPED: Any = {
+    "seed": True,
+    "refine": True,
+    "quality": True,
+    "infer": {"alignment", "full_resolution_field", "qc"},
+}
+_FROM_CARD = ("preprocessing", "network")
+_NO_RUN = "batch"
+_TIMES = ("started_at", "finished_at")
+
+
+def settings_text(job: RegistrationJob) -> str:
+    """What the model must know of a run, as JSON without case ids: it stands in a statement."""
+    return json.dumps(
+        {
+            "run_id": job.run_id,
+            "model": job.card.name,
+            "version": job.card.version,
+            "alignment": job.alignment,
+            "config": job.config.model_dump(mode="json", include=_SHIPPED),
+            "provenance": dict(job.provenance),
+        }
+    )
+
+
+def job_of(text: str, card: ModelCard) -> RegistrationJob:
+    """The job that `settings_text` describes, done by the model of a card.
+
+    Args:
+        text: JSON; what it leaves out has its default, so "{}" will do.
+        card: Its preprocessing and network are used, whatever the run says.
+    """
+    from lungreg.records import RegistrationJob  # with PyTorch: not where rows are only read
+
+    given = json.loads(text)
+    stored = {section: card.config.get(section, {}) for section in _FROM_CARD}
+    config = parse_config({**given.get("config", {}), **stored})
+    name, version = given.get("model", card.name), given.get("version", card.version)
+    return RegistrationJob(
+        run_id=given.get("run_id", _NO_RUN),
+        config=config,
+        card=dataclasses.replace(card, name=name, version=version),
+        splits={key: Split(split) for split, keys in card.split.items() for key in keys},
+        alignment=given.get("alignment", config.preprocessing.alignment),
+        provenance=given.get("provenance", {}),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOutput:
+    """What came of one case in a batch job."""
+
+    result: CaseResult
+    files: Mapping[str, bytes]
+    """Bytes by name in the case's folder; none for a failed case."""
+
+
+def output_row(output: BatchOutput) -> dict[str, Any]:
+    """A row of the model's answer."""
+    result = output.result
+    return {
+        CASE_ID: result.case_id,
+        **{name.upper(): getattr(result, name) for name in (*TEXTS, *METRICS)},
+        RESULT: json.dumps(dataclasses.asdict(result), default=_text),
+        **{column: output.files.get(name) for column, name in OUTPUT_FILES.items()},
+    }
+
+
+def read_result(text: object) -> CaseResult:
+    """The result in a row of the model's answer, as it comes back from the job.
+
+    Args:
+        text: Of the column `RESULT`.
+
+    Raises:
+        StoreError: Not what `output_row` made.
+    """
+    try:
+        stored = json.loads(text)  # type: ignore[arg-type]  # what is no text raises TypeError
+        times = {name: datetime.fromisoformat(stored[name]) for name in _TIMES}
+        kinds = {
+            "split": Split(stored["split"]),
+            "status": Status(stored["status"]),
+            "verdict": Verdict(stored["verdict"]),
+        }
+        return CaseResult(**{**stored, **times, **kinds})
+    except (KeyError, TypeError, ValueError) as error:
+        msg = "a batch job answers with rows of results"
+        mend = "log the model again with this version of lungreg"
+        raise StoreError(msg, got=type(error).__name__, mend=mend) from error
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,95 @@
+"""The statements of the result table; names in them come validated from the configuration."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from lungreg.config import SnowflakeBackend
+from lungreg.stores.result_rows import result_schema
+
+VIEW = "RESULTS"
+_KEY = ("run_id", "case_id")
+_ALWAYS_GIVEN = {*_KEY, "status", "verdict", "split", "attempt", "started_at", "finished_at"}
+
+
+def result_table(settings: SnowflakeBackend) -> str:
+    """Full name of the table: what every run has found of every case."""
+    return f"{settings.results}.{settings.result_table}"
+
+
+def result_view(settings: SnowflakeBackend) -> str:
+    """Full name of the view: one row per case, its latest success."""
+    return f"{settings.results}.{VIEW}"
+
+
+def create_result_table(settings: SnowflakeBackend) -> str:
+    """DDL with a type for each column; run twice it changes nothing."""
+    columns = [
+        f"{field.name} {_type(field)}" + " NOT NULL" * (field.name in _ALWAYS_GIVEN)
+        for field in result_schema()
+    ]
+    return f"CREATE TABLE IF NOT EXISTS {result_table(settings)} (\n  {_lines(columns)}\n)"
+
+
+def create_result_view(settings: SnowflakeBackend) -> str:
+    """Likewise, for the view."""
+    return (
+        f"CREATE VIEW IF NOT EXISTS {result_view(settings)} AS\n"
+        f"SELECT {_names()}\n"
+        f"FROM {result_table(settings)}\n"
+        "WHERE status = 'success'\n"
+        "QUALIFY ROW_NUMBER() OVER (\n"
+        "  PARTITION BY case_id ORDER BY finished_at DESC, run_id DESC\n"
+        ") = 1"
+    )
+
+
+def select_results(settings: SnowflakeBackend, *, of_one_run: bool) -> str:
+    """All columns of the last finished row of each run and case; binds the run, if it is one."""
+    run = "WHERE run_id = ?\n" if of_one_run else ""
+    # Two first writes of one case at once may both insert: the last finished row counts here too.
+    return (
+        f"SELECT {_names()}\n"
+        f"FROM {result_table(settings)}\n"
+        f"{run}"
+        "QUALIFY ROW_NUMBER() OVER (\n"
+        "  PARTITION BY run_id, case_id ORDER BY finished_at DESC, attempt DESC\n"
+        ") = 1\n"
+        "ORDER BY run_id, case_id"
+    )
+
+
+def merge_results(settings: SnowflakeBackend, count: int) -> str:
+    """Insert rows, or replace those that finished earlier; binds all columns of each as text."""
+    schema = result_schema()
+    given = [_column(number, field) for number, field in enumerate(schema, start=1)]
+    values = ", ".join(["(" + ", ".join("?" * len(schema)) + ")"] * count)
+    changed = [f"{name} = s.{name}" for name in schema.names if name not in _KEY]
+    return (
+        f"MERGE INTO {result_table(settings)} t\n"  # noqa: S608  # names are validated, values bound
+        f"USING (SELECT {', '.join(given)} FROM VALUES {values}) s\n"
+        "ON t.run_id = s.run_id AND t.case_id = s.case_id\n"
+        f"WHEN MATCHED AND s.finished_at > t.finished_at THEN UPDATE SET {', '.join(changed)}\n"
+        f"WHEN NOT MATCHED THEN INSERT ({_names()})\n"
+        f"VALUES ({', '.join(f's.{name}' for name in schema.names)})"
+    )
+
+
+def _column(number: int, field: pa.Field) -> str:
+    """A bound text as its column has it."""
+    cast = "" if _type(field) == "VARCHAR" else f"::{_type(field)}"
+    return f"column{number}{cast} AS {field.name}"
+
+
+def _names() -> str:
+    return ", ".join(result_schema().names)
+
+
+def _lines(parts: list[str]) -> str:
+    return ",\n  ".join(parts)
+
+
+def _type(field: pa.Field) -> str:
+    if pa.types.is_timestamp(field.type):
+        return "TIMESTAMP_TZ(6)"
+    return {pa.float64(): "FLOAT", pa.int64(): "NUMBER(18, 0)"}.get(field.type, "VARCHAR")

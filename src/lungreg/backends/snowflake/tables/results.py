@@ -1,0 +1,103 @@
+"""The result table as a Snowflake table, written with MERGE and read as Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow as pa
+
+from lungreg.backends.snowflake.connection.faults import is_missing
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.tables.result_sql import (
+    create_result_table,
+    create_result_view,
+    merge_results,
+    select_results,
+)
+from lungreg.errors import StoreUnavailableError
+from lungreg.records import CaseResult
+from lungreg.stores.result_rows import from_row, query_rows, result_schema, to_row
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+_ROWS_OF_A_STATEMENT = 200
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class SnowflakeResultTable:
+    """Rows of all runs in one table. Implements `lungreg.stores.ResultTable`.
+
+    A person's query runs here, in DuckDB, over the rows of the table: it means what it means on
+    files, it reaches no other table that the role may read, and what stands in it, such as a case
+    id, stays out of the account's query history.
+    """
+
+    source: SessionSource
+
+    def write(self, rows: Sequence[CaseResult]) -> None:
+        """Add rows, or replace those of the same run and case that finished earlier."""
+        by_time = sorted(rows, key=lambda row: row.finished_at)
+        latest = list({(row.run_id, row.case_id): row for row in by_time}.values())
+        for first in range(0, len(latest), _ROWS_OF_A_STATEMENT):
+            self._merge(latest[first : first + _ROWS_OF_A_STATEMENT])
+
+    def rows(self, run_id: str) -> list[CaseResult]:
+        """The rows of one run."""
+        found = [from_row(row) for row in self._read(run_id).to_pylist()]
+        return sorted(found, key=lambda row: row.case_id)
+
+    def query(self, sql: str) -> pa.Table:
+        """The answer to an SQL query on `results`; times are in UTC."""
+        return query_rows(self._read(), sql)
+
+    def compact(self, run_id: str) -> None:
+        """Nothing: a table needs no tidying."""
+
+    def make(self) -> None:
+        """Make the table and its view, unless they are there."""
+        for statement in (create_result_table, create_result_view):
+            self.source.run(statement(self.source.settings))
+
+    def _merge(self, rows: Sequence[CaseResult]) -> None:
+        sql = merge_results(self.source.settings, len(rows))
+        binds = [_text(value) for row in rows for value in to_row(row).values()]
+        self._with_table(lambda: self.source.run(sql, binds))
+
+    def _read(self, run_id: str | None = None) -> pa.Table:
+        sql = select_results(self.source.settings, of_one_run=run_id is not None)
+        binds = None if run_id is None else [run_id]
+
+        def fetch(session: Session) -> pa.Table:
+            return session.sql(sql, params=binds).to_arrow()
+
+        return _fitted(self._with_table(lambda: self.source.attempt(fetch)))
+
+    def _with_table(self, work: Callable[[], Answer]) -> Answer:
+        """Do some work, after making the table where it turns out to be missing."""
+        try:
+            return work()
+        except StoreUnavailableError as error:
+            if not is_missing(error):
+                raise
+        self.make()
+        return work()
+
+
+def _text(value: object) -> str | None:
+    """A value as text that its column's type reads: Snowflake takes NaN in no other form."""
+    if value is None or isinstance(value, str):
+        return None if value is None else str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return repr(value)
+
+
+def _fitted(table: pa.Table) -> pa.Table:
+    """The table in the schema of the rows, whatever widths the driver chose."""
+    named = table.rename_columns([name.lower() for name in table.column_names])
+    return named.select(result_schema().names).cast(result_schema())

@@ -1,0 +1,1 @@
+"""Ray around training and registration; nothing else knows Ray."""

@@ -1,0 +1,290 @@
+"""Many cases through `registration`: a plain loop, or a pool of Ray actors that survives deaths.
+
+Cases travel as names, results as rows; volumes never leave the worker.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from lungreg.config import Infer, WorkerRange
+from lungreg.devices import choose_device, cpu_count, use_threads
+from lungreg.distributed.cluster import Capacity, cluster, require_workers
+from lungreg.errors import LungregError, RunError
+from lungreg.learning.stored_model import estimate_of
+from lungreg.records import Case, CaseResult, RegistrationJob
+from lungreg.registration.case import Render, describe, failed_result, register_case
+from lungreg.registration.pair import Estimate
+from lungreg.stores import ModelRegistry, Stage
+
+_log = logging.getLogger(__name__)
+_AUTO_ACTORS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferJob:
+    """What every worker is given once."""
+
+    registration: RegistrationJob
+    stage: Stage
+    models: ModelRegistry
+    render: Render | None
+    """Draws qc.html; None for no page."""
+
+    @property
+    def settings(self) -> Infer:
+        """How the cohort is registered."""
+        return self.registration.config.infer
+
+
+def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
+    """Register cases: results as they come, those at once that are there, in no fixed order.
+
+    A case that cannot be registered gives a failed result; it never stops the others.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+        ResourceError: More workers than the cluster has or can grow to.
+        RunError: Worker after worker dies before it has loaded the model.
+    """
+    if not cases:
+        return
+    if job.settings.workers == 0:
+        threads = job.settings.threads or cpu_count()
+        yield from _loop(Worker(job, threads=threads, gpu=None, number=1), cases)
+        return
+    with cluster() as capacity:
+        pool = Pool(job, pool_size(job.settings, capacity, len(cases)))
+        try:
+            yield from pool.run(cases)
+        finally:
+            pool.close()
+
+
+class Worker:
+    """One process that registers cases with one loaded model."""
+
+    def __init__(
+        self, job: InferJob, *, threads: int | None, gpu: bool | None, number: int
+    ) -> None:
+        self._job = job
+        self._threads = threads
+        self._device_name = job.settings.device if gpu is None else ("cuda" if gpu else "cpu")
+        self._number = number
+        self._loaded: tuple[Estimate, torch.device] | None = None
+
+    def load(self) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: The stored model does not fit its card.
+        """
+        use_threads(self._threads)
+        device = choose_device(self._device_name)
+        registration = self._job.registration
+        weights = self._job.models.weights(registration.card)
+        self._loaded = estimate_of(registration.config, weights, device), device
+
+    def register(self, case: Case, attempt: int) -> CaseResult:
+        """Register one case; a fault becomes a failed result."""
+        if self._loaded is None:
+            self.load()
+        estimate, device = self._loaded  # type: ignore[misc]  # load() has set it
+        started, name = datetime.now(UTC), f"{device.type}-{self._number}"
+        try:
+            return register_case(
+                self._job.stage,
+                case,
+                estimate,
+                self._job.registration,
+                device=device,
+                render=self._job.render,
+                attempt=attempt,
+                worker=name,
+            )
+        except Exception as error:  # noqa: BLE001  # one case never stops the others
+            _log.debug("case failed", exc_info=True)
+            code, message = describe(error)
+            return failed_result(
+                self._job.registration,
+                case,
+                code=code,
+                message=message,
+                attempt=attempt,
+                worker=name,
+                started_at=started,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSize:
+    """How many actors, and what each is given."""
+
+    least: int
+    most: int
+    gpu: bool
+    threads: int | None
+    """CPU threads of each; None leaves PyTorch's choice."""
+
+
+def pool_size(settings: Infer, capacity: Capacity, cases: int) -> PoolSize:
+    """The size of the pool for so many cases.
+
+    Raises:
+        ResourceError: More workers than the cluster has or can grow to.
+    """
+    gpu = capacity.gpus > 0 and settings.device in ("auto", "cuda")
+    workers = settings.workers
+    if isinstance(workers, WorkerRange):
+        least, most = workers.min, workers.max
+    else:
+        auto = capacity.gpus if gpu else min(capacity.cpus, _AUTO_ACTORS)
+        least = most = auto if workers == "auto" else workers
+    require_workers(least, capacity, gpu=gpu, key="infer.workers")
+    most = max(1, min(most, cases))
+    threads = settings.threads or (None if gpu else max(1, cpu_count() // most))
+    return PoolSize(least=max(1, min(least, most)), most=most, gpu=gpu, threads=threads)
+
+
+@dataclass(kw_only=True)
+class _Work:
+    case: Case
+    attempt: int = 1
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class Pool:
+    """Ray actors that each register one case at a time; dead ones are replaced.
+
+    An actor gets work only once it has loaded the model, so actors that the cluster cannot place
+    yet hold nothing up.
+    """
+
+    def __init__(self, job: InferJob, size: PoolSize) -> None:
+        self._job = job
+        self._size = size
+        self._loading: dict[Any, Any] = {}
+        self._busy: dict[Any, tuple[Any, _Work]] = {}
+        self._idle: list[Any] = []
+        self._started = 0
+        self._deaths_in_loading = 0
+
+    def run(self, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
+        """Results as they come; a case whose actor died is tried again, at the end of the queue.
+
+        All that are there are given at once, and the actors work on meanwhile: a store that is
+        slow to write a row holds nothing up.
+        """
+        queue = deque(_Work(case=case) for case in cases)
+        self._grow(len(queue))
+        while queue or self._busy:
+            done = self._finish_ready(queue)
+            self._grow(len(queue))
+            self._hand_out(queue)
+            if done:
+                yield done
+
+    def close(self) -> None:
+        """Stop all actors."""
+        import ray
+
+        busy = (actor for actor, _ in self._busy.values())
+        for actor in (*self._idle, *self._loading.values(), *busy):
+            ray.kill(actor)
+
+    def _grow(self, waiting: int) -> None:
+        """Start actors: the least at once, further ones while cases wait for one."""
+        running = len(self._idle) + len(self._busy) + len(self._loading)
+        wanted = min(self._size.most, max(self._size.least, len(self._busy) + waiting))
+        for _ in range(max(0, wanted - running)):
+            actor = self._start()
+            self._loading[actor.load.remote()] = actor
+
+    def _start(self) -> Any:
+        import ray
+
+        self._started += 1
+        options = {"num_gpus": 1, "num_cpus": 1} if self._size.gpu else {"num_cpus": 1}
+        remote = ray.remote(Worker).options(max_restarts=0, **options)
+        size, number = self._size, self._started
+        return remote.remote(self._job, threads=size.threads, gpu=size.gpu, number=number)
+
+    def _hand_out(self, queue: deque[_Work]) -> None:
+        while self._idle and queue:
+            actor, work = self._idle.pop(), queue.popleft()
+            work.started_at = datetime.now(UTC)
+            self._busy[actor.register.remote(work.case, work.attempt)] = (actor, work)
+
+    def _finish_ready(self, queue: deque[_Work]) -> list[CaseResult]:
+        """Wait for one actor, then see to all that are ready."""
+        import ray
+
+        first, others = ray.wait([*self._busy, *self._loading], num_returns=1)
+        more = ray.wait(others, num_returns=len(others), timeout=0)[0] if others else []
+        done: list[CaseResult] = []
+        for reference in (*first, *more):
+            if reference in self._loading:
+                self._finish_loading(reference)
+            else:
+                done += self._finish_case(reference, queue)
+        return done
+
+    def _finish_loading(self, reference: Any) -> None:
+        import ray
+
+        actor = self._loading.pop(reference)
+        try:
+            ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, LungregError) else error) from error
+        except ray.exceptions.RayError as error:
+            self._deaths_in_loading += 1
+            if self._deaths_in_loading < self._job.settings.max_attempts:
+                return
+            msg = "a worker of the pool starts and loads the model"
+            mend = "lower infer.workers if memory is short, then go on with --resume"
+            got = f"{self._deaths_in_loading} in a row that died"
+            raise RunError(msg, got=got, mend=mend) from error
+        self._deaths_in_loading = 0
+        self._idle.append(actor)
+
+    def _finish_case(self, reference: Any, queue: deque[_Work]) -> list[CaseResult]:
+        """The case's result; none where it is tried again."""
+        import ray
+
+        actor, work = self._busy.pop(reference)
+        try:
+            result: CaseResult = ray.get(reference)
+        except ray.exceptions.RayError:
+            ray.kill(actor)
+            _log.warning("a worker died; its case was in attempt %d", work.attempt)
+            if work.attempt >= self._job.settings.max_attempts:
+                return [self._died(work)]
+            queue.append(_Work(case=work.case, attempt=work.attempt + 1))
+            return []
+        self._idle.append(actor)
+        return [result]
+
+    def _died(self, work: _Work) -> CaseResult:
+        return failed_result(
+            self._job.registration,
+            work.case,
+            code="worker_died",
+            message=f"the worker's process died in each of {work.attempt} attempts",
+            attempt=work.attempt,
+            worker="",
+            started_at=work.started_at,
+        )
+
+
+def _loop(worker: Worker, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
+    worker.load()
+    for case in cases:
+        yield [worker.register(case, 1)]

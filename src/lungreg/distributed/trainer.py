@@ -1,0 +1,205 @@
+"""Ray Train around `training`: the same epochs on one or many workers.
+
+Workers give nothing back but what they write to the stage; Ray's own storage is a temporary
+folder with nothing that is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lungreg.config import Train
+from lungreg.devices import choose_device, cpu_count, use_threads
+from lungreg.distributed.cluster import Capacity, cluster, require_workers
+from lungreg.errors import LungregError, RunError
+from lungreg.learning.epoch import OneWorker
+from lungreg.learning.training import OnEpoch, TrainJob, run_epochs
+from lungreg.stores.run_files import read_history
+
+_POLL_S = 1.0
+
+
+def run_training(job: TrainJob, *, on_epoch: OnEpoch | None = None) -> None:
+    """Train to the last epoch with the workers that the config asks for.
+
+    Args:
+        job: The run; its checkpoints are on its stage when this returns.
+        on_epoch: Called with the number and metrics of each epoch done.
+
+    Raises:
+        ResourceError: More workers than the cluster has or can grow to.
+        RunError: Training failed more often than `train.max_failures`.
+    """
+    settings = job.config.train
+    if settings.workers == 0:
+        use_threads(settings.threads or cpu_count())
+        device = choose_device(settings.device)
+        run_epochs(job, workers=OneWorker(), device=device, on_epoch=on_epoch)
+        return
+    try:
+        with cluster() as capacity:
+            _train_on_ray(job, capacity, on_epoch)
+    finally:
+        job.prepared.remove()  # workers that were stopped have left it behind
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchWorkers:
+    """The workers of a torch.distributed process group."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The elementwise sum over all workers."""
+        if self.count == 1:
+            return values
+        summed = values.to(self.device, copy=True)
+        torch.distributed.all_reduce(summed)
+        return summed.to(values.device)
+
+
+class _WorkerError(Exception):
+    """An error of ours on its way through Ray, which writes its text to its logs.
+
+    The text therefore is without case ids and paths; the error itself is carried along.
+    """
+
+    def __init__(self, error: LungregError) -> None:
+        super().__init__(error.anonymous)
+        self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _WorkerError, (self.error,)
+
+
+def worker_loop(settings: dict[str, Any]) -> None:
+    """What each Ray Train worker runs. `settings` holds the TrainJob under "job"."""
+    import ray.train
+    import ray.train.torch
+
+    job: TrainJob = settings["job"]
+    context = ray.train.get_context()
+    use_threads(settings["threads"])
+    device = ray.train.torch.get_device() if settings["gpu"] else torch.device("cpu")
+    workers = TorchWorkers(
+        rank=context.get_world_rank(), count=context.get_world_size(), device=device
+    )
+    try:
+        run_epochs(
+            job, workers=workers, device=device, on_epoch=lambda _, m: ray.train.report(dict(m))
+        )
+    except LungregError as error:
+        raise _WorkerError(error) from None
+
+
+def worker_count(settings: Train, capacity: Capacity) -> tuple[int, bool]:
+    """How many workers, and whether each has a GPU.
+
+    Raises:
+        ResourceError: More than the cluster has or can grow to.
+    """
+    gpu = capacity.gpus > 0 and settings.device in ("auto", "cuda")
+    count = settings.workers if settings.workers != "auto" else (capacity.gpus if gpu else 1)
+    require_workers(count, capacity, gpu=gpu, key="train.workers")
+    return count, gpu
+
+
+def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -> None:
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    settings = job.config.train
+    count, gpu = worker_count(settings, capacity)
+    threads = settings.threads or (None if gpu else max(1, cpu_count() // count))
+    with tempfile.TemporaryDirectory(prefix="lungreg-ray-") as scratch, _watch(job, on_epoch):
+        trainer = TorchTrainer(
+            worker_loop,
+            train_loop_config={"job": job, "gpu": gpu, "threads": threads},
+            torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
+            scaling_config=ScalingConfig(num_workers=count, use_gpu=gpu),
+            run_config=RunConfig(
+                name=job.run_id,
+                storage_path=scratch,
+                failure_config=FailureConfig(max_failures=settings.max_failures),
+            ),
+        )
+        try:
+            with _interruptible():
+                trainer.fit()
+        except Exception as error:
+            raise _failure(error) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays KeyboardInterrupt.
+
+    `fit` replaces the handler of SIGINT, for good, by one that aborts the training and then ends
+    the whole process with SystemExit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _failure(error: BaseException) -> LungregError:
+    """The error of ours inside Ray's, or a RunError that names what Ray said."""
+    cause: BaseException | None = error
+    while cause is not None:
+        nested = [*getattr(cause, "worker_failures", {}).values(), getattr(cause, "cause", None)]
+        for inner in (cause, *nested):
+            if isinstance(inner, _WorkerError):
+                return inner.error
+        cause = cause.__cause__
+    msg = "training ends with all its epochs"
+    mend = "see -v for Ray's own message; go on with --resume"
+    return RunError(msg, got=type(error).__name__, mend=mend)
+
+
+@contextmanager
+def _watch(job: TrainJob, on_epoch: OnEpoch | None) -> Iterator[None]:
+    """Report epochs as they appear on the stage, from a thread of this process."""
+    if on_epoch is None:
+        yield
+        return
+    done, seen = threading.Event(), len(read_history(job.stage, job.run_id))
+
+    def report_new() -> None:
+        nonlocal seen
+        history = read_history(job.stage, job.run_id)
+        for epoch, metrics in enumerate(history[seen:], start=seen + 1):
+            on_epoch(epoch, metrics)
+        seen = max(seen, len(history))
+
+    def follow() -> None:
+        while not done.wait(_POLL_S):
+            report_new()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    report_new()

@@ -1,0 +1,57 @@
+"""Files written to a folder of this machine: whole or not at all."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from lungreg.errors import ConfigError, MissingFileError, RunError, UnreadableFileError
+
+
+def refuse_overwriting(out: Path, inputs: Iterable[Path | None]) -> None:
+    """Let no output take the place of what it is made from.
+
+    Raises:
+        ConfigError: It is one of the inputs, however it is spelled.
+    """
+    for path in inputs:
+        if path is not None and path.exists() and out.exists() and out.samefile(path):
+            msg = "an output is another file than the inputs"
+            raise ConfigError(msg, got="one of them", mend="give it another name", where=out)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write or replace a file; folders come into being, and a failed write leaves nothing.
+
+    Raises:
+        RunError: The folder is full, forbidden, or a file.
+    """
+    partial = path.with_name(f".{secrets.token_hex(4)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        msg = "an output goes to a place that can be written"
+        raise RunError(msg, got=error.strerror or type(error).__name__, where=path) from error
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a small file.
+
+    Raises:
+        MissingFileError: It is not there.
+        UnreadableFileError: It may not be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        msg = "the file must be there"
+        raise MissingFileError(msg, got="nothing", mend="check its name", where=path) from error
+    except OSError as error:
+        msg = "a file must be readable"
+        raise UnreadableFileError(msg, got=error.strerror, where=path) from error

@@ -1,0 +1,298 @@
+"""NIfTI bytes to stored arrays and back, safe for bytes from anyone.
+
+Nothing large is allocated before the header has been checked against a cap, and a compressed file
+is unpacked only as far as its header says. Header fields are read and written with nibabel.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, cast
+
+import nibabel as nib
+import numpy as np
+from isal import igzip, igzip_lib
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.spatial.geometry import FloatArray
+
+GZIP_MAGIC = b"\x1f\x8b"
+INTENT_VECTOR = 1007
+MAX_VOXELS = 1_000_000_000
+_LEVEL = 1
+_MAX_OFFSET = 2**26
+_MAX_TRAILING = 2**20
+_MAX_DEFLATE_RATIO = 1032
+_MAX_NIFTI1_SIZE = 32767
+_FALSE_QFORM_MM = 1e-3
+_HEADER_BYTES = {1: 348, 2: 540}
+_FIXED_TEXTS = ("magic", "regular")
+_ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
+_STREAM_ERRORS = (EOFError, OSError, zlib.error, _ISAL_ERROR)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NiftiArray:
+    """What a NIfTI file stores, before its scale is applied."""
+
+    raw: NDArray[Any]
+    """(X, Y, Z), or (X, Y, Z, C) for vectors: stored values, native byte order."""
+    affine: FloatArray
+    """(4, 4) float64 from voxel index to RAS mm: sform, else qform, else spacing alone."""
+    slope: float
+    """Real value = slope * stored + intercept."""
+    intercept: float
+
+
+def decode_nifti(
+    data: bytes, *, max_voxels: int = MAX_VOXELS, components: Literal[1, 3] = 1
+) -> NiftiArray:
+    """Read NIfTI-1 or NIfTI-2 bytes, plain or gzip.
+
+    Args:
+        data: The file's bytes; they may come from anyone.
+        max_voxels: Most voxels that are unpacked.
+        components: 1 for a volume, (X, Y, Z) with any trailing sizes of 1; 3 for a vector field,
+            (X, Y, Z, 1, 3).
+
+    Raises:
+        UnreadableFileError: Not a NIfTI file, cut off or damaged.
+        UnsafeInputError: More voxels than allowed, or more data than the header declares.
+        DataError: Another number of dimensions, complex or colour values, a bad spacing or affine.
+    """
+    stream = _open(data)
+    try:
+        return _decode(stream, len(data), max_voxels, components)
+    except _STREAM_ERRORS as error:
+        msg = "a compressed file must unpack to its end"
+        raise UnreadableFileError(msg, got=_short(error), mend="copy the file again") from error
+
+
+def encode_nifti(
+    raw: NDArray[Any],
+    affine: FloatArray,
+    *,
+    slope: float = 1.0,
+    intercept: float = 0.0,
+    intent: int = 0,
+) -> bytes:
+    """Write stored values as NIfTI gzip bytes: the same values give the same bytes.
+
+    NIfTI-1, or NIfTI-2 where a size is above 32767. No name, date or free text is written.
+
+    Args:
+        raw: Stored values, as many axes as the file shall have.
+        affine: (4, 4) from voxel index to RAS mm. It is written as sform, and as qform unless it
+            has shear, which a qform cannot hold.
+        slope: Real value = slope * stored + intercept.
+        intercept: See `slope`.
+        intent: NIfTI intent code.
+    """
+    large = max(raw.shape) > _MAX_NIFTI1_SIZE
+    header: Any = nib.Nifti2Header() if large else nib.Nifti1Header()
+    header.set_data_dtype(raw.dtype)
+    header.set_data_shape(raw.shape)
+    header.set_sform(affine, code=1)
+    header.set_qform(affine, code=1)
+    if np.abs(header.get_qform() - affine).max() > _FALSE_QFORM_MM:
+        header["qform_code"] = 0
+    header.set_xyzt_units("mm")
+    header.set_slope_inter(slope, intercept)
+    header["intent_code"] = intent
+    header["vox_offset"] = _HEADER_BYTES[2 if large else 1] + 4
+    plain = b"".join((header.binaryblock, bytes(4), raw.tobytes(order="F")))
+    return igzip.compress(plain, compresslevel=_LEVEL, mtime=0)
+
+
+def scrub_nifti(data: bytes) -> bytes:
+    """The same file as gzip, without free text: what a scanner or a person wrote beside the values.
+
+    Gone are the header's texts, extensions, whatever lies before or behind the values, and the
+    file name and date that gzip keeps. Values, grid, type and scale stay to the bit. A gzip file
+    with nothing of it comes back as it is.
+
+    Args:
+        data: Bytes that `decode_nifti` takes.
+    """
+    plain, is_nameless = _unpack(data)
+    header, header_bytes = _read_header(io.BytesIO(plain))
+    n_values = int(np.prod(header["dim"][1 : int(header["dim"][0]) + 1], dtype=object))
+    start = _offset(header, header_bytes)
+    end = start + n_values * _dtype(header).itemsize
+    for name, (kind, *_) in header.structarr.dtype.fields.items():
+        if kind.kind == "S" and name not in _FIXED_TEXTS:
+            header[name] = b""
+    header["vox_offset"] = header_bytes + 4
+    head = header.binaryblock + bytes(4)
+    if is_nameless and plain[:start] == head and len(plain) == end:
+        return data
+    return igzip.compress(head + plain[start:end], compresslevel=_LEVEL, mtime=0)
+
+
+def _unpack(data: bytes) -> tuple[bytes, bool]:
+    """The bytes in a file, and whether it is one gzip member without name, date or comment."""
+    if data[:2] != GZIP_MAGIC:
+        return data, False
+    member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    plain: bytes = member.decompress(data)
+    if member.unused_data:
+        return _open(data).read(), False
+    return plain, data[3:8] == bytes(5)
+
+
+def _open(data: bytes) -> BinaryIO:
+    if data[:2] == GZIP_MAGIC:
+        opened: Any = igzip.IGzipFile
+        return cast("BinaryIO", opened(fileobj=io.BytesIO(data)))
+    return io.BytesIO(data)
+
+
+def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> NiftiArray:
+    header, header_bytes = _read_header(stream)
+    shape = _shape(header, components)
+    dtype = _dtype(header)
+    if int(np.prod(shape[:3], dtype=object)) > max_voxels:
+        msg = f"a volume has at most {max_voxels} voxels"
+        mend = "if the file is to be trusted, raise ingest.max_voxels"
+        raise UnsafeInputError(msg, got=" x ".join(map(str, shape[:3])), mend=mend)
+    affine = _affine(header)
+    slope, intercept = _scale(header)
+    n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if n_bytes > size * _MAX_DEFLATE_RATIO:
+        _refuse_short()
+    _skip(stream, _offset(header, header_bytes) - header_bytes)
+    values = np.empty(n_bytes // dtype.itemsize, dtype=dtype)
+    _fill(stream, values)
+    _check_end(stream)
+    raw = values.astype(dtype.newbyteorder("="), copy=False).reshape(shape, order="F")
+    return NiftiArray(raw=raw, affine=affine, slope=slope, intercept=intercept)
+
+
+def _read_header(stream: BinaryIO) -> tuple[Any, int]:
+    block = _read(stream, _HEADER_BYTES[1])
+    sizes = {int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big")}
+    if 348 in sizes and block[344:348] == b"n+1\0":
+        return nib.Nifti1Header(block, check=False), 348
+    if 540 in sizes and block[4:8] == b"n+2\0":
+        block += _read(stream, _HEADER_BYTES[2] - len(block))
+        if len(block) == 540:
+            return nib.Nifti2Header(block, check=False), 540
+    msg = "the file must be NIfTI-1 or NIfTI-2 in one file (.nii or .nii.gz)"
+    raise UnreadableFileError(msg, got="something else", mend="convert or copy it again")
+
+
+def _shape(header: Any, components: int) -> tuple[int, ...]:
+    dims = [int(n) for n in header["dim"]]
+    if not 1 <= dims[0] <= 7 or min(dims[1 : dims[0] + 1]) < 1:
+        msg = "every size in a header is at least 1"
+        raise DataError(msg, got=dims[1 : max(1, dims[0]) + 1])
+    shape = dims[1 : dims[0] + 1]
+    if components > 1:
+        if shape[3:] != [1, components]:
+            msg = f"a vector field has shape (X, Y, Z, 1, {components})"
+            raise DataError(msg, got=tuple(shape))
+        return (*shape[:3], components)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape.pop()
+    if len(shape) != 3:
+        msg = "a volume has three dimensions"
+        mend = "take one time point or channel" if len(shape) > 3 else "stack the slices"
+        raise DataError(msg, got=f"{len(shape)} {tuple(shape)}", mend=mend)
+    return tuple(shape)
+
+
+def _dtype(header: Any) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
+    except (HeaderDataError, KeyError) as error:
+        msg = "the header must name a NIfTI data type"
+        raise UnreadableFileError(msg, got=f"code {int(header['datatype'])}") from error
+    if dtype.kind == "c":
+        msg = "values must be real numbers"
+        raise DataError(msg, got="complex numbers", mend="take magnitude or real part")
+    if dtype.fields is not None:
+        msg = "values must be single numbers"
+        raise DataError(msg, got="a colour image (RGB)", mend="export the scan, not a picture")
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        msg = "values must be integers or floats of at most 8 bytes"
+        raise DataError(msg, got=dtype.name)
+    return dtype
+
+
+def _affine(header: Any) -> FloatArray:
+    pixdim = np.asarray(header["pixdim"], dtype=np.float64)[1:4]
+    if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
+        msg = "the voxel spacing in a header is positive"
+        raise DataError(msg, got=[float(x) for x in pixdim], mend="repair the header's spacing")
+    try:
+        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+    except (HeaderDataError, ValueError) as error:
+        msg = "the orientation in a header must be valid"
+        raise DataError(msg, got="an impossible rotation", mend="repair the header") from error
+    if not np.isfinite(affine).all():
+        msg = "an affine is a finite 4 x 4 matrix"
+        raise DataError(msg, got="NaN or infinity", mend="repair the header")
+    return affine
+
+
+def _scale(header: Any) -> tuple[float, float]:
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or not np.isfinite(slope):
+        return 1.0, 0.0
+    if not np.isfinite(intercept):
+        msg = "the scale in a header is finite"
+        raise DataError(msg, got=f"intercept {intercept}", mend="repair the header")
+    return slope, intercept
+
+
+def _offset(header: Any, header_bytes: int) -> int:
+    offset = float(header["vox_offset"])
+    if not np.isfinite(offset) or offset > _MAX_OFFSET or 0 < offset < header_bytes:
+        msg = f"the data of a file begin after its header and within {_MAX_OFFSET} bytes"
+        raise UnsafeInputError(msg, got=offset)
+    return max(int(offset), header_bytes)
+
+
+def _read(stream: BinaryIO, n_bytes: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < n_bytes:
+        part = stream.read(n_bytes - len(parts))
+        if not part:
+            break
+        parts += part
+    return bytes(parts)
+
+
+def _skip(stream: BinaryIO, n_bytes: int) -> None:
+    if len(_read(stream, n_bytes)) < n_bytes:
+        _refuse_short()
+
+
+def _fill(stream: BinaryIO, values: NDArray[Any]) -> None:
+    view = memoryview(values.view(np.uint8).data)
+    filled = 0
+    while filled < len(view):
+        n_read = cast("io.BytesIO", stream).readinto(view[filled:])
+        if not n_read:
+            _refuse_short()
+        filled += n_read
+
+
+def _check_end(stream: BinaryIO) -> None:
+    """Reading to the end also compares the checksum of a compressed file."""
+    if len(_read(stream, _MAX_TRAILING)) == _MAX_TRAILING:
+        msg = "a file holds no more data than its header declares"
+        raise UnsafeInputError(msg, got="at least 1 MB more", mend="write the file again")
+
+
+def _refuse_short() -> None:
+    msg = "a file holds all the data that its header declares"
+    raise UnreadableFileError(msg, got="less", mend="copy the file again")
+
+
+def _short(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Points and landmarks to files and from them."""

@@ -1,0 +1,164 @@
+"""3D Slicer's lists of points: fiducials (.fcsv) and markups (.mrk.json)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import Any
+
+import numpy as np
+
+from lungreg.errors import DataError
+from lungreg.formats.points.point_list import PointList
+from lungreg.formats.points.text import decode_text, is_number
+from lungreg.spatial.geometry import Frame, flip_lps
+
+_FRAMES = {
+    "RAS": Frame.RAS,
+    "0": Frame.RAS,
+    "LPS": Frame.LPS,
+    "1": Frame.LPS,
+    "IJK": Frame.VOXEL,
+    "2": Frame.VOXEL,
+}
+_FCSV_COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"
+_FCSV_HEADER = re.compile(r"^#\s*(CoordinateSystem|columns)\s*=\s*(.+?)\s*$", re.IGNORECASE)
+_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/"
+    "Schema/markups-schema-v1.0.3.json#"
+)
+
+
+def decode_fcsv(data: bytes) -> PointList:
+    """Read a .fcsv of any version of Slicer.
+
+    The coordinate system is named RAS, LPS or IJK, or 0, 1 or 2 by old versions; without one it is
+    RAS, as Slicer takes it.
+
+    Raises:
+        DataError: No text, no points, an unknown coordinate system or coordinates that are no
+            numbers.
+    """
+    lines = decode_text(data, what="a .fcsv file").splitlines()
+    found = [match for match in map(_FCSV_HEADER.match, lines) if match]
+    header = {match[1].lower(): match[2] for match in found}
+    rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
+    titles = [title.strip() for title in header.get("columns", _FCSV_COLUMNS).split(",")]
+    if not {"x", "y", "z"} <= set(titles):
+        msg = "a .fcsv file has columns x, y and z"
+        raise DataError(msg, got="others", mend="save it again in 3D Slicer")
+    axes = [titles.index(axis) for axis in "xyz"]
+    if not all(len(row) > max(axes) and all(is_number(row[a]) for a in axes) for row in rows):
+        msg = "every line of a .fcsv file holds x, y and z"
+        raise DataError(msg, got="a line that does not", mend="save it again in 3D Slicer")
+    label = titles.index("label") if "label" in titles else len(titles)
+    return PointList(
+        points=np.array([[float(row[axis]) for axis in axes] for row in rows]).reshape(-1, 3),
+        frame=_frame(header.get("coordinatesystem", "RAS")),
+        labels=tuple(row[label] if label < len(row) else "" for row in rows),
+    )
+
+
+def encode_fcsv(listed: PointList) -> bytes:
+    """Write points in RAS or LPS as Slicer 4.11 and later do.
+
+    Raises:
+        DataError: Points in another frame.
+    """
+    frame = _world_frame(listed)
+    text = io.StringIO()
+    text.write("# Markups fiducial file version = 4.11\n")
+    text.write(f"# CoordinateSystem = {frame.value.upper()}\n# columns = {_FCSV_COLUMNS}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    for index, (point, label) in enumerate(zip(listed.points, _labels(listed), strict=True)):
+        where = [f"{value:.6f}" for value in point]
+        writer.writerow([index + 1, *where, 0, 0, 0, 1, 1, 1, 0, label, "", ""])
+    return text.getvalue().encode()
+
+
+def decode_markups(data: bytes) -> PointList:
+    """Read the control points of a .mrk.json, of all its lists one after the other.
+
+    Raises:
+        DataError: Not Slicer's markups, no points, a point without a place, an unknown coordinate
+            system, or a unit other than mm.
+    """
+    try:
+        lists = json.loads(decode_text(data, what="a .mrk.json file"))["markups"]
+        read = [_read_markup(markup) for markup in lists]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = "a .mrk.json file holds Slicer's markups with controlPoints that have positions"
+        mend = "save it again in 3D Slicer"
+        raise DataError(msg, got=type(error).__name__, mend=mend) from error
+    frame = read[0].frame if read else None
+    if not read or frame is None:
+        msg = "a .mrk.json file holds at least one list of points"
+        raise DataError(msg, got="none")
+    points = [p.points if p.frame is frame else flip_lps(p.points) for p in read]
+    labels = tuple(label for p in read for label in p.labels)
+    return PointList(points=np.concatenate(points), frame=frame, labels=labels)
+
+
+def encode_markups(listed: PointList) -> bytes:
+    """Write points in RAS or LPS as one list of fiducials.
+
+    Raises:
+        DataError: Points in another frame.
+    """
+    frame = _world_frame(listed)
+    labels = _labels(listed)
+    points = [
+        {"id": str(index + 1), "label": labels[index], "position": [round(v, 6) for v in point]}
+        for index, point in enumerate(listed.points.tolist())
+    ]
+    markup = {
+        "type": "Fiducial",
+        "coordinateSystem": frame.value.upper(),
+        "coordinateUnits": "mm",
+        "controlPoints": points,
+    }
+    return json.dumps({"@schema": _SCHEMA, "markups": [markup]}, indent=2).encode()
+
+
+def _read_markup(markup: dict[str, Any]) -> PointList:
+    frame = _frame(str(markup.get("coordinateSystem", "LPS")))
+    if frame is Frame.VOXEL:
+        msg = "the coordinate system of a .mrk.json file is LPS or RAS"
+        raise DataError(msg, got="IJK")
+    units = markup.get("coordinateUnits", "mm")
+    if units != "mm" and "mm" not in units:
+        msg = "points are in mm"
+        raise DataError(msg, got="another unit", mend="set the scene's length unit to mm")
+    points = markup["controlPoints"]
+    placed = [point.get("positionStatus", "defined") == "defined" for point in points]
+    if not all(placed):
+        msg = "every control point has been placed"
+        raise DataError(
+            msg, got=f"{placed.count(False)} that have not", mend="place or remove them"
+        )
+    return PointList(
+        points=np.array([point["position"] for point in points], dtype=np.float64).reshape(-1, 3),
+        frame=frame,
+        labels=tuple(str(point.get("label", "")) for point in points),
+    )
+
+
+def _frame(name: str) -> Frame:
+    try:
+        return _FRAMES[name.strip().upper()]
+    except KeyError as error:
+        msg = "a coordinate system is RAS, LPS or IJK (0, 1 or 2 in old files)"
+        raise DataError(msg, got=repr(name[:20])) from error
+
+
+def _world_frame(listed: PointList) -> Frame:
+    if listed.frame not in (Frame.RAS, Frame.LPS):
+        msg = "Slicer's points are written in RAS or LPS"
+        raise DataError(msg, got="voxels" if listed.frame else "no frame")
+    return listed.frame
+
+
+def _labels(listed: PointList) -> tuple[str, ...]:
+    return listed.labels or tuple(f"F-{n + 1}" for n in range(len(listed.points)))

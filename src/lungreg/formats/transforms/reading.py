@@ -1,0 +1,105 @@
+"""A transform from a file of this or another tool, with what the JSON beside it says."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lungreg.errors import DataError, LungregError, UnreadableFileError
+from lungreg.formats.local_files import read_file
+from lungreg.formats.transforms import (
+    COMPOSITE_SUFFIXES,
+    FIXED_TO_MOVING,
+    MOVING_TO_FIXED,
+    Description,
+    decode_composite,
+    decode_description,
+    decode_displacement,
+)
+from lungreg.spatial.displacement import without_affine
+from lungreg.spatial.geometry import Grid, Transform
+
+_VECTOR_SUFFIXES = (".nii.gz", ".nii")
+_INVERSE = re.compile(r"_inverse$|Inverse(?=Warp$)")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KnownTransform:
+    """A transform, and what is known of the scans it leads from and to."""
+
+    transform: Transform
+    direction: str
+    """`FIXED_TO_MOVING` or `MOVING_TO_FIXED`: how the file carries points."""
+    start: Grid | None
+    """Grid of the scan whose points it takes: a carried image comes to lie on it."""
+    end: Grid | None
+    """Grid of the scan that it leads to; None where nothing says."""
+
+
+def read_transform(path: Path) -> KnownTransform:
+    """Read a transform: an ITK file (.h5, .tfm, .txt, .mat) or a displacement field (.nii.gz).
+
+    The JSON beside it, of the same name without "inverse", gives direction and grids; with it, the
+    affine of a displacement field is taken apart, so that the field is continued as it was made.
+    Without one a file is taken as fixed to moving, and its field's own grid as the fixed scan's.
+
+    Raises:
+        MissingFileError: Not there.
+        UnreadableFileError: Not a transform, cut off or damaged.
+        DataError: A kind of transform that is not supported.
+    """
+    try:
+        return _read(path)
+    except LungregError as error:
+        error.where = error.where or path
+        error.mend = error.mend or "give transforms first and what they carry last"
+        raise
+
+
+def _read(path: Path) -> KnownTransform:
+    told = _description(path)
+    direction = FIXED_TO_MOVING if told is None else told.directions.get(path.name, FIXED_TO_MOVING)
+    name = path.name.lower()
+    if name.endswith(_VECTOR_SUFFIXES):
+        transform = _from_field(read_file(path), told, direction)
+    elif name.endswith(COMPOSITE_SUFFIXES):
+        transform = decode_composite(read_file(path), suffix=path.suffix)
+    else:
+        msg = f"a transform ends in {', '.join((*COMPOSITE_SUFFIXES, *_VECTOR_SUFFIXES))}"
+        raise UnreadableFileError(msg, got=path.suffix or "no suffix", mend="convert it")
+    if told is None:
+        own = transform.grid if transform.grid.size > 1 else None
+        return KnownTransform(transform=transform, direction=direction, start=own, end=None)
+    grids = (told.fixed, told.moving)
+    start, end = grids if direction == FIXED_TO_MOVING else grids[::-1]
+    return KnownTransform(transform=transform, direction=direction, start=start, end=end)
+
+
+def _from_field(data: bytes, told: Description | None, direction: str) -> Transform:
+    total, grid = decode_displacement(data)
+    if not np.isfinite(total).all():
+        msg = "a displacement is finite"
+        raise DataError(msg, got="NaN or infinity", mend="export the transform again")
+    affine = np.eye(4) if told is None else told.affine
+    affine = np.linalg.inv(affine) if direction == MOVING_TO_FIXED else affine
+    return Transform(affine=affine, displacement_mm=without_affine(affine, total, grid), grid=grid)
+
+
+def _description(path: Path) -> Description | None:
+    """What the JSON beside a transform says; None where there is none of ours."""
+    suffixes = (*_VECTOR_SUFFIXES, *COMPOSITE_SUFFIXES)
+    ends = [suffix for suffix in suffixes if path.name.lower().endswith(suffix)]
+    stem = path.name[: -len(ends[0])] if ends else path.stem
+    beside = path.with_name(_INVERSE.sub("", stem) + ".json")
+    if not beside.is_file():
+        return None
+    try:
+        return decode_description(read_file(beside))
+    except DataError as error:
+        _log.warning("the JSON beside a transform is not read: %s", error.anonymous)
+        return None

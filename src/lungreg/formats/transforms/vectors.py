@@ -1,0 +1,76 @@
+"""Displacement fields as vector NIfTI: ITK's in mm, Learn2Reg's in voxels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.formats.nifti import INTENT_VECTOR, MAX_VOXELS, decode_nifti, encode_nifti
+from lungreg.spatial.geometry import Grid
+
+_LPS_SIGNS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)
+
+
+def encode_displacement(total_mm: NDArray[Any], grid: Grid) -> bytes:
+    """Write a total displacement `T(x) - x` as a vector NIfTI that ITK reads.
+
+    Args:
+        total_mm: (3, X, Y, Z) RAS components in mm at the nodes of `grid`.
+        grid: Where they are given, in the fixed scan's world.
+
+    Returns:
+        Gzip bytes: float32 (X, Y, Z, 1, 3), LPS components, intent 1007 (vector).
+
+    Raises:
+        DataError: Another shape than the grid's.
+    """
+    _require_on_grid(total_mm, grid)
+    lps = np.asarray(total_mm, dtype=np.float32) * _LPS_SIGNS[:, None, None, None]
+    raw = np.moveaxis(lps, 0, -1)[:, :, :, None, :]
+    return encode_nifti(raw, grid.affine, intent=INTENT_VECTOR)
+
+
+def decode_displacement(
+    data: bytes, *, max_voxels: int = MAX_VOXELS
+) -> tuple[NDArray[np.float32], Grid]:
+    """Read what `encode_displacement` or ANTs wrote: (3, X, Y, Z) RAS mm and the grid.
+
+    Raises:
+        UnreadableFileError: Not a NIfTI file, cut off or damaged.
+        UnsafeInputError: More voxels than allowed.
+        DataError: Not a vector field of shape (X, Y, Z, 1, 3).
+    """
+    array = decode_nifti(data, max_voxels=max_voxels, components=3)
+    nx, ny, nz, _ = array.raw.shape
+    grid = Grid(shape=(nx, ny, nz), affine=array.affine)
+    values = array.raw.astype(np.float32) * np.float32(array.slope) + np.float32(array.intercept)
+    ras = np.moveaxis(values * _LPS_SIGNS, -1, 0)
+    return np.ascontiguousarray(ras), grid
+
+
+def encode_learn2reg(displacement_vox: NDArray[Any], grid: Grid) -> bytes:
+    """Write a displacement in voxels as Learn2Reg's evaluation script reads it.
+
+    Args:
+        displacement_vox: (3, X, Y, Z) voxel of the moving array less voxel of the fixed one,
+            component `i` along array axis `i`; see `displacement.voxel_displacement`.
+        grid: The fixed scan's.
+
+    Returns:
+        Gzip bytes: float32 (X, Y, Z, 3).
+
+    Raises:
+        DataError: Another shape than the grid's.
+    """
+    _require_on_grid(displacement_vox, grid)
+    raw = np.moveaxis(np.asarray(displacement_vox, dtype=np.float32), 0, -1)
+    return encode_nifti(raw, grid.affine)
+
+
+def _require_on_grid(displacement: NDArray[Any], grid: Grid) -> None:
+    if displacement.shape != (3, *grid.shape):
+        msg = f"a displacement on this grid has shape {(3, *grid.shape)}"
+        raise DataError(msg, got=displacement.shape)

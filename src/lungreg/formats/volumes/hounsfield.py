@@ -1,0 +1,96 @@
+"""Whether a scan is in Hounsfield units, or stored with an offset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.spatial.geometry import FloatArray
+
+OFFSET = 1000.0
+OFFSET_CT_NUMBER = 1024.0
+"""Of files that keep a DICOM scan's stored numbers without its intercept of -1024."""
+
+_PADDING_BELOW = -1200.0
+_LUNG_HU = (-1100.0, -300.0)
+_LUNG_SHIFTED = (-50.0, 700.0)
+_TISSUE_HU = (-250.0, 200.0)
+_TISSUE_SHIFTED = (750.0, 1250.0)
+_MIN_LUNG_SHARE = 0.01
+_MIN_TISSUE_SHARE = 0.03
+_MAX_SAMPLES = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HuVerdict:
+    """Where a scan's values lie."""
+
+    offset: float
+    """What values lie above Hounsfield units: 0, 1000 or 1024."""
+    plausible: bool
+    """Whether values minus `offset` look like a thorax in Hounsfield units."""
+
+
+def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdict:
+    """Tell Hounsfield units from values stored with an offset of 1000 or 1024.
+
+    Lungs lie between -1000 and -400 HU and soft tissue near 40 HU, so in a scan with an offset
+    hardly anything is below -300 and soft tissue lies near 1000. Padding outside the field of
+    view (-2000, -3024, or the lowest value) is left out of the shares.
+
+    Args:
+        values: (X, Y, Z) real values.
+        mask: (X, Y, Z) lungs, positive inside, on the same grid; it makes the verdict surer.
+
+    Raises:
+        DataError: A mask of another shape.
+    """
+    if mask is not None and mask.shape != values.shape:
+        msg = f"a mask of this scan has shape {values.shape}"
+        raise DataError(msg, got=mask.shape)
+    step = max(1, int(np.ceil((values.size / _MAX_SAMPLES) ** (1 / 3))))
+    sample = np.asarray(values[::step, ::step, ::step], dtype=np.float32)
+    inside = None if mask is None else mask[::step, ::step, ::step] > 0
+    shown = _without_padding(sample)
+    if shown.size == 0:
+        return HuVerdict(offset=0.0, plausible=False)
+    has_lung_hu = _share(shown, _LUNG_HU) >= _MIN_LUNG_SHARE
+    is_shifted = not has_lung_hu and _looks_shifted(shown)
+    if inside is not None and inside.any():
+        median = float(np.nanmedian(sample[inside]))
+        is_hu = _LUNG_HU[0] <= median <= _LUNG_HU[1]
+        is_shifted &= _LUNG_SHIFTED[0] <= median <= _LUNG_SHIFTED[1]
+    else:
+        is_hu = has_lung_hu and _share(shown, _TISSUE_HU) >= _MIN_TISSUE_SHARE
+    if is_shifted and not is_hu:
+        return HuVerdict(offset=_which_offset(shown), plausible=True)
+    return HuVerdict(offset=0.0, plausible=is_hu)
+
+
+def _without_padding(sample: FloatArray) -> FloatArray:
+    finite = sample[np.isfinite(sample) & (sample > _PADDING_BELOW)]
+    return finite if finite.size == 0 else finite[finite > finite.min()]
+
+
+def _looks_shifted(shown: FloatArray) -> bool:
+    lungs = _share(shown, _LUNG_SHIFTED) >= _MIN_LUNG_SHARE
+    return lungs and _share(shown, _TISSUE_SHIFTED) >= _MIN_TISSUE_SHARE
+
+
+def _share(shown: FloatArray, bounds: tuple[float, float]) -> float:
+    return float(np.mean((shown >= bounds[0]) & (shown <= bounds[1])))
+
+
+def _which_offset(shown: FloatArray) -> float:
+    """Whether more voxels lie just above the air of the one offset, 0, or around the other's, 24.
+
+    Two windows of one width, neither below 0: values may have been clipped there.
+    """
+    step = (OFFSET_CT_NUMBER - OFFSET) / 4
+    near_0 = _share(shown, (0.0, 2 * step))
+    near_24 = _share(shown, (3 * step, 5 * step))
+    return OFFSET_CT_NUMBER if near_24 > near_0 else OFFSET

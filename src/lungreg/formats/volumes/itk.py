@@ -1,0 +1,177 @@
+"""MetaImage, NRRD and DICOM series through SimpleITK."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.formats.volumes.codec import check_depth, to_labels
+from lungreg.formats.volumes.volume import Stored, Volume
+from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid
+
+_DATA_FILE = re.compile(
+    rb"^\s*(?:ElementDataFile\s*=|data ?file\s*:)\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE
+)
+_HEADER_BYTES = 2**16
+_POSITION_TAG = "0020|0032"
+_MAX_UNEVEN = 0.05
+_MAX_TILT = 0.02
+
+
+def read_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
+    """Read a MetaImage or NRRD file.
+
+    Raises:
+        UnreadableFileError: SimpleITK cannot read it.
+        UnsafeInputError: More voxels than allowed, or data in a file outside its folder.
+        DataError: Not three-dimensional, or not single real numbers.
+    """
+    _check_data_file(path)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise _unreadable() from error
+    size = reader.GetSize()
+    if len(size) > 3 and set(size[3:]) == {1}:
+        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+        size = size[:3]
+    _check(size, reader.GetNumberOfComponents(), reader.GetPixelID(), max_voxels)
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise _unreadable() from error
+    return _to_volume(image, mask=mask)
+
+
+def read_series(folder: Path, *, mask: bool, max_voxels: int) -> Volume:
+    """Read a folder that holds the files of one DICOM series.
+
+    Raises:
+        UnreadableFileError: No DICOM series, or one that SimpleITK cannot read.
+        UnsafeInputError: More voxels than allowed.
+        DataError: Several series, uneven or missing slices, a tilted gantry.
+    """
+    files = _series_files(folder)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(files)
+    reader.MetaDataDictionaryArrayUpdateOn()
+    first = sitk.ImageFileReader()
+    first.SetFileName(files[0])
+    try:
+        first.ReadImageInformation()
+        columns, rows, *frames = first.GetSize()
+        size = (columns, rows, len(files) * (frames or [1])[0])
+        _check(size, first.GetNumberOfComponents(), first.GetPixelID(), max_voxels)
+        _check_slices(_positions(files), first.GetDirection())
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise _unreadable() from error
+    volume = _to_volume(image, mask=mask)
+    return Volume(data=volume.data, grid=volume.grid, stored=Stored(dtype="int16"))
+
+
+def _series_files(folder: Path) -> tuple[str, ...]:
+    with _silence():
+        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if not series:
+        msg = "a folder given as a scan holds one DICOM series"
+        mend = "name the folder that holds its files themselves, not one above"
+        raise UnreadableFileError(msg, got="none", mend=mend, where=folder)
+    if len(series) > 1:
+        msg = "a folder given as a scan holds one DICOM series"
+        raise DataError(msg, got=len(series), mend="put each series in a folder of its own")
+    return tuple(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """ITK warns on standard error, with paths, of what is told as an error here."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _positions(files: tuple[str, ...]) -> FloatArray:
+    """(N, 3) LPS mm of the first voxel of each slice, or fewer rows where the tag is missing."""
+    found = []
+    for name in files:
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(name)
+        reader.ReadImageInformation()
+        if reader.HasMetaDataKey(_POSITION_TAG):
+            found.append([float(x) for x in reader.GetMetaData(_POSITION_TAG).split("\\")])
+    return np.array(found, dtype=np.float64).reshape(-1, 3)
+
+
+def _check_slices(positions: FloatArray, direction: tuple[float, ...]) -> None:
+    if len(positions) < 2:
+        return
+    step = (positions[-1] - positions[0]) / (len(positions) - 1)
+    spacing_mm = float(np.linalg.norm(step))
+    even = positions[0] + np.arange(len(positions))[:, None] * step
+    gap_mm = float(np.abs(positions - even).max())
+    if spacing_mm == 0 or gap_mm > _MAX_UNEVEN * spacing_mm:
+        msg = "the slices of a series are evenly spaced, without gaps or doubles"
+        got = f"{gap_mm:.2f} mm off"
+        raise DataError(msg, got=got, mend="add the missing slices or remove doubles")
+    normal = np.asarray(direction, dtype=np.float64).reshape(3, 3)[:, 2]
+    if np.linalg.norm(step - (step @ normal) * normal) > _MAX_TILT * spacing_mm:
+        msg = "the slices of a series are stacked at right angles"
+        raise DataError(msg, got="a tilted gantry", mend="resample the series first")
+
+
+def _check(size: tuple[int, ...], components: int, pixel: int, max_voxels: int) -> None:
+    if len(size) != 3:
+        msg = "a volume has three dimensions"
+        raise DataError(msg, got=f"{len(size)} {tuple(size)}")
+    check_depth(tuple(size))
+    if components != 1 or pixel in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
+        msg = "values must be single real numbers"
+        raise DataError(msg, got="colours, vectors or complex numbers")
+    if int(np.prod(size, dtype=object)) > max_voxels:
+        msg = f"a volume has at most {max_voxels} voxels"
+        mend = "if the file is to be trusted, raise ingest.max_voxels"
+        raise UnsafeInputError(msg, got=" x ".join(map(str, size)), mend=mend)
+
+
+def _to_volume(image: Any, *, mask: bool) -> Volume:
+    """SimpleITK's axes are (Z, Y, X) as an array and its world is LPS."""
+    values = sitk.GetArrayViewFromImage(image).transpose()
+    matrix = np.eye(4)
+    direction = np.array(image.GetDirection(), dtype=np.float64).reshape(3, 3)
+    matrix[:3, :3] = direction * np.array(image.GetSpacing())
+    matrix[:3, 3] = image.GetOrigin()
+    grid = Grid(shape=values.shape, affine=RAS_TO_LPS @ matrix)
+    data = to_labels(values) if mask else values.astype(np.float32)
+    return Volume(data=data, grid=grid, stored=Stored(dtype=values.dtype.name))
+
+
+def _check_data_file(path: Path) -> None:
+    """A header from an archive could otherwise name any file of this machine as its data."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+    except OSError as error:
+        raise _unreadable() from error
+    for match in _DATA_FILE.finditer(head.split(b"\n\n", 1)[0]):
+        name = match.group(1).decode("utf-8", "replace").replace("\\", "/")
+        if name.startswith("/") or ".." in name.split("/") or re.match(r"^\w:", name):
+            msg = "a header names a data file in its own folder"
+            raise UnsafeInputError(msg, got="a path that leaves it", mend="move them together")
+
+
+def _unreadable() -> UnreadableFileError:
+    msg = "the file must be complete and of the format that its name says"
+    return UnreadableFileError(msg, got="one that SimpleITK cannot read", mend="copy it again")

@@ -1,0 +1,51 @@
+"""The frozen nouns: a volume in memory, and how its file stores it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.spatial.geometry import Grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """How values stand in a file: real value = slope * stored value + intercept."""
+
+    dtype: str
+    """Name of the numpy type, e.g. "int16"."""
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Volume:
+    """A scan or mask on its grid."""
+
+    data: NDArray[Any]
+    """(X, Y, Z): float32 real values of a scan, or uint8 or int16 labels of a mask."""
+    grid: Grid
+    """Where the voxels lie."""
+    stored: Stored
+    """How the file stores the values."""
+
+    def __post_init__(self) -> None:
+        if self.data.shape != self.grid.shape:
+            msg = f"a volume on this grid has shape {self.grid.shape}"
+            raise DataError(msg, got=self.data.shape)
+
+
+def require_same_grid(scan: Volume, mask: Volume) -> None:
+    """Refuse a mask that does not lie on its scan's grid.
+
+    Raises:
+        DataError: Shape or affine differ by more than a hundredth of a voxel.
+    """
+    tolerance_mm = 0.01 * float(scan.grid.spacing_mm.min())
+    if not scan.grid.same_as(mask.grid, tolerance_mm=max(tolerance_mm, 1e-3)):
+        msg = "a mask lies on its scan's grid"
+        got = f"shapes {scan.grid.shape} and {mask.grid.shape}, or another affine"
+        raise DataError(msg, got=got, mend="resample the mask onto its scan (nearest neighbour)")

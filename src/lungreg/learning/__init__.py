@@ -1,0 +1,1 @@
+"""What is learned: MONAI transforms, LocalNet, losses, epochs."""

@@ -1,0 +1,124 @@
+"""One case from the stage to the network's input, kept on the node's disk between epochs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lungreg.config import Preprocessing
+from lungreg.errors import DataError
+from lungreg.learning.preprocessing import PreparedPair, prepare_pair
+from lungreg.records import Case
+from lungreg.registration.alignment import align
+from lungreg.registration.pair import read_pair
+from lungreg.spatial.geometry import Grid
+from lungreg.stores import Stage
+
+_TENSORS = (
+    *("fixed", "moving", "fixed_mask", "moving_mask"),
+    *("fixed_points_vox", "moving_points_vox"),
+)
+
+
+def prepare_case(stage: Stage, case: Case, settings: Preprocessing) -> PreparedPair:
+    """Read a case, align it and carry it onto the network's grid."""
+    pair = read_pair(stage, case)
+    return prepare_pair(pair, align(pair, settings.hu_window, settings.alignment).affine, settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedCases:
+    """Prepared cases, each read from the stage once per node while the cache has room.
+
+    The cache is a private folder that all workers of a node share: memory does not grow with the
+    number of cases, and the operating system keeps in memory what it can.
+    """
+
+    stage: Stage
+    settings: Preprocessing
+    cache_gb: float
+    """Most that the folder holds; beyond it cases are prepared again each time."""
+    name: str
+    """Names the folder: workers of one run share it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where prepared cases lie."""
+        return Path(tempfile.gettempdir()) / f"lungreg-{os.getuid()}-{self.name}"
+
+    def load(self, case: Case) -> PreparedPair:
+        """The case as the network sees it, from the cache or the stage."""
+        file = self.folder / f"{self._key(case)}.npz"
+        try:
+            return _read(file)
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile, DataError):
+            pair = prepare_case(self.stage, case, self.settings)
+            self._keep(file, pair)
+            return pair
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _key(self, case: Case) -> str:
+        settings = self.settings.model_dump_json(exclude={"augmentation"})
+        return hashlib.sha256(f"{case}{settings}".encode()).hexdigest()
+
+    def _keep(self, file: Path, pair: PreparedPair) -> None:
+        arrays = _arrays(pair)
+        size = sum(array.nbytes for array in arrays.values())
+        partial = file.with_suffix(f".{os.getpid()}.partial")
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            held = sum(entry.stat().st_size for entry in self.folder.glob("*.npz"))
+            if held + size > self.cache_gb * 1e9 or not self._is_private():
+                return
+            with partial.open("wb") as stream:
+                np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub: bool keyword
+            partial.replace(file)
+        except OSError:
+            # Without a cache, say on a full disk, cases are prepared again each time.
+            with suppress(OSError):
+                partial.unlink()
+
+    def _is_private(self) -> bool:
+        """Whether the folder is this user's own: its name can be guessed on a shared machine."""
+        status = self.folder.lstat()
+        is_open = stat.S_IMODE(status.st_mode) & 0o077
+        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not is_open
+
+
+def _arrays(pair: PreparedPair) -> dict[str, NDArray[Any]]:
+    tensors = {name: getattr(pair, name) for name in _TENSORS}
+    arrays = {name: value.numpy() for name, value in tensors.items() if value is not None}
+    return {
+        **arrays,
+        "shape": np.array(pair.grid.shape),
+        "grid_affine": np.asarray(pair.grid.affine),
+        "affine": np.asarray(pair.affine),
+    }
+
+
+def _read(file: Path) -> PreparedPair:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        shape = [int(n) for n in arrays["shape"]]
+        tensors = {
+            name: torch.from_numpy(arrays[name]) if name in arrays else None for name in _TENSORS
+        }
+        return PreparedPair(
+            grid=Grid(shape=(shape[0], shape[1], shape[2]), affine=arrays["grid_affine"]),
+            affine=arrays["affine"],
+            **tensors,  # type: ignore[arg-type]  # fixed and moving are always there
+        )

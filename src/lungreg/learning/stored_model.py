@@ -1,0 +1,87 @@
+"""A model of the registry as an estimate of transforms."""
+
+from __future__ import annotations
+
+import torch
+
+from lungreg.config import Config, parse_config
+from lungreg.errors import ModelError
+from lungreg.learning.network import build_network, load_weights
+from lungreg.learning.prediction import network_estimate
+from lungreg.records import ModelCard
+from lungreg.registration.pair import Estimate
+from lungreg.registration.refinement import refinement_estimate
+from lungreg.stores import ModelRegistry
+
+
+def load_estimate(
+    models: ModelRegistry, config: Config, model: str, device: torch.device
+) -> tuple[Estimate, Config, ModelCard]:
+    """Load a model.
+
+    Args:
+        models: Where it is asked for.
+        config: Of the run.
+        model: "NAME" (its champion) or "NAME:VERSION".
+        device: Where the network computes.
+
+    Returns:
+        The network's estimate, the config with the model's own preprocessing, and its card.
+
+    Raises:
+        NotFoundError: No such model or version.
+        ModelError: The stored model does not fit its card.
+    """
+    name, _, version = model.partition(":")
+    card = models.resolve(name, version or "champion")
+    config = with_card(config, card)
+    network = build_network(config.network)
+    load_weights(network, models.weights(card))
+    estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
+    return estimate, config, card
+
+
+_FROM_CARD = ("preprocessing", "network")
+
+
+_NOT_COMPARED = {"augmentation"}
+
+
+def with_card(config: Config, card: ModelCard) -> Config:
+    """The config with the preprocessing and network of a model.
+
+    Raises:
+        ModelError: A key set in the config says otherwise.
+    """
+    raw = config.model_dump(exclude_unset=True)
+    for section in _FROM_CARD:
+        stored = card.config.get(section, {})
+        given = getattr(config, section)
+        for key in given.model_fields_set - _NOT_COMPARED:
+            mine = given.model_dump(mode="json")[key]
+            if key in stored and mine != stored[key]:
+                msg = f"{section}.{key} is the model's own, {stored[key]}"
+                mend = f"leave {section}.{key} out, or choose another model"
+                if key == "alignment":
+                    mend += "; infer.alignment changes it for one run"
+                raise ModelError(msg, got=mine, mend=mend)
+        raw[section] = stored
+    return parse_config(raw)
+
+
+def estimate_of(config: Config, weights: bytes, device: torch.device) -> Estimate:
+    """The estimate that a run registers with: the network's, refined where the run asks for it.
+
+    Args:
+        config: Preprocessing and network as of the model.
+        weights: Safetensors bytes of that network.
+        device: Where to compute.
+
+    Raises:
+        ModelError: The weights are of another network.
+    """
+    network = load_weights(build_network(config.network), weights)
+    estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
+    if config.refine.enabled:
+        return refinement_estimate(config.refine, device, seed=config.seed, start=estimate)
+    return estimate

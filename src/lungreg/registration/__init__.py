@@ -1,0 +1,1 @@
+"""One pair: aligned, registered, measured, written."""

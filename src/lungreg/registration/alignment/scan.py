@@ -1,0 +1,37 @@
+"""One scan of a pair, as far as its alignment is concerned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.spatial.geometry import Grid
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scan:
+    """An image with its grid and lungs."""
+
+    image: NDArray[np.float32]
+    """(X, Y, Z) after the intensity window, 0 to 1."""
+    grid: Grid
+    lungs: NDArray[np.bool_] | None
+    """(X, Y, Z) with at least one voxel, or None where no lungs are known."""
+
+
+def make_scan(image: NDArray[np.float32], grid: Grid, mask: NDArray[Any] | None) -> Scan:
+    """A scan whose arrays are on its grid; any positive value of the mask is lung.
+
+    Raises:
+        DataError: An array is not on the grid.
+    """
+    for array in (image, mask):
+        if array is not None and array.shape != grid.shape:
+            msg = f"an image or mask on this grid has shape {grid.shape}"
+            raise DataError(msg, got=array.shape)
+    lungs = None if mask is None else mask > 0
+    return Scan(image=image, grid=grid, lungs=lungs if lungs is not None and lungs.any() else None)

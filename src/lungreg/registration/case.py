@@ -1,0 +1,157 @@
+"""One case from its files to its files and its row. Knows no Ray."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from lungreg.errors import LungregError
+from lungreg.metrics.verdict import judge
+from lungreg.records import (
+    Case,
+    CaseResult,
+    RegistrationJob,
+    Remarks,
+    Split,
+    Status,
+    Verdict,
+)
+from lungreg.registration.outputs import remarks_of, write_outputs
+from lungreg.registration.pair import Estimate, read_pair
+from lungreg.registration.register import PairImages, register_pair
+from lungreg.stores import Stage
+from lungreg.stores.run_files import case_folder
+
+
+class Render(Protocol):
+    """Draws the page of one case."""
+
+    def __call__(
+        self,
+        result: CaseResult,
+        images: PairImages,
+        /,
+        *,
+        provenance: Mapping[str, str],
+        remarks: Remarks,
+    ) -> str:
+        """The page, from the case's row, its pictures, what made it and what to tell beside."""
+
+
+def register_case(
+    stage: Stage,
+    case: Case,
+    estimate: Estimate,
+    job: RegistrationJob,
+    *,
+    device: torch.device,
+    render: Render | None,
+    attempt: int = 1,
+    worker: str = "main",
+) -> CaseResult:
+    """Read a case, register it, write its files, and say what came of it.
+
+    Raises:
+        LungregError: The case cannot be read, registered or written.
+    """
+    started, clock = datetime.now(UTC), _Clock()
+    pair = read_pair(stage, case)
+    read_s = clock.lap()
+    registered = register_pair(
+        pair,
+        estimate,
+        hu_window=job.config.preprocessing.hu_window,
+        alignment=job.alignment,
+        device=device,
+    )
+    folder = case_folder(job.run_id, case.case_id)
+    result = CaseResult(
+        **dataclasses.asdict(registered.metrics),
+        run_id=job.run_id,
+        case_id=case.case_id,
+        split=job.splits.get(case.fingerprint, Split.UNSEEN),
+        verdict=judge(registered.metrics, job.config.quality, registered.evidence),
+        output_image=f"{folder}/registered_img.nii.gz",
+        output_label=None if registered.label is None else f"{folder}/registered_label.nii.gz",
+        output_transform=f"{folder}/displacement.nii.gz",
+        model_name=job.card.name,
+        model_version=job.card.version,
+        read_s=read_s,
+        compute_s=registered.field_s,
+        attempt=attempt,
+        worker=worker,
+        started_at=started,
+        finished_at=datetime.now(UTC),
+    )
+    full = job.config.infer.full_resolution_field
+    write_outputs(stage, folder, pair, registered, result, full_resolution=full)
+    if render is not None:
+        remarks = remarks_of(registered, job.config.quality)
+        page = render(result, registered.pictures, provenance=job.provenance, remarks=remarks)
+        stage.write(f"{folder}/qc.html", page.encode())
+    write_s = clock.lap() - registered.field_s
+    return dataclasses.replace(result, write_s=write_s, finished_at=datetime.now(UTC))
+
+
+def describe(error: Exception) -> tuple[str, str]:
+    """Code and message of a fault for the result table: no case ids, no paths."""
+    if isinstance(error, LungregError):
+        return error.code, error.anonymous
+    frame = sys.exc_info()[2]
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = (
+        ""
+        if frame is None
+        else f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+    )
+    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    code = "out_of_memory" if memory else "unexpected"
+    return code, f"{type(error).__name__}{place}"
+
+
+def failed_result(
+    job: RegistrationJob,
+    case: Case,
+    *,
+    code: str,
+    message: str,
+    attempt: int,
+    worker: str,
+    started_at: datetime,
+) -> CaseResult:
+    """The row of a case that could not be registered."""
+    return CaseResult(
+        run_id=job.run_id,
+        case_id=case.case_id,
+        split=job.splits.get(case.fingerprint, Split.UNSEEN),
+        status=Status.FAILED,
+        verdict=Verdict.FAIL,
+        error_code=code,
+        error_message=message,
+        model_name=job.card.name,
+        model_version=job.card.version,
+        attempt=attempt,
+        worker=worker,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+    )
+
+
+class _Clock:
+    """Seconds between laps."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        now = time.perf_counter()
+        lap, self._last = now - self._last, now
+        return lap

@@ -1,0 +1,135 @@
+"""One case's files on the stage as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.formats.points.landmarks import decode_landmarks
+from lungreg.formats.volumes import Volume, decode_mask, decode_scan
+from lungreg.formats.volumes.volume import require_same_grid
+from lungreg.records import Case
+from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.stores import Stage
+
+AIR_HU = -1000.0
+_FILES = 5
+"""Of a case, read at once."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """A case in memory."""
+
+    case: Case
+    fixed: Volume
+    """Expiration, values as stored (with the file's offset, if it has one)."""
+    moving: Volume
+    """Inspiration, likewise."""
+    fixed_mask: NDArray[Any] | None = None
+    """(X, Y, Z) integer labels on the fixed grid, above 0 in the lungs."""
+    moving_mask: NDArray[Any] | None = None
+    landmarks_vox: NDArray[np.float64] | None = None
+    """(N, 6) fixed x y z and moving x y z, in voxels of each scan."""
+
+    @property
+    def fixed_hu(self) -> NDArray[np.float32]:
+        """(X, Y, Z) Hounsfield units of the fixed scan."""
+        return hounsfield(self.fixed, self.case.fixed_hu_offset)
+
+    @property
+    def moving_hu(self) -> NDArray[np.float32]:
+        """(X, Y, Z) Hounsfield units of the moving scan."""
+        return hounsfield(self.moving, self.case.moving_hu_offset)
+
+    @property
+    def fixed_points_ras(self) -> NDArray[np.float64] | None:
+        """(N, 3) landmarks of the fixed scan in RAS mm."""
+        points = self.landmarks_vox
+        return None if points is None else np.asarray(self.fixed.grid.to_world(points[:, :3]))
+
+    @property
+    def moving_points_ras(self) -> NDArray[np.float64] | None:
+        """(N, 3) landmarks of the moving scan in RAS mm."""
+        points = self.landmarks_vox
+        return None if points is None else np.asarray(self.moving.grid.to_world(points[:, 3:]))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Estimated:
+    """A transform as somebody finds it."""
+
+    transform: Transform
+    """`T`."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how it was found; no case ids, no paths."""
+
+
+Estimate = Callable[[Pair, FloatArray], Estimated]
+"""Finds the transform `T` of a pair, given the (4, 4) initial alignment `A`."""
+
+
+def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
+    """Stored values less the file's offset."""
+    data: NDArray[np.float32] = volume.data
+    return data - np.float32(offset) if offset else data
+
+
+def window(hu: NDArray[np.float32], hu_window: tuple[float, float]) -> NDArray[np.float32]:
+    """Hounsfield units carried to [0, 1], clipped: MONAI's `ScaleIntensityRange`, without MONAI."""
+    low, high = hu_window
+    scaled = (hu - np.float32(low)) * np.float32(1 / (high - low))
+    return np.clip(scaled, 0, 1, out=scaled)
+
+
+def read_pair(stage: Stage, case: Case, *, max_voxels: int = 1_000_000_000) -> Pair:
+    """Read one case from the stage.
+
+    Raises:
+        DataError: A file is unreadable, or a mask is not on its scan's grid.
+        NotFoundError: A file is missing.
+    """
+    try:
+        return _read_pair(stage, case, max_voxels)
+    except DataError as error:
+        if error.where is None:
+            error.where = case.case_id
+        raise
+
+
+def _read_pair(stage: Stage, case: Case, max_voxels: int) -> Pair:
+    scan = partial(decode_scan, max_voxels=max_voxels)
+    mask = partial(decode_mask, max_voxels=max_voxels)
+    # All files at once: a stage elsewhere takes its time to answer, and unpacking has other cores.
+    with ThreadPoolExecutor(_FILES) as pool:
+        fixed, moving = (pool.submit(_read, stage, scan, x) for x in (case.fixed, case.moving))
+        masks = [pool.submit(_read, stage, mask, x) for x in (case.fixed_mask, case.moving_mask)]
+        points = pool.submit(_read, stage, decode_landmarks, case.landmarks)
+    volumes: tuple[Volume, Volume] = fixed.result(), moving.result()
+    return Pair(
+        case=case,
+        fixed=volumes[0],
+        moving=volumes[1],
+        fixed_mask=_labels(masks[0].result(), volumes[0]),
+        moving_mask=_labels(masks[1].result(), volumes[1]),
+        landmarks_vox=points.result(),
+    )
+
+
+def _read(stage: Stage, decode: Callable[[bytes], Any], name: str | None) -> Any:
+    return None if name is None else decode(stage.read(name))
+
+
+def _labels(mask: Volume | None, scan: Volume) -> NDArray[Any] | None:
+    if mask is None:
+        return None
+    require_same_grid(scan, mask)
+    labels: NDArray[Any] = mask.data
+    return labels

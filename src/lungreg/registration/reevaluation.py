@@ -1,0 +1,173 @@
+"""One registered pair measured again from its scans and its transform alone. Knows no files.
+
+What `infer` or `register` said of a case plays no part, so that a transform of another tool is
+measured by the same rule as our own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lungreg import metrics
+from lungreg.config import Quality
+from lungreg.metrics.verdict import explain, judge
+from lungreg.records import CaseEvaluation, Split
+from lungreg.registration.evaluation import OnFixedGrid, evaluate, image_evidence
+from lungreg.registration.lungs import fixed_lungs, moving_lungs
+from lungreg.registration.pair import Pair
+from lungreg.registration.register import images_of
+from lungreg.spatial.displacement import CPU, dense_displacement, resample, transform_points
+from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.spatial.inversion import invert_points
+
+BoolArray = NDArray[np.bool_]
+
+_MOST_POINTS = 50_000
+
+
+class RoundTrip(NamedTuple):
+    """How far points end from where they were, there and back."""
+
+    mean_mm: float
+    max_mm: float
+
+
+def reevaluate(
+    pair: Pair,
+    transform: Transform,
+    *,
+    hu_window: tuple[float, float],
+    thresholds: Quality,
+    split: Split = Split.UNSEEN,
+    backward: Transform | None = None,
+    device: torch.device = CPU,
+) -> CaseEvaluation:
+    """Every figure that a pair has what it takes for, and the verdict with its reasons.
+
+    Args:
+        pair: The case in memory.
+        transform: `T`, from whatever source; its affine is what "aligned" means.
+        hu_window: HU carried to 0 and 1 where images are compared.
+        thresholds: Of the verdict.
+        split: What the case was to the model.
+        backward: The pair registered the other way round, moving to fixed, where there is such a
+            transform: two independent estimates that agree say more than a numerical inverse.
+        device: Where to compute.
+    """
+    fixed, moving = fixed_lungs(pair), moving_lungs(pair)
+    images = images_of(pair, transform, fixed.or_everything, hu_window=hu_window, device=device)
+    figures = dataclasses.asdict(evaluate(pair, transform, images))
+    figures |= dataclasses.asdict(image_evidence(images, pair.fixed.grid))
+    figures |= _landmark_spread(pair, transform)
+    figures |= _volumes(pair, images)
+    figures |= _segmented_overlap(pair, transform, device)
+    figures |= _round_trip(pair, transform, backward, images)
+    row = CaseEvaluation(
+        case_id=pair.case.case_id,
+        split=split,
+        fixed_lungs_from=fixed.known_from,
+        moving_lungs_from=moving.known_from,
+        **figures,
+    )
+    return dataclasses.replace(
+        row,
+        verdict=judge(row, thresholds, row),
+        reasons=tuple(explain(row, thresholds, row)),
+    )
+
+
+def inverse_consistency(
+    forward: Transform, points_ras: FloatArray, backward: Transform | None = None
+) -> RoundTrip:
+    """How far there and back lies from the start (Christensen and Johnson 2001, TMI 20(7):568).
+
+    Without `backward`, back is the exact inverse of `forward`. This is then large only where
+    `forward` folds, so that more than one point arrives at the same place and the inverse leads
+    to another of them. It says nothing of whether the right tissue was met: a smooth transform
+    that is wrong by centimetres has an inverse as good as any. With a registration of the swapped
+    pair as `backward`, it is an estimate of the error itself, from below.
+
+    Args:
+        forward: From the fixed to the moving scan.
+        points_ras: (N, 3) where to look, fixed RAS mm, at least one.
+        backward: From the moving to the fixed scan; None inverts `forward`.
+    """
+    there = transform_points(forward, points_ras)
+    back = (
+        invert_points(forward, there)[0] if backward is None else transform_points(backward, there)
+    )
+    gap_mm = metrics.landmark_errors_mm(back, points_ras)
+    return RoundTrip(float(gap_mm.mean()), float(gap_mm.max()))
+
+
+def _landmark_spread(pair: Pair, transform: Transform) -> dict[str, Any]:
+    fixed, moving = pair.fixed_points_ras, pair.moving_points_ras
+    if fixed is None or moving is None:
+        return {}
+    errors_mm = metrics.landmark_errors_mm(transform_points(transform, fixed), moving)
+    found = metrics.landmark_summary(errors_mm)
+    return {"landmarks": len(fixed), "tre_p95_mm": found.p95_mm, "tre_max_mm": found.max_mm}
+
+
+def _volumes(pair: Pair, images: OnFixedGrid) -> dict[str, float | None]:
+    grids = pair.fixed.grid, pair.moving.grid
+    found = {
+        "sdlogj_learn2reg": metrics.sdlogj_learn2reg(
+            images.jacobian, images.lungs, fixed=grids[0], moving=grids[1]
+        )
+    }
+    inside = fixed_lungs(pair).inside, moving_lungs(pair).inside
+    if inside[0] is None or inside[1] is None:
+        return found
+    volumes = [
+        metrics.lung_volume_ml(inside[0], pair.fixed.grid),
+        metrics.lung_volume_ml(inside[1], pair.moving.grid),
+    ]
+    return found | {
+        "fixed_lungs_ml": volumes[0],
+        "moving_lungs_ml": volumes[1],
+        "volume_ratio_lungs": volumes[1] / volumes[0],
+    }
+
+
+def _segmented_overlap(
+    pair: Pair, transform: Transform, device: torch.device
+) -> dict[str, float | None]:
+    """Overlap of lungs of which a side was segmented, under names of its own."""
+    lungs, moving = fixed_lungs(pair), moving_lungs(pair)
+    segmented = "threshold" in (lungs.known_from, moving.known_from)
+    if lungs.inside is None or moving.inside is None or not segmented:
+        return {}
+    fixed = pair.fixed.grid
+    dense_mm = dense_displacement(transform, fixed, device=device)
+    moved = resample(
+        moving.inside.astype(np.uint8),
+        pair.moving.grid,
+        fixed,
+        transform.affine,
+        dense_mm,
+        mode="nearest",
+        device=device,
+    )
+    arrived = np.asarray(moved.values > 0)
+    return {
+        "dice_segmented": metrics.dice(lungs.inside, arrived),
+        "hd95_segmented_mm": metrics.hd95_mm(lungs.inside, arrived, fixed),
+    }
+
+
+def _round_trip(
+    pair: Pair, transform: Transform, backward: Transform | None, images: OnFixedGrid
+) -> dict[str, float]:
+    """Inverse consistency where the moving scan shows the fixed lungs, at evenly spread voxels."""
+    inside = np.argwhere(images.lungs & ~images.outside)
+    if len(inside) == 0:
+        return {}
+    chosen = inside[:: -(-len(inside) // _MOST_POINTS)].astype(np.float64)
+    trip = inverse_consistency(transform, pair.fixed.grid.to_world(chosen), backward)
+    return {"inverse_mean_mm": trip.mean_mm, "inverse_max_mm": trip.max_mm}

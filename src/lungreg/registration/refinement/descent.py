@@ -1,0 +1,186 @@
+"""Gradient descent on one level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from lungreg.registration.refinement.features import CHANNELS, pooled
+from lungreg.registration.refinement.field import enlarge, roughness, smoothed
+from lungreg.registration.refinement.plan import Level, Plan
+from lungreg.registration.refinement.scene import Scene
+from lungreg.spatial.displacement import sample
+from lungreg.spatial.geometry import Grid
+
+_LAST_STEP = 0.2
+_MOMENTS = (0.9, 0.999)
+_TINY = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Places:
+    """Where the scans are compared on one level."""
+
+    flat: Tensor
+    """(N,) index of each voxel in the level's flattened grid."""
+    index: Tensor
+    """(3, N) its voxel coordinates."""
+    features: Tensor
+    """(12, N) of the fixed scan."""
+    lungs: Tensor
+    """(N,) share of fixed lung."""
+    weight: Tensor
+    """(N,) 1 at the lungs, less around them."""
+
+    def part(self, number: int, parts: int) -> Places:
+        """Every so many-th place."""
+        return Places(
+            flat=self.flat[number::parts],
+            index=self.index[:, number::parts],
+            features=self.features[:, number::parts],
+            lungs=self.lungs[number::parts],
+            weight=self.weight[number::parts],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """Both scans on one level."""
+
+    grid: Grid
+    places: Places
+    moving: Tensor
+    """(1, 14, X, Y, Z) features of the moving scan, its share of lung, 1 where it has data."""
+    lung_places: int
+    """How many of the places count fully."""
+
+
+def compare(scene: Scene, fixed: Tensor, moving: Tensor, factor: int, plan: Plan) -> Comparison:
+    """Bring features to a level and choose the places to compare there.
+
+    Args:
+        scene: Both scans.
+        fixed: (1, 12, X, Y, Z) features on the scene's grid.
+        moving: (1, 12, X, Y, Z) likewise.
+        factor: Voxels of the scene per voxel of the level.
+        plan: How far around the lungs to look.
+    """
+    grid = level_grid(scene.grid, factor)
+    weights = place_weights(scene, factor, plan).flatten()
+    flat = torch.nonzero(weights)[:, 0]
+    weight = weights[flat]
+    _, ny, nz = grid.shape
+    # Not torch.unravel_index, which imports sympy: a second.
+    index = torch.stack([flat // (ny * nz), flat // nz % ny, flat % nz]).float()
+    features = pooled(fixed, factor).reshape(CHANNELS, -1)[:, flat]
+    lungs = pooled(scene.lungs, factor).flatten()[flat]
+    moved = (moving, scene.moving_lungs, scene.moving_shown)
+    return Comparison(
+        grid=grid,
+        places=Places(flat=flat, index=index, features=features, lungs=lungs, weight=weight),
+        moving=torch.cat([pooled(part, factor) for part in moved], dim=1),
+        lung_places=int((weight == 1.0).sum()),
+    )
+
+
+def place_weights(scene: Scene, factor: int, plan: Plan) -> Tensor:
+    """(1, 1, X, Y, Z) how much each voxel of a level counts: 1 at the lungs, less around them."""
+    spacing_mm = plan.spacing_mm * factor
+    lungs = (pooled(scene.lungs, factor) > 0.5).float()
+    near = _around(lungs, plan.around_mm / spacing_mm)
+    wide = _around(near, plan.body_mm / spacing_mm)
+    shown = pooled(scene.fixed_shown, factor) > 0.99
+    return torch.maximum(near, plan.body_weight * wide) * shown
+
+
+def level_grid(grid: Grid, factor: int) -> Grid:
+    """The grid of the means of blocks of `factor` voxels."""
+    nx, ny, nz = (n // factor for n in grid.shape)
+    matrix = np.diag([factor, factor, factor, 1.0])
+    matrix[:3, 3] = (factor - 1) / 2
+    return Grid(shape=(nx, ny, nz), affine=grid.affine @ matrix)
+
+
+def descend(
+    nodes: Tensor, comparison: Comparison, level: Level, plan: Plan, generator: torch.Generator
+) -> Iterator[tuple[Tensor, float]]:
+    """Steps of Adam (Kingma and Ba 2015) on a displacement.
+
+    Args:
+        nodes: (3, X, Y, Z) displacement at the control nodes along the grid's axes, mm.
+        comparison: Both scans.
+        level: Number of steps, spacing of the nodes.
+        plan: Weights.
+        generator: Decides in which order parts of the places are looked at.
+
+    Yields:
+        The displacement at the nodes after each step, and the loss that led there.
+    """
+    spacing_mm = float(comparison.grid.spacing_mm[0])
+    node_mm = spacing_mm * level.control
+    parameter = nodes.clone().requires_grad_()
+    adam = _Adam(parameter)
+    parts = max(1, -(-comparison.places.flat.numel() // plan.samples))
+    order = torch.randperm(parts, generator=generator).tolist()
+    chunks = [comparison.places.part(number, parts) for number in order]
+    for step in range(level.steps):
+        field = smoothed(parameter)
+        dense = enlarge(field, level.control, comparison.grid.shape)
+        places = chunks[step % parts]
+        loss = parts * _distance(dense, comparison, places, level)
+        total = loss + plan.smoothness * roughness(field, node_mm, plan.kink)
+        (gradient,) = torch.autograd.grad(total, parameter)
+        length = 1 - (1 - _LAST_STEP) * step / level.steps
+        adam.step(gradient, plan.step * spacing_mm * length)
+        yield smoothed(parameter.detach()), float(total.detach())
+
+
+class _Adam:
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980) on one tensor.
+
+    Equal to `torch.optim.Adam`, whose import of a compiler takes a second of a fast registration.
+    """
+
+    def __init__(self, parameter: Tensor) -> None:
+        self._parameter = parameter
+        self._mean, self._square = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        self._count = 0
+
+    def step(self, gradient: Tensor, length: float) -> None:
+        """Move the parameter against a gradient, by about `length`."""
+        self._count += 1
+        first, second = _MOMENTS
+        self._mean.lerp_(gradient, 1 - first)
+        self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        scale = (1 - second**self._count) ** 0.5
+        divisor = self._square.sqrt().div_(scale).add_(_TINY)
+        with torch.no_grad():
+            self._parameter.addcdiv_(self._mean, divisor, value=-length / (1 - first**self._count))
+
+
+def _distance(dense: Tensor, comparison: Comparison, places: Places, level: Level) -> Tensor:
+    """Robust feature distance (Geman and McClure 1985) and overlap, per place at the lungs."""
+    spacing_mm = float(comparison.grid.spacing_mm[0])
+    moved = places.index + dense.reshape(3, -1).index_select(1, places.flat) / spacing_mm
+    sampled = sample(comparison.moving, moved[None])[0]
+    apart, shown = sampled[CHANNELS] - places.lungs, sampled[CHANNELS + 1].detach()
+    squared = (sampled[:CHANNELS] - places.features).square().sum(dim=0)
+    robust = level.tolerance * squared / (squared + level.tolerance)
+    distance = robust + level.overlap * apart.square()
+    return (distance * places.weight * shown).sum() / comparison.lung_places
+
+
+def _around(mask: Tensor, radius_vox: float) -> Tensor:
+    radius = max(1, round(radius_vox))
+    for dim in range(3):
+        kernel = [1, 1, 1]
+        kernel[dim] = 2 * radius + 1
+        pads = [0, 0, 0]
+        pads[dim] = radius
+        mask = nnf.max_pool3d(mask, kernel, stride=1, padding=pads)
+    return mask

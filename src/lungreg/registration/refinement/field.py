@@ -1,0 +1,80 @@
+"""The displacement while it is optimised: nodes, their smoothing, their regularity.
+
+Nothing here adds to one place from many threads, so that on a GPU, too, the same input gives the
+same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lungreg.spatial.displacement import dense_displacement
+from lungreg.spatial.geometry import Grid, Shape, Transform
+
+
+def control_grid(level: Grid, control: int) -> Grid:
+    """Nodes on every `control`-th voxel of a level, the last ones at or beyond its end."""
+    nx, ny, nz = (-(-(n - 1) // control) + 1 for n in level.shape)
+    scale = np.diag([control, control, control, 1.0])
+    return Grid(shape=(nx, ny, nz), affine=level.affine @ scale)
+
+
+def carry_over(transform: Transform, nodes: Grid, device: torch.device) -> Tensor:
+    """(3, X, Y, Z) `u` of a transform at nodes, along the nodes' own axes, mm."""
+    ras = dense_displacement(transform, nodes, device=device)
+    return torch.as_tensor(np.einsum("kl,kxyz->lxyz", nodes.directions, ras), device=device).float()
+
+
+def as_transform(displacement: Tensor, nodes: Grid, affine: np.ndarray) -> Transform:
+    """The transform of a displacement (3, X, Y, Z) along the nodes' axes, mm."""
+    ras = np.einsum("kl,lxyz->kxyz", nodes.directions, displacement.detach().cpu().numpy())
+    return Transform(affine=affine, displacement_mm=ras.astype(np.float32), grid=nodes)
+
+
+def smoothed(nodes: Tensor) -> Tensor:
+    """Means of three neighbours along each axis: Adam's steps are of one length everywhere."""
+    for dim in (1, 2, 3):
+        size = nodes.shape[dim]
+        if size == 1:
+            continue
+        first, last = nodes.narrow(dim, 0, 1), nodes.narrow(dim, size - 1, 1)
+        wide = torch.cat([first, nodes, last], dim=dim)
+        nodes = (
+            wide.narrow(dim, 0, size) + wide.narrow(dim, 1, size) + wide.narrow(dim, 2, size)
+        ) / 3
+    return nodes
+
+
+def enlarge(nodes: Tensor, control: int, shape: Shape) -> Tensor:
+    """Linear between nodes: (3, X, Y, Z) at every voxel of the level."""
+    if control == 1:
+        return nodes
+    for dim, size in enumerate(shape, start=1):
+        weights = _interpolation(nodes.shape[dim], control, size).to(nodes)
+        nodes = torch.tensordot(nodes, weights, dims=([dim], [1])).movedim(-1, dim)
+    return nodes
+
+
+def roughness(nodes: Tensor, node_mm: float, kink: float) -> Tensor:
+    """Mean of a Huber-like norm of all second derivatives, mm of motion per mm and node.
+
+    Quadratic below `kink`, linear above: total variation of the gradient (as in pTVreg, Vishnevskiy
+    et al. 2017, doi:10.1109/TMI.2016.2610583, there of the first derivative), under which motion is
+    smooth almost everywhere and may still bend where lungs slide.
+    """
+    x, y, z = (nodes.diff(dim=dim) for dim in (1, 2, 3))
+    total = x.diff(dim=1)[:, :, 1:-1, 1:-1].square()
+    total = total + y.diff(dim=2)[:, 1:-1, :, 1:-1].square()
+    total = total + z.diff(dim=3)[:, 1:-1, 1:-1].square()
+    total = total + 2 * x.diff(dim=2)[:, 1:, 1:, 1:-1].square()
+    total = total + 2 * x.diff(dim=3)[:, 1:, 1:-1, 1:].square()
+    total = total + 2 * y.diff(dim=3)[:, 1:-1, 1:, 1:].square()
+    return (total.sum(dim=0) / node_mm**2 + kink**2).sqrt().mean()
+
+
+def _interpolation(nodes: int, control: int, size: int) -> Tensor:
+    """(size, nodes) weights."""
+    place = torch.arange(size, dtype=torch.float64) / control
+    return (1 - (place[:, None] - torch.arange(nodes)[None]).abs()).clamp(min=0).float()

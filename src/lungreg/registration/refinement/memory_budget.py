@@ -1,0 +1,94 @@
+"""How much memory a refinement takes, told before it starts, and what to do where there is less."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import torch
+
+from lungreg.errors import ResourceError
+from lungreg.registration.refinement.plan import Plan
+from lungreg.spatial.geometry import Grid
+
+_log = logging.getLogger(__name__)
+_BYTES_PER_VOXEL = 300
+"""Of the working grid: two sets of 12 features, one of them twice, the scene, gradients."""
+_BYTES_PER_SAMPLE = 700
+_COARSEST_MM = 8.0
+_CGROUP_LIMITS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
+)
+
+
+def estimated_bytes(plan: Plan, grid: Grid) -> int:
+    """Memory that `refine` takes beside the scans themselves.
+
+    Args:
+        plan: What is to be done.
+        grid: The working grid.
+    """
+    coarse = grid.size * (plan.spacing_mm / plan.search_spacing_mm) ** 3
+    candidates = (2 * round(plan.search_mm / plan.search_spacing_mm) + 1) ** 3
+    places = min(plan.samples, grid.size)
+    search = 4 * 3 * coarse * candidates if plan.search_mm else 0.0
+    return round(max(search, _BYTES_PER_SAMPLE * places) + _BYTES_PER_VOXEL * grid.size)
+
+
+def available_bytes(device: torch.device) -> int:
+    """Free memory of a device, a container's limit heeded."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = int(psutil.virtual_memory().available)
+    return min([free, *(_cgroup_free(Path(a), Path(b)) for a, b in _CGROUP_LIMITS)])
+
+
+def fitting_plan(
+    plan: Plan, grid_at: Callable[[float], Grid], device: torch.device
+) -> tuple[Plan, Grid, tuple[str, ...]]:
+    """The plan, made coarser until it fits into memory.
+
+    Args:
+        plan: What is wanted.
+        grid_at: The working grid at a spacing in mm.
+        device: Where to compute.
+
+    Returns:
+        The plan, its working grid, and warnings.
+
+    Raises:
+        ResourceError: Not even 8 mm would fit.
+    """
+    free, wanted_mm = available_bytes(device), plan.spacing_mm
+    grid = grid_at(plan.spacing_mm)
+    needed = estimated_bytes(plan, grid)
+    _log.info("refinement takes about %.2f GB; %.2f GB are free", needed / 1e9, free / 1e9)
+    while needed > free:
+        if plan.spacing_mm >= _COARSEST_MM:
+            msg = f"a refinement needs about {needed / 1e9:.2f} GB on its coarsest grid"
+            got = f"{free / 1e9:.2f} GB free"
+            raise ResourceError(msg, got=got, mend="close other programs, or use fewer workers")
+        plan = plan.coarser()
+        grid = grid_at(plan.spacing_mm)
+        needed = estimated_bytes(plan, grid)
+    if plan.spacing_mm == wanted_mm:
+        return plan, grid, ()
+    told = (
+        f"memory is short: the working grid has {plan.spacing_mm:.1f} mm instead of "
+        f"{wanted_mm:.1f} mm"
+    )
+    _log.warning(told)
+    return plan, grid, (told,)
+
+
+def _cgroup_free(limit: Path, usage: Path) -> int:
+    try:
+        return max(0, int(limit.read_text()) - int(usage.read_text()))
+    except (OSError, ValueError):
+        return 1 << 62

@@ -1,0 +1,219 @@
+"""The refinement of one pair from start to end."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lungreg.config import Refine
+from lungreg.registration.lungs import fixed_lungs
+from lungreg.registration.pair import Estimate, Estimated, Pair
+from lungreg.registration.refinement.descent import (
+    Comparison,
+    compare,
+    descend,
+    level_grid,
+    place_weights,
+)
+from lungreg.registration.refinement.features import pooled, self_similarity
+from lungreg.registration.refinement.field import as_transform, carry_over, control_grid
+from lungreg.registration.refinement.memory_budget import fitting_plan
+from lungreg.registration.refinement.plan import Level, Plan, plan_for
+from lungreg.registration.refinement.polish import polished
+from lungreg.registration.refinement.scene import Scene, make_scene, working_grid
+from lungreg.registration.refinement.search import search
+from lungreg.registration.refinement.unfolding import unfold
+from lungreg.spatial.geometry import FloatArray, Grid, Transform
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """The state after one step, for those who watch."""
+
+    number: int
+    """From 1, over all levels."""
+    spacing_mm: float
+    """Of the level."""
+    loss: float
+    transform: Callable[[], Transform]
+    """Gives the transform so far."""
+
+
+OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Refined:
+    """What came of a refinement."""
+
+    transform: Transform
+    """`T`, with no fold inside the fixed lungs."""
+    plan: Plan
+    """As it was carried out."""
+    steps: int
+    """Steps of descent, over all levels."""
+    notes: tuple[str, ...] = ()
+    """What a person should know: a coarser grid for want of memory."""
+
+
+def refinement_estimate(
+    settings: Refine, device: torch.device, *, seed: int = 0, start: Estimate | None = None
+) -> Estimate:
+    """An estimate of `T` by optimisation, from `A` alone or from another estimate.
+
+    Args:
+        settings: Which preset.
+        device: Where to compute.
+        seed: Of the order in which parts of the scans are looked at.
+        start: What the optimisation starts from, a network's estimate say.
+    """
+
+    def estimate(pair: Pair, affine: FloatArray) -> Estimated:
+        first = None if start is None else start(pair, affine).transform
+        plan = plan_for(settings.preset)
+        found = refine(pair, affine, plan, device=device, seed=seed, start=first)
+        return Estimated(transform=found.transform, notes=found.notes)
+
+    return estimate
+
+
+def refine(
+    pair: Pair,
+    affine: FloatArray,
+    plan: Plan,
+    *,
+    device: torch.device,
+    seed: int = 0,
+    start: Transform | None = None,
+    on_step: OnStep | None = None,
+) -> Refined:
+    """Optimise the transform of one pair.
+
+    Args:
+        pair: The case in memory; its masks are used where it has them.
+        affine: (4, 4) `A`.
+        plan: Levels, steps and weights.
+        device: Where to compute.
+        seed: Of the order in which parts of the scans are looked at; nothing else is random.
+        start: A transform with this `A` to go on from, which spares the search for large motion.
+        on_step: Told of every step.
+
+    Raises:
+        ResourceError: Not even a coarse grid fits into memory.
+    """
+    plan = plan.for_voxels(float(np.cbrt(pair.fixed.grid.voxel_volume_mm3)))
+    plan = plan if start is None else plan.continued()
+    notes: tuple[str, ...] = ()
+    while True:
+        plan, grid, told = fitting_plan(plan, lambda mm: working_grid(pair, affine, mm), device)
+        notes += told
+        try:
+            scene = make_scene(pair, affine, grid, device)
+            transform, steps = _optimise(scene, affine, plan, seed, start, on_step)
+            break
+        except (MemoryError, torch.OutOfMemoryError):
+            plan = plan.coarser()
+            notes += ("memory ran out: started again on a coarser grid",)
+            _log.warning("memory ran out; the refinement starts again on a coarser grid")
+    lungs = fixed_lungs(pair).or_everything
+    return Refined(
+        transform=unfold(polished(transform), pair.fixed.grid, lungs, device=device),
+        plan=plan,
+        steps=steps,
+        notes=notes,
+    )
+
+
+def _optimise(
+    scene: Scene,
+    affine: FloatArray,
+    plan: Plan,
+    seed: int,
+    start: Transform | None,
+    on_step: OnStep | None,
+) -> tuple[Transform, int]:
+    descent = _Descent(scene=scene, affine=affine, plan=plan, seed=seed, on_step=on_step)
+    first, *finer = plan.levels
+    if start is None:
+        nothing = _identity(scene.grid, affine)
+        ends = [descent.run(first, nothing)]
+        if plan.search_mm:
+            ends.append(descent.run(first, descent.search()))
+        # The lattice of the search is coarse: unless it found what the descent could not, the
+        # descent from `A` is the better one.
+        found = len(ends) > 1 and ends[1][0] < (1 - plan.search_gain) * ends[0][0]
+        current = ends[1 if found else 0][1]
+    else:
+        current = descent.run(first, start)[1]
+    for level in finer:
+        current = descent.run(level, current)[1]
+    return current, descent.steps
+
+
+class _Descent:
+    """Features of both scans, and the descent on one level after the other."""
+
+    def __init__(
+        self, *, scene: Scene, affine: FloatArray, plan: Plan, seed: int, on_step: OnStep | None
+    ) -> None:
+        self._scene, self._affine, self._plan = scene, affine, plan
+        self._seed, self._on_step = seed, on_step
+        self._fixed, self._moving = self_similarity(scene.fixed), self_similarity(scene.moving)
+        self._compared: dict[int, Comparison] = {}
+        self.steps = 0
+
+    def run(self, level: Level, start: Transform) -> tuple[float, Transform]:
+        """The last loss of a level, and where it ended."""
+        comparison = self._comparison(max(1, round(level.spacing_mm / self._plan.spacing_mm)))
+        nodes = control_grid(comparison.grid, level.control)
+        first = carry_over(start, nodes, self._scene.fixed.device)
+        field, loss = first, 0.0
+        generator = torch.Generator().manual_seed(self._seed)
+        for field, loss in descend(first, comparison, level, self._plan, generator):
+            self.steps += 1
+            if self._on_step is not None:
+                self._on_step(self._told(level, field, loss, nodes))
+        return loss, as_transform(field, nodes, self._affine)
+
+    def _comparison(self, factor: int) -> Comparison:
+        """Both scans on a level; both starts of the first level share it."""
+        if factor not in self._compared:
+            self._compared = {
+                factor: compare(self._scene, self._fixed, self._moving, factor, self._plan)
+            }
+        return self._compared[factor]
+
+    def search(self) -> Transform:
+        """What the discrete search finds."""
+        plan = self._plan
+        factor = math.ceil(plan.search_spacing_mm / plan.spacing_mm - 0.01)
+        grid = level_grid(self._scene.grid, factor)
+        spacing_mm = float(grid.spacing_mm[0])
+        found = search(
+            pooled(self._fixed, factor),
+            pooled(self._moving, factor),
+            place_weights(self._scene, factor, plan),
+            reach=max(1, round(plan.search_mm / spacing_mm)),
+        )
+        return as_transform(found * spacing_mm, grid, self._affine)
+
+    def _told(self, level: Level, field: torch.Tensor, loss: float, nodes: Grid) -> Step:
+        return Step(
+            number=self.steps,
+            spacing_mm=level.spacing_mm,
+            loss=loss,
+            transform=lambda: as_transform(field, nodes, self._affine),
+        )
+
+
+def _identity(grid: Grid, affine: FloatArray) -> Transform:
+    corners = grid.resized((2, 2, 2))
+    nothing = np.zeros((3, 2, 2, 2), dtype=np.float32)
+    return Transform(affine=affine, displacement_mm=nothing, grid=corners)

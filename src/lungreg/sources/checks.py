@@ -1,0 +1,105 @@
+"""What the files of a pair must hold: asked alike of a cohort's pairs and of a single one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.formats.volumes import Volume, hu_offset
+from lungreg.formats.volumes.volume import require_same_grid
+from lungreg.spatial.geometry import Grid
+
+MOST_LABELS = 128
+"""Lungs, lobes, segments or all organs of a body are fewer; the grey values of a scan are more."""
+
+_CHUNK = 1 << 20
+"""Voxels looked at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """What is odd about a pair and does not stop it; no case ids, no paths."""
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text}"
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Say of refusals inside which file of the pair they are about.
+
+    Args:
+        what: Such as "fixed scan"; no case id and no path, since it is stored with the rule.
+    """
+    try:
+        yield
+    except DataError as error:
+        error.rule = f"{what}: {error.rule}"
+        raise
+
+
+def check_mask(mask: Volume, scan: Volume) -> None:
+    """Refuse a mask that cannot be of this scan's lungs.
+
+    Raises:
+        DataError: It lies on another grid, is empty or full, or holds grey values.
+    """
+    require_same_grid(scan, mask)
+    share = float((mask.data > 0).mean())
+    if share in (0.0, 1.0):
+        msg = "a lung mask is neither empty nor full"
+        raise DataError(msg, got="full" if share else "empty", mend="segment the scan again")
+    labels = _count_labels(mask.data)
+    if labels > MOST_LABELS:
+        msg = f"a mask holds at most {MOST_LABELS} different labels"
+        raise DataError(msg, got=labels, mend="give the scan's mask, not the scan")
+
+
+def check_units(
+    role: str, scan: Volume, mask: NDArray[Any] | None
+) -> tuple[float, tuple[Doubt, ...]]:
+    """What a scan's stored values lie above Hounsfield units, and whether they look like any.
+
+    Args:
+        role: "fixed" or "moving".
+        scan: Its values as stored.
+        mask: (X, Y, Z) its lungs, positive inside.
+    """
+    units = hu_offset(scan.data, mask)
+    text = f"the {role} scan does not look like Hounsfield units"
+    return units.offset, () if units.plausible else (Doubt(code="implausible_hu", text=text),)
+
+
+def check_landmarks(points: NDArray[np.float64], fixed: Grid, moving: Grid) -> tuple[Doubt, ...]:
+    """Doubts about landmarks (N, 6), in voxels of each scan, that lie outside their scan.
+
+    Raises:
+        DataError: Most of them do: they are given in another frame.
+    """
+    inside = fixed.contains(fixed.to_world(points[:, :3]))
+    inside &= moving.contains(moving.to_world(points[:, 3:]))
+    lost = int((~inside).sum())
+    if lost > len(points) / 2:
+        msg = "landmarks lie inside their scans, in voxels of each"
+        mend = "convert them from mm to voxels (from 0)"
+        raise DataError(msg, got=f"{lost} of {len(points)} outside", mend=mend)
+    text = f"{lost} of {len(points)} landmarks lie outside"
+    return (Doubt(code="landmarks_outside", text=text),) if lost else ()
+
+
+def _count_labels(labels: NDArray[Any]) -> int:
+    """Different labels of a mask: sorting a whole scan, or reading it across, takes seconds."""
+    seen = np.zeros(int(labels.max()) + 1, dtype=bool)
+    in_memory = labels.ravel(order="K")
+    for first in range(0, in_memory.size, _CHUNK):
+        seen[in_memory[first : first + _CHUNK]] = True
+    return int(seen.sum())

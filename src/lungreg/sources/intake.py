@@ -1,0 +1,254 @@
+"""One pair of a source, checked and turned into what the stage holds."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.orientations import aff2axcodes
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError, LungregError, MissingFileError, UnreadableFileError
+from lungreg.formats.nifti import scrub_nifti
+from lungreg.formats.points.landmarks import encode_landmarks
+from lungreg.formats.volumes import Volume, check_scan, encode_labels, encode_volume, read_volume
+from lungreg.records import Verdict
+from lungreg.sources import SourceCase, load_landmarks
+from lungreg.sources.checks import Doubt, check_landmarks, check_mask, check_units, telling
+from lungreg.spatial.geometry import Grid
+from lungreg.stores import Stage
+from lungreg.stores.manifest import STAGE_NAMES, ManifestFile, ManifestRow, ScanFacts
+
+_log = logging.getLogger(__name__)
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What came of one pair."""
+
+    row: ManifestRow
+    uploaded: int
+    """Files written to the stage."""
+
+
+def stage_sizes(stage: Stage) -> dict[str, int]:
+    """Size in bytes of every file of a case on the stage, by name: one listing for each role."""
+    folders = {name.partition("/")[0] for name in STAGE_NAMES.values()}
+    return {info.name: info.size for folder in folders for info in stage.list(folder)}
+
+
+def take_in(
+    stage: Stage,
+    source: SourceCase,
+    known: ManifestRow | None,
+    *,
+    there: Mapping[str, int],
+    group: str | None,
+    max_voxels: int,
+) -> Intake:
+    """Check a pair and bring its files to the stage, unless they are there already.
+
+    A rejected pair gives a row without files, and what the stage held of it is removed.
+
+    Args:
+        stage: Where to.
+        source: The pair.
+        known: Its row of the manifest, if it has one.
+        there: What the stage holds, from `stage_sizes`.
+        group: Of the manifest.
+        max_voxels: Largest scan that is read.
+    """
+    try:
+        _require_no_problem(source)
+        digest = _source_digest(source)
+        if known is not None and _is_unchanged(there, known, digest, group):
+            return Intake(row=known, uploaded=0)
+        checked = _check(source, max_voxels=max_voxels)
+        contents = list(_stage_bytes(source, checked))
+    except LungregError as error:
+        return _rejected(stage, there, source, error, group)
+    except Exception as error:  # noqa: BLE001  # one pair never stops the others
+        _log.debug("a pair could not be checked", exc_info=True)
+        msg = "a pair can be checked"
+        return _rejected(stage, there, source, DataError(msg, got=type(error).__name__), group)
+    files = tuple(_put(stage, role, source.case_id, data) for role, data in contents)
+    _remove(stage, there, source.case_id, keep={file.role for file in files})
+    row = ManifestRow(
+        case_id=source.case_id,
+        verdict=Verdict.WARN if checked.warnings else Verdict.PASS,
+        reasons=checked.warnings,
+        group=group,
+        files=files,
+        fixed=checked.facts["fixed"],
+        moving=checked.facts["moving"],
+        source_sha256=digest,
+        checked_at=datetime.now(UTC),
+    )
+    return Intake(row=row, uploaded=len(files))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Checked:
+    volumes: Mapping[str, Volume]
+    """By role."""
+    landmarks_vox: NDArray[np.float64] | None
+    facts: Mapping[str, ScanFacts]
+    warnings: tuple[str, ...]
+
+
+def _check(source: SourceCase, *, max_voxels: int) -> _Checked:
+    volumes: dict[str, Volume] = {}
+    for role in ("fixed", "moving"):
+        path = _path(source, role)
+        with telling(f"{role} scan"):
+            volumes[role] = read_volume(path, max_voxels=max_voxels)
+            check_scan(volumes[role])
+    doubts: list[Doubt] = []
+    facts: dict[str, ScanFacts] = {}
+    for role in ("fixed", "moving"):
+        mask = _check_mask(source, role, volumes, max_voxels)
+        offset, odd = check_units(role, volumes[role], mask)
+        facts[role] = _facts(volumes[role].grid, offset)
+        doubts += odd
+    with telling("landmarks"):
+        points = load_landmarks(source)
+    if points is not None:
+        doubts += check_landmarks(points, volumes["fixed"].grid, volumes["moving"].grid)
+    warnings = [f"{warning.code}: {warning.anonymous}" for warning in source.warnings]
+    warnings += map(str, doubts)
+    return _Checked(volumes=volumes, landmarks_vox=points, facts=facts, warnings=tuple(warnings))
+
+
+def _check_mask(
+    source: SourceCase, role: str, volumes: dict[str, Volume], max_voxels: int
+) -> NDArray[Any] | None:
+    path = getattr(source, f"{role}_mask")
+    if path is None:
+        return None
+    with telling(f"{role} mask"):
+        mask = read_volume(path, mask=True, max_voxels=max_voxels)
+        check_mask(mask, volumes[role])
+    volumes[f"{role}_mask"] = mask
+    return np.asarray(mask.data)
+
+
+def _facts(grid: Grid, offset: float) -> ScanFacts:
+    return ScanFacts(
+        shape=grid.shape,
+        spacing_mm=tuple(round(float(mm), 6) for mm in grid.spacing_mm),
+        orientation="".join(aff2axcodes(grid.affine)),
+        hu_offset=offset,
+    )
+
+
+def _stage_bytes(source: SourceCase, checked: _Checked) -> Iterator[tuple[str, bytes]]:
+    """The bytes for the stage by role: gzipped NIfTI without its texts, all else converted."""
+    for role, volume in checked.volumes.items():
+        path = _path(source, role)
+        if path.is_file() and path.name.endswith(".nii.gz"):
+            yield role, scrub_nifti(path.read_bytes())
+        elif role.endswith("_mask"):
+            yield role, encode_labels(volume.data, volume.grid)
+        else:
+            yield role, encode_volume(volume.data, volume.grid, volume.stored)
+    if checked.landmarks_vox is not None:
+        yield "landmarks", encode_landmarks(checked.landmarks_vox)
+
+
+def _put(stage: Stage, role: str, case_id: str, data: bytes) -> ManifestFile:
+    name = STAGE_NAMES[role].format(case_id)
+    stage.write(name, data)
+    return ManifestFile(
+        role=role, name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest()
+    )
+
+
+def _is_unchanged(
+    there: Mapping[str, int], known: ManifestRow, digest: str, group: str | None
+) -> bool:
+    if not known.files or known.source_sha256 != digest or known.group != group:
+        return False
+    return all(there.get(file.name) == file.size for file in known.files)
+
+
+def _rejected(
+    stage: Stage,
+    there: Mapping[str, int],
+    source: SourceCase,
+    error: LungregError,
+    group: str | None,
+) -> Intake:
+    if not isinstance(error, DataError):
+        raise error
+    with suppress(DataError):  # an id that no stage can hold has left nothing there
+        _remove(stage, there, source.case_id, keep=set())
+    row = ManifestRow(
+        # A name in another encoding than UTF-8 stands in no table: its odd bytes are spelled out.
+        case_id=source.case_id.encode(errors="backslashreplace").decode(),
+        verdict=Verdict.REJECT,
+        reasons=(f"{error.code}: {error.anonymous}",),
+        group=group,
+        checked_at=datetime.now(UTC),
+    )
+    return Intake(row=row, uploaded=0)
+
+
+def _remove(stage: Stage, there: Mapping[str, int], case_id: str, *, keep: Collection[str]) -> None:
+    """Delete what an earlier ingest brought of a case, but for some roles."""
+    names = {role: name.format(case_id) for role, name in STAGE_NAMES.items()}
+    for role, name in names.items():
+        if role not in keep and name in there:
+            stage.delete(name)
+
+
+def _require_no_problem(source: SourceCase) -> None:
+    if source.problems:
+        raise source.problems[0]
+
+
+def _path(source: SourceCase, role: str) -> Path:
+    path: Path | None = getattr(source, role)
+    if path is None:
+        msg = f"a case has a {role} scan"
+        raise MissingFileError(msg, where=source.case_id)
+    return path
+
+
+def _source_digest(source: SourceCase) -> str:
+    """SHA-256 over the contents of all source files of a case, by role."""
+    digest = hashlib.sha256()
+    for role in ("fixed", "moving", "fixed_mask", "moving_mask"):
+        path: Path | None = getattr(source, role)
+        digest.update(f"{role}:".encode())
+        with telling(role.replace("_", " ") if "_" in role else f"{role} scan"):
+            for file in () if path is None else _files(path):
+                _update(digest, file)
+    for file in source.landmarks:
+        digest.update(b"landmarks:")
+        with telling("landmarks"):
+            _update(digest, file)
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(entry for entry in path.iterdir() if entry.is_file())
+
+
+def _update(digest: Any, file: Path) -> None:
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        msg = "files of a case can be read"
+        raise UnreadableFileError(msg, got=error.strerror, where=file) from error

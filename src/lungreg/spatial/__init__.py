@@ -1,0 +1,1 @@
+"""Grids, transforms and displacement fields as mathematics: no files, no cases."""

@@ -1,0 +1,289 @@
+"""Functions on displacement fields: warp, convert, enlarge, resample through, differentiate.
+
+Interpolation is trilinear between voxel centres and constant beyond the outer ones, as in ITK. On
+CPU and GPU the work is done slab by slab, so that memory beyond input and output stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform
+
+Interpolation = Literal["linear", "nearest"]
+_SLAB_VOXELS = 1_500_000
+_TORCH_MODE = {"linear": "bilinear", "nearest": "nearest"}
+CPU = torch.device("cpu")
+
+
+def index_grid(
+    shape: Shape, *, device: torch.device, start: int = 0, stop: int | None = None
+) -> Tensor:
+    """Voxel coordinates of a slab of a grid along its first axis: (3, stop - start, Y, Z)."""
+    first = torch.arange(start, shape[0] if stop is None else stop, device=device)
+    axes = (first, *(torch.arange(n, device=device) for n in shape[1:]))
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")).float()
+
+
+def sample(volume: Tensor, points_vox: Tensor, *, mode: Interpolation = "linear") -> Tensor:
+    """Sample volumes at voxel coordinates, constant beyond the outer voxel centres.
+
+    Args:
+        volume: (B, C, X, Y, Z).
+        points_vox: (B, 3, ...) coordinates in voxels of `volume`; any number of further axes up
+            to three.
+        mode: Interpolation between voxels.
+
+    Returns:
+        (B, C, ...) sampled values.
+    """
+    size = torch.tensor(volume.shape[2:], device=volume.device, dtype=points_vox.dtype)
+    batch, channels = points_vox.shape[0], volume.shape[1]
+    scale = (2 / (size - 1).clamp(min=1)).view(1, 3, 1)
+    unit = (points_vox.reshape(batch, 3, -1) * scale - 1).flip(1)
+    count = unit.shape[2]
+    # PyTorch's CPU kernel shares out the batch among threads and nothing else.
+    alone = batch == 1 and volume.device.type == "cpu"
+    shares = min(torch.get_num_threads(), max(count, 1)) if alone else 1
+    width = -(-count // shares)
+    where = nnf.pad(unit, (0, shares * width - count)).reshape(batch, 3, shares, width)
+    values = nnf.grid_sample(
+        volume.expand(shares, -1, -1, -1, -1) if alone else volume,
+        where.permute(0, 2, 3, 1).reshape(batch * shares, width, 1, 1, 3),
+        mode=_TORCH_MODE[mode],
+        padding_mode="border",
+        align_corners=True,
+    )
+    values = values.reshape(batch, shares, channels, width).transpose(1, 2)
+    found = values.reshape(batch, channels, shares * width)[:, :, :count]
+    return found.reshape(batch, channels, *points_vox.shape[2:])
+
+
+def warp(image: Tensor, displacement_vox: Tensor, *, mode: Interpolation = "linear") -> Tensor:
+    """`image(i + d(i))` at every voxel `i`: what the network trains with.
+
+    Equal to MONAI's `Warp(padding_mode="border")`, without its cached grid.
+
+    Args:
+        image: (B, C, X, Y, Z).
+        displacement_vox: (B, 3, X, Y, Z) in voxels, component `k` along array axis `k`.
+        mode: Interpolation between voxels.
+
+    Returns:
+        (B, C, X, Y, Z) warped image.
+    """
+    identity = index_grid(_shape3(displacement_vox.shape[2:]), device=image.device)
+    return sample(image, identity[None] + displacement_vox, mode=mode)
+
+
+def to_mm(displacement_vox: Tensor, grid: Grid) -> Tensor:
+    """A displacement (..., 3, X, Y, Z) in voxels of `grid` as RAS components in mm."""
+    matrix = torch.as_tensor(
+        grid.affine[:3, :3].copy(), dtype=displacement_vox.dtype, device=displacement_vox.device
+    )
+    return torch.einsum("kl,...lxyz->...kxyz", matrix, displacement_vox)
+
+
+def dense_displacement(
+    transform: Transform, grid: Grid, *, device: torch.device = CPU
+) -> NDArray[np.float32]:
+    """`u` of a transform at every voxel of another grid of the fixed scan.
+
+    Returns:
+        (3, X, Y, Z) float32, RAS components in mm.
+    """
+    if grid.same_as(transform.grid):
+        return transform.displacement_mm
+    field = torch.as_tensor(transform.displacement_mm, device=device)[None]
+    to_field = np.linalg.inv(transform.grid.affine) @ grid.affine
+    result = np.empty((3, *grid.shape), dtype=np.float32)
+    for start, stop in _slabs(grid.shape):
+        points = _map_indices(to_field, grid.shape, start, stop, device)
+        result[:, start:stop] = sample(field, points[None])[0].cpu().numpy()
+    return result
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Resampled:
+    """A moving volume on the fixed grid."""
+
+    values: NDArray[Any]
+    """(X, Y, Z), in the type of the moving array; integers are rounded."""
+    outside: NDArray[np.bool_]
+    """(X, Y, Z), True where the transform leaves the moving volume."""
+
+
+def resample(
+    moving: NDArray[Any],
+    moving_grid: Grid,
+    fixed_grid: Grid,
+    affine: FloatArray,
+    dense_mm: NDArray[np.float32] | None = None,
+    *,
+    mode: Interpolation = "linear",
+    outside_value: float = 0.0,
+    device: torch.device = CPU,
+) -> Resampled:
+    """`moving(A(x + u(x)))` at every voxel of the fixed grid, sampled once.
+
+    Args:
+        moving: (X', Y', Z') values on `moving_grid`.
+        moving_grid: Grid of the moving scan.
+        fixed_grid: Grid of the fixed scan.
+        affine: (4, 4) `A`, fixed RAS mm to moving RAS mm.
+        dense_mm: (3, X, Y, Z) `u` on the fixed grid in mm; None for zero.
+        mode: linear for images, nearest for labels.
+        outside_value: What voxels get whose point lies more than half a voxel beyond the outer
+            voxel centres, as in ITK.
+        device: Where to compute.
+    """
+    source = torch.as_tensor(np.ascontiguousarray(moving, dtype=np.float32), device=device)
+    world_to_index = np.linalg.inv(moving_grid.affine)
+    to_moving = world_to_index @ affine @ fixed_grid.affine
+    vector = torch.as_tensor(
+        (world_to_index @ affine)[:3, :3].copy(), dtype=torch.float32, device=device
+    )
+    limit = torch.tensor(moving_grid.shape, device=device).view(3, 1, 1, 1) - 0.5
+    values = np.empty(fixed_grid.shape, dtype=moving.dtype)
+    outside = np.empty(fixed_grid.shape, dtype=bool)
+    for start, stop in _slabs(fixed_grid.shape):
+        points = _map_indices(to_moving, fixed_grid.shape, start, stop, device)
+        if dense_mm is not None:
+            part = torch.as_tensor(dense_mm[:, start:stop], device=device)
+            points += torch.einsum("kl,lxyz->kxyz", vector, part)
+        beyond = ((points < -0.5) | (points > limit)).any(dim=0)
+        slab = sample(source[None, None], points[None], mode=mode)[0, 0]
+        slab = slab if moving.dtype.kind == "f" else slab.round()
+        values[start:stop] = torch.where(beyond, outside_value, slab).cpu().numpy()
+        outside[start:stop] = beyond.cpu().numpy()
+    return Resampled(values=values, outside=outside)
+
+
+def jacobian_determinant(
+    affine: FloatArray, dense_mm: NDArray[np.float32], grid: Grid, *, device: torch.device = CPU
+) -> NDArray[np.float32]:
+    """Determinant of the Jacobian of `T(x) = A(x + u(x))` by central differences in mm.
+
+    One-sided differences at the faces of the grid, as `numpy.gradient`.
+
+    Args:
+        affine: (4, 4) `A`.
+        dense_mm: (3, X, Y, Z) `u` on `grid`, RAS components in mm.
+        grid: Where to differentiate.
+        device: Where to compute.
+
+    Returns:
+        (X, Y, Z) float32, no unit; 1 keeps volume, 0 or less is a fold.
+    """
+    to_index = torch.as_tensor(
+        np.linalg.inv(grid.affine)[:3, :3].copy(), dtype=torch.float32, device=device
+    )
+    scale = float(np.linalg.det(affine[:3, :3]))
+    result = np.empty(grid.shape, dtype=np.float32)
+    for start, stop in _slabs(grid.shape):
+        low, high = max(start - 1, 0), min(stop + 1, grid.shape[0])
+        part = torch.as_tensor(dense_mm[:, low:high], device=device)
+        slab = scale * _determinant_slab(part, to_index)
+        result[start:stop] = slab[start - low : slab.shape[0] - (high - stop)].cpu().numpy()
+    return result
+
+
+def transform_points(transform: Transform, points_ras: FloatArray) -> FloatArray:
+    """`T` of points (N, 3), from fixed RAS mm to moving RAS mm."""
+    points = np.asarray(points_ras, dtype=np.float64)
+    index = torch.as_tensor(transform.grid.to_voxel(points).T[None].copy())
+    field = torch.as_tensor(transform.displacement_mm)[None].double()
+    moved = points + sample(field, index)[0].numpy().T
+    return np.asarray(moved @ transform.affine[:3, :3].T + transform.affine[:3, 3])
+
+
+def total_displacement_mm(
+    affine: FloatArray, displacement_mm: NDArray[np.float32], grid: Grid
+) -> NDArray[np.float32]:
+    """`T(x) - x` at the nodes of `grid`, the affine included: (3, X, Y, Z) RAS mm."""
+    total = np.empty_like(displacement_mm)
+    offset = (affine - np.eye(4)) @ grid.affine
+    for start, stop in _slabs(grid.shape):
+        part = np.einsum("kl,lxyz->kxyz", affine[:3, :3], displacement_mm[:, start:stop])
+        total[:, start:stop] = part + _map_indices(offset, grid.shape, start, stop, CPU).numpy()
+    return total
+
+
+def without_affine(
+    affine: FloatArray, total_mm: NDArray[np.float32], grid: Grid
+) -> NDArray[np.float32]:
+    """`u` of a transform from its total displacement: undoes `total_displacement_mm`."""
+    back = np.linalg.inv(affine)
+    return total_displacement_mm(back, total_mm, grid)
+
+
+def voxel_displacement(
+    affine: FloatArray, dense_mm: NDArray[np.float32], fixed: Grid, moving: Grid
+) -> NDArray[np.float32]:
+    """Where `T` carries each fixed voxel, in voxels of the moving array, less the voxel itself.
+
+    Args:
+        affine: (4, 4) `A`.
+        dense_mm: (3, X, Y, Z) `u` on the fixed grid, RAS components in mm.
+        fixed: Grid of the fixed scan.
+        moving: Grid of the moving scan; it may have another shape.
+
+    Returns:
+        (3, X, Y, Z) float32, component `i` along array axis `i`.
+    """
+    to_moving = np.linalg.inv(moving.affine) @ affine
+    vector, offset = to_moving[:3, :3].astype(np.float32), to_moving @ fixed.affine - np.eye(4)
+    result = np.empty_like(dense_mm)
+    for start, stop in _slabs(fixed.shape):
+        part = np.einsum("kl,lxyz->kxyz", vector, dense_mm[:, start:stop])
+        result[:, start:stop] = part + _map_indices(offset, fixed.shape, start, stop, CPU).numpy()
+    return result
+
+
+def _determinant_slab(dense_mm: Tensor, to_index: Tensor) -> Tensor:
+    """Determinant of I + du/dx on a slab (3, n, Y, Z)."""
+    dims = tuple(dim for dim in (1, 2, 3) if dense_mm.shape[dim] > 1)
+    by_axis = dict(zip(dims, torch.gradient(dense_mm, dim=dims), strict=True))
+    by_index = [by_axis.get(dim, torch.zeros_like(dense_mm)) for dim in (1, 2, 3)]
+    j = [
+        [sum(by_index[m][k] * to_index[m, n] for m in range(3)) + float(k == n) for n in range(3)]
+        for k in range(3)
+    ]
+    return torch.as_tensor(
+        j[0][0] * (j[1][1] * j[2][2] - j[1][2] * j[2][1])
+        - j[0][1] * (j[1][0] * j[2][2] - j[1][2] * j[2][0])
+        + j[0][2] * (j[1][0] * j[2][1] - j[1][1] * j[2][0])
+    )
+
+
+def _map_indices(
+    matrix: FloatArray, shape: Shape, start: int, stop: int, device: torch.device
+) -> Tensor:
+    """A (4, 4) map of the voxel coordinates of a slab: (3, stop - start, Y, Z)."""
+    linear = torch.as_tensor(matrix[:3, :3].copy(), dtype=torch.float64)
+    axes = [torch.arange(start, stop), torch.arange(shape[1]), torch.arange(shape[2])]
+    views = ((-1, 1, 1), (1, -1, 1), (1, 1, -1))
+    terms = [
+        (linear[:, k, None] * axes[k].double()[None]).float().to(device).view(3, *views[k])
+        for k in range(3)
+    ]
+    shift = torch.as_tensor(matrix[:3, 3].copy(), dtype=torch.float32, device=device)
+    return terms[0] + terms[1] + terms[2] + shift.view(3, 1, 1, 1)
+
+
+def _slabs(shape: Shape) -> Iterator[tuple[int, int]]:
+    step = max(1, _SLAB_VOXELS // (shape[1] * shape[2]))
+    for start in range(0, shape[0], step):
+        yield start, min(start + step, shape[0])
+
+
+def _shape3(size: torch.Size) -> Shape:
+    return int(size[0]), int(size[1]), int(size[2])

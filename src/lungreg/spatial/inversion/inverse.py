@@ -1,0 +1,276 @@
+"""The inverse of a transform: of single points, and as a transform on the moving scan's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+from torch import Tensor
+
+from lungreg.errors import DataError
+from lungreg.spatial.displacement import CPU, sample
+from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform, apply_affine
+from lungreg.spatial.inversion.index_field import IndexField, voxels_of
+from lungreg.spatial.inversion.newton import solve
+
+MEAN_MM = 0.02
+"""Mean residual that a stored inverse is fine enough for."""
+MAX_MM = 0.1
+"""And the largest one."""
+
+_COARSENINGS = (4.0, 2.8, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125)
+_NODES_PER_VOXEL = 4
+_NODES = (2_000_000, 8_000_000)
+"""Nodes that the finest grid may have whatever the moving scan, and never more."""
+_STALLED = 0.9
+_FEW_POINTS = 50_000
+_TOLERANCE_MM = 2e-3
+_FAR_TOLERANCE_MM = 0.05
+"""At nodes beyond the lungs."""
+_POINT_TOLERANCE_MM = 1e-6
+_SLAB_POINTS = 400_000
+_WITHIN_VOXEL = np.array([0.8191725134, 0.6710436067, 0.5497004779])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inverse:
+    """The inverse of a transform, and how well it undoes it."""
+
+    transform: Transform
+    """From moving RAS mm to fixed RAS mm: `T^-1(y) = A^-1(y + v(y))`, `v` on a grid that fills the
+    moving scan's box."""
+    residual_mean_mm: float
+    """Mean of `|T(T^-1(y)) - y|` over the voxels measured, mm."""
+    residual_max_mm: float
+    """And the largest, mm."""
+    voxels: int
+    """Moving voxels measured: those that the inverse carries into the box of the transform's grid,
+    of the lungs where they were given."""
+
+
+def invert(
+    transform: Transform,
+    moving: Grid,
+    *,
+    lungs: NDArray[Any] | None = None,
+    device: torch.device = CPU,
+) -> Inverse:
+    """The inverse on the coarsest of a few grids that is fine enough.
+
+    The grids have 4 to 1/8 times the spacing of the transform's own field, and at most four nodes
+    for each voxel of the moving scan (two million are always allowed, 8 million never exceeded).
+    The first whose residual is at most `MEAN_MM` in the mean and `MAX_MM` at most is taken, or one
+    that is no better than the grid two steps coarser, else the finest. The residual is taken at
+    one point in each voxel, most of them between voxel centres. Where the transform folds it has
+    several inverses and one is taken: it jumps, and the residual says so. Beyond the lungs, where
+    they are given, a node is solved anew only if a coarser grid's value misses by 0.05 mm.
+
+    Args:
+        transform: `T(x) = A(x + u(x))`.
+        moving: Grid of the moving scan.
+        lungs: (X, Y, Z) on `moving`, positive inside: where the residual counts. None counts
+            every voxel.
+        device: Where to compute.
+
+    Raises:
+        DataError: Lungs of another shape than the moving grid, a displacement that is not finite.
+    """
+    if lungs is not None and lungs.shape != moving.shape:
+        msg = f"lungs on the moving grid have shape {moving.shape}"
+        raise DataError(msg, got=lungs.shape)
+    places = _places(moving, lungs)
+    few = places[:: max(1, len(places) // _FEW_POINTS)]
+    inverse: Transform | None = None
+    shapes = _shapes(transform, moving)
+    number, seen_mm = 0, dict[int, float]()
+    while number < len(shapes) - 1:
+        inverse = _invert_on(transform, moving, shapes[number], lungs, inverse, device)
+        found = _measured(transform, inverse, moving, few, device)
+        far_mm = min((mm for n, mm in seen_mm.items() if n <= number - 2), default=np.inf)
+        if _is_settled(found, far_mm):
+            found = _measured(transform, inverse, moving, places, device)
+            if _is_settled(found, far_mm):
+                return found
+        seen_mm[number] = found.residual_max_mm
+        number += _steps_finer(found)
+    inverse = _invert_on(transform, moving, shapes[-1], lungs, inverse, device)
+    return _measured(transform, inverse, moving, places, device)
+
+
+def invert_points(
+    transform: Transform, points_ras: FloatArray
+) -> tuple[FloatArray, NDArray[np.float64]]:
+    """`T^-1` of points, exact to rounding wherever the transform does not fold.
+
+    Args:
+        transform: `T`.
+        points_ras: (N, 3) in the moving scan's RAS mm.
+
+    Returns:
+        (N, 3) in the fixed scan's RAS mm, and (N,) `|T(T^-1(y)) - y|` in mm.
+    """
+    field = IndexField.of(transform, CPU, torch.float64)
+    to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
+    points = np.asarray(points_ras, dtype=np.float64)
+    targets = torch.as_tensor(apply_affine(to_index, points))
+    index, residual_mm = solve(field, targets, targets, _POINT_TOLERANCE_MM)
+    return transform.grid.to_world(index.numpy()), residual_mm.numpy()
+
+
+def _shapes(transform: Transform, moving: Grid) -> list[Shape]:
+    """Sizes of the grids to try, coarse to fine, each once and at least one."""
+    to_field = np.linalg.inv(transform.affine @ transform.grid.affine) @ moving.affine
+    cells = np.array(moving.shape) * np.abs(to_field[:3, :3]).max(axis=0)
+    limit = min(max(_NODES_PER_VOXEL * moving.size, _NODES[0]), _NODES[1])
+    shapes: list[Shape] = []
+    for factor in _COARSENINGS:
+        x, y, z = (np.ceil(cells / factor).astype(int) + 1).tolist()
+        if not shapes or (x * y * z <= limit and (x, y, z) not in shapes):
+            shapes.append((x, y, z))
+    return shapes
+
+
+def _places(moving: Grid, lungs: NDArray[Any] | None) -> NDArray[np.int64]:
+    """(N,) flat indices of the moving voxels that count."""
+    return np.arange(moving.size) if lungs is None else np.flatnonzero(np.asarray(lungs) > 0)
+
+
+def _is_settled(inverse: Inverse, coarser_max_mm: float) -> bool:
+    """Whether an inverse is fine enough, or a finer grid would not help: a fold is a jump."""
+    largest_mm = inverse.residual_max_mm
+    return inverse.residual_mean_mm <= MEAN_MM and (
+        largest_mm <= MAX_MM or largest_mm > _STALLED * coarser_max_mm
+    )
+
+
+def _steps_finer(inverse: Inverse) -> int:
+    """How many grids further the residual may be small enough, each about 1.4 times as fine.
+
+    The mean falls with the square of the spacing, the largest, at the kinks of a field that is
+    linear between its nodes, not much faster than the spacing itself.
+    """
+    mean = np.log(max(inverse.residual_mean_mm / MEAN_MM, 1.0)) / 2
+    largest = np.log(max(inverse.residual_max_mm / MAX_MM, 1.0)) / 1.5
+    return max(1, int(max(mean, largest) / np.log(1.42)))
+
+
+def _face_to_face(moving: Grid, shape: Shape) -> Grid:
+    """A grid whose outer nodes lie on the faces of the moving scan's box: nothing is continued."""
+    steps = np.array(moving.shape) / np.maximum(np.array(shape) - 1, 1)
+    index = np.diag([*steps, 1.0])
+    index[:3, 3] = -0.5
+    return Grid(shape=shape, affine=moving.affine @ index)
+
+
+def _invert_on(
+    transform: Transform,
+    moving: Grid,
+    shape: Shape,
+    lungs: NDArray[Any] | None,
+    coarser: Transform | None,
+    device: torch.device,
+) -> Transform:
+    """The inverse with `v` at the nodes of a grid of this shape, begun at a coarser one."""
+    grid = _face_to_face(moving, shape)
+    field = IndexField.of(transform, device, torch.float32)
+    to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
+    tolerance_mm = _tolerances(moving, grid, None if coarser is None else lungs)
+    values = np.empty((3, grid.size), dtype=np.float32)
+    for start, stop in _pieces(grid.size):
+        nodes = voxels_of(grid.shape, np.arange(start, stop))
+        targets = _tensor(apply_affine(to_index @ grid.affine, nodes), device)
+        begin = targets
+        if coarser is not None:
+            known = _sampled(coarser, grid.affine, nodes, device)
+            begin = targets + known @ field.to_mm.inverse().T
+        tolerance = torch.as_tensor(tolerance_mm[start:stop], device=device)
+        index, _ = solve(field, targets, begin, tolerance)
+        values[:, start:stop] = ((index - targets) @ field.to_mm.T).T.cpu().numpy()
+    return Transform(
+        affine=np.linalg.inv(transform.affine),
+        displacement_mm=_balanced(values.reshape(3, *grid.shape)),
+        grid=grid,
+    )
+
+
+def _tolerances(moving: Grid, grid: Grid, lungs: NDArray[Any] | None) -> NDArray[np.float32]:
+    """(N,) the residual in mm that each node may have: far from lungs a coarser grid's will do."""
+    if lungs is None:
+        return np.full(grid.size, _TOLERANCE_MM, dtype=np.float32)
+    near = np.asarray(lungs) > 0
+    nodes = []
+    for axis, count in enumerate(grid.shape):
+        step = moving.shape[axis] / max(count - 1, 1)
+        near = maximum_filter1d(near, 2 * int(np.ceil(step + 0.5)) + 1, axis=axis)
+        nodes.append(np.clip(np.rint(np.arange(count) * step - 0.5), 0, moving.shape[axis] - 1))
+    wanted = near[np.ix_(*(node.astype(int) for node in nodes))].ravel()
+    return np.where(wanted, np.float32(_TOLERANCE_MM), np.float32(_FAR_TOLERANCE_MM))
+
+
+def _balanced(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Node values whose interpolation errs to both sides of a curved field alike.
+
+    Through exact values at the nodes it errs to one side only, by an eighth of the second
+    difference at most; less a sixteenth at the nodes, by a sixteenth.
+    """
+    balanced = values.copy()
+    for axis in (1, 2, 3):
+        if values.shape[axis] > 2:
+            bend = np.diff(values, n=2, axis=axis) * np.float32(1 / 16)
+            np.moveaxis(balanced, axis, 0)[1:-1] -= np.moveaxis(bend, axis, 0)
+    return balanced
+
+
+def _measured(
+    transform: Transform,
+    inverse: Transform,
+    moving: Grid,
+    places: NDArray[np.int64],
+    device: torch.device,
+) -> Inverse:
+    """How far `T` after its inverse misses, at moving voxels (N,) that land in the fixed box."""
+    field = IndexField.of(transform, device, torch.float32)
+    to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
+    limit = torch.tensor(transform.grid.shape, device=device) - 0.5
+    total, largest, count = 0.0, 0.0, 0
+    for start, stop in _pieces(len(places)):
+        voxels = voxels_of(moving.shape, places[start:stop])
+        voxels += (places[start:stop, None] * _WITHIN_VOXEL) % 1 - 0.5
+        targets = _tensor(apply_affine(to_index @ moving.affine, voxels), device)
+        moved = _sampled(inverse, moving.affine, voxels, device) @ field.to_mm.inverse().T
+        index = targets + moved
+        lands = ((index >= -0.5) & (index <= limit)).all(dim=1)
+        gap_mm = field.length_mm((moved + field.at(index)[0])[lands])
+        count += len(gap_mm)
+        total += float(gap_mm.double().sum())
+        largest = max(largest, float(gap_mm.max())) if len(gap_mm) else largest
+    return Inverse(
+        transform=inverse,
+        residual_mean_mm=total / max(count, 1),
+        residual_max_mm=largest,
+        voxels=count,
+    )
+
+
+def _sampled(
+    inverse: Transform, affine: FloatArray, voxels: FloatArray, device: torch.device
+) -> Tensor:
+    """`v` (N, 3) in moving mm at voxels (N, 3) of a grid with this affine."""
+    to_node = np.linalg.inv(inverse.grid.affine) @ affine
+    index = _tensor(apply_affine(to_node, voxels).T, device)
+    field = torch.as_tensor(inverse.displacement_mm, device=device)
+    return sample(field[None], index[None])[0].T
+
+
+def _pieces(size: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, size, _SLAB_POINTS):
+        yield start, min(start + _SLAB_POINTS, size)
+
+
+def _tensor(values: FloatArray, device: torch.device) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32, device=device)

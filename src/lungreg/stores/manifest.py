@@ -1,0 +1,185 @@
+"""From a stage to a checked, split list of cases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from lungreg.errors import DataError, NotFoundError
+from lungreg.records import Case, Verdict
+from lungreg.stores import Stage
+from lungreg.stores.part_table import PartTable
+
+MANIFEST = "manifest"
+STAGE_NAMES: Mapping[str, str] = {
+    "fixed": "scansExp/{}_exp.nii.gz",
+    "moving": "scansInsp/{}_insp.nii.gz",
+    "fixed_mask": "lungMasksExp/{}_exp.nii.gz",
+    "moving_mask": "lungMasksInsp/{}_insp.nii.gz",
+    "landmarks": "landmarks/{}.csv",
+}
+"""Where the files of a case lie on the stage, by role."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestFile:
+    """One file of a case on the stage."""
+
+    role: str
+    """A key of `STAGE_NAMES`."""
+    name: str
+    size: int
+    """Bytes on the stage."""
+    sha256: str
+    """Of the bytes on the stage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanFacts:
+    """What the manifest says of one scan."""
+
+    shape: tuple[int, ...]
+    """(X, Y, Z) voxels."""
+    spacing_mm: tuple[float, ...]
+    orientation: str
+    """Nearest axes, such as "RAS"."""
+    hu_offset: float
+    """What stored values lie above Hounsfield units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestRow:
+    """What ingest found of one case."""
+
+    case_id: str
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    """Why not simply "pass"; without paths."""
+    group: str | None = None
+    files: tuple[ManifestFile, ...] = ()
+    """Empty for a rejected case."""
+    fixed: ScanFacts | None = None
+    moving: ScanFacts | None = None
+    source_sha256: str = ""
+    """Over the source files: what was seen before is not uploaded again."""
+    checked_at: datetime
+    """UTC."""
+
+    def case(self) -> Case:
+        """The case that the stage holds."""
+        names = {file.role: file.name for file in self.files}
+        digest = hashlib.sha256("".join(f"{f.role}{f.sha256}" for f in self.files).encode())
+        return Case(
+            case_id=self.case_id,
+            group=self.group,
+            fixed_hu_offset=0.0 if self.fixed is None else self.fixed.hu_offset,
+            moving_hu_offset=0.0 if self.moving is None else self.moving.hu_offset,
+            fingerprint=digest.hexdigest(),
+            **names,
+        )
+
+
+_FILE = pa.struct(
+    [("role", pa.string()), ("name", pa.string()), ("size", pa.int64()), ("sha256", pa.string())]
+)
+_FACTS = pa.struct(
+    [
+        ("shape", pa.list_(pa.int64())),
+        ("spacing_mm", pa.list_(pa.float64())),
+        ("orientation", pa.string()),
+        ("hu_offset", pa.float64()),
+    ]
+)
+_SCHEMA = pa.schema(
+    [
+        ("case_id", pa.string()),
+        ("verdict", pa.string()),
+        ("reasons", pa.list_(pa.string())),
+        ("group", pa.string()),
+        ("files", pa.list_(_FILE)),
+        ("fixed", _FACTS),
+        ("moving", _FACTS),
+        ("source_sha256", pa.string()),
+        ("checked_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+def manifest_table(stage: Stage) -> PartTable:
+    """The manifest of a stage as a table of parts."""
+    return PartTable(
+        stage=stage, folder=MANIFEST, schema=_SCHEMA, key=("case_id",), order="checked_at"
+    )
+
+
+def write_manifest(stage: Stage, rows: Sequence[ManifestRow]) -> None:
+    """Add or replace rows."""
+    manifest_table(stage).append([asdict(row) for row in rows])
+
+
+def read_manifest(stage: Stage) -> list[ManifestRow]:
+    """All rows, rejected cases included, by case id."""
+    rows = [_row(item) for item in manifest_table(stage).read().to_pylist()]
+    return sorted(rows, key=lambda row: row.case_id)
+
+
+def read_cases(stage: Stage, case_ids: Iterable[str] | None = None) -> list[Case]:
+    """The usable cases of a stage, or the named ones, by case id.
+
+    Raises:
+        NotFoundError: A named case is not on the stage, or the stage holds none.
+    """
+    cases = {row.case_id: row.case() for row in read_manifest(stage) if row.files}
+    if not cases:
+        msg = "the stage holds at least one case"
+        raise NotFoundError(msg, got="none", mend="run 'lungreg ingest' first")
+    if case_ids is None:
+        return list(cases.values())
+    wanted = list(dict.fromkeys(case_ids))
+    missing = [case_id for case_id in wanted if case_id not in cases]
+    if missing:
+        msg = "cases asked for are on the stage"
+        got = f"{len(missing)} that are not"
+        raise NotFoundError(msg, got=got, where=", ".join(missing[:5]))
+    return [cases[case_id] for case_id in sorted(wanted)]
+
+
+def _row(item: dict[str, Any]) -> ManifestRow:
+    return ManifestRow(
+        case_id=item["case_id"],
+        verdict=Verdict(item["verdict"]),
+        reasons=tuple(item["reasons"]),
+        group=item["group"],
+        files=tuple(ManifestFile(**file) for file in item["files"]),
+        fixed=_facts(item["fixed"]),
+        moving=_facts(item["moving"]),
+        source_sha256=item["source_sha256"],
+        checked_at=item["checked_at"],
+    )
+
+
+def _facts(item: dict[str, Any] | None) -> ScanFacts | None:
+    if item is None or item["orientation"] is None:
+        return None
+    return ScanFacts(
+        shape=tuple(item["shape"]),
+        spacing_mm=tuple(item["spacing_mm"]),
+        orientation=item["orientation"],
+        hu_offset=item["hu_offset"],
+    )
+
+
+def require_case_id(case_id: str) -> None:
+    """Refuse an id that cannot name files and folders on every stage.
+
+    Raises:
+        DataError: It is empty, holds a separator, or starts with a dot.
+    """
+    if not case_id or "/" in case_id or case_id.startswith("."):
+        msg = "a case id is a name without '/' that does not start with a dot"
+        raise DataError(msg, where=repr(case_id), mend="rename the files")

@@ -1,0 +1,127 @@
+"""What every run leaves on the stage beside its results: config, split, audit line."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+
+from lungreg.config import Config, parse_config
+from lungreg.errors import NotFoundError, RunError
+from lungreg.records import Case, Split
+from lungreg.stores import Stage
+
+_PACKAGES = ("lungreg", "torch", "monai", "ray", "numpy", "nibabel", "SimpleITK")
+
+
+def new_run_id(kind: str) -> str:
+    """A name that sorts by time and that no other run has: "infer-20261122-101500-3fa9c1"."""
+    return f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def write_config(stage: Stage, run_id: str, config: Config) -> None:
+    """Keep a run's whole configuration, without where the stage itself is."""
+    text = config.model_dump_json(indent=2, exclude={"backend": True, "ingest": True})
+    stage.write(f"runs/{run_id}/config.json", text.encode())
+
+
+def read_config(stage: Stage, run_id: str, current: Config, *, kind: str) -> Config:
+    """The configuration of a run, on the backend of the current one.
+
+    Raises:
+        RunError: There is no such run, or it is of another kind.
+    """
+    msg = f"a run to go on with is one that 'lungreg {kind}' has started on this stage"
+    mend = f"its id begins with '{kind}-' and names a folder in runs/ on the stage"
+    if not run_id.startswith(f"{kind}-"):
+        raise RunError(msg, got=repr(run_id), mend=mend)
+    try:
+        stored = json.loads(stage.read(f"runs/{run_id}/config.json"))
+    except NotFoundError as error:
+        raise RunError(msg, got=repr(run_id), mend=mend) from error
+    backend = current.backend.model_dump()
+    return parse_config({**stored, "backend": backend})
+
+
+def write_split(stage: Stage, run_id: str, split: Mapping[Split, Sequence[str]]) -> None:
+    """Keep which case was what."""
+    text = json.dumps({name.value: list(ids) for name, ids in split.items()}, indent=2)
+    stage.write(f"runs/{run_id}/split.json", text.encode())
+
+
+def read_split(stage: Stage, run_id: str) -> dict[Split, list[str]]:
+    """Which case was what in a run."""
+    stored = json.loads(stage.read(f"runs/{run_id}/split.json"))
+    return {Split(name): ids for name, ids in stored.items()}
+
+
+def write_audit(
+    stage: Stage, run_id: str, *, config: Config, cases: Sequence[Case], model: str = ""
+) -> None:
+    """Keep who started what, when, on which inputs. A run that is resumed has several lines."""
+    inputs = "".join(sorted(case.fingerprint for case in cases))
+    line = {
+        "who": _user(),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([sys.argv[0].rsplit("/", 1)[-1], *sys.argv[1:]]),
+        "config_sha256": _sha256(config.model_dump_json()),
+        "model_sha256": model,
+        "inputs_sha256": _sha256(inputs),
+        "cases": len(cases),
+        "environment": environment(),
+    }
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    stage.write(f"runs/{run_id}/audit/{name}.json", json.dumps(line, indent=2).encode())
+
+
+def environment() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    versions = {"python": ".".join(str(n) for n in sys.version_info[:3])}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+History = list[dict[str, float]]
+
+
+def write_history(stage: Stage, run_id: str, history: History) -> None:
+    """Write the metrics of each epoch so far."""
+    stage.write(_history_name(run_id), json.dumps(history).encode())
+
+
+def read_history(stage: Stage, run_id: str) -> History:
+    """The metrics of each epoch of a run so far; [] before the first."""
+    try:
+        history: History = json.loads(stage.read(_history_name(run_id)))
+    except NotFoundError:
+        return []
+    return history
+
+
+def _history_name(run_id: str) -> str:
+    return f"runs/{run_id}/history.json"
+
+
+def case_folder(run_id: str, case_id: str) -> str:
+    """Where a run keeps the files of a case on the stage."""
+    return f"runs/{run_id}/cases/{case_id}"

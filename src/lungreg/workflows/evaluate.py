@@ -1,0 +1,232 @@
+"""Evaluate: from the files of a registration to figures that do not depend on who made them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.devices import choose_device
+from lungreg.errors import ConfigError, DataError, NotFoundError
+from lungreg.formats.local_files import read_file
+from lungreg.formats.transforms import FIXED_TO_MOVING, decode_description, decode_displacement
+from lungreg.formats.transforms.reading import read_transform
+from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict
+from lungreg.registration.case import describe
+from lungreg.registration.pair import Pair, read_pair
+from lungreg.registration.reevaluation import reevaluate
+from lungreg.sources.pair_files import PairFiles, read_pair_files
+from lungreg.spatial.displacement import without_affine
+from lungreg.spatial.geometry import Transform
+from lungreg.stores import Backend, Stage
+from lungreg.stores.manifest import read_manifest
+from lungreg.stores.run_files import case_folder, read_config
+from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
+from lungreg.workflows.results import run_results
+
+FIELD = "displacement.nii.gz"
+DESCRIPTION = "displacement.json"
+INPUTS = "inputs.json"
+"""Of a folder that `lungreg register` wrote: where the pair's files are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport:
+    """What came of measuring a run or one pair again."""
+
+    target: str
+    """Run, or name of the pair's folder or file."""
+    cases: list[CaseEvaluation]
+    """By case id; cases that could not be registered or measured included."""
+
+    @property
+    def failed(self) -> list[CaseEvaluation]:
+        """Cases that could not be measured."""
+        return [row for row in self.cases if row.status is Status.FAILED]
+
+
+def evaluate(
+    config: Config,
+    target: str | Path,
+    *,
+    files: Mapping[str, Path] = MappingProxyType({}),
+    backend: Backend | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> EvaluationReport:
+    """Measure a registration from its scans, masks, landmarks and displacement file.
+
+    Nothing is taken from what the run wrote about itself but which cases it has, what they were
+    to the model, and which part of the transform was the initial alignment.
+
+    Args:
+        config: Names the backend and the thresholds; for a folder or file also the window that
+            images are compared after (`preprocessing.hu_window`; a run brings its own).
+        target: A run of `infer`; or a folder with `displacement.nii.gz`, such as `register`
+            writes; or a transform file, also another tool's: a total displacement in ITK's
+            convention, or an ITK transform.
+        files: The pair's files by the name of their field in `PairFiles`; what is not given is
+            taken from the folder's `inputs.json`.
+        backend: Stores to use instead of those that the config names.
+        on_progress: Told of every case of a run.
+
+    Raises:
+        RunError: Neither a folder or file nor a run with results.
+        ConfigError: The scans are not told, or told for a run.
+        DataError: A file of the pair is missing or cannot be used. A case of a run gets a row
+            that says so instead.
+    """
+    file = _transform_file(target)
+    if file is not None:
+        return _evaluate_files(config, file, _pair_files(file.parent, files))
+    if files:
+        msg = "the scans are given for a folder or file; those of a run are on the stage"
+        raise ConfigError(msg, mend=f"leave them out, or name a folder with {FIELD}")
+    run_id = str(target)
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "evaluate")
+    return _evaluate_run(config, backend, run_id, on_progress)
+
+
+def _transform_file(target: str | Path) -> Path | None:
+    """The file that is meant; None for a run."""
+    path = Path(target)
+    if path.is_file():
+        return path
+    if (path / FIELD).is_file():
+        return path / FIELD
+    if not path.is_dir() or str(target).startswith("infer-"):
+        return None
+    msg = f"a folder to evaluate holds {FIELD}"
+    raise DataError(msg, got="none", mend="name the file itself, or a run", where=path)
+
+
+def _pair_files(folder: Path, given: Mapping[str, Path]) -> PairFiles:
+    told = {**_told_files(folder), **given}
+    try:
+        return PairFiles(**told)
+    except TypeError as error:
+        msg = "to evaluate a displacement both scans are known"
+        mend = f"give --fixed and --moving, or a folder of 'lungreg register' with its {INPUTS}"
+        raise ConfigError(msg, got=", ".join(sorted(told)) or "neither", mend=mend) from error
+
+
+def _told_files(folder: Path) -> dict[str, Path]:
+    """The files of a pair as `register` tells them; empty where it did not write the folder."""
+    file = folder / INPUTS
+    if not file.is_file():
+        return {}
+    try:
+        told = json.loads(read_file(file))
+        found = {name: told.get(name) for name in PairFiles.__annotations__}
+        return {name: Path(path) for name, path in found.items() if path is not None}
+    except (ValueError, TypeError, AttributeError) as error:
+        msg = f"{INPUTS} is a JSON object that names the files of the pair"
+        got = type(error).__name__
+        raise DataError(msg, got=got, mend="register the pair again", where=file) from error
+
+
+def _evaluate_files(config: Config, file: Path, files: PairFiles) -> EvaluationReport:
+    name = file.absolute().parent.name if file.name == FIELD else file.name
+    pair = read_pair_files(files, name).pair
+    known = read_transform(file)
+    if known.direction != FIXED_TO_MOVING:
+        msg = "a transform to evaluate leads from the fixed scan to the moving one"
+        raise DataError(msg, got="the way back", mend="name the other file", where=file)
+    try:
+        window = config.preprocessing.hu_window
+        row = _measure(config, pair, known.transform, window, Split.UNSEEN)
+    except DataError as error:
+        error.where = error.where or file
+        raise
+    return EvaluationReport(target=name, cases=[row])
+
+
+def _evaluate_run(
+    config: Config, backend: Backend, run_id: str, on_progress: OnProgress
+) -> EvaluationReport:
+    results = run_results(backend, run_id)
+    stored = read_config(backend.stage, run_id, config, kind="infer")
+    rows: list[CaseEvaluation] = []
+    for row in _rows(config, backend.stage, results, stored.preprocessing.hu_window):
+        rows.append(row)
+        on_progress(Progress(step="evaluate", done=len(rows), total=len(results), note=_note(row)))
+    return EvaluationReport(target=run_id, cases=rows)
+
+
+def _rows(
+    config: Config, stage: Stage, results: Sequence[CaseResult], hu_window: tuple[float, float]
+) -> Iterator[CaseEvaluation]:
+    cases = {row.case_id: row.case() for row in read_manifest(stage) if row.files}
+    for result in results:
+        if result.status is Status.FAILED:
+            yield _unmeasured(result, result.error_code, result.error_message)
+            continue
+        try:
+            pair = read_pair(stage, _known(cases, result.case_id))
+            transform = _stage_transform(stage, result)
+            yield _measure(config, pair, transform, hu_window, result.split)
+        except Exception as error:  # noqa: BLE001  # one case never stops the others
+            yield _unmeasured(result, *describe(error))
+
+
+def _known(cases: dict[str, Case], case_id: str) -> Case:
+    if case_id not in cases:
+        msg = "a case to evaluate is on the stage"
+        raise NotFoundError(msg, got="one that was removed", where=case_id)
+    return cases[case_id]
+
+
+def _stage_transform(stage: Stage, result: CaseResult) -> Transform:
+    folder = case_folder(result.run_id, result.case_id)
+    total_mm, grid = decode_displacement(stage.read(f"{folder}/{FIELD}"))
+    affine = decode_description(stage.read(f"{folder}/{DESCRIPTION}")).affine
+    u_mm = without_affine(affine, total_mm, grid)
+    return Transform(affine=affine, displacement_mm=u_mm, grid=grid)
+
+
+def _measure(
+    config: Config,
+    pair: Pair,
+    transform: Transform,
+    hu_window: tuple[float, float],
+    split: Split,
+) -> CaseEvaluation:
+    if not np.isfinite(transform.displacement_mm).all():
+        msg = "a displacement is finite"
+        raise DataError(msg, got="NaN or infinity")
+    affine_alone = transform.grid.size == 1
+    if not (affine_alone or transform.grid.contains(pair.fixed.grid.centre_ras[None]).all()):
+        msg = "a displacement to evaluate is given where the fixed scan lies"
+        mend = "check that it belongs to this pair, fixed to moving, in the scan's world"
+        raise DataError(msg, got="a grid that does not reach the scan's middle", mend=mend)
+    return reevaluate(
+        pair,
+        transform,
+        hu_window=hu_window,
+        thresholds=config.quality,
+        split=split,
+        device=choose_device(config.infer.device),
+    )
+
+
+def _unmeasured(result: CaseResult, code: str | None, message: str | None) -> CaseEvaluation:
+    return CaseEvaluation(
+        case_id=result.case_id,
+        split=result.split,
+        status=Status.FAILED,
+        verdict=Verdict.FAIL,
+        reasons=() if message is None else (message,),
+        error_code=code,
+        error_message=message,
+    )
+
+
+def _note(row: CaseEvaluation) -> str:
+    if row.status is Status.FAILED:
+        return f"{row.case_id}: failed, {row.error_code}: {row.error_message}"
+    return f"{row.case_id}: {row.verdict.value}"

@@ -1,0 +1,242 @@
+"""Export: the transforms of a run as ITK, ANTs or Learn2Reg keep them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.errors import ConfigError, DataError, LungregError, NotFoundError
+from lungreg.formats.local_files import write_file
+from lungreg.formats.transforms import (
+    FIXED_TO_MOVING,
+    MOVING_TO_FIXED,
+    Description,
+    decode_description,
+    decode_displacement,
+    describe_transform,
+    encode_displacement,
+    encode_learn2reg,
+)
+from lungreg.formats.transforms.itk_files import describe_inverse, encode_transform_files
+from lungreg.formats.volumes import decode_mask
+from lungreg.records import Case, CaseResult, Status
+from lungreg.spatial.displacement import (
+    dense_displacement,
+    total_displacement_mm,
+    voxel_displacement,
+    without_affine,
+)
+from lungreg.spatial.geometry import Transform
+from lungreg.spatial.inversion import invert
+from lungreg.stores import Backend, Stage
+from lungreg.stores.manifest import read_cases, require_case_id
+from lungreg.stores.run_files import case_folder
+from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
+from lungreg.workflows.results import run_results
+
+MAPPING_FILE = "cases.csv"
+_MAX_NUMBER = 9999
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportReport:
+    """What an export wrote."""
+
+    files: list[str]
+    """Names relative to the folder, by case."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """By case id: why it could not be exported. For the console: it may name a case."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exported:
+    """One registered case, read back from what `infer` wrote."""
+
+    case_id: str
+    number: int
+    """Another for each case of the run; see `case_numbers`."""
+    transform: Transform
+    told: Description
+    moving_lungs: NDArray[Any] | None
+    """(X, Y, Z) on the moving grid, above 0 in the lungs."""
+
+
+def export(
+    config: Config,
+    run_id: str,
+    out: Path,
+    *,
+    file_format: str,
+    backend: Backend | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> ExportReport:
+    """Write the transforms of a run's registered cases to a folder of this machine.
+
+    - itk: `CASE/transform.h5`, `CASE/transform_inverse.h5` and `CASE/transform.json`.
+    - ants: `CASE_Warp.nii.gz`, total displacement on the fixed scan's grid for antsApplyTransforms
+      `-t`, `CASE_InverseWarp.nii.gz` on the moving one's, and `CASE_Warp.json`.
+    - learn2reg: `disp_0001_0001.nii.gz`, displacement in voxels for the official evaluation, and
+      `cases.csv` with the case of each number: the one in its id where every id has exactly one
+      and they differ, else its place in the run.
+
+    Args:
+        config: Names the backend.
+        run_id: A run of `infer`.
+        out: The folder; files of the same names are replaced.
+        file_format: "itk", "ants" or "learn2reg".
+        backend: Stores to use instead of those that the config names.
+        on_progress: Told of every case.
+
+    Raises:
+        ConfigError: Another format.
+        RunError: The run has no results, or the folder cannot be written.
+    """
+    if file_format not in FORMATS:
+        msg = f"an export's format is one of {', '.join(FORMATS)}"
+        raise ConfigError(msg, got=repr(file_format))
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "export")
+    rows = run_results(backend, run_id)
+    numbers = case_numbers([row.case_id for row in rows])
+    waiting = [row for row in rows if row.status is Status.SUCCESS]
+    cases = _known_cases(backend.stage)
+    report = ExportReport(files=[])
+    for done, row in enumerate(waiting, start=1):
+        try:
+            case = _read(backend.stage, row, numbers[row.case_id], cases.get(row.case_id))
+            files = FORMATS[file_format](case)
+        except LungregError as error:
+            report.failed[row.case_id] = error.anonymous
+            note = f"{row.case_id}: failed, {error.anonymous}"
+        else:
+            for name, data in files.items():
+                write_file(out / name, data)
+            report.files.extend(files)
+            note = f"{row.case_id}: {', '.join(files)}"
+        on_progress(Progress(step="export", done=done, total=len(waiting), note=note))
+    if file_format == "learn2reg":
+        write_file(out / MAPPING_FILE, _mapping(numbers))
+        report.files.append(MAPPING_FILE)
+    return report
+
+
+def case_numbers(case_ids: Sequence[str]) -> dict[str, int]:
+    """A number for each case: the one in its id, where that is unique, else its place from 1."""
+    found = {case_id: _NUMBER.findall(case_id) for case_id in case_ids}
+    if all(len(numbers) == 1 and len(numbers[0].lstrip("0")) <= 4 for numbers in found.values()):
+        numbered = {case_id: int(numbers[0]) for case_id, numbers in found.items()}
+        if len(set(numbered.values())) == len(numbered):
+            return numbered
+    return {case_id: place for place, case_id in enumerate(sorted(case_ids), start=1)}
+
+
+def _known_cases(stage: Stage) -> dict[str, Case]:
+    try:
+        return {case.case_id: case for case in read_cases(stage)}
+    except NotFoundError:
+        return {}
+
+
+def _read(stage: Stage, row: CaseResult, number: int, case: Case | None) -> Exported:
+    require_case_id(row.case_id)
+    folder = case_folder(row.run_id, row.case_id)
+    total, grid = decode_displacement(stage.read(f"{folder}/displacement.nii.gz"))
+    told = decode_description(stage.read(f"{folder}/displacement.json"))
+    return Exported(
+        case_id=row.case_id,
+        number=number,
+        transform=Transform(
+            affine=told.affine,
+            displacement_mm=without_affine(told.affine, total, grid),
+            grid=grid,
+        ),
+        told=told,
+        moving_lungs=_moving_lungs(stage, case, told),
+    )
+
+
+def _moving_lungs(stage: Stage, case: Case | None, told: Description) -> NDArray[Any] | None:
+    """The moving mask, if the stage still has it as it was."""
+    if case is None or case.moving_mask is None or not stage.exists(case.moving_mask):
+        return None
+    mask = decode_mask(stage.read(case.moving_mask))
+    labels: NDArray[Any] = mask.data
+    return labels if mask.grid.same_as(told.moving, tolerance_mm=0.1) else None
+
+
+def _made(case: Exported) -> dict[str, Any]:
+    return {k: v for k, v in case.told.made.items() if k not in ("file", "resolution")}
+
+
+def _itk(case: Exported) -> dict[str, bytes]:
+    files = encode_transform_files(
+        case.transform,
+        fixed=case.told.fixed,
+        moving=case.told.moving,
+        moving_lungs=case.moving_lungs,
+        made=_made(case),
+    )
+    return {f"{case.case_id}/{name}": data for name, data in files.items()}
+
+
+def _ants(case: Exported) -> dict[str, bytes]:
+    fixed, moving = case.told.fixed, case.told.moving
+    names = {way: f"{case.case_id}_{way}.nii.gz" for way in ("Warp", "InverseWarp")}
+    inverse = invert(case.transform, moving, lungs=case.moving_lungs)
+    told = {
+        **describe_transform(case.transform, fixed=fixed, moving=moving, made=_made(case)),
+        "file": "total displacements T(x) - x and T^-1(y) - y, the affine included",
+        "files": {names["Warp"]: FIXED_TO_MOVING, names["InverseWarp"]: MOVING_TO_FIXED},
+        "inverse": describe_inverse(inverse, in_lungs=case.moving_lungs is not None),
+    }
+    ways = (
+        (names["Warp"], case.transform, fixed),
+        (names["InverseWarp"], inverse.transform, moving),
+    )
+    files = {
+        name: encode_displacement(
+            total_displacement_mm(one.affine, dense_displacement(one, grid), grid), grid
+        )
+        for name, one, grid in ways
+    }
+    return {**files, f"{case.case_id}_Warp.json": json.dumps(told, indent=2).encode()}
+
+
+def _learn2reg(case: Exported) -> dict[str, bytes]:
+    if case.number > _MAX_NUMBER:
+        msg = f"Learn2Reg's names number at most {_MAX_NUMBER} cases"
+        raise DataError(msg, got=case.number)
+    fixed, moving = case.told.fixed, case.told.moving
+    dense = dense_displacement(case.transform, fixed)
+    displacement = voxel_displacement(case.transform.affine, dense, fixed, moving)
+    return {_learn2reg_name(case.number): encode_learn2reg(displacement, fixed)}
+
+
+def _learn2reg_name(number: int) -> str:
+    return f"disp_{number:04d}_{number:04d}.nii.gz"
+
+
+def _mapping(numbers: Mapping[str, int]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("case_id", "number", "file"))
+    for case_id, number in sorted(numbers.items()):
+        writer.writerow((case_id, number, _learn2reg_name(number)))
+    return text.getvalue().encode()
+
+
+FORMATS: Mapping[str, Callable[[Exported], dict[str, bytes]]] = {
+    "itk": _itk,
+    "ants": _ants,
+    "learn2reg": _learn2reg,
+}

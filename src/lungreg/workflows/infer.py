@@ -1,0 +1,219 @@
+"""Infer: from the cases of a stage and a model to files and a row for each case."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.distributed.inferencer import InferJob, run_inference
+from lungreg.errors import ConfigError
+from lungreg.learning.stored_model import with_card
+from lungreg.qc.case_page import render_case
+from lungreg.records import Case, CaseResult, ModelCard, RegistrationJob, Split, Status
+from lungreg.stores import Backend, Held, JobRunner
+from lungreg.stores.manifest import read_cases
+from lungreg.stores.run_files import new_run_id, read_config, write_audit, write_config
+from lungreg.stores.usage import timed
+from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, provenance, stopped
+
+_MEANS = ("dice_score", "dice_aligned", "tre_mm", "tre_aligned_mm", "fold_pct", "ncc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferReport:
+    """What came of registering a cohort."""
+
+    run_id: str
+    card: ModelCard
+    results: list[CaseResult]
+    """One row per case of the run, by case id, earlier attempts of a resumed run included."""
+    seconds: float
+    """Wall time of this call."""
+    registered: int
+    """Cases that this call registered."""
+    gpus: int
+    """GPUs that took part."""
+
+    @property
+    def failed(self) -> list[CaseResult]:
+        """Cases that could not be registered."""
+        return [row for row in self.results if row.status is Status.FAILED]
+
+    @property
+    def gpu_seconds_per_case(self) -> float | None:
+        """GPU time held per case; None without a GPU."""
+        if not self.gpus or not self.registered:
+            return None
+        return self.gpus * self.seconds / self.registered
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """Means of the main metrics by split, over successful cases that have them."""
+        return means_by_split(self.results)
+
+
+def means_by_split(results: Sequence[CaseResult]) -> dict[str, dict[str, float]]:
+    """Means of the main metrics by split: the test and unseen ones are the honest ones."""
+    means: dict[str, dict[str, float]] = {}
+    for split in Split:
+        rows = [r for r in results if r.split is split and r.status is Status.SUCCESS]
+        columns = {name: [getattr(row, name) for row in rows] for name in _MEANS}
+        known = {k: [v for v in values if v is not None] for k, values in columns.items()}
+        if rows:
+            found = {name: fmean(values) for name, values in known.items() if values}
+            means[split.value] = {"cases": float(len(rows)), **found}
+    return means
+
+
+def infer(
+    config: Config,
+    *,
+    resume: str | None = None,
+    backend: Backend | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> InferReport:
+    """Register the stage's cases with a model of the registry.
+
+    Args:
+        config: The run; preprocessing and network come from the model's card.
+        resume: A run to go on with: only what is missing or failed is registered.
+        backend: Stores to use instead of those that the config names.
+        on_progress: Told of every case.
+
+    Raises:
+        ConfigError: The run asks for batch jobs, which the backend does not have.
+        ModelError: The config asks for another preprocessing or network than the model has.
+        NotFoundError: No such model, version or case.
+        ResourceError: More workers than the cluster has or can grow to.
+    """
+    backend = backend or open_backend(config.backend)
+    run_id = resume or new_run_id("infer")
+    backend = backend.for_run(run_id, "infer")
+    if resume is not None:
+        config = _resumed(backend, run_id, config)
+    if config.infer.engine == "run-batch":
+        _batch_of(backend)
+    card = backend.models.resolve(config.infer.model, config.infer.version)
+    config = with_card(config, card)
+    cases = read_cases(backend.stage, config.infer.cases)
+    if resume is None:
+        pinned = config.infer.model_copy(update={"version": card.version})
+        write_config(backend.stage, run_id, config.model_copy(update={"infer": pinned}))
+    write_audit(backend.stage, run_id, config=config, cases=cases, model=card.weights_sha256)
+    started = time.perf_counter()
+    with timed(backend.stage, run_id, _held(backend, config)):
+        done = _register_all(backend, config, card, run_id, cases, on_progress)
+    return InferReport(
+        run_id=run_id,
+        card=card,
+        results=backend.results.rows(run_id),
+        seconds=time.perf_counter() - started,
+        registered=len(done),
+        gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
+    )
+
+
+def _resumed(backend: Backend, run_id: str, current: Config) -> Config:
+    """The stored config of a run, with how it is spread taken from the current one."""
+    stored = read_config(backend.stage, run_id, current, kind="infer")
+    spread = {"engine", "workers", "threads", "device", "max_attempts"}
+    explicit = current.infer.model_fields_set & spread
+    changes = {name: getattr(current.infer, name) for name in explicit}
+    return stored.model_copy(update={"infer": stored.infer.model_copy(update=changes)})
+
+
+def _register_all(
+    backend: Backend,
+    config: Config,
+    card: ModelCard,
+    run_id: str,
+    cases: Sequence[Case],
+    on_progress: OnProgress,
+) -> list[CaseResult]:
+    known = {row.case_id: row for row in backend.results.rows(run_id)}
+    succeeded = {k for k, row in known.items() if row.status is Status.SUCCESS}
+    waiting = [case for case in cases if case.case_id not in succeeded]
+    done: list[CaseResult] = []
+    before = len(cases) - len(waiting)
+    note = f"run {run_id}"
+    on_progress(Progress(step="infer", done=before, total=len(cases), note=note, public=note))
+    try:
+        for results in _results(backend, _job(backend, config, card, run_id), waiting):
+            earlier = [known[r.case_id].attempt if r.case_id in known else 0 for r in results]
+            rows = [
+                replace(result, attempt=result.attempt + attempt)
+                for result, attempt in zip(results, earlier, strict=True)
+            ]
+            backend.results.write(rows)
+            for row in rows:
+                done.append(row)
+                on_progress(_told(row, before + len(done), len(cases)))
+    except KeyboardInterrupt as error:
+        raise stopped(run_id, "infer") from error
+    backend.results.compact(run_id)
+    return done
+
+
+def _results(backend: Backend, job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
+    """Rows as they come, a few at once, from whatever engine the run asks for."""
+    if job.settings.engine == "ray":
+        if backend.jobs is not None:
+            backend.jobs.prepare()
+        return run_inference(job, cases)
+    return _batch_of(backend).infer_batch(job.registration, cases)
+
+
+def _batch_of(backend: Backend) -> JobRunner:
+    """The backend's own batch inference.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    if backend.jobs is None:
+        msg = "infer.engine run-batch needs a backend with batch jobs of its own"
+        raise ConfigError(msg, got="one without", mend="use engine ray, or backend.kind snowflake")
+    return backend.jobs
+
+
+def _held(backend: Backend, config: Config) -> Held | None:
+    if backend.billing is None:
+        return None
+    return backend.billing.held(in_batch=config.infer.engine == "run-batch")
+
+
+def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> InferJob:
+    splits = {key: Split(name) for name, keys in card.split.items() for key in keys}
+    facts = {
+        "model": f"{card.name} version {card.version}",
+        "weights": card.weights_sha256[:16],
+        "trained in run": card.run_id,
+    }
+    return InferJob(
+        registration=RegistrationJob(
+            run_id=run_id,
+            config=config,
+            card=card,
+            splits=splits,
+            alignment=config.infer.alignment or config.preprocessing.alignment,
+            provenance=provenance(facts),
+        ),
+        stage=backend.stage,
+        models=backend.models,
+        render=render_case if config.infer.qc else None,
+    )
+
+
+def _told(row: CaseResult, done: int, total: int) -> Progress:
+    public = row.verdict.value
+    if row.status is Status.FAILED:
+        public = f"failed, {row.error_code}"
+        note = f"{row.case_id}: failed, {row.error_code}: {row.error_message}"
+    else:
+        parts = [f"{row.case_id}: {row.verdict.value}"]
+        parts += [f"Dice {row.dice_score:.3f}"] if row.dice_score is not None else []
+        parts += [f"TRE {row.tre_mm:.2f} mm"] if row.tre_mm is not None else []
+        note = "  ".join(parts)
+    return Progress(step="infer", done=done, total=total, note=note, public=public)

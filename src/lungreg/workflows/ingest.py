@@ -1,0 +1,159 @@
+"""Ingest: from files in a known layout to checked pairs on the stage."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+
+from lungreg.backends import open_backend
+from lungreg.config import Config, Ingest
+from lungreg.errors import ConfigError, RunError
+from lungreg.records import Verdict
+from lungreg.sources import SourceCase
+from lungreg.sources.intake import Intake, stage_sizes, take_in
+from lungreg.sources.opening import list_cases, open_source, read_groups
+from lungreg.sources.pseudonyms import pseudonymise
+from lungreg.sources.simulation import simulate_cohort
+from lungreg.stores import Backend, Stage
+from lungreg.stores.manifest import ManifestRow, manifest_table, read_manifest, write_manifest
+from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestReport:
+    """What came of bringing a source to the stage."""
+
+    rows: list[ManifestRow]
+    """One per case of the source, by case id."""
+    uploaded: int
+    """Files written to the stage."""
+    unchanged: int
+    """Cases that were there already."""
+    key_file: Path | None = None
+    """The key to the pseudonyms, where cases got some."""
+
+    @property
+    def rejected(self) -> list[ManifestRow]:
+        """Cases that stay off the stage."""
+        return [row for row in self.rows if row.verdict is Verdict.REJECT]
+
+
+def ingest(
+    config: Config,
+    *,
+    backend: Backend | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> IngestReport:
+    """Bring the cases of `ingest.source` to the stage, each checked.
+
+    A second run uploads nothing; a run that was stopped is started again and loses and doubles
+    nothing, since a case counts only once its row is in the manifest.
+
+    Args:
+        config: The run.
+        backend: Stores to use instead of those that the config names.
+        on_progress: Told of every case.
+
+    Raises:
+        LungregError: No source, nothing found in it, an unsafe archive, or a stage that fails.
+    """
+    backend = (backend or open_backend(config.backend)).for_run(None, "ingest")
+    with _source(config) as folder:
+        known = {row.case_id: row for row in read_manifest(backend.stage)}
+        wanted = _wanted(folder, config.ingest, known)
+        try:
+            taken = _take_all(backend.stage, wanted, known, config.ingest, on_progress)
+        except KeyboardInterrupt as error:
+            msg = "ingest was stopped; the cases told of so far are on the stage"
+            raise RunError(msg, mend="run the same command again to go on") from error
+    manifest_table(backend.stage).compact()
+    return IngestReport(
+        rows=sorted((intake.row for intake in taken), key=lambda row: row.case_id),
+        uploaded=sum(intake.uploaded for intake in taken),
+        unchanged=sum(1 for x in taken if not x.uploaded and x.row.verdict is not Verdict.REJECT),
+        key_file=wanted.key_file,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    cases: Sequence[SourceCase]
+    groups: Mapping[str, str]
+    """By case id."""
+    key_file: Path | None = None
+
+
+def _wanted(folder: Path, settings: Ingest, known: Collection[str]) -> _Wanted:
+    found = list_cases(folder, settings)
+    groups = {} if settings.groups is None else read_groups(Path(settings.groups))
+    if not settings.pseudonymise:
+        return _Wanted(cases=found, groups=groups)
+    renamed = pseudonymise(found, groups, settings, on_stage=known)
+    return _Wanted(cases=renamed.cases, groups=renamed.groups, key_file=renamed.key_file)
+
+
+@contextmanager
+def _source(config: Config) -> Iterator[Path]:
+    settings = config.ingest
+    if settings.source is None:
+        msg = "ingest needs a source"
+        mend = "set ingest.source to a folder, archive, URL or dataset"
+        raise ConfigError(msg, got="none", mend=mend)
+    if settings.source == "simulate":
+        with tempfile.TemporaryDirectory(prefix="lungreg-simulated-") as folder:
+            simulate_cohort(Path(folder), cases=settings.simulated_cases, seed=config.seed)
+            yield Path(folder)
+        return
+    with open_source(settings, Path(pooch.os_cache("lungreg"))) as folder:
+        yield folder
+
+
+def _take_all(
+    stage: Stage,
+    wanted: _Wanted,
+    known: Mapping[str, ManifestRow],
+    settings: Ingest,
+    on_progress: OnProgress,
+) -> list[Intake]:
+    taken: list[Intake] = []
+    there = stage_sizes(stage)
+    with ThreadPoolExecutor(settings.threads) as pool:
+        waiting = {
+            pool.submit(
+                take_in,
+                stage,
+                source,
+                known.get(source.case_id),
+                there=there,
+                group=wanted.groups.get(source.case_id),
+                max_voxels=settings.max_voxels,
+            )
+            for source in wanted.cases
+        }
+        try:
+            while waiting:
+                # All rows that are there are one part: a slow stage does not make many of them.
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                intakes = [future.result() for future in done]
+                rows = [each.row for each in intakes if each.row is not known.get(each.row.case_id)]
+                write_manifest(stage, rows)
+                for intake in intakes:
+                    taken.append(intake)
+                    on_progress(_told(intake, len(taken), len(wanted.cases)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return taken
+
+
+def _told(intake: Intake, done: int, total: int) -> Progress:
+    row = intake.row
+    state = "unchanged" if not intake.uploaded and row.files else row.verdict.value
+    note = f"{row.case_id}: {state}" + "".join(f"; {reason}" for reason in row.reasons)
+    return Progress(step="ingest", done=done, total=total, note=note)

@@ -1,0 +1,45 @@
+"""What a workflow tells while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lungreg.errors import RunError
+from lungreg.stores.run_files import environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One step forward of a workflow."""
+
+    step: str
+    """What is being done: "ingest", "train", "infer"."""
+    done: int
+    total: int
+    note: str = ""
+    """What has just come of it. For the console: it may name a case."""
+    public: str = ""
+    """As much of the note as may stand in a log that others read: it names no case."""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def ignore_progress(progress: Progress) -> None:
+    """Tell nobody."""
+
+
+def stopped(run_id: str, command: str) -> RunError:
+    """What a run says that the user stopped."""
+    msg = "the run was stopped; what is done is kept"
+    return RunError(msg, mend=f"go on with 'lungreg {command} --resume {run_id}'")
+
+
+def provenance(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Where a result came from, as a page shows it."""
+    shown = {name: str(value) for name, value in facts.items()}
+    versions = environment()
+    made_with = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return {**shown, "made with": made_with}

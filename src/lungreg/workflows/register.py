@@ -1,0 +1,244 @@
+"""Register: one pair given by its files, with no configuration and no model needed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lungreg.backends import open_backend
+from lungreg.backends.local.stage import LocalStage
+from lungreg.config import Alignment, Config, Refine, RefinePreset
+from lungreg.devices import choose_device
+from lungreg.formats.transforms.itk_files import (
+    DESCRIPTION_FILE,
+    FORWARD_FILE,
+    INVERSE_FILE,
+    encode_transform_files,
+)
+from lungreg.metrics.verdict import judge
+from lungreg.qc.case_page import render_case
+from lungreg.records import CaseResult, Remarks
+from lungreg.registration.lungs import moving_lungs
+from lungreg.registration.outputs import remarks_of, write_outputs
+from lungreg.registration.pair import Estimate, Estimated, Pair
+from lungreg.registration.refinement import refinement_estimate
+from lungreg.registration.register import Registered, register_pair
+from lungreg.sources.pair_files import PairFiles, read_pair_files
+from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.workflows.output_folder import remove_old, require_writable
+from lungreg.workflows.progress import provenance
+
+INPUTS = "inputs.json"
+_CASE = "pair"
+_LABEL = "registered_label.nii.gz"
+_NOT_ALWAYS = frozenset({_LABEL, FORWARD_FILE, INVERSE_FILE, DESCRIPTION_FILE})
+"""Of what a call writes, what another may leave out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterReport:
+    """What came of one pair."""
+
+    folder: Path
+    """Where its files are."""
+    result: CaseResult
+    """Its metrics; names of files are within the folder."""
+    alignment: str
+    """Which initial alignment was chosen."""
+    reasons: tuple[str, ...]
+    """Why the verdict is not simply "pass"."""
+    notes: tuple[str, ...]
+    """What a person should know of how it was made."""
+    compute_s: float
+    """Seconds from arrays in memory to the final displacement."""
+    wall_s: float
+    """Seconds from the start (of the process, where the caller gives it) to the last file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterSettings:
+    """How one pair is registered."""
+
+    model: str | None = None
+    """"NAME" or "NAME:VERSION" of the registry to start from."""
+    alignment: Alignment = "auto"
+    """Choice of the initial alignment."""
+    refine: bool = True
+    """Optimise; without it, the network's displacement or the alignment alone."""
+    preset: RefinePreset = "default"
+    """How thoroughly."""
+    device: str = "auto"
+    """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
+    seed: int = 0
+    """Of the optimisation."""
+    full_resolution_field: bool = False
+    """Write displacement.nii.gz on the fixed scan's own grid."""
+
+
+_DEFAULTS = RegisterSettings()
+
+
+def register(
+    files: PairFiles,
+    out: str | Path,
+    settings: RegisterSettings = _DEFAULTS,
+    *,
+    config: Config | None = None,
+    started: float | None = None,
+) -> RegisterReport:
+    """Register one pair of scans and write what `infer` writes for a case, and its transforms.
+
+    Landmarks are measured by, not used; without masks the lungs are found by threshold.
+
+    Args:
+        files: Both scans, and what there is of masks and landmarks.
+        out: Folder for the results; files of an earlier call are replaced or removed.
+        settings: How.
+        config: Names the backend of a model, the intensity window and the verdict's thresholds.
+        started: `time.time()` of what `wall_s` counts from; now, if not given.
+
+    Raises:
+        StoreUnavailableError: The folder cannot be written.
+        ConfigError: No device is called so.
+        DataError: A file is unreadable, no chest CT or no mask of its scan's lungs, or most
+            landmarks lie outside their scan.
+        NotFoundError: No such model.
+        ResourceError: No such device, or not enough memory.
+    """
+    started = time.time() if started is None else started
+    stage = LocalStage(Path(out), fsync=False)
+    require_writable(stage.root)
+    device = choose_device(settings.device)
+    begun, clock = datetime.now(UTC), time.perf_counter()
+    read = read_pair_files(files, _CASE)
+    pair = read.pair
+    read_s = time.perf_counter() - clock
+    estimate, config, made = _estimate(config or Config(), settings, device)
+    registered = register_pair(
+        pair,
+        estimate,
+        hu_window=config.preprocessing.hu_window,
+        alignment=settings.alignment,
+        device=device,
+    )
+    registered = replace(registered, notes=(*read.notes, *registered.notes))
+    result = replace(
+        _result(registered, config, begun, device),
+        read_s=read_s,
+        model_name=made.get("model"),
+        model_version=made.get("version"),
+    )
+    remarks = remarks_of(registered, config.quality)
+    facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
+    beside = {
+        **_transform_files(pair, registered, facts, device),
+        "qc.html": _page(files, result, registered, facts, remarks),
+        INPUTS: _inputs(files),
+    }
+    remove_old(stage, _NOT_ALWAYS, keep={*beside, result.output_label or ""})
+    for name, data in beside.items():
+        stage.write(name, data)
+    write_outputs(
+        stage,
+        "",
+        pair,
+        registered,
+        result,
+        full_resolution=settings.full_resolution_field,
+        more={"reasons": remarks.reasons, "made": facts, "wall_s": time.time() - started},
+    )
+    return RegisterReport(
+        folder=Path(out),
+        result=result,
+        alignment=registered.alignment.kind,
+        reasons=remarks.reasons,
+        notes=remarks.notes,
+        compute_s=registered.field_s,
+        wall_s=time.time() - started,
+    )
+
+
+def _result(
+    registered: Registered, config: Config, begun: datetime, device: torch.device
+) -> CaseResult:
+    return CaseResult(
+        **asdict(registered.metrics),
+        run_id="register",
+        case_id=_CASE,
+        verdict=judge(registered.metrics, config.quality, registered.evidence),
+        output_image="registered_img.nii.gz",
+        output_label=None if registered.label is None else _LABEL,
+        output_transform="displacement.nii.gz",
+        compute_s=registered.field_s,
+        worker=str(device),
+        started_at=begun,
+        finished_at=datetime.now(UTC),
+    )
+
+
+def _estimate(
+    config: Config, settings: RegisterSettings, device: torch.device
+) -> tuple[Estimate, Config, dict[str, str]]:
+    """How `T` is found, the config of the model in use, and what to tell of it."""
+    start: Estimate | None = None
+    made: dict[str, str] = {}
+    if settings.model is not None:
+        # Only with a model: MONAI and the registry take seconds to import.
+        from lungreg.learning.stored_model import load_estimate
+
+        models = open_backend(config.backend).for_run(None, "register").models
+        start, config, card = load_estimate(models, config, settings.model, device)
+        made = {"model": card.name, "version": card.version}
+    if not settings.refine:
+        return start or _alignment_alone, config, made
+    made["refinement"] = settings.preset
+    refined = refinement_estimate(
+        Refine(enabled=True, preset=settings.preset), device, seed=settings.seed, start=start
+    )
+    return refined, config, made
+
+
+def _alignment_alone(pair: Pair, affine: FloatArray) -> Estimated:
+    grid = pair.fixed.grid.resized((2, 2, 2))
+    nothing = np.zeros((3, *grid.shape), dtype=np.float32)
+    return Estimated(transform=Transform(affine=affine, displacement_mm=nothing, grid=grid))
+
+
+def _transform_files(
+    pair: Pair, registered: Registered, made: Mapping[str, Any], device: torch.device
+) -> dict[str, bytes]:
+    return encode_transform_files(
+        registered.transform,
+        fixed=pair.fixed.grid,
+        moving=pair.moving.grid,
+        moving_lungs=moving_lungs(pair).inside,
+        made=made,
+        device=device,
+    )
+
+
+def _page(
+    files: PairFiles,
+    result: CaseResult,
+    registered: Registered,
+    made: Mapping[str, Any],
+    remarks: Remarks,
+) -> bytes:
+    # On the user's own disk a page may say which scan it is of: many lie open side by side.
+    named = replace(result, case_id=files.fixed.absolute().name or _CASE)
+    page = render_case(named, registered.pictures, provenance=provenance(made), remarks=remarks)
+    return page.encode()
+
+
+def _inputs(files: PairFiles) -> bytes:
+    paths = asdict(files)
+    told = {role: None if path is None else str(path.absolute()) for role, path in paths.items()}
+    return json.dumps(told, indent=2).encode()

@@ -1,0 +1,99 @@
+"""Report: from the rows and pages of a run to one page that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lungreg.backends import open_backend
+from lungreg.config import Config
+from lungreg.errors import NotFoundError
+from lungreg.formats.local_files import write_file
+from lungreg.qc.case_page import extract_panel
+from lungreg.qc.cohort_page import choose_panels, render_cohort
+from lungreg.records import CaseResult
+from lungreg.stores import Backend, Stage
+from lungreg.stores.run_files import case_folder
+from lungreg.workflows.progress import provenance
+from lungreg.workflows.results import run_results
+
+_PAGE = "report.html"
+
+
+def report(config: Config, run_id: str, *, backend: Backend | None = None) -> str:
+    """Write the cohort page of a run to the stage, beside its cases' own pages.
+
+    Args:
+        config: The run; its thresholds and number of panels count.
+        run_id: A run of `infer`, finished or not.
+        backend: Stores to use instead of those that the config names.
+
+    Returns:
+        Name of the page on the stage.
+
+    Raises:
+        RunError: The run has no results.
+    """
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
+    name = f"runs/{run_id}/{_PAGE}"
+    backend.stage.write(name, _page(config, run_id, backend).encode())
+    return name
+
+
+def report_here(config: Config, run_id: str, out: Path, *, backend: Backend | None = None) -> Path:
+    """Write the cohort page of a run and its cases' own pages to a folder of this machine.
+
+    Nothing on the stage changes: whoever may read the run may have its pages.
+
+    Args:
+        config: The run; its thresholds and number of panels count.
+        run_id: A run of `infer`, finished or not.
+        out: The folder; files of the same names are replaced.
+        backend: Stores to use instead of those that the config names.
+
+    Returns:
+        The cohort page, whose links lead to the others.
+
+    Raises:
+        RunError: The run has no results, or the folder cannot be written.
+    """
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
+    write_file(out / _PAGE, _page(config, run_id, backend).encode())
+    for name in _links(backend.stage, run_id).values():
+        write_file(out / name, backend.stage.read(f"runs/{run_id}/{name}"))
+    return out / _PAGE
+
+
+def _page(config: Config, run_id: str, backend: Backend) -> str:
+    results = run_results(backend, run_id)
+    return render_cohort(
+        run_id,
+        results,
+        _panels(backend.stage, run_id, choose_panels(results, config.report.panels)),
+        thresholds=config.quality.model_dump(),
+        provenance=provenance(_facts(results)),
+        case_links=_links(backend.stage, run_id),
+    )
+
+
+def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str]:
+    panels: dict[str, str] = {}
+    for case_id in case_ids:
+        try:
+            page = stage.read(f"{case_folder(run_id, case_id)}/qc.html").decode()
+        except NotFoundError:
+            continue
+        panels[case_id] = extract_panel(page)
+    return panels
+
+
+def _links(stage: Stage, run_id: str) -> dict[str, str]:
+    """Where each case's own page is, seen from the cohort page."""
+    base = f"runs/{run_id}/"
+    names = [file.name for file in stage.list(f"{base}cases") if file.name.endswith("/qc.html")]
+    return {name.split("/")[-2]: name.removeprefix(base) for name in names}
+
+
+def _facts(results: Sequence[CaseResult]) -> Mapping[str, str]:
+    models = sorted({f"{row.model_name} version {row.model_version}" for row in results})
+    return {"model": ", ".join(models), "cases": str(len(results))}

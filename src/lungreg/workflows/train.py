@@ -1,0 +1,230 @@
+"""Train: from the cases of a stage to a version in the registry."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lungreg.backends import open_backend
+from lungreg.config import Config, parse_config
+from lungreg.devices import choose_device
+from lungreg.distributed.trainer import run_training
+from lungreg.errors import ConfigError, ModelError, RunError
+from lungreg.learning.epoch import OneWorker, error_of, validate
+from lungreg.learning.network import build_network, load_weights, network_settings, weights_to_bytes
+from lungreg.learning.prepared_cases import PreparedCases
+from lungreg.learning.split import split_cases
+from lungreg.learning.training import OnEpoch, TrainJob, validation_error
+from lungreg.records import Case, ModelCard, Split
+from lungreg.stores import Backend
+from lungreg.stores.manifest import read_cases
+from lungreg.stores.run_files import (
+    History,
+    environment,
+    new_run_id,
+    read_config,
+    read_history,
+    read_split,
+    write_audit,
+    write_config,
+    write_split,
+)
+from lungreg.stores.usage import timed
+from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, stopped
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport:
+    """What came of a training run."""
+
+    run_id: str
+    card: ModelCard
+    """Of the version that the registry now holds."""
+    history: History
+    """Metrics of each epoch; those of the validation cases begin with "val_"."""
+    champion: bool
+    """Whether the version is the champion of its name."""
+
+
+def train(
+    config: Config,
+    *,
+    resume: str | None = None,
+    backend: Backend | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> TrainReport:
+    """Train LocalNet on the stage's cases and register the best epoch.
+
+    Args:
+        config: The run.
+        resume: A run to go on with, as if it had never stopped; its own configuration counts.
+        backend: Stores to use instead of those that the config names.
+        on_progress: Told of every epoch.
+
+    Raises:
+        LungregError: Nothing to train on, too many workers, an unknown model to start from.
+    """
+    backend = backend or open_backend(config.backend)
+    run_id = resume or new_run_id("train")
+    backend = backend.for_run(run_id, "train")
+    if resume is not None:
+        config = read_config(backend.stage, run_id, config, kind="train")
+        if (done := _registered(backend, run_id, config.train.name)) is not None:
+            return _report(backend, run_id, done)
+    if backend.jobs is not None:
+        backend.jobs.prepare()
+    job = _job(config, backend, run_id, resumed=resume is not None)
+    before = len(read_history(backend.stage, run_id))
+    note = f"run {run_id}"
+    total = config.train.epochs
+    on_progress(Progress(step="train", done=before, total=total, note=note, public=note))
+    backend.tracker.start(run_id, config.model_dump(include={"seed", "network", "loss", "train"}))
+    try:
+        held = None if backend.billing is None else backend.billing.held()
+        with timed(backend.stage, run_id, held):
+            run_training(job, on_epoch=_teller(config, on_progress))
+    except KeyboardInterrupt as error:
+        raise stopped(run_id, "train") from error
+    except Exception:
+        backend.tracker.finish(run_id, status="failed", tags={})
+        raise
+    card = _register(job, backend)
+    backend.tracker.finish(
+        run_id, status="finished", tags={"model": card.name, "version": card.version}
+    )
+    return _report(backend, run_id, card)
+
+
+def _job(config: Config, backend: Backend, run_id: str, *, resumed: bool) -> TrainJob:
+    cases = read_cases(backend.stage)
+    if resumed:
+        split = read_split(backend.stage, run_id)
+    else:
+        split = split_cases(cases, config.data.split, seed=config.seed)
+        write_config(backend.stage, run_id, config)
+        write_split(backend.stage, run_id, split)
+    write_audit(backend.stage, run_id, config=config, cases=cases)
+    return TrainJob(
+        run_id=run_id,
+        config=config,
+        stage=backend.stage,
+        tracker=backend.tracker,
+        cases=_cases_of(split, cases),
+        initial_weights=_initial_weights(config, backend),
+    )
+
+
+def _cases_of(
+    split: Mapping[Split, Sequence[str]], cases: Sequence[Case]
+) -> dict[Split, list[Case]]:
+    known = {case.case_id: case for case in cases}
+    lost = sum(case_id not in known for ids in split.values() for case_id in ids)
+    if lost:
+        msg = "the cases of a run to go on with are still on the stage"
+        raise RunError(msg, got=f"{lost} that are not", mend="ingest them again")
+    return {name: [known[case_id] for case_id in ids] for name, ids in split.items()}
+
+
+def _initial_weights(config: Config, backend: Backend) -> bytes | None:
+    if config.train.init is None:
+        return None
+    name, separator, version = config.train.init.partition(":")
+    if not separator:
+        msg = "train.init reads NAME:VERSION"
+        raise ConfigError(msg, got=repr(config.train.init))
+    card = backend.models.resolve(name, version)
+    stored = network_settings(card)
+    if stored != config.network:
+        msg = "a model to fine-tune has the network of the run"
+        mend = f"set network to {stored.model_dump_json()}"
+        raise ModelError(msg, got=config.network.model_dump_json(), mend=mend)
+    return backend.models.weights(card)
+
+
+def _teller(config: Config, on_progress: OnProgress) -> OnEpoch:
+    shown = ("loss", "val_loss", "val_dice_score", "val_tre_mm", "val_fold_pct")
+
+    def tell(epoch: int, metrics: Mapping[str, float]) -> None:
+        note = "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)
+        total = config.train.epochs
+        on_progress(Progress(step="train", done=epoch, total=total, note=note, public=note))
+
+    return tell
+
+
+def _register(job: TrainJob, backend: Backend) -> ModelCard:
+    """Put the best epoch into the registry, once."""
+    state = job.checkpoints.load("best")
+    if state is None:
+        msg = "a finished run has a best checkpoint"
+        raise RunError(msg, got="none", mend="train again")
+    network = build_network(job.config.network)
+    network.load_state_dict(state["network"])
+    weights = weights_to_bytes(network)
+    metrics = state["history"][-1]
+    card = backend.models.add(_card(job, metrics, weights), weights)
+    if job.config.train.promote == "if_better" and _beats_champion(job, backend, metrics):
+        backend.models.promote(card.name, card.version)
+    return card
+
+
+def _card(job: TrainJob, metrics: Mapping[str, float], weights: bytes) -> ModelCard:
+    config = job.config.model_dump(mode="json", exclude={"backend", "ingest", "infer", "report"})
+    fingerprints = {
+        name.value: sorted(case.fingerprint for case in cases) for name, cases in job.cases.items()
+    }
+    config["data"].pop("split")
+    return ModelCard(
+        name=job.config.train.name,
+        config=config,
+        metrics=dict(metrics),
+        split=fingerprints,
+        run_id=job.run_id,
+        environment=environment(),
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _beats_champion(job: TrainJob, backend: Backend, metrics: Mapping[str, float]) -> bool:
+    """Whether this run's error is below the champion's on this run's validation cases."""
+    champion = backend.models.resolve(job.config.train.name, "champion")
+    if champion.run_id == job.run_id or not job.cases[Split.VAL]:
+        return False
+    config = parse_config({**champion.config, "backend": job.config.backend.model_dump()})
+    device = choose_device(job.config.train.device)
+    network = build_network(config.network)
+    load_weights(network, backend.models.weights(champion)).to(device)
+    prepared = PreparedCases(
+        stage=job.stage, settings=config.preprocessing, cache_gb=0.0, name=f"{job.run_id}-champion"
+    )
+    try:
+        found = validate(
+            network,
+            job.cases[Split.VAL],
+            prepared.load,
+            config,
+            device=device,
+            workers=OneWorker(),
+        )
+    finally:
+        prepared.remove()
+    return validation_error(metrics) < error_of(found)
+
+
+def _registered(backend: Backend, run_id: str, name: str) -> ModelCard | None:
+    """The version that a finished run registered."""
+    cards = (known.card for known in backend.models.list(name))
+    return next((card for card in cards if card.run_id == run_id), None)
+
+
+def _report(backend: Backend, run_id: str, card: ModelCard) -> TrainReport:
+    champion = backend.models.resolve(card.name, "champion")
+    return TrainReport(
+        run_id=run_id,
+        card=card,
+        history=read_history(backend.stage, run_id),
+        champion=champion.version == card.version,
+    )

@@ -1,0 +1,201 @@
+"""Batch jobs whose process dies, or loses the account, before it has taken what they give."""
+
+from __future__ import annotations
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lungreg.backends.snowflake.batch.attempts import left_behind, new_attempt
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.tables.claims import claim_table
+from lungreg.backends.snowflake.tables.result_sql import result_table
+from lungreg.config import SnowflakeBackend
+from lungreg.errors import RunError, StoreUnavailableError
+from lungreg.records import Status
+from lungreg.stores import Backend
+from lungreg.workflows.infer import infer
+from tests.backends.snowflake.batch.cohort import (
+    CASES,
+    answer_at_once,
+    files_of_batches,
+    run,
+    run_config,
+    run_started,
+)
+from tests.backends.snowflake.peer import Peer
+from tests.backends.snowflake.peer.batch import BatchService
+from tests.site import Site, destroy_started, wait_until
+
+MERGE = r"^\s*MERGE"
+UNLOAD = r"^\s*COPY\s+INTO"
+
+
+def run_out(settings: SnowflakeBackend) -> None:
+    """Let the time go by after which a silent process counts no longer."""
+    SessionSource(settings).run(f"UPDATE {claim_table(settings)} SET EXPIRES_AT = 0")
+
+
+@pytest.mark.slow
+def test_a_killed_client_leaves_its_job_to_the_next(
+    service: BatchService,
+    account: Backend,
+    settings: SnowflakeBackend,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SIGKILL while a job runs: `--resume` starts no second one, takes its rows, and tidies up."""
+    answer_at_once(service, monkeypatch)
+    service.statuses = ["RUNNING"] * 1000
+    config = run_config("run-batch").model_dump(mode="json", exclude_unset=True)
+    config["backend"] = settings.model_dump(mode="json", exclude_unset=True)
+    site = Site(tmp_path)
+    site.config_file.write_text(yaml.safe_dump(config))
+    try:
+        process = site.start("infer")
+        wait_until(lambda: len(service.statuses) < 1000, process)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    finally:
+        destroy_started()
+    assert files_of_batches(account)
+    service.statuses = ["RUNNING"]
+    run_out(settings)
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert [(row.case_id, row.status) for row in done.results] == [
+        (case, Status.SUCCESS) for case in sorted(CASES)
+    ]
+    assert len(service.orders) == 1
+    assert service.cancelled == []
+    assert files_of_batches(account) == []
+
+
+def test_a_connection_lost_while_rows_are_unloaded(
+    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are unloaded again in a new session, for one job, which leaves nothing."""
+    answer_at_once(service, monkeypatch)
+    peer.mischief.drop(UNLOAD, times=3)
+    before = len(peer.logins)
+    done = run(account, "run-batch")
+    assert (peer.mischief.happened, len(peer.logins) > before) == (3, True)
+    assert [row.case_id for row in done.results] == sorted(CASES)
+    assert len(service.orders) == 1
+    assert files_of_batches(account) == []
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_connection_lost_in_mid_merge(
+    service: BatchService,
+    account: Backend,
+    source: SessionSource,
+    peer: Peer,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    after: bool,
+) -> None:
+    """The rows of a job are there once, each with its files, and nothing of the job stays."""
+    answer_at_once(service, monkeypatch)
+    peer.mischief.drop(MERGE, after=after)
+    done = run(account, "run-batch")
+    assert peer.mischief.happened == 1
+    (counted,) = source.run(f"SELECT COUNT(*) FROM {result_table(source.settings)}")
+    assert (counted[0], len(done.results)) == (3, 3)
+    for row in done.results:
+        image = f"runs/{done.run_id}/cases/{row.case_id}/registered_img.nii.gz"
+        assert account.stage.read(image) == row.case_id.encode()
+    assert files_of_batches(account) == []
+
+
+def test_rows_that_cannot_be_kept_wait_for_the_next_process(
+    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was computed is not thrown away because the table was not to be had."""
+    answer_at_once(service, monkeypatch)
+    peer.mischief.deny(MERGE)
+    with pytest.raises(StoreUnavailableError):
+        run(account, "run-batch")
+    peer.forget_faults()
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert {row.status for row in done.results} == {Status.SUCCESS}
+    assert {row.attempt for row in done.results} == {1}
+    assert len(service.orders) == 1
+    assert files_of_batches(account) == []
+
+
+def test_an_account_that_is_away_leaves_the_job_running(
+    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of computing are not cancelled for want of an answer."""
+    answer_at_once(service, monkeypatch)
+    peer.mischief.drop(r"^DESCRIBE SERVICE", times=1000)
+    with pytest.raises(StoreUnavailableError):
+        run(account, "run-batch")
+    peer.forget_faults()
+    assert service.cancelled == []
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert {row.status for row in done.results} == {Status.SUCCESS}
+    assert len(service.orders) == 1
+
+
+def test_a_left_job_that_did_only_a_part(
+    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are taken, the other cases go into a new job."""
+    answer_at_once(service, monkeypatch, rows=1)
+    service.final = "FAILED"
+    peer.mischief.deny(MERGE)
+    with pytest.raises(StoreUnavailableError):
+        run(account, "run-batch")
+    peer.forget_faults()
+    answer_at_once(service, monkeypatch)
+    service.final = "DONE"
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert [row.case_id for row in done.results] == sorted(CASES)
+    assert {row.status for row in done.results} == {Status.SUCCESS}
+    assert len(service.orders) == 2
+    assert files_of_batches(account) == []
+
+
+def test_a_job_of_a_living_process_is_left_alone(
+    service: BatchService, account: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that resume one run: the second takes nothing and removes nothing."""
+    answer_at_once(service, monkeypatch)
+    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._LEASE_S", 3)
+    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._PATIENCE_S", 3.5)
+    service.statuses = ["RUNNING"] * 1000
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(run, account, "run-batch")
+        try:
+            while not service.orders:
+                time.sleep(0.05)
+            with pytest.raises(RunError, match="another one waits"):
+                infer(run_config("run-batch"), resume=run_started(account), backend=account)
+        finally:
+            service.statuses = []
+        assert {row.status for row in first.result().results} == {Status.SUCCESS}
+    assert (len(service.orders), service.cancelled) == (1, [])
+    assert files_of_batches(account) == []
+
+
+def test_a_job_that_was_never_started(
+    service: BatchService,
+    account: Backend,
+    settings: SnowflakeBackend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process killed before the order leaves a mark, which goes with the next call."""
+    answer_at_once(service, monkeypatch)
+    first = run(account, "run-batch")
+    mark = new_attempt(settings, first.run_id).mark
+    account.stage.write(mark, b"")
+    (left,) = left_behind(settings, account.stage, first.run_id)
+    assert left.mark == mark
+    infer(run_config("run-batch"), resume=first.run_id, backend=account)
+    assert len(service.orders) == 1
+    assert files_of_batches(account) == []

@@ -1,0 +1,230 @@
+"""Who logs in and how, and what is said where the account refuses it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from snowflake.connector.config_manager import CONFIG_MANAGER
+
+from lungreg.backends.snowflake.connection import login
+from lungreg.backends.snowflake.connection.faults import is_lost
+from lungreg.backends.snowflake.connection.pool import close_all
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.config import SnowflakeBackend
+from lungreg.errors import ForbiddenError, StoreUnavailableError
+from tests.backends.snowflake.conftest import CONNECTIONS
+from tests.backends.snowflake.peer import Peer
+from tests.backends.snowflake.peer.server import connection_of
+
+PASSPHRASE = "of the key"
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes other connections known to Snowflake's clients."""
+
+    def known(**connections: dict[str, object]) -> None:
+        monkeypatch.setenv(CONNECTIONS, tomlkit.dumps(connections))
+
+    return known
+
+
+@pytest.fixture
+def container(peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The token file of a container, whose environment names the peer."""
+    port = connection_of(peer)["port"]
+    monkeypatch.setattr(login, "TOKEN_FILE", tmp_path / "token")
+    monkeypatch.setattr(login, "CONTAINER_OPTIONS", {"protocol": "http", "port": port})
+    monkeypatch.setenv("SNOWFLAKE_HOST", "127.0.0.1")
+    monkeypatch.setenv("SNOWFLAKE_ACCOUNT", "lungreg")
+    (tmp_path / "token").write_text("of the service")
+    return tmp_path / "token"
+
+
+def without_password(peer: Peer) -> dict[str, object]:
+    return {key: value for key, value in connection_of(peer).items() if key != "password"}
+
+
+def in_container(settings: SnowflakeBackend) -> SessionSource:
+    return SessionSource(settings.model_copy(update={"connection": None}))
+
+
+def test_a_key_pair_logs_in(
+    settings: SnowflakeBackend, peer: Peer, connections: Any, tmp_path: Path
+) -> None:
+    """With an encrypted PKCS8 key, as the README shows: a signed token goes, the key stays."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    file = tmp_path / "rsa_key.p8"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(PASSPHRASE.encode()),
+        )
+    )
+    file.chmod(0o600)
+    pair = {"private_key_file": str(file), "private_key_file_pwd": PASSPHRASE}
+    connections(keyed={**without_password(peer), "authenticator": "SNOWFLAKE_JWT", **pair})
+    keyed = settings.model_copy(update={"connection": "keyed", "role": "LUNGREG_TRAIN"})
+    assert SessionSource(keyed).run("SELECT 7 AS A")[0]["A"] == 7
+    (said,) = peer.logins
+    assert said["AUTHENTICATOR"] == "SNOWFLAKE_JWT"
+    assert len(str(said["TOKEN"]).split(".")) == 3
+    assert PASSPHRASE not in json.dumps(said)
+    with SessionSource(keyed).use() as session:
+        assert str(session.get_current_role()).strip('"') == "LUNGREG_TRAIN"
+
+
+def test_a_key_that_is_not_there_is_told(
+    settings: SnowflakeBackend, peer: Peer, connections: Any, tmp_path: Path
+) -> None:
+    """With the file, and where it is named."""
+    key = {"authenticator": "SNOWFLAKE_JWT", "private_key_file": str(tmp_path / "none.p8")}
+    connections(keyless={**without_password(peer), **key})
+    source = SessionSource(settings.model_copy(update={"connection": "keyless"}))
+    with pytest.raises(StoreUnavailableError, match=r"none\.p8: the private key.*private_key_file"):
+        source.run("SELECT 1")
+
+
+def test_an_oauth_connection_logs_in(
+    settings: SnowflakeBackend, peer: Peer, connections: Any
+) -> None:
+    """A connection's token is sent as it is."""
+    connections(
+        handed={**without_password(peer), "authenticator": "oauth", "token": "of an identity"}
+    )
+    source = SessionSource(settings.model_copy(update={"connection": "handed"}))
+    source.run("SELECT 1")
+    (said,) = peer.logins
+    assert (said["AUTHENTICATOR"].upper(), said["TOKEN"]) == ("OAUTH", "of an identity")
+
+
+def test_the_role_of_the_configuration_is_taken(settings: SnowflakeBackend, peer: Peer) -> None:
+    """`backend.role` goes before the connection's own."""
+    source = SessionSource(settings.model_copy(update={"role": "LUNGREG_INGEST"}))
+    with source.use() as session:
+        assert str(session.get_current_role()).strip('"') == "LUNGREG_INGEST"
+
+
+def test_a_service_keeps_the_role_of_its_token(
+    settings: SnowflakeBackend, container: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's token is its owner's role: another one would be refused."""
+    with_role = settings.model_copy(update={"connection": None, "role": "LUNGREG_TRAIN"})
+    assert "role" not in login._credentials(with_role)
+    assert login._credentials(with_role)["token"] == "of the service"
+    in_container(with_role).run("SELECT 1")
+
+
+@pytest.mark.parametrize("name", ["SNOWFLAKE_HOST", "SNOWFLAKE_ACCOUNT"])
+def test_a_missing_variable_of_the_container_is_named(
+    name: str, settings: SnowflakeBackend, container: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token file without its environment is no bare KeyError."""
+    monkeypatch.delenv(name)
+    with pytest.raises(StoreUnavailableError, match=f"environment variable {name} is set"):
+        in_container(settings).run("SELECT 1")
+
+
+def test_a_token_that_cannot_be_read_is_told(settings: SnowflakeBackend, container: Path) -> None:
+    """Likewise where the file holds no text."""
+    container.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(StoreUnavailableError, match="the container's token can be read"):
+        in_container(settings).run("SELECT 1")
+
+
+def test_no_connection_at_all_is_told_as_such(
+    settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has never configured one is shown how, and is not told of an unknown name."""
+    close_all()
+    nothing = {"connections": {}, "default_connection_name": "default"}
+    monkeypatch.setattr(type(CONFIG_MANAGER), "__getitem__", lambda _, key: nothing[key])
+    with pytest.raises(StoreUnavailableError, match="a connection is configured") as told:
+        SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
+    assert "connections.toml, as the README shows" in str(told.value)
+    assert "unknown name" not in str(told.value)
+
+
+def test_an_account_that_is_away_is_told_soon() -> None:
+    """The client logs in a few times: each try is short however long a statement may take."""
+    for timeout_s, expected in ((600, 60), (5, 5)):
+        options = login._defaults(SnowflakeBackend(kind="snowflake", timeout_s=timeout_s))
+        assert (options["login_timeout"], options["network_timeout"]) == (expected, timeout_s)
+
+
+@pytest.mark.parametrize(
+    ("code", "mend"),
+    [
+        ("390100", "check the connection's user and key"),
+        ("390101", "let an administrator unlock the user"),
+        ("390144", "private_key_file belongs to the user's public key"),
+        ("390186", "see which role backend.role or the connection asks for"),
+        ("390189", "see which role backend.role or the connection asks for"),
+        ("390422", "network policy"),
+        ("394508", "log in by key pair or OAuth"),
+    ],
+)
+def test_a_refused_login_says_what_mends_it(
+    code: str, mend: str, settings: SnowflakeBackend, peer: Peer
+) -> None:
+    """It is told at once: a second try locks the user."""
+    peer.mischief.refuse_logins(code, "Access is refused.", times=5)
+    with pytest.raises(ForbiddenError, match=mend) as told:
+        SessionSource(settings).run("SELECT 1")
+    assert code in told.value.anonymous
+    assert "Access is refused." in str(told.value)
+    assert len(peer.logins) == 1
+
+
+def test_a_stale_token_is_read_again(
+    settings: SnowflakeBackend, peer: Peer, container: Path
+) -> None:
+    """An invalid OAuth token may have been replaced in the container's file meanwhile."""
+    peer.mischief.refuse_logins("390303", "Invalid OAuth access token.")
+    assert in_container(settings).run("SELECT 7 AS A")[0]["A"] == 7
+    assert len(peer.logins) == 2
+
+
+def test_a_token_that_stays_invalid_is_told(
+    settings: SnowflakeBackend, peer: Peer, container: Path
+) -> None:
+    """After some tries the token is named, not the network."""
+    peer.mischief.refuse_logins("390303", "Invalid OAuth access token.", times=50)
+    with pytest.raises(StoreUnavailableError, match="takes the connection's OAuth token") as told:
+        in_container(settings).run("SELECT 1")
+    assert "get a new one" in told.value.anonymous
+    assert len(peer.logins) == 4
+
+
+@pytest.mark.parametrize(("number", "is_mended"), [(604, True), (630, True), (57014, False)])
+def test_a_cancelled_statement_is_known_by_its_number(number: int, *, is_mended: bool) -> None:
+    """57014 is the state that both have, and no number."""
+    from snowflake.connector.errors import ProgrammingError
+
+    assert is_lost(ProgrammingError(msg="cancelled", errno=number, sqlstate="57014")) == is_mended
+
+
+def test_a_notebooks_session_names_no_files_in_logs_either(
+    settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Snowflake's client is kept quiet also where somebody else opened the session."""
+    from snowflake.snowpark import Session
+
+    close_all()
+    clients = [logging.getLogger(name) for name in login._NAMING_LOGGERS]
+    for client in clients:
+        monkeypatch.setattr(client, "level", logging.NOTSET)
+    session = Session.builder.configs(connection_of(peer)).create()
+    try:
+        SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
+        assert {client.level for client in clients} == {logging.CRITICAL}
+    finally:
+        session.close()

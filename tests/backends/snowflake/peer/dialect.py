@@ -1,0 +1,85 @@
+"""What the client says and fakesnow does not understand, said so that it does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tests.backends.snowflake.peer.stages import Stages
+from tests.backends.snowflake.peer.statement import rows_as_sql
+
+IS_FILES = re.compile(r"^\s*(PUT|GET|LIST|LS|REMOVE|RM)\s", re.IGNORECASE)
+IS_UNLOAD = re.compile(r"^\s*COPY\s+INTO\s+'?@", re.IGNORECASE)
+IS_WRITE = re.compile(
+    r"^\s*(INSERT|UPDATE|DELETE|MERGE|CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE
+)
+IS_DROP = re.compile(r"^\s*(DROP|ALTER|CREATE\s+OR\s+REPLACE)\b", re.IGNORECASE)
+IS_BEGIN = re.compile(r"^\s*(BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
+IS_END = re.compile(r"^\s*(COMMIT|ROLLBACK)\b", re.IGNORECASE)
+SET_TAG = re.compile(r"^\s*ALTER\s+SESSION\s+SET\s+QUERY_TAG\s*=\s*'(.*)'\s*;?\s*$", re.I | re.S)
+WAREHOUSE = "LUNGREG_WH"
+"""The one that every session has here."""
+_IGNORED = re.compile(r"^\s*(ALTER\s+SESSION|SELECT\s+SYSTEM\$CANCEL_ALL)", re.IGNORECASE)
+_UNLOAD = re.compile(
+    r"\s*COPY\s+INTO\s+'?(@[^\s']+)'?\s+FROM\s*\((.*)\)\s*FILE_FORMAT", re.I | re.S
+)
+_STAGE_WITH_SSE = re.compile(
+    r"^\s*CREATE\s+STAGE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+\.\w+\.\w+)\s.*SNOWFLAKE_SSE", re.I | re.S
+)
+_DONE = "SELECT 'Statement executed successfully.' AS \"status\""
+
+
+def adapted(sql: str, connection: Any) -> str:
+    """The statement as fakesnow can run it."""
+    if _IGNORED.match(sql):
+        return _DONE
+    sql = re.sub(r"\bCURRENT_WAREHOUSE\(\)", f"'{WAREHOUSE}'", sql, flags=re.IGNORECASE)
+    if re.search(r"\bFROM\s+VALUES\b", sql, re.IGNORECASE):
+        sql = re.sub(r"\$(\d+)\b", r"COLUMN\1", sql)
+    sql = re.sub(
+        r"^(\s*CREATE\s+(?:(?:SCOPED\s+)?(?:TEMP|TEMPORARY)\s+)?TABLE\s+)(\S+)\s+IF\s+NOT\s+EXISTS",
+        r"\1IF NOT EXISTS \2",
+        sql,
+        flags=re.IGNORECASE,
+    )
+    sql = re.sub(r"\bSCOPED\s+(TEMP)", r"\1", sql, flags=re.IGNORECASE)
+    sql = re.sub(r"\s+WITH\s+MANAGED\s+ACCESS\b", "", sql, flags=re.IGNORECASE)
+    # DuckDB keeps temporary tables in a database of their own: one with a full name is a plain one.
+    sql = re.sub(
+        r"^(\s*CREATE\s+(?:OR\s+REPLACE\s+)?)TEMP(?:ORARY)?\s+(TABLE\s+\w+\.)",
+        r"\1\2",
+        sql,
+        flags=re.IGNORECASE,
+    )
+    if "LAST_QUERY_ID()" in sql.upper() and connection.results_cache:
+        last = [*connection.results_cache][-1]
+        sql = re.sub(r"LAST_QUERY_ID\(\)", f"'{last}'", sql, flags=re.IGNORECASE)
+    return sql
+
+
+def note_encryption(sql: str, connection: Any) -> None:
+    """Let SHOW STAGES tell of a stage that was just made how it is encrypted."""
+    if match := _STAGE_WITH_SSE.match(sql):
+        connection._duck_conn.execute(
+            "UPDATE _fs_global._fs_information_schema._fs_stages SET type = 'INTERNAL NO CSE' "
+            "WHERE CONCAT_WS('.', database_name, schema_name, name) = ?",
+            [match[1].upper()],
+        )
+
+
+def unload(sql: str, connection: Any, stages: Stages) -> str:
+    """Run `COPY INTO @stage FROM (query)` into one parquet file; SQL that yields its row."""
+    match = _UNLOAD.match(sql)
+    if match is None:
+        return sql
+    place = stages.place(match[1], connection)
+    cursor = connection.cursor()
+    cursor.execute(adapted(match[2], connection))
+    table = cursor._arrow_table
+    file = place.folder / place.path.strip("/") / "data_0_0_0.snappy.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, file)
+    row = [table.num_rows, 0, file.stat().st_size]
+    return rows_as_sql(["rows_unloaded", "input_bytes", "output_bytes"], [row])

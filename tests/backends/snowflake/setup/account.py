@@ -1,0 +1,119 @@
+"""What an account has outside its databases, as answers of the peer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.backends.snowflake.peer import Peer
+from tests.backends.snowflake.peer.statement import SqlError
+
+ACCOUNT_KINDS = ("WAREHOUSE", "COMPUTE POOL", "INTEGRATION", "ROLE", "NETWORK RULE")
+_KINDS = "|".join(ACCOUNT_KINDS)
+_UNKNOWN_THERE = "NOTEBOOKS|SERVICES|TASKS|SEQUENCES|USER FUNCTIONS|MODELS"
+"""What fakesnow cannot show."""
+_DONE = (["status"], [["Statement executed successfully."]])
+
+
+class Account:
+    """What the peer lacks: objects outside databases, kept as (kind, name) with a comment."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.objects: dict[tuple[str, str], str] = {}
+        self.comments: dict[str, str] = {}
+        """Of databases and schemas, by name, as their CREATE said first."""
+        self.hosts: str = ""
+        """VALUE_LIST of the network rule."""
+        self.services: list[tuple[str, str, str]] = []
+        """On the compute pool: database, schema, name."""
+        self.others: dict[tuple[str, str], list[str]] = {}
+        """Names of what others made, by kind as in SHOW and full name of the schema."""
+        peer.on(r"^use role", lambda *_: _DONE)
+        peer.on(r"^GRANT ", lambda *_: _DONE)
+        peer.on(r"^ALTER (COMPUTE POOL|NETWORK RULE|EXTERNAL ACCESS INTEGRATION)", self._alter)
+        peer.on(rf"^CREATE (EXTERNAL ACCESS )?({_KINDS}) ", self._create)
+        peer.on(rf"^DROP ({_KINDS}) IF EXISTS", self._drop)
+        peer.on(rf"^SHOW ({_KINDS})S LIKE", self._show)
+        peer.on(r"^SHOW (DATABASES|SCHEMAS) LIKE", self._show_marked)
+        peer.on(rf"^SHOW ({_UNKNOWN_THERE}) IN SCHEMA", self._show_others)
+        peer.on(r"^SHOW SERVICES IN COMPUTE POOL", self._show_services)
+        peer.on(r"^CREATE (DATABASE|SCHEMA) IF NOT EXISTS", self._create_marked)
+        peer.on(r"^DROP DATABASE", lambda *_: _DONE)  # DuckDB drops schemas only
+
+    def _create(self, sql: str, _binds: object, _connection: object) -> Any:
+        form = rf"CREATE (?:EXTERNAL ACCESS )?({_KINDS}) (IF NOT EXISTS )?([\w.]+) "
+        match = re.match(form, sql)
+        assert match is not None
+        key = (match[1], match[3].rpartition(".")[2].upper())
+        if key in self.objects:
+            if not match[2]:
+                raise SqlError(2002, "42710", f"Object '{key[1]}' already exists.")
+            return ["status"], [[f"{key[1]} already exists, statement succeeded."]]
+        self.objects[key] = _comment(sql)
+        if key[0] == "NETWORK RULE":
+            self.hosts = _hosts(sql)
+        return ["status"], [[f"{key[1]} successfully created."]]
+
+    def _alter(self, sql: str, _binds: object, _connection: object) -> Any:
+        if sql.startswith("ALTER NETWORK RULE"):
+            self.hosts = _hosts(sql)
+        return _DONE
+
+    def _drop(self, sql: str, _binds: object, _connection: object) -> Any:
+        match = re.match(r"DROP (.*) IF EXISTS (\w+)", sql)
+        assert match is not None
+        self.objects.pop((match[1], match[2].upper()), None)
+        return _DONE
+
+    def _show(self, sql: str, _binds: object, _connection: object) -> Any:
+        match = re.match(r"SHOW (.*)S LIKE '(\w+)'", sql)
+        assert match is not None
+        scope = re.search(r"IN SCHEMA (\S+)", sql)
+        if scope and scope[1].upper() not in self.comments:
+            raise LookupError(scope[1])
+        pattern = match[2].upper().replace("_", ".")  # LIKE takes "_" for any character
+        rows = [
+            [name, comment]
+            for (kind, name), comment in self.objects.items()
+            if kind == match[1] and re.fullmatch(pattern, name)
+        ]
+        return ["name", "comment"], rows
+
+    def _create_marked(self, sql: str, _binds: object, connection: Any) -> Any:
+        """DuckDB keeps no comments of databases and schemas."""
+        match = re.match(r"CREATE (DATABASE|SCHEMA) IF NOT EXISTS ([\w.]+)", sql)
+        assert match is not None
+        name = match[2].upper()
+        if name in self.comments:
+            return ["status"], [[f"{name} already exists, statement succeeded."]]
+        self.comments[name] = _comment(sql)
+        connection.cursor().execute(match[0])
+        return ["status"], [[f"{match[1].title()} {name} successfully created."]]
+
+    def _show_marked(self, sql: str, _binds: object, connection: Any) -> Any:
+        scope = re.search(r"IN DATABASE (\w+)", sql)
+        before = f"{scope[1].upper()}." if scope else ""
+        cursor = connection.cursor()
+        cursor.execute(re.sub(r" LIKE '\w+'", "", sql))
+        column = [item.name for item in cursor.description].index("name")
+        names = [row[column] for row in cursor.fetchall()]
+        return ["name", "comment"], [[name, self.comments.get(before + name)] for name in names]
+
+    def _show_others(self, sql: str, _binds: object, _connection: object) -> Any:
+        match = re.match(r"SHOW (.*) IN SCHEMA (\S+)", sql)
+        assert match is not None
+        names = self.others.get((match[1], match[2].upper()), [])
+        return ["name"], [[name] for name in names]
+
+    def _show_services(self, *_: object) -> Any:
+        return ["database_name", "schema_name", "name"], [[*each] for each in self.services]
+
+
+def _comment(sql: str) -> str:
+    match = re.search(r"COMMENT = '([^']*)'", sql)
+    return match[1] if match else ""
+
+
+def _hosts(sql: str) -> str:
+    match = re.search(r"VALUE_LIST = \((.*?)\)", sql)
+    return match[1] if match else ""

@@ -1,0 +1,378 @@
+"""A training run: what it leaves on the stage, and that stopping it changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lungreg.config import Config
+from lungreg.errors import DataError, RunError, StoreUnavailableError
+from lungreg.learning.epoch import OneWorker, validate
+from lungreg.learning.network import build_network, weights_to_bytes
+from lungreg.learning.prepared_cases import prepare_case
+from lungreg.learning.training import TrainJob, run_epochs, validation_error
+from lungreg.records import Case, Split
+from lungreg.stores import Stage
+from lungreg.stores.run_files import read_history
+from lungreg.testing import FaultyStage, MemoryStage
+from tests.learning.thread_workers import ThreadWorker, on_threads
+from tests.small_cases import put_case, small_config
+
+pytestmark = pytest.mark.usefixtures("one_thread", "own_temporary_folder")
+
+CPU = torch.device("cpu")
+LOSS: dict[str, object] = {"mutual_information": 1.0, "dice": 1.0, "landmarks": 0.1}
+CONFIG = small_config(train={"epochs": 4, "plateau_patience": 0, "save_every": 10}, loss=LOSS)
+
+
+class Curves:
+    """A tracker that remembers what it is told. Implements `lungreg.stores.Tracker`."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[str, dict[str, float], int]] = []
+
+    def start(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Nothing to begin with."""
+
+    def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Keep the point."""
+        self.points.append((run_id, dict(metrics), step))
+
+    def finish(self, run_id: str, *, status: str, tags: Mapping[str, str]) -> None:
+        """Nothing to end with."""
+
+
+@pytest.fixture
+def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches of runs with one name do not meet."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def files() -> tuple[MemoryStage, list[Case]]:
+    """Three cases; tests copy the stage, so that runs do not meet."""
+    stage = MemoryStage()
+    return stage, [put_case(stage, f"case_{i}", seed=i) for i in range(3)]
+
+
+@pytest.fixture
+def stage(files: tuple[MemoryStage, list[Case]]) -> MemoryStage:
+    """A stage of the test's own."""
+    return copied(files[0])
+
+
+@pytest.fixture
+def cases(files: tuple[MemoryStage, list[Case]]) -> dict[Split, list[Case]]:
+    """Two to train on and one to validate on."""
+    return {Split.TRAIN: files[1][:2], Split.VAL: files[1][2:], Split.TEST: []}
+
+
+def copied(stage: MemoryStage) -> MemoryStage:
+    """A stage with the same files."""
+    copy = MemoryStage()
+    for info in stage.list():
+        copy.write(info.name, stage.read(info.name))
+    return copy
+
+
+def make_job(
+    stage: Stage,
+    cases: dict[Split, list[Case]],
+    *,
+    config: Config = CONFIG,
+    initial_weights: bytes | None = None,
+) -> TrainJob:
+    """A run on a stage."""
+    return TrainJob(
+        run_id="train-1",
+        config=config,
+        stage=stage,
+        tracker=Curves(),
+        cases=cases,
+        initial_weights=initial_weights,
+    )
+
+
+def run(job: TrainJob, *, stop_after: int | None = None) -> None:
+    """Train alone in this process, as far as wanted."""
+
+    def stop(epoch: int, metrics: Mapping[str, float]) -> None:
+        if epoch == stop_after:
+            raise KeyboardInterrupt
+
+    run_epochs(job, workers=OneWorker(), device=CPU, on_epoch=stop)
+
+
+def weights(job: TrainJob, which: str = "last") -> dict[str, Tensor]:
+    """The network of a checkpoint."""
+    state = job.checkpoints.load(which)
+    assert state is not None
+    network: dict[str, Tensor] = state["network"]
+    return network
+
+
+def assert_same_network(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
+    """All weights are equal to the bit."""
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+class TestRun:
+    def test_learns_and_tells(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
+        """The loss falls; history, curves and callbacks say the same of each epoch."""
+        job = make_job(stage, cases)
+        told: list[tuple[int, dict[str, float]]] = []
+        run_epochs(
+            job, workers=OneWorker(), device=CPU, on_epoch=lambda e, m: told.append((e, dict(m)))
+        )
+        history = read_history(stage, "train-1")
+        assert told == list(enumerate(history, start=1))
+        assert job.tracker.points == [  # type: ignore[attr-defined]
+            ("train-1", metrics, epoch) for epoch, metrics in told
+        ]
+        assert len(history) == 4
+        for name in ("loss", "mutual_information", "dice", "landmarks", "learning_rate"):
+            assert name in history[0]
+        for name in ("val_loss", "val_dice_score", "val_tre_mm", "val_fold_pct"):
+            assert name in history[0]
+        assert history[-1]["val_loss"] < history[0]["val_loss"]
+
+    def test_same_seed_same_run(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]], files: Any
+    ) -> None:
+        """Everything random comes from the seed; another seed learns otherwise."""
+        first = make_job(stage, cases)
+        again = make_job(copied(files[0]), cases)
+        other = make_job(copied(files[0]), cases, config=small_config(train={"epochs": 1}))
+        other = dataclasses.replace(other, config=other.config.model_copy(update={"seed": 1}))
+        torch.manual_seed(11)
+        run(first)
+        torch.manual_seed(12)
+        run(again)
+        assert read_history(first.stage, "train-1") == read_history(again.stage, "train-1")
+        assert_same_network(weights(first), weights(again))
+        run(other)
+        assert read_history(other.stage, "train-1")[0] != read_history(stage, "train-1")[0]
+
+    def test_best_is_the_lowest_validation_error(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """The best checkpoint is of the epoch with the smallest landmark error."""
+        # So high a rate that the error falls and rises again.
+        train: dict[str, object] = {"epochs": 4, "learning_rate": 0.01}
+        job = make_job(stage, cases, config=small_config(train=train, loss=LOSS))
+        run(job)
+        errors = [metrics["val_tre_mm"] for metrics in read_history(stage, "train-1")]
+        assert min(errors) not in (errors[0], errors[-1])
+        best = job.checkpoints.load("best")
+        assert best is not None
+        assert best["epoch"] == 1 + errors.index(min(errors))
+        assert [validation_error(metrics) for metrics in best["history"]] == errors[: best["epoch"]]
+        network = build_network(CONFIG.network)
+        network.load_state_dict(best["network"])
+        found = validate(
+            network,
+            cases[Split.VAL],
+            lambda case: prepare_case(stage, case, CONFIG.preprocessing),
+            CONFIG,
+            device=CPU,
+            workers=OneWorker(),
+        )
+        assert found["tre_mm"] == pytest.approx(min(errors), rel=1e-5)
+
+    def test_without_validation_cases(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """All cases may be trained on; the training loss then decides."""
+        job = make_job(stage, {**cases, Split.VAL: []}, config=small_config())
+        run(job)
+        history = read_history(stage, "train-1")
+        assert not any(name.startswith("val_") for name in history[0])
+        best = job.checkpoints.load("best")
+        assert best is not None
+        losses = [metrics["loss"] for metrics in history]
+        assert best["epoch"] == 1 + losses.index(min(losses))
+
+    def test_rate_falls_on_a_plateau(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """Each epoch without gain multiplies the rate by the factor, also of a loss below zero."""
+        # So low a rate that nothing is gained.
+        train: dict[str, object] = {
+            "epochs": 4,
+            "learning_rate": 2.0**-20,
+            "plateau_patience": 0,
+            "plateau_factor": 0.25,
+        }
+        job = make_job(stage, cases, config=small_config(train=train))
+        run(job)
+        rates = [metrics["learning_rate"] for metrics in read_history(stage, "train-1")]
+        assert read_history(stage, "train-1")[0]["val_loss"] < 0
+        assert rates == [2.0**-20, 2.0**-20, 2.0**-22, 2.0**-24]
+
+    def test_fine_tuning_starts_from_given_weights(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """With next to no rate the weights stay those that were given."""
+        torch.manual_seed(5)
+        network = build_network(CONFIG.network)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.05)
+        config = small_config(train={"epochs": 1, "learning_rate": 1e-12})
+        job = make_job(stage, cases, config=config, initial_weights=weights_to_bytes(network))
+        run(job)
+        for name, value in weights(job).items():
+            torch.testing.assert_close(value, network.state_dict()[name], atol=1e-9, rtol=0)
+
+    def test_cache_is_gone_afterwards(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]], tmp_path: Path
+    ) -> None:
+        """Neither a finished run nor a stopped one leaves patients' scans on the node."""
+        run(make_job(stage, cases, config=small_config(train={"epochs": 1})))
+        assert list(tmp_path.iterdir()) == []
+        job = make_job(copied(stage), cases)
+        with pytest.raises(KeyboardInterrupt):
+            run(job, stop_after=2)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_each_file_is_read_once(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """Three epochs read the five files of each case once."""
+        counting = FaultyStage(stage, only="/case_")
+        run(make_job(counting, cases, config=small_config(train={"epochs": 3})))
+        assert counting.reads == 3 * 5
+
+    def test_loss_that_nothing_gives_is_told(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """A loss of masks alone on cases without masks is an error, not a run without gain."""
+        bare = [put_case(stage, "bare", masks=False)]
+        config = small_config(loss={"mutual_information": 0.0, "bending_energy": 0.0, "dice": 1.0})
+        with pytest.raises(DataError, match="some training case has the masks or landmarks"):
+            run(make_job(stage, {**cases, Split.TRAIN: bare}, config=config))
+
+
+class TestResume:
+    @pytest.mark.parametrize("stop_after", [1, 3])
+    def test_goes_on_as_if_never_stopped(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]], stop_after: int
+    ) -> None:
+        """Losses, rates, choice of the best and weights are identical."""
+        stopped = make_job(copied(stage), cases)
+        with pytest.raises(KeyboardInterrupt):
+            run(stopped, stop_after=stop_after)
+        assert len(read_history(stopped.stage, "train-1")) == stop_after
+        run(stopped)
+        whole = make_job(stage, cases)
+        run(whole)
+        assert read_history(stopped.stage, "train-1") == read_history(stage, "train-1")
+        assert stopped.checkpoints.pointers() == whole.checkpoints.pointers()
+        for which in ("last", "best"):
+            assert_same_network(weights(stopped, which), weights(whole, which))
+
+    def test_patience_is_not_reset(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """Epochs without gain before the stop count after it: the rate falls when it would have."""
+        train: dict[str, object] = {"epochs": 4, "learning_rate": 2.0**-20, "plateau_patience": 1}
+        job = make_job(stage, cases, config=small_config(train=train))
+        with pytest.raises(KeyboardInterrupt):
+            run(job, stop_after=2)
+        run(job)
+        rates = [metrics["learning_rate"] for metrics in read_history(stage, "train-1")]
+        assert rates == [2.0**-20, 2.0**-20, 2.0**-20, 2.0**-21]
+
+    def test_full_stage_costs_one_epoch(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """A stage that was full when a state was written is gone on from the state before."""
+        broken = FaultyStage(copied(stage), only="epoch_00003")
+        broken.full_on = {1}
+        job = make_job(broken, cases)
+        with pytest.raises(StoreUnavailableError):
+            run(job)
+        assert len(read_history(broken, "train-1")) == 2
+        run(job)
+        whole = make_job(stage, cases)
+        run(whole)
+        assert_same_network(weights(job), weights(whole))
+
+    def test_finished_run_is_finished(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """Going on with it trains nothing more."""
+        job = make_job(stage, cases, config=small_config(train={"epochs": 1}))
+        run(job)
+        before = weights(job)
+        epochs: list[int] = []
+        run_epochs(
+            job, workers=OneWorker(), device=CPU, on_epoch=lambda epoch, _: epochs.append(epoch)
+        )
+        assert epochs == []
+        assert_same_network(weights(job), before)
+
+    def test_history_is_mended(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
+        """A run killed after its last checkpoint and before its history still tells all of it."""
+        job = make_job(stage, cases, config=small_config(train={"epochs": 2}))
+        run(job)
+        whole = read_history(stage, "train-1")
+        stage.write("runs/train-1/history.json", json.dumps(whole[:1]).encode())
+        run(job)
+        assert read_history(stage, "train-1") == whole
+
+    def test_damaged_checkpoint_is_told(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """A run never starts anew in silence where it should go on."""
+        job = make_job(stage, cases, config=small_config(train={"epochs": 1}))
+        run(job)
+        stage.write(job.checkpoints.pointers()["last"].name, b"garbage")
+        with pytest.raises(RunError, match="can be read"):
+            run(job)
+
+
+class TestWorkers:
+    def test_two_learn_what_one_learns_and_one_writes(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]]
+    ) -> None:
+        """The curves are those of one worker; the stage gets as many files."""
+        torch.manual_seed(0)
+        start = weights_to_bytes(build_network(CONFIG.network))
+        alone = FaultyStage(copied(stage), only="runs/")
+        shared = FaultyStage(stage, only="runs/")
+        run(make_job(alone, cases, initial_weights=start))
+        job = make_job(shared, cases, initial_weights=start)
+
+        def work(worker: ThreadWorker) -> None:
+            run_epochs(job, workers=worker, device=CPU)
+
+        on_threads(2, work)
+        assert shared.writes == alone.writes
+        one, two = read_history(alone, "train-1"), read_history(shared, "train-1")
+        for mine, theirs in zip(one, two, strict=True):
+            assert theirs == pytest.approx(mine, rel=2e-2, abs=1e-3)
+        assert two[0] == pytest.approx(one[0], rel=1e-3)
+
+
+def test_error_that_is_no_number_is_never_best() -> None:
+    """An epoch that diverged is worse than any other, the first one too."""
+    assert validation_error({"loss": math.nan}) == math.inf
+    assert validation_error({"loss": 1.0, "val_tre_mm": math.nan}) == math.inf
+    assert validation_error({"loss": 1.0, "val_loss": 3.0}) == 3.0
+    assert validation_error({"loss": 1.0}) == 1.0
+
+
+def test_run_without_history() -> None:
+    """Before its first epoch a run has none."""
+    assert read_history(MemoryStage(), "train-1") == []

@@ -1,0 +1,311 @@
+"""The pages in a real browser. Skipped, with the reason, where there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lungreg.config import Quality
+from lungreg.qc.case_page import extract_panel, render_case
+from lungreg.qc.cohort_page import choose_panels, render_cohort
+from lungreg.records import Status
+from tests.qc.phantom import ODD, phantom_case, phantom_cohort, phantom_result
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the browser test needs `pip install playwright`"
+)
+CHROMIUM = os.environ.get("LUNGREG_CHROMIUM") or shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="needs Chromium: apt-get install chromium, or LUNGREG_CHROMIUM"
+    ),
+]
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+LONG_COHORT = 2_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator[playwright.Page]:
+    """A page that fails the test for any console message, error, or request but to files."""
+    context = browser.new_context(viewport={"width": 1300, "height": 900})
+    opened, faults = context.new_page(), []
+    opened.on("console", lambda message: faults.append(message.text))
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on(
+        "request",
+        lambda request: request.url.startswith(("file:", "data:")) or faults.append(request.url),
+    )
+    yield opened
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return phantom_case((48, 40, 52))
+
+
+@pytest.fixture(scope="module")
+def results():
+    return phantom_cohort()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, pair, results) -> Path:
+    """A report beside the pages of its cases, as on a stage."""
+    root = tmp_path_factory.mktemp("site")
+    pages, links = {}, {}
+    for k, result in enumerate(results):
+        if result.status is Status.SUCCESS:
+            pages[result.case_id] = render_case(result, pair, provenance={"model": "demo"})
+            links[result.case_id] = f"cases/{k} #%25 å/qc.html"
+            place = root / links[result.case_id]
+            place.parent.mkdir(parents=True)
+            place.write_text(pages[result.case_id], encoding="utf-8")
+    panels = {name: extract_panel(pages[name]) for name in choose_panels(results, 4)}
+    (root / "report.html").write_text(
+        render_cohort(
+            "run <1>",
+            results,
+            panels,
+            thresholds=Quality().model_dump(),
+            provenance={"model": "demo"},
+            case_links=links,
+        ),
+        encoding="utf-8",
+    )
+    return root
+
+
+def visible_cases(page) -> list[str]:
+    return page.locator("table.cases tbody tr:visible .name :is(a, bdi)").all_inner_texts()
+
+
+def heads(page) -> list[str]:
+    return page.locator("table.cases thead th button span").all_inner_texts()
+
+
+def column(page, label) -> list[str]:
+    place = heads(page).index(label) + 1
+    cells = page.locator(f"table.cases tbody tr:visible > :nth-child({place})")
+    return cells.all_inner_texts()
+
+
+def sort_by(page, label) -> None:
+    page.locator("table.cases thead button", has_text=label).first.click()
+
+
+def test_slider_moves_the_picture(page, folder):
+    """By keyboard and by pointer the slider changes the pixels, from all before to all after."""
+    page.goto((folder / "cases/0 #%25 å/qc.html").as_uri())
+    compare = page.locator(".compare").first
+    slider, stage = compare.locator("input[type=range]"), compare.locator(".canvas")
+    middle = stage.screenshot()
+    slider.focus()
+    page.keyboard.press("Home")
+    before = stage.screenshot()
+    page.keyboard.press("End")
+    after = stage.screenshot()
+    assert len({before, middle, after}) == 3
+    clip = compare.locator(".warped").evaluate("one => getComputedStyle(one).clipPath")
+    assert clip in ("inset(0px)", "inset(0px 0% 0px 0px)", "inset(0px calc(0%) 0px 0px)")
+    box = stage.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2)
+    assert abs(int(slider.input_value()) - 25) <= 1
+
+
+def test_fading_flipping_and_the_fixed_scan(page, folder):
+    """Fade, flip, fixed as the other picture and hidden outlines each change what is seen."""
+    page.goto((folder / "cases/0 #%25 å/qc.html").as_uri())
+    stage = page.locator(".compare .canvas").first
+    seen = [stage.screenshot()]
+    page.locator("select.mode").select_option("fade")
+    seen.append(stage.screenshot())
+    page.locator(".flip").click()
+    assert page.locator(".qc-slider").first.input_value() == "100"
+    seen.append(stage.screenshot())
+    page.locator(".flip").click()
+    page.locator("select.base").select_option("fixed")
+    seen.append(stage.screenshot())
+    page.locator(".outlines").uncheck()
+    seen.append(stage.screenshot())
+    assert len(set(seen)) == len(seen)
+
+
+def test_sliders_move_together_or_alone(page, folder):
+    """Together all three views move; otherwise only the one touched."""
+    page.goto((folder / "cases/0 #%25 å/qc.html").as_uri())
+    sliders = page.locator(".qc-slider")
+    sliders.nth(1).fill("80")
+    assert [sliders.nth(k).input_value() for k in range(3)] == ["80"] * 3
+    page.locator(".together").uncheck()
+    sliders.nth(1).fill("10")
+    assert [sliders.nth(k).input_value() for k in range(3)] == ["80", "10", "80"]
+
+
+def test_sorting_sorts_numbers_with_nulls_last(page, folder, results):
+    """Both ways numbers are sorted as numbers, and what is absent stays last."""
+    page.goto((folder / "report.html").as_uri())
+    known = sorted(r.tre_mm for r in results if r.tre_mm is not None)
+    nulls = ["–"] * (len(results) - len(known))
+    for order in (known, known[::-1]):
+        sort_by(page, "TRE")
+        assert column(page, "TRE") == [f"{value:.2f}" for value in order] + nulls
+    assert page.locator("th[aria-sort=descending]").count() == 1
+    sort_by(page, "Case")
+    names = [name for name in visible_cases(page) if name.startswith("case_")]
+    assert names == [f"case_{k}" for k in range(1, 12)]
+
+
+def test_filters_filter(page, folder, results):
+    """Text, verdict and split each narrow the table, and say by how much."""
+    page.goto((folder / "report.html").as_uri())
+    assert len(visible_cases(page)) == len(results)
+    page.locator(".by-state").select_option("warn")
+    assert set(visible_cases(page)) == {r.case_id for r in results if r.verdict == "warn"}
+    page.locator(".by-split").select_option("train")
+    assert set(visible_cases(page)) == {"case_4", "case_10"}
+    assert page.locator(".showing").inner_text() == "2 of 13"
+    page.locator(".by-split").select_option("")
+    page.locator(".only[data-state=failed]").click()
+    assert visible_cases(page) == ["lost"]
+    assert "got </script> instead" in page.locator("table.cases tbody tr:visible").inner_text()
+    page.locator(".by-state").select_option("")
+    page.locator(".find").fill("åsa")
+    assert visible_cases(page) == [ODD]
+
+
+def test_click_on_a_case_opens_its_panel(page, folder, results):
+    """A case with a panel in the page opens and scrolls to it; its slider works there."""
+    page.goto((folder / "report.html").as_uri())
+    name = choose_panels(results, 4)[2]
+    panel = page.locator("details.case", has=page.locator(f'[data-case="{name}"]'))
+    assert panel.get_attribute("open") is None
+    page.locator("table.cases tbody tr", has=page.get_by_text(name, exact=True)).click()
+    assert panel.get_attribute("open") is not None
+    assert panel.locator("summary").is_visible()
+    assert abs(panel.bounding_box()["y"]) < 400
+    stage = panel.locator(".compare .canvas").first
+    before = stage.screenshot()
+    panel.locator(".qc-slider").first.fill("5")
+    assert stage.screenshot() != before
+
+
+def test_click_on_another_case_opens_its_page(page, folder):
+    """A case without a panel opens its own page, whatever its name and folder hold."""
+    page.goto((folder / "report.html").as_uri())
+    row = page.locator("table.cases tbody tr", has=page.get_by_text(ODD, exact=True))
+    row.locator("td").nth(2).click()
+    page.wait_for_url("**/qc.html")
+    assert page.locator("h1 bdi").inner_text() == ODD
+
+
+def test_scrolling_shows_the_rest(page, tmp_path):
+    """A long table grows while it is scrolled, until every case is there."""
+    report = tmp_path / "report.html"
+    rows = [phantom_result(f"case_{k}") for k in range(450)]
+    html = render_cohort("long", rows, {}, thresholds={}, provenance={}, case_links={})
+    report.write_text(html, encoding="utf-8")
+    page.goto(report.as_uri())
+    counts = [page.locator("table.cases tbody tr").count()]
+    for _ in range(2):
+        page.locator(".scroll.cases").evaluate("one => { one.scrollTop = one.scrollHeight; }")
+        page.wait_for_function(
+            "n => document.querySelectorAll('table.cases tbody tr').length > n", arg=counts[-1]
+        )
+        counts.append(page.locator("table.cases tbody tr").count())
+    assert counts == [200, 400, 450]
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG's contrast ratio of two CSS colours, "rgb(r, g, b)"."""
+
+    def luminance(colour):
+        parts = np.array([float(part) for part in re.findall(r"[\d.]+", colour)[:3]]) / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ np.array([0.2126, 0.7152, 0.0722])) + 0.05
+
+    pair = luminance(first), luminance(second)
+    return max(pair) / min(pair)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark_are_readable(page, folder, scheme):
+    """Text, quiet text, links and badges stand out from what they lie on, as WCAG AA asks."""
+    page.emulate_media(color_scheme=scheme)
+    page.goto((folder / "report.html").as_uri())
+    style = "one => { const s = getComputedStyle(one); return [s.color, s.backgroundColor]; }"
+    ink, paper = page.locator("body").evaluate(style)
+    assert contrast(ink, paper) > 7
+    assert (contrast(paper, "rgb(0, 0, 0)") < 3) == (scheme == "dark")
+    for quiet in (".kicker", ".hint", "h2 small", ".provenance dt"):
+        assert contrast(page.locator(quiet).first.evaluate(style)[0], paper) > 4.5
+    for badge in page.locator(".badge").all()[:8]:
+        assert contrast(*badge.evaluate(style)) > 4.5
+    link = page.locator("table.cases a").first.evaluate(style)[0]
+    assert contrast(link, page.locator(".scroll.cases").evaluate(style)[1]) > 4.5
+
+
+def test_two_thousand_cases(page, tmp_path):
+    """2,000 rows with 20 panels stay under 40 MB and sort within 3 s."""
+    rng = np.random.default_rng(5)
+    rows = [
+        phantom_result(
+            f"case_{k}", dice_score=rng.random(), tre_mm=rng.random() * 20, ncc=rng.random()
+        )
+        for k in range(LONG_COHORT)
+    ]
+    noise = [rng.random((96, 96, 96), dtype=np.float32) for _ in range(3)]
+    case = dataclasses.replace(
+        phantom_case((96, 96, 96)), fixed=noise[0], aligned=noise[1], warped=noise[2]
+    )
+    panel = extract_panel(render_case(rows[0], case, provenance={}))
+    report = tmp_path / "report.html"
+    html = render_cohort(
+        "large",
+        rows,
+        dict.fromkeys(choose_panels(rows, 20), panel),
+        thresholds=Quality().model_dump(),
+        provenance={},
+        case_links={row.case_id: f"{row.case_id}/qc.html" for row in rows},
+    )
+    report.write_text(html, encoding="utf-8")
+    assert 5_000_000 < report.stat().st_size < 40_000_000
+    page.goto(report.as_uri())
+    took_ms = page.evaluate(
+        """() => [...document.querySelectorAll("table.cases thead button")].map((button) => {
+             const began = performance.now();
+             button.click();
+             document.body.getBoundingClientRect();
+             return performance.now() - began;
+           })"""
+    )
+    assert max(took_ms) < 3_000
+    sort_by(page, "TRE")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    shown = page.evaluate(
+        "(k) => [...document.querySelectorAll('table.cases tbody tr')]"
+        ".map((row) => Number(row.cells[k].textContent))",
+        heads(page).index("TRE"),
+    )
+    assert len(shown) == LONG_COHORT
+    assert shown == sorted(shown)

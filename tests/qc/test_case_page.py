@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lungreg.errors import DataError
+from lungreg.qc.case_page import MOST_BYTES, extract_panel, metric_rows, render_case
+from lungreg.records import RESEARCH_USE, Remarks, Verdict
+from tests.qc.phantom import phantom_case, phantom_result
+
+HOSTILE = "a\"b'<script>alert(1)</script><!-- lungreg panel ends -->&amp;{{ 7*7 }}\nÅsa 肺"
+
+
+@pytest.fixture(scope="module")
+def images():
+    return phantom_case()
+
+
+def test_page_says_what_it_is(images):
+    """Case, verdict, numbers, where it came from and what it is not are all on the page."""
+    result = phantom_result(
+        "case_042", dice_score=0.9512, dice_aligned=0.87, tre_mm=2.345, ncc=float("nan")
+    )
+    result = dataclasses.replace(result, verdict=Verdict.WARN)
+    page = render_case(result, images, provenance={"model": "lung_ct_registration, version 3"})
+    wanted = ("case_042", "0.951", "0.870", "2.35", "version 3", RESEARCH_USE, "2026-01-02")
+    assert [text for text in wanted if text not in page] == []
+    assert '<span class="badge warn">warn</span>' in page
+    assert "nan" not in re.sub(r'(src|d)="[^"]*"', "", page).lower()
+
+
+def test_page_is_self_contained(images):
+    """Nothing on the page points anywhere, and its policy forbids fetching."""
+    page = render_case(phantom_result(), images, provenance={})
+    sources = re.findall(r'(?:src|href|action|data)="([^"]*)"', page)
+    assert sources
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    assert "default-src 'none'" in page
+    assert not re.search(r"https?://|@import|url\(", page)
+
+
+def test_hostile_text_is_text(images):
+    """A case id or a value of the provenance can hold anything and stays text."""
+    result = phantom_result(HOSTILE)
+    page = render_case(result, images, provenance={"<b>key": '"><img src=x onerror=alert(1)>'})
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert "<b>key" not in page
+    assert HOSTILE in html.unescape(page)
+    assert extract_panel(page).endswith("</section>")
+
+
+def test_case_id_that_is_no_text(images):
+    """A name with undecodable bytes still gives a page that can be written."""
+    page = render_case(phantom_result("a\udcff"), images, provenance={})
+    assert b"a?" in page.encode()
+
+
+def test_panel_is_what_lies_between_the_markers(images):
+    """The panel holds pictures, metrics and origin, but no script, style or id to clash."""
+    panel = extract_panel(render_case(phantom_result(), images, provenance={"config": "abc123"}))
+    assert panel.startswith("<section")
+    assert panel.endswith("</section>")
+    assert panel.count('class="qc-slider"') == 3
+    assert "abc123" in panel
+    assert not re.search(r"<script|<style|\sid=", panel)
+
+
+def test_page_says_why_and_from_where(images):
+    """Reasons, lungs and notes stand in the panel, before its pictures, as text; else nothing."""
+    result = dataclasses.replace(phantom_result(), verdict=Verdict.FAIL)
+    remarks = Remarks(
+        reasons=("Dice 0.7 is below 0.88", "<b>two"), lungs_from="threshold", notes=("odd & old",)
+    )
+    page = render_case(result, images, provenance={}, remarks=remarks)
+    panel = extract_panel(page)
+    told = panel[: panel.index("<article")]
+    wanted = ("Why fail", "Dice 0.7 is below 0.88", "&lt;b&gt;two", "odd &amp; old")
+    assert [text for text in wanted if text not in told] == []
+    assert "<dt>Lungs of the fixed scan</dt><dd>found by threshold</dd>" in told
+    bare = render_case(phantom_result(), images, provenance={})
+    assert '<dl class="remarks">' not in bare
+
+
+def test_page_without_lungs_speaks_of_the_whole_scan():
+    """No measure is said to be of the lungs where none were found, and no outline is named."""
+    images = phantom_case(masks=False)
+    remarks = Remarks(lungs_from="whole scan")
+    page = render_case(phantom_result(ncc=0.9), images, provenance={}, remarks=remarks)
+    assert "<dt>Lungs of the fixed scan</dt><dd>not found</dd>" in page
+    assert "Correlation in the whole scan (NCC)" in page
+    assert not [text for text in ("in the lungs", "right lung", "one lung") if text in page]
+    assert "lungs of fixed" not in page
+    assert "lungs of moving" not in page
+
+
+@pytest.mark.parametrize("page", ["", "<html></html>", "<!-- lungreg panel begins --> cut off"])
+def test_page_without_a_panel(page):
+    """A page that lungreg did not write, or only in part, is refused."""
+    with pytest.raises(DataError, match="one panel"):
+        extract_panel(page)
+
+
+def test_noise_keeps_within_the_limit():
+    """A page of pure noise at full size is drawn with fewer pixels, not with more than 1 MB."""
+    case = phantom_case((96, 96, 96))
+    rng = np.random.default_rng(0)
+    noise = [rng.random(case.grid.shape, dtype=np.float32) for _ in range(4)]
+    noisy = dataclasses.replace(
+        case, fixed=noise[0], aligned=noise[1], warped=noise[2], jacobian=noise[3] * 3 - 0.5
+    )
+    page = render_case(phantom_result(), noisy, provenance={})
+    assert 200_000 < len(page.encode()) <= MOST_BYTES
+
+
+def test_metric_rows_leave_out_what_does_not_exist():
+    """Columns that a measure never has are empty; values that a case lacks are en dashes."""
+    rows = {row.label: row for row in metric_rows(phantom_result(tre_mm=1.0))}
+    tre = rows["Landmark error (TRE), mean"]
+    assert (tre.initial, tre.aligned, tre.registered) == ("–", "–", "1.00")
+    folds = rows["Folded voxels in the lungs"]
+    assert (folds.initial, folds.aligned, folds.registered) == ("", "", "–")
+
+
+def test_pages_need_no_heavy_library():
+    """Importing the pages loads neither torch nor monai, ray, mlflow or pyplot."""
+    code = (
+        "import sys, lungreg.qc.case_page, lungreg.qc.cohort_page, lungreg.qc.figure;"
+        "heavy = {'torch', 'monai', 'ray', 'mlflow', 'matplotlib.pyplot'} & set(sys.modules);"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

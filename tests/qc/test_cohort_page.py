@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+
+import pytest
+
+from lungreg.config import Quality
+from lungreg.qc.cohort_page import choose_panels, render_cohort
+from lungreg.records import RESEARCH_USE, Split, Status, Verdict
+from tests.qc.phantom import phantom_result
+
+THRESHOLDS = Quality().model_dump()
+
+
+def row(case_id, verdict=Verdict.PASS, split=Split.TEST, **metrics):
+    return dataclasses.replace(phantom_result(case_id, **metrics), verdict=verdict, split=split)
+
+
+def failed(case_id, split=Split.TEST):
+    return dataclasses.replace(
+        phantom_result(case_id),
+        status=Status.FAILED,
+        verdict=Verdict.FAIL,
+        split=split,
+        error_code="unreadable_file",
+        error_message="a scan opens as NIfTI, got </script><b>",
+    )
+
+
+def cohort(results, panels=None, links=None):
+    return render_cohort(
+        "infer-7",
+        results,
+        panels or {},
+        thresholds=THRESHOLDS,
+        provenance={"model": "lung <3>"},
+        case_links=links or {},
+    )
+
+
+def data_of(page):
+    return json.loads(re.search(r'class="results">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_choose_panels_takes_the_worst_first():
+    """Failing before warned before others; among them by landmark error, then Dice, then NCC."""
+    results = [
+        row("good", tre_mm=1.0),
+        row("bad", tre_mm=3.0),
+        row("no landmarks, better", dice_score=0.97),
+        row("no landmarks, worse", dice_score=0.94),
+        row("no masks", ncc=0.9),
+        row("nothing"),
+        row("warned", Verdict.WARN, tre_mm=5.0),
+        row("failing", Verdict.FAIL, tre_mm=9.0),
+        row("failing more", Verdict.FAIL, tre_mm=19.0),
+        failed("never ran"),
+    ]
+    order = ["failing more", "failing", "warned", "bad", "good", "no landmarks, worse"]
+    order += ["no landmarks, better", "no masks", "nothing"]
+    assert choose_panels(results, 20) == order
+    assert choose_panels(list(reversed(results)), 3) == order[:3]
+    assert choose_panels(results, 0) == choose_panels(results, -1) == []
+
+
+def test_rows_carry_numbers_and_nulls():
+    """The table's data are typed: numbers, null for what is absent or no number, in order."""
+    results = [row("a", dice_score=0.912345678, tre_mm=float("nan")), failed("b")]
+    data = data_of(cohort(results))
+    place = {column["title"]: k for k, column in enumerate(data["columns"])}
+    first, second = data["rows"]
+    assert first["values"][place["Lung overlap (Dice)"]] == 0.91235
+    assert first["values"][place["Landmark error (TRE), mean"]] is None
+    assert set(second["values"]) == {None}
+    assert (second["state"], second["code"]) == ("failed", "unreadable_file")
+
+
+def test_text_in_the_data_cannot_end_the_script():
+    """An error message or a case id with a closing tag stays inside the JSON."""
+    page = cohort([failed("</script><script>alert(1)</script>")])
+    assert page.count("</script>") == 2
+    assert data_of(page)["rows"][0]["case"] == "</script><script>alert(1)</script>"
+    assert data_of(page)["rows"][0]["message"].endswith("got </script><b>")
+
+
+def test_links_are_quoted_and_never_scripts():
+    """A path with spaces, quotes, # or % leads to its file; one like a script leads nowhere."""
+    links = {
+        "a b#1%": '../cases/a b#1%/"q".html',
+        "x": "javascript:alert(1)",
+        "y": "肺/\udcff.html",
+    }
+    page = cohort([row(name) for name in links], links=links)
+    found = {entry["case"]: entry["link"] for entry in data_of(page)["rows"]}
+    assert found["a b#1%"] == "../cases/a%20b%231%25/%22q%22.html"
+    assert found["x"] == "javascript%3Aalert%281%29"
+    assert set(found.values()) >= {"%E8%82%BA/%FF.html"}
+
+
+def test_summary_counts_and_means_per_split():
+    """Counts add up; means are per split, headline splits first, over registered cases."""
+    results = [
+        row("a", dice_score=0.9, dice_aligned=0.8, tre_mm=2.0),
+        row("b", Verdict.WARN, dice_score=1.0, dice_aligned=0.9),
+        failed("c"),
+        row("d", Verdict.FAIL, Split.TRAIN, dice_score=0.5),
+    ]
+    page = cohort(results)
+    text = re.sub(r"<[^>]*>", " ", page)
+    text = re.sub(r"\s+", " ", text)
+    assert "4 cases pass 1 warn 1 fail 1 not registered 1" in text
+    assert re.search(r"test 3 2 0\.850 → 0\.950 2\.00 \(n = 1\)", text)
+    assert text.index("test 3 2") < text.index("train 1 1")
+    assert "fail: TRE above 8 mm" in text
+    assert "warn: Dice below 0.93" in text
+    assert "test and unseen cases" in text
+    assert RESEARCH_USE in text
+
+
+def test_panels_come_in_order_and_know_their_rows():
+    """Panels stand in the order given, at their rows; one without a row is left out."""
+    results = [row("a"), row("b"), row("c")]
+    panels = {
+        "c": "<section>C</section>",
+        "gone": "<section>X</section>",
+        "a": "<section>A</section>",
+    }
+    page = cohort(results, panels=panels)
+    assert re.findall(r'data-row="(\d)"', page) == ["2", "0"]
+    assert page.index("<section>C") < page.index("<section>A")
+    assert "<section>X" not in page
+    assert [entry["panel"] for entry in data_of(page)["rows"]] == [True, False, True]
+
+
+@pytest.mark.parametrize("results", [[], [failed("a")]])
+def test_cohort_without_results(results):
+    """A run where nothing came out has a page that says so."""
+    page = cohort(results)
+    assert "Distributions" not in page
+    assert len(data_of(page)["rows"]) == len(results)
+
+
+def test_page_is_self_contained():
+    """The page points only to the cases' own pages, and its policy forbids fetching."""
+    page = cohort([row("a", dice_score=0.9)], links={"a": "../a/qc.html"})
+    assert "default-src 'none'" in page
+    assert not re.search(r'https?://|@import|url\(|src="', page)
+    assert "lung &lt;3&gt;" in page

@@ -1,0 +1,63 @@
+"""Bends that the inverse could not follow are smoothed, and nothing else is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lungreg.registration.refinement.polish import _smallest_eigenvalue, polished
+from lungreg.spatial.geometry import Grid, Transform
+from tests.grids import oblique_grid
+
+SPACING_MM = 4.0
+
+
+def along_x(u_mm: np.ndarray) -> Transform:
+    """A displacement along the first axis of an oblique grid of 4 mm, that depends on it alone."""
+    grid = Grid(shape=(len(u_mm), 8, 9), affine=np.eye(4))
+    turned = oblique_grid(grid.shape).directions
+    affine = np.eye(4)
+    affine[:3, :3] = SPACING_MM * turned
+    values = np.broadcast_to(turned[:, 0, None, None, None] * u_mm[:, None, None], (3, *grid.shape))
+    return Transform(
+        affine=np.eye(4),
+        displacement_mm=np.ascontiguousarray(values, dtype=np.float32),
+        grid=Grid(shape=grid.shape, affine=affine),
+    )
+
+
+def change_mm(transform: Transform) -> float:
+    """The largest change at the nodes."""
+    kept = polished(transform).displacement_mm[:, ::2, ::2, ::2]
+    return float(np.abs(kept - transform.displacement_mm).max())
+
+
+def test_gentle_motion_is_kept() -> None:
+    """A smooth wave of 3 mm goes through the nodes unchanged, on half their spacing."""
+    wave = along_x(3 * np.sin(np.arange(24) / 6))
+    fine = polished(wave)
+    assert fine.grid.shape == (47, 15, 17)
+    np.testing.assert_allclose(fine.grid.spacing_mm, SPACING_MM / 2)
+    assert change_mm(wave) < 1e-4
+
+
+def test_a_kink_is_smoothed() -> None:
+    """A jump of the slope by 3 mm a node is more than any inverse grid follows."""
+    kink = along_x(np.where(np.arange(24) > 12, 3.0 * (np.arange(24) - 12), 0.0))
+    assert change_mm(kink) > 0.3
+
+
+def test_the_same_bend_counts_for_more_where_tissue_is_pressed_together() -> None:
+    """A bend of 0.5 mm is kept where tissue keeps its size, not where it is pressed to a third."""
+    bend = np.where(np.arange(24) > 12, 0.5 * (np.arange(24) - 12), 0.0)
+    pressed = bend - 0.72 * SPACING_MM * np.arange(24)
+    assert change_mm(along_x(bend)) < 1e-4
+    assert change_mm(along_x(pressed)) > 0.05
+
+
+def test_smallest_eigenvalues_are_those_of_numpy() -> None:
+    """Of any symmetric matrices, multiples of the identity too."""
+    values = np.random.default_rng(3).normal(size=(500, 3, 3))
+    matrices = (values + values.transpose(0, 2, 1)).astype(np.float32)
+    matrices[:2] = np.eye(3) * 2, np.zeros((3, 3))
+    expected = np.linalg.eigvalsh(matrices)[:, 0]
+    np.testing.assert_allclose(_smallest_eigenvalue(matrices), expected, atol=1e-4)

@@ -1,0 +1,167 @@
+"""The refinement of a whole pair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lungreg.config import Refine
+from lungreg.formats.volumes import Volume
+from lungreg.metrics import dice
+from lungreg.registration.alignment import align
+from lungreg.registration.pair import Estimated, Pair
+from lungreg.registration.refinement import Plan, Step, plan_for, refine, refinement_estimate
+from lungreg.registration.refinement.plan import Level
+from lungreg.spatial.displacement import dense_displacement, jacobian_determinant, resample
+from lungreg.spatial.geometry import Grid, Transform
+from tests.grids import oblique_grid
+from tests.registration.refinement.breathing_pairs import as_pair, mean_error_mm, simulated
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
+CPU = torch.device("cpu")
+FAST = plan_for("fast")
+
+
+def refined(pair: Pair, plan: Plan = FAST, seed: int = 0) -> tuple[Transform, float]:
+    """The transform from the chosen alignment on, and the error of that alignment alone."""
+    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    nothing = Transform(
+        affine=affine,
+        displacement_mm=np.zeros((3, 2, 2, 2), dtype=np.float32),
+        grid=pair.fixed.grid.resized((2, 2, 2)),
+    )
+    found = refine(pair, affine, plan, device=CPU, seed=seed).transform
+    return found, mean_error_mm(pair, nothing)
+
+
+def lung_overlap(pair: Pair, transform: Transform) -> float:
+    """Dice of the masks."""
+    assert pair.fixed_mask is not None
+    assert pair.moving_mask is not None
+    dense = dense_displacement(transform, pair.fixed.grid)
+    grids = pair.moving.grid, pair.fixed.grid
+    moved = resample(pair.moving_mask, *grids, transform.affine, dense, mode="nearest").values > 0
+    return dice(pair.fixed_mask > 0, moved)
+
+
+def folded(pair: Pair, transform: Transform, lungs: np.ndarray) -> int:
+    """Voxels of the lungs that fold."""
+    dense = dense_displacement(transform, pair.fixed.grid)
+    return int((jacobian_determinant(transform.affine, dense, pair.fixed.grid)[lungs] <= 0).sum())
+
+
+@pytest.mark.parametrize("masks", [True, False])
+@pytest.mark.parametrize("diaphragm_mm", [15.0, 40.0])
+def test_large_and_small_breaths(diaphragm_mm: float, masks: bool) -> None:
+    """Landmarks come within half a voxel or so of 5.2 mm, with and without masks; nothing folds."""
+    made = simulated(diaphragm_mm)
+    pair = as_pair(made, masks=masks)
+    found, before = refined(pair)
+    assert mean_error_mm(pair, found) < min(3.0, 0.6 * before)
+    assert folded(pair, found, made.fixed_mask > 0) == 0
+
+
+def test_bases_cut_off_do_not_pull() -> None:
+    """What the expiration does not show is not sought."""
+    made = simulated(30.0, cutoff_mm=40.0)
+    pair = as_pair(made)
+    found, before = refined(pair)
+    assert mean_error_mm(pair, found) < min(4.0, 0.6 * before)
+
+
+def test_outlines_draw_the_lungs_together() -> None:
+    """Where the scans show nothing, what is known of the lungs still counts."""
+    made = simulated()
+    flat = (np.full_like(scan, -500.0) for scan in (made.fixed, made.moving))
+    pair = as_pair(replace(made, **dict(zip(("fixed", "moving"), flat, strict=True))))
+    overlaps = []
+    for weight in (0.0, 0.2):
+        level = Level(spacing_mm=8.0, steps=60, overlap=weight)
+        plan = replace(FAST, levels=(level,), search_mm=0.0)
+        overlaps.append(lung_overlap(pair, refine(pair, np.eye(4), plan, device=CPU).transform))
+    assert overlaps[1] > overlaps[0] + 0.05
+    assert overlaps[1] > 0.85
+
+
+def test_an_offset_changes_nothing() -> None:
+    """HU + 1000 in the files gives the same transform."""
+    plain, shifted = (refined(as_pair(simulated(), offset=n))[0] for n in (0.0, 1000.0))
+    np.testing.assert_allclose(plain.displacement_mm, shifted.displacement_mm, atol=1e-3)
+
+
+def test_tilted_flipped_and_anisotropic_grids() -> None:
+    """Where the voxels lie is no matter: the same patient gives about the same error."""
+    made = simulated()
+    pair = as_pair(made)
+    straight = mean_error_mm(pair, refined(pair)[0])
+    centre = tuple(made.fixed_grid.centre_ras)
+    fixed = oblique_grid(
+        (80, 52, 74), spacing_mm=(4.0, 5.0, 4.5), centre_ras=centre, axes=(0, 2, 1)
+    )
+    moving = oblique_grid((60, 80, 76), spacing_mm=(5.0, 4.0, 4.4), centre_ras=centre)
+    found, _ = refined(_carried(pair, fixed, moving))
+    assert mean_error_mm(pair, found) < 1.6 * straight
+
+
+def test_same_seed_same_bits() -> None:
+    """And another seed looks at the places in another order."""
+    pair = as_pair(simulated())
+    plan = replace(FAST, samples=5_000)
+    one, two, other = (refined(pair, plan, seed)[0].displacement_mm for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_a_good_start_needs_fewer_steps() -> None:
+    """From another estimate the search and the coarsest level are left out, and it is as good."""
+    pair = as_pair(simulated())
+    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    whole = refine(pair, affine, FAST, device=CPU)
+    steps: list[Step] = []
+    again = refine(pair, affine, FAST, device=CPU, start=whole.transform, on_step=steps.append)
+    assert again.steps < whole.steps
+    assert [step.number for step in steps] == list(range(1, again.steps + 1))
+    errors_mm = [mean_error_mm(pair, step.transform()) for step in steps]
+    reached = mean_error_mm(pair, whole.transform)
+    assert max(errors_mm) < 1.5 * reached
+    assert errors_mm[-1] < 1.1 * reached
+
+
+def test_estimate_goes_on_from_another() -> None:
+    """The switch in `infer`: the network's transform is where it starts."""
+    pair = as_pair(simulated())
+    asked: list[np.ndarray] = []
+
+    def start(given: Pair, affine: np.ndarray) -> Estimated:
+        asked.append(affine)
+        grid = given.fixed.grid.resized((4, 4, 4))
+        nothing = np.zeros((3, 4, 4, 4), dtype=np.float32)
+        return Estimated(transform=Transform(affine=affine, displacement_mm=nothing, grid=grid))
+
+    settings = Refine(enabled=True, preset="fast")
+    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    found = refinement_estimate(settings, CPU, start=start)(pair, affine)
+    assert len(asked) == 1
+    assert found.notes == ()
+    np.testing.assert_array_equal(found.transform.affine, affine)
+
+
+def _carried(pair: Pair, fixed: Grid, moving: Grid) -> Pair:
+    """The same patient on other grids."""
+
+    def volume(scan: Volume, grid: Grid) -> Volume:
+        values = resample(scan.data, scan.grid, grid, np.eye(4), outside_value=-1000.0).values
+        return replace(scan, data=values, grid=grid)
+
+    return replace(
+        pair,
+        fixed=volume(pair.fixed, fixed),
+        moving=volume(pair.moving, moving),
+        fixed_mask=None,
+        moving_mask=None,
+        landmarks_vox=None,
+    )

@@ -1,0 +1,150 @@
+"""What is reported of a pair, from arrays whose truth is known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lungreg.records import CaseMetrics
+from lungreg.registration.evaluation import OnFixedGrid, evaluate
+from lungreg.registration.lungs import fixed_lungs
+from lungreg.registration.pair import Pair, read_pair, window
+from lungreg.spatial.displacement import resample
+from lungreg.spatial.geometry import Transform, apply_affine
+from lungreg.testing import MemoryStage
+from tests.small_cases import FIXED_GRID, breath, put_case
+
+WINDOW = (-1000.0, 500.0)
+
+
+@pytest.fixture(scope="module")
+def pair() -> Pair:
+    """A case with masks and landmarks, its truth an affine."""
+    stage = MemoryStage()
+    return read_pair(stage, put_case(stage, "a", seed=1))
+
+
+def transform(affine: np.ndarray) -> Transform:
+    """An affine alone."""
+    zero = np.zeros((3, *FIXED_GRID.shape), dtype=np.float32)
+    return Transform(affine=affine, displacement_mm=zero, grid=FIXED_GRID)
+
+
+def carried(pair: Pair, affine: np.ndarray) -> OnFixedGrid:
+    """The pair's arrays after an affine."""
+    grids = (pair.moving.grid, pair.fixed.grid)
+    warped = resample(pair.moving_hu, *grids, affine, outside_value=-1000.0)
+    masks = [
+        None
+        if pair.moving_mask is None
+        else resample(pair.moving_mask, *grids, a, mode="nearest").values > 0
+        for a in (np.eye(4), affine, affine)
+    ]
+    return OnFixedGrid(
+        fixed=window(pair.fixed_hu, WINDOW),
+        warped=window(warped.values, WINDOW),
+        lungs=fixed_lungs(pair).or_everything,
+        fixed_mask=None if pair.fixed_mask is None else pair.fixed_mask > 0,
+        initial_mask=masks[0],
+        aligned_mask=masks[1],
+        warped_mask=masks[2],
+        jacobian=np.full(FIXED_GRID.shape, np.linalg.det(affine[:3, :3]), dtype=np.float32),
+        outside=warped.outside,
+    )
+
+
+class TestEvaluate:
+    def test_truth_is_nearly_perfect(self, pair: Pair) -> None:
+        """Under the map that made the case nothing is left but the coarse grid."""
+        found = evaluate(pair, transform(breath(1)), carried(pair, breath(1)))
+        assert found.tre_mm == pytest.approx(0.0, abs=1e-3)
+        assert found.tre_median_mm == pytest.approx(0.0, abs=1e-3)
+        assert found.dice_score is not None
+        assert found.dice_score > 0.9
+        assert found.dice_score == found.dice_aligned
+        before = evaluate(pair, transform(np.eye(4)), carried(pair, np.eye(4)))
+        assert found.ncc is not None
+        assert found.ncc > 0.97
+        for name in ("ncc", "ssim_score", "dice_score"):
+            assert getattr(found, name) > getattr(before, name)
+        assert found.hd95_mm is not None
+        assert before.hd95_mm is not None
+        assert found.hd95_mm < before.hd95_mm
+        assert found.fold_pct == 0.0
+        assert found.jacobian_min == found.jacobian_max
+        assert found.jacobian_max == pytest.approx(np.linalg.det(breath(1)[:3, :3]), rel=1e-5)
+        assert found.sdlogj == pytest.approx(0.0, abs=1e-6)
+
+    def test_errors_before_and_after(self, pair: Pair) -> None:
+        """Initial is by the headers, aligned by `A`, the rest by all of `T`."""
+        field = np.zeros((3, *FIXED_GRID.shape), dtype=np.float32)
+        field[2] = 5.0
+        affine = np.eye(4)
+        affine[0, 3] = 3.0
+        whole = Transform(affine=affine, displacement_mm=field, grid=FIXED_GRID)
+        found = evaluate(pair, whole, carried(pair, affine))
+        fixed, moving = pair.fixed_points_ras, pair.moving_points_ras
+        assert fixed is not None
+        assert moving is not None
+        gaps = {
+            "tre_initial_mm": fixed - moving,
+            "tre_aligned_mm": apply_affine(affine, fixed) - moving,
+            "tre_mm": apply_affine(affine, fixed + np.array([0, 0, 5.0])) - moving,
+        }
+        for name, gap in gaps.items():
+            expected = np.linalg.norm(gap, axis=1).mean()
+            assert getattr(found, name) == pytest.approx(expected, rel=1e-5)
+        median = np.median(np.linalg.norm(gaps["tre_mm"], axis=1))
+        assert found.tre_median_mm == pytest.approx(median, rel=1e-5)
+
+    def test_share_outside_and_folds_are_percent(self, pair: Pair) -> None:
+        """A quarter outside is 25 %; folds are counted in the lungs alone."""
+        images = carried(pair, np.eye(4))
+        outside = np.zeros(FIXED_GRID.shape, dtype=bool)
+        outside[:5] = True
+        jacobian = np.where(images.lungs, 1.0, -1.0).astype(np.float32)
+        images = dataclasses.replace(images, outside=outside, jacobian=jacobian)
+        found = evaluate(pair, transform(np.eye(4)), images)
+        assert found.outside_fov_pct == 25.0
+        assert found.fold_pct == 0.0
+        images = dataclasses.replace(images, jacobian=-jacobian)
+        assert evaluate(pair, transform(np.eye(4)), images).fold_pct == 100.0
+
+    def test_without_masks_and_landmarks(self, pair: Pair) -> None:
+        """Image metrics and folding are always there, the others are None."""
+        bare = dataclasses.replace(pair, fixed_mask=None, moving_mask=None, landmarks_vox=None)
+        found = evaluate(bare, transform(np.eye(4)), carried(bare, np.eye(4)))
+        missing = {
+            f.name for f in dataclasses.fields(CaseMetrics) if getattr(found, f.name) is None
+        }
+        assert missing == {
+            *("dice_score", "dice_initial", "dice_aligned", "hd95_mm"),
+            *("tre_mm", "tre_median_mm", "tre_initial_mm", "tre_aligned_mm"),
+        }
+
+    def test_one_mask_gives_no_overlap(self, pair: Pair) -> None:
+        """Dice takes two masks."""
+        for name in ("fixed_mask", "moving_mask"):
+            half = dataclasses.replace(pair, **{name: None})
+            found = evaluate(half, transform(np.eye(4)), carried(half, np.eye(4)))
+            assert found.dice_score is found.dice_initial is found.hd95_mm is None
+
+    def test_empty_fixed_mask_gives_no_overlap(self, pair: Pair) -> None:
+        """A mask without lung judges nothing, and stops nothing."""
+        assert pair.fixed_mask is not None
+        empty = dataclasses.replace(pair, fixed_mask=np.zeros_like(pair.fixed_mask))
+        found = evaluate(empty, transform(np.eye(4)), carried(empty, np.eye(4)))
+        assert found.dice_score is None
+        assert found.ncc is not None
+
+    def test_lungs_that_went_away(self, pair: Pair) -> None:
+        """Where the transform leaves the moving scan, Dice is 0 and there is no distance."""
+        far = np.eye(4)
+        far[0, 3] = 1e4
+        found = evaluate(pair, transform(far), carried(pair, far))
+        assert found.dice_score == 0.0
+        assert found.hd95_mm is None
+        assert found.ncc is None
+        assert found.outside_fov_pct == 100.0

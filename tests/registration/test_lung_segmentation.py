@@ -1,0 +1,172 @@
+"""Lungs by threshold: a phantom whose lungs are known, and the real CTs with their masks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.metrics import dice
+from lungreg.registration.lung_segmentation import LEFT_LUNG, RIGHT_LUNG, segment_lungs
+from lungreg.spatial.geometry import Grid
+
+SHAPE = (66, 54, 60)
+SPACING_MM = 5.0
+RIGHT_X_MM, LEFT_X_MM = 70.0, -70.0
+
+
+@pytest.fixture(scope="module")
+def phantom() -> tuple[NDArray[np.float32], NDArray[np.uint8], Grid]:
+    """A noisy chest in RAS with lungs, vessels, trachea, stomach gas and a hollow table."""
+    affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
+    affine[:3, 3] = (-162.5, -120.0, -150.0)
+    grid = Grid(shape=SHAPE, affine=affine)
+    x, y, z = grid.to_world(np.indices(SHAPE).reshape(3, -1).T).T.reshape(3, *SHAPE)
+    hu = np.full(SHAPE, -1000.0, dtype=np.float32)
+    hu[(x / 150) ** 2 + (y / 100) ** 2 < 1] = 30.0
+    hu[(np.abs(x) < 140) & (y > -120) & (y < -105)] = -100.0
+    hu[(np.abs(x) < 135) & (y > -115) & (y < -110)] = -990.0
+    lungs = np.zeros(SHAPE, dtype=np.uint8)
+    for value, middle in ((RIGHT_LUNG, RIGHT_X_MM), (LEFT_LUNG, LEFT_X_MM)):
+        inside = ((x - middle) / 52) ** 2 + (y / 75) ** 2 + (z / 120) ** 2 < 1
+        lungs[inside] = value
+        hu[inside] = -820.0
+        hu[inside & ((x - middle) ** 2 + (y - 10) ** 2 < 4**2)] = 40.0
+    hu[(x**2 + y**2 < 9**2) & (z > -20)] = -980.0
+    hu[(x + 60) ** 2 + (y - 20) ** 2 + (z + 140) ** 2 < 12**2] = -995.0
+    hu += np.random.default_rng(3).normal(0, 25, SHAPE).astype(np.float32)
+    return hu, lungs, grid
+
+
+def test_a_lung_with_a_waist_is_not_taken_for_both(phantom) -> None:
+    """The larger lung nearly falls into two parts side by side; the other one still counts."""
+    hu, truth, grid = phantom
+    x, y, _ = grid.to_world(np.indices(SHAPE).reshape(3, -1).T).T.reshape(3, *SHAPE)
+    waist = (truth == RIGHT_LUNG) & (np.abs(x - RIGHT_X_MM) < 14) & (np.abs(y) > 7)
+    hu, lungs = np.where(waist, np.float32(30.0), hu), (truth > 0) & ~waist
+    hu = np.where((truth == LEFT_LUNG) & (y > 10), np.float32(30.0), hu)
+    found = segment_lungs(hu, grid)
+    assert dice(lungs & (truth == LEFT_LUNG) & (y <= 10), found == LEFT_LUNG) > 0.9
+    assert dice(lungs & (truth == RIGHT_LUNG), found == RIGHT_LUNG) > 0.8
+
+
+def turned(volume: NDArray, grid: Grid, codes: str, tilt_deg: float = 0.0) -> tuple[NDArray, Grid]:
+    """The same place with its axes in another order and direction, and turned about x."""
+    turn = axcodes2ornt(codes)
+    forth = np.column_stack([np.argsort(turn[:, 0]), turn[np.argsort(turn[:, 0]), 1]])
+    array = np.ascontiguousarray(apply_orientation(volume, forth))
+    c, s = np.cos(np.deg2rad(tilt_deg)), np.sin(np.deg2rad(tilt_deg))
+    tilt = np.array([[1, 0, 0, 0], [0, c, -s, 0], [0, s, c, 0], [0, 0, 0, 1]])
+    affine = tilt @ grid.affine @ inv_ornt_aff(forth, volume.shape)
+    return array, Grid(shape=array.shape, affine=affine)
+
+
+def test_phantom(phantom):
+    """Both lungs are found, on their sides, without table, trachea or stomach gas."""
+    hu, truth, grid = phantom
+    found = segment_lungs(hu, grid)
+    assert found.dtype == np.uint8
+    for value in (RIGHT_LUNG, LEFT_LUNG):
+        assert dice(truth == value, found == value) > 0.97
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "SPL", "AIR"])
+def test_any_orientation(phantom, codes):
+    """The order, direction and a tilt of the axes make no difference."""
+    hu, _, grid = phantom
+    array, other = turned(hu, grid, codes, tilt_deg=12.0)
+    expected, _ = turned(segment_lungs(hu, grid), grid, codes)
+    assert "".join(nib.aff2axcodes(other.affine)) == codes
+    np.testing.assert_array_equal(segment_lungs(array, other), expected)
+
+
+@pytest.mark.parametrize("rows", [slice(14, 60), slice(0, 40), slice(20, 42)])
+def test_cut_above_or_below(phantom, rows):
+    """Lungs that end at the top or bottom of the volume are lungs, not outside air."""
+    hu, truth, grid = phantom
+    found = segment_lungs(hu[..., rows], Grid(shape=hu[..., rows].shape, affine=grid.affine))
+    cut = truth[..., rows]
+    for value in (RIGHT_LUNG, LEFT_LUNG):
+        assert dice(cut == value, found == value) > 0.96
+
+
+def test_cut_at_the_side(phantom):
+    """A field of view that cuts body and lung at the side keeps the rest of that lung."""
+    hu, truth, grid = phantom
+    rows = slice(12, 54)
+    found = segment_lungs(hu[rows], Grid(shape=hu[rows].shape, affine=grid.affine))
+    assert dice(truth[rows] > 0, found > 0) > 0.95
+
+
+@pytest.mark.parametrize("blocks", [(2, 2, 2), (3, 3, 1)])
+def test_finer_and_anisotropic(phantom, blocks):
+    """A finer or anisotropic grid of the same chest finds the same lungs."""
+    hu, truth, grid = phantom
+    for axis, block in enumerate(blocks):
+        hu, truth = np.repeat(hu, block, axis=axis), np.repeat(truth, block, axis=axis)
+    fine = grid.resized(hu.shape)
+    found = segment_lungs(hu, fine)
+    for value in (RIGHT_LUNG, LEFT_LUNG):
+        assert dice(truth == value, found == value) > 0.97
+
+
+def test_joined_lungs_are_parted(phantom):
+    """Lungs that touch in front of the heart still get a side each."""
+    hu, truth, grid = phantom
+    bridged = hu.copy()
+    bridged[28:38, 27:31, 30:34] = -420.0
+    found = segment_lungs(bridged, grid)
+    for value in (RIGHT_LUNG, LEFT_LUNG):
+        assert dice(truth == value, found == value) > 0.95
+
+
+def test_one_lung(phantom):
+    """With one lung opacified the other is still found; sides cannot be told."""
+    hu, truth, grid = phantom
+    white = np.where(truth == LEFT_LUNG, np.float32(20.0), hu)
+    found = segment_lungs(white, grid)
+    assert dice(truth == RIGHT_LUNG, found == RIGHT_LUNG) > 0.96
+    assert not (found == LEFT_LUNG).any()
+
+
+@pytest.mark.parametrize("value", [-1000.0, 40.0])
+def test_no_lungs(value):
+    """A volume of nothing but air or tissue gives an empty mask, not an error."""
+    hu = np.full((20, 20, 20), value, dtype=np.float32)
+    assert not segment_lungs(hu, Grid(shape=hu.shape, affine=np.eye(4))).any()
+
+
+def test_other_grid():
+    """A scan that is not on its grid is refused."""
+    with pytest.raises(DataError, match=r"shape \(4, 4, 5\), got \(4, 4, 4\)"):
+        segment_lungs(np.zeros((4, 4, 4), np.float32), Grid(shape=(4, 4, 5), affine=np.eye(4)))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("scan", "mask"),
+    [
+        ("cip_ct64/ct.nii.gz", "cip_ct64/lung_mask.nii.gz"),
+        ("lung_fcp/ct_1p5mm.nii.gz", "lung_fcp/lung_mask_1p5mm.nii.gz"),
+    ],
+)
+def test_real(scan, mask):
+    """On real CT the lungs are those of the masks that came with it, each on its side."""
+    if "LUNGREG_REAL_DATA" not in os.environ:
+        pytest.skip("LUNGREG_REAL_DATA is unset: no real CT here")
+    folder = Path(os.environ["LUNGREG_REAL_DATA"])
+    image, truth = nib.load(folder / scan), np.asarray(nib.load(folder / mask).dataobj) > 0
+    grid = Grid(shape=image.shape, affine=image.affine)
+    found = segment_lungs(image.get_fdata(dtype=np.float32), grid)
+    # The mask of lung_fcp leaves out the lowest three slices, which the lungs do run through.
+    slices = truth.any(axis=(0, 1))
+    assert dice(truth[..., slices], found[..., slices] > 0) > 0.97
+    right, left = (grid.to_world(np.argwhere(found == value)) for value in (1, 2))
+    assert right[:, 0].mean() > left[:, 0].mean() + 80
+    assert io_orientation(grid.affine)[0, 1] == -1

@@ -1,0 +1,106 @@
+"""The lungs of a pair: from masks, by threshold, or none; looked for once."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+
+import numpy as np
+import pytest
+
+import lungreg.registration.lungs
+from lungreg.formats.volumes import Stored, Volume
+from lungreg.records import Case
+from lungreg.registration.lungs import fixed_lungs, moving_lungs
+from lungreg.registration.pair import Pair, read_pair
+from lungreg.sources.simulation import SimulatedPair, simulate_pair
+from lungreg.testing import MemoryStage
+from tests.small_cases import FIXED_GRID, put_case
+
+
+@pytest.fixture(scope="module")
+def pair() -> Pair:
+    """A case with masks."""
+    stage = MemoryStage()
+    return read_pair(stage, put_case(stage, "a", seed=1))
+
+
+@pytest.fixture(scope="module")
+def breath() -> SimulatedPair:
+    """A simulated pair with known lungs."""
+    return simulate_pair(1, 0, shape=(40, 34, 40), spacing_mm=(7.5, 7.5, 7.2))
+
+
+def bare(breath: SimulatedPair) -> Pair:
+    """The pair without masks."""
+    volumes = [
+        Volume(data=data.astype(np.float32), grid=grid, stored=Stored(dtype="int16"))
+        for data, grid in ((breath.fixed, breath.fixed_grid), (breath.moving, breath.moving_grid))
+    ]
+    case = Case(case_id="a", fixed="f", moving="m")
+    return Pair(case=case, fixed=volumes[0], moving=volumes[1])
+
+
+def test_a_mask_counts_first(pair: Pair) -> None:
+    """Any positive label is lung."""
+    assert pair.fixed_mask is not None
+    assert pair.moving_mask is not None
+    for lungs, mask in (
+        (fixed_lungs(pair), pair.fixed_mask),
+        (moving_lungs(pair), pair.moving_mask),
+    ):
+        assert lungs.known_from == "mask"
+        np.testing.assert_array_equal(lungs.or_everything, mask > 0)
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_else_they_are_segmented(breath: SimulatedPair, empty: bool) -> None:
+    """Without a mask, or with an empty one, the threshold finds most of the lungs."""
+    pair = bare(breath)
+    if empty:
+        pair = dataclasses.replace(pair, fixed_mask=np.zeros_like(breath.fixed_mask))
+    found = {"fixed": fixed_lungs(pair), "moving": moving_lungs(pair)}
+    for role, truth in (("fixed", breath.fixed_mask > 0), ("moving", breath.moving_mask > 0)):
+        lungs = found[role].inside
+        assert found[role].known_from == "threshold"
+        assert lungs is not None
+        assert 2 * (lungs & truth).sum() / (lungs.sum() + truth.sum()) > 0.95
+
+
+def test_an_offset_of_the_file_is_heeded(breath: SimulatedPair) -> None:
+    """A scan stored as HU + 1000 has the same lungs."""
+    plain = bare(breath)
+    stored = dataclasses.replace(plain.fixed, data=plain.fixed.data + np.float32(1000))
+    case = dataclasses.replace(plain.case, fixed_hu_offset=1000.0)
+    shifted = dataclasses.replace(plain, fixed=stored, case=case)
+    np.testing.assert_array_equal(
+        fixed_lungs(shifted).or_everything, fixed_lungs(plain).or_everything
+    )
+
+
+def test_a_scan_of_something_else_has_none(pair: Pair) -> None:
+    """Where nothing looks like lungs there are none, and the whole scan stands in."""
+    scan = np.full(FIXED_GRID.shape, 40.0, dtype=np.float32)
+    scan[0, 0, 0] = 41.0
+    solid = Volume(data=scan, grid=FIXED_GRID, stored=pair.fixed.stored)
+    lungs = fixed_lungs(dataclasses.replace(pair, fixed=solid, fixed_mask=None))
+    assert lungs.known_from == "whole scan"
+    assert lungs.inside is None
+    assert lungs.or_everything.all()
+
+
+def test_they_are_looked_for_once(breath: SimulatedPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks again gets the same arrays, and none outlives its pair."""
+    pair, segment, calls = bare(breath), lungreg.registration.lungs.segment_lungs, []
+    monkeypatch.setattr(
+        lungreg.registration.lungs,
+        "segment_lungs",
+        lambda *given: calls.append(1) or segment(*given),
+    )
+    assert fixed_lungs(pair) is fixed_lungs(pair)
+    assert moving_lungs(pair) is moving_lungs(pair)
+    assert len(calls) == 2
+    before = len(lungreg.registration.lungs._KNOWN)
+    del pair
+    gc.collect()
+    assert len(lungreg.registration.lungs._KNOWN) == before - 1

@@ -1,0 +1,140 @@
+"""What a run cost: time that is kept however a run ends, a dated rate, and no false precision."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lungreg.config import Cost
+from lungreg.errors import RunError, StoreError, StoreUnavailableError
+from lungreg.stores.usage import read_usage, timed
+from lungreg.testing import FaultyStage, MemoryStage
+from lungreg.workflows.cost import estimated_credits, run_cost, run_cost_lines
+from lungreg.workflows.infer import infer
+from tests.site import CASES, Site
+
+RATE = "cost={credits_per_node_hour: 2.68, nodes: 2, as_of: 2026-11-22, source: my contract}"
+
+
+def test_a_run_of_infer_is_estimated(trained: Site) -> None:
+    """Wall time, nodes and rate; the figure is called an estimate and the rate's date is shown."""
+    done = infer(trained.config())
+    found = run_cost(trained.config(RATE), done.run_id)
+    assert (found.calls, found.cases) == (1, len(CASES))
+    assert found.seconds == pytest.approx(done.seconds, abs=0.5)
+    assert found.credits == pytest.approx(found.seconds / 3600 * 2 * 2.68)
+    assert found.end - found.begin == timedelta(seconds=found.seconds)
+    shown = trained.run("cost", done.run_id, "--set", RATE)
+    assert shown.code == 0
+    assert "estimate: about" in shown.out
+    assert "rate of 2026-11-22, my contract" in shown.out
+    assert "nobody bills this backend" in shown.out
+    document = trained.run("cost", done.run_id, "--set", RATE, "--json").document
+    assert document["credits"] == found.credits
+    assert document["estimate"] is True
+    assert document["rate"]["as_of"] == "2026-11-22"
+
+
+def test_without_a_rate_there_is_no_figure(trained: Site) -> None:
+    """No rate is taken for granted; the time is told all the same."""
+    done = infer(trained.config())
+    found = run_cost(trained.config(), done.run_id)
+    assert found.credits is None
+    assert "set cost.credits_per_node_hour" in run_cost_lines(found, None)[1]
+
+
+def test_calls_of_a_resumed_run_add_up_without_the_pause(trained: Site) -> None:
+    """What counts is the time that nodes were held by a call, not from first to last."""
+    done = infer(trained.config())
+    first = run_cost(trained.config(), done.run_id)
+    infer(trained.config(), resume=done.run_id)
+    found = run_cost(trained.config(), done.run_id)
+    assert found.calls == 2
+    assert first.seconds < found.seconds < (found.end - found.begin).total_seconds()
+
+
+def test_a_training_run_has_a_cost_too(trained: Site) -> None:
+    """It has no rows; its time is kept like any other's."""
+    stage = trained.backend().stage
+    (run_id,) = {file.name.split("/")[1] for file in stage.list("runs")}
+    found = run_cost(trained.config(RATE), run_id)
+    assert found.cases == 0
+    assert found.credits is not None
+    assert "a case" not in "".join(run_cost_lines(found, Cost(credits_per_node_hour=1)))
+
+
+def test_a_killed_run_is_counted_from_its_rows(trained: Site) -> None:
+    """From the first case's beginning to the last one's end."""
+    done = infer(trained.config())
+    stage = trained.backend().stage
+    for file in stage.list(f"runs/{done.run_id}/usage"):
+        stage.delete(file.name)
+    found = run_cost(trained.config(), done.run_id)
+    rows = done.results
+    assert found.begin == min(row.started_at for row in rows)
+    assert found.end == max(row.finished_at for row in rows)
+
+
+def test_an_unknown_run_is_told(ingested: Site) -> None:
+    """In words that say which runs have a cost."""
+    with pytest.raises(RunError, match="nothing of 'infer-nothing'"):
+        run_cost(ingested.config(), "infer-nothing")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, None])
+def test_time_is_kept_however_the_block_ends(error: type[BaseException] | None) -> None:
+    """Stopped and failed runs hold nodes as well; their error is what comes out."""
+    stage, before = MemoryStage(), datetime.now(UTC)
+
+    def run() -> None:
+        with timed(stage, "r"):
+            if error is not None:
+                raise error
+
+    if error is None:
+        run()
+    else:
+        with pytest.raises(error):
+            run()
+    (usage,) = read_usage(stage, "r")
+    assert before <= usage.started_at <= usage.ended_at <= datetime.now(UTC)
+
+
+def test_a_stage_that_fails_costs_the_figure_only(caplog: pytest.LogCaptureFixture) -> None:
+    """The run's own error, or its success, is not hidden."""
+    stage = FaultyStage(MemoryStage(), full_on={1, 2})
+    with timed(stage, "r"):
+        pass
+    assert "the time that the run took is not kept" in caplog.text
+    own = StoreUnavailableError("of the run")
+    with pytest.raises(StoreUnavailableError, match="of the run"), timed(stage, "r"):
+        raise own
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"started_at": 1, "seconds": 2}'])
+def test_a_record_that_is_none_is_refused(data: bytes) -> None:
+    """Rather than counted as nothing."""
+    stage = MemoryStage()
+    stage.write("runs/r/usage/a.json", data)
+    with pytest.raises(StoreError, match="a record of usage"):
+        read_usage(stage, "r")
+
+
+def test_records_name_nobody(trained: Site) -> None:
+    """Time alone is kept, and what compute was held."""
+    done = infer(trained.config())
+    stage = trained.backend().stage
+    for file in stage.list(f"runs/{done.run_id}/usage"):
+        assert set(json.loads(stage.read(file.name))) == {
+            "started_at",
+            "seconds",
+            "held",
+        }
+
+
+def test_the_published_figures() -> None:
+    """46 s on 4 nodes at 2.68 are the 0.14 credits of the published demo."""
+    rate = Cost(credits_per_node_hour=2.68, nodes=4)
+    assert estimated_credits(46.0, rate) == pytest.approx(0.137, abs=5e-4)

@@ -1,0 +1,257 @@
+"""One pair from its files: what is written, read by other tools, and refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+import lungreg
+from lungreg.errors import DataError, MissingFileError, NotFoundError, ResourceError
+from lungreg.formats.transforms import decode_composite, decode_displacement
+from lungreg.formats.volumes import decode_scan, read_volume
+from lungreg.records import Status
+from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.geometry import Transform
+from lungreg.workflows.infer import infer
+from tests.formats.volumes.dicom import write_dicom
+from tests.site import CASES, Site, run
+
+pytestmark = pytest.mark.slow
+
+WRITTEN = {
+    *("registered_img.nii.gz", "registered_label.nii.gz", "displacement.nii.gz"),
+    *("displacement.json", "metrics.json", "qc.html", "inputs.json"),
+    *("transform.h5", "transform_inverse.h5", "transform.json"),
+}
+FAST = lungreg.RegisterSettings(preset="fast", device="cpu")
+
+
+def pair_files(site: Site, case_id: str = CASES[5], *, masks: bool = True) -> lungreg.PairFiles:
+    """The files of a case of the cohort."""
+    scans, lungs = site.scans, site.folder / "training" / "lungMasks"
+    return lungreg.PairFiles(
+        fixed=scans / f"{case_id}_exp.nii.gz",
+        moving=scans / f"{case_id}_insp.nii.gz",
+        fixed_mask=lungs / f"{case_id}_exp.nii.gz" if masks else None,
+        moving_mask=lungs / f"{case_id}_insp.nii.gz" if masks else None,
+        landmarks=site.folder / "training" / "keypoints" / f"{case_id}.csv",
+    )
+
+
+@pytest.fixture(scope="module")
+def done(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> lungreg.RegisterReport:
+    """A case registered with the fast preset."""
+    out = tmp_path_factory.mktemp("registered")
+    return lungreg.register(pair_files(Site(cohort)), out, FAST)
+
+
+def test_series_of_dicom_give_what_nifti_gives(cohort: Path, tmp_path: Path) -> None:
+    """Two folders of slices, without masks: the same field, by the command itself."""
+    files = pair_files(Site(cohort), masks=False)
+    for role in ("fixed", "moving"):
+        volume = read_volume(getattr(files, role))
+        write_dicom(tmp_path / role, volume.grid, volume.data.astype(np.int16))
+    options = ("--preset", "fast", "--device", "cpu")
+    scans = {
+        "dicom": (tmp_path / "fixed", tmp_path / "moving"),
+        "nifti": (files.fixed, files.moving),
+    }
+    fields = []
+    for name, (fixed, moving) in scans.items():
+        outcome = run("register", str(fixed), str(moving), "-o", str(tmp_path / name), *options)
+        assert outcome.code == 0, outcome.err
+        data = (tmp_path / name / "displacement.nii.gz").read_bytes()
+        fields.append(decode_displacement(data))
+    assert fields[0][1].same_as(fields[1][1], tolerance_mm=0.01)
+    np.testing.assert_allclose(fields[0][0], fields[1][0], atol=0.05)
+
+
+def test_writes_what_infer_writes_and_the_transforms(done: lungreg.RegisterReport) -> None:
+    """Everything in one folder; the landmarks come nearer; nothing folds."""
+    assert {path.name for path in done.folder.iterdir()} == WRITTEN
+    row, facts = done.result, json.loads((done.folder / "metrics.json").read_text())
+    assert row.status is Status.SUCCESS
+    assert row.tre_mm is not None
+    assert row.tre_initial_mm is not None
+    assert row.tre_mm < 0.7 * row.tre_initial_mm
+    assert row.fold_pct == 0.0
+    assert 0 < facts["compute_s"] <= facts["wall_s"]
+    assert facts["tre_mm"] == row.tre_mm
+    assert "CASE" not in (done.folder / "displacement.json").read_text().upper().replace(
+        "CASES", ""
+    )
+
+
+def test_simpleitk_gives_our_image(done: lungreg.RegisterReport, cohort: Path) -> None:
+    """Through transform.h5 within 1 HU inside the lungs, and through the total displacement."""
+    files = pair_files(Site(cohort))
+    fixed, moving = (
+        sitk.ReadImage(str(path), sitk.sitkFloat32) for path in (files.fixed, files.moving)
+    )
+    field = sitk.ReadImage(str(done.folder / "displacement.nii.gz"), sitk.sitkVectorFloat64)
+    composite = sitk.ReadTransform(str(done.folder / "transform.h5"))
+    ours = decode_scan((done.folder / "registered_img.nii.gz").read_bytes()).data
+    lungs = read_volume(files.fixed_mask, mask=True).data > 0  # type: ignore[arg-type]
+    for transform in (composite, sitk.DisplacementFieldTransform(field)):
+        theirs = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, -1000.0)
+        gap = np.abs(sitk.GetArrayFromImage(theirs).T - ours)[lungs]
+        assert gap.max() <= 1.0
+
+
+def test_all_files_say_the_same_transform(done: lungreg.RegisterReport, cohort: Path) -> None:
+    """Composite, total displacement and inverse carry the landmarks alike."""
+    files = pair_files(Site(cohort))
+    points = read_volume(files.fixed).grid.to_world(
+        np.loadtxt(files.landmarks or "", delimiter=",")[:, :3]
+    )
+    forth = decode_composite((done.folder / "transform.h5").read_bytes())
+    back = decode_composite((done.folder / "transform_inverse.h5").read_bytes())
+    total, grid = decode_displacement((done.folder / "displacement.nii.gz").read_bytes())
+    plain = Transform(affine=np.eye(4), displacement_mm=total, grid=grid)
+    moved = transform_points(forth, points)
+    assert np.abs(transform_points(plain, points) - moved).max() < 1e-3
+    returned = np.linalg.norm(transform_points(back, moved) - points, axis=1)
+    assert returned.max() < 0.1
+
+
+def test_same_seed_same_bytes(done: lungreg.RegisterReport, cohort: Path, tmp_path: Path) -> None:
+    """Twice the same call gives twice the same displacement and image."""
+    lungreg.register(pair_files(Site(cohort)), tmp_path, FAST)
+    for name in ("displacement.nii.gz", "registered_img.nii.gz"):
+        first, second = ((folder / name).read_bytes() for folder in (done.folder, tmp_path))
+        assert first == second
+
+
+def test_evaluate_reads_the_folder(done: lungreg.RegisterReport) -> None:
+    """What `evaluate` finds in the folder is what `register` said."""
+    (case,) = lungreg.evaluate(lungreg.Config(), str(done.folder)).cases
+    assert case.tre_mm == pytest.approx(done.result.tre_mm, abs=1e-3)
+    assert case.dice_score == pytest.approx(done.result.dice_score, abs=1e-4)
+    assert case.fold_pct == 0.0
+
+
+def test_command_without_masks_takes_other_formats(cohort: Path, tmp_path: Path) -> None:
+    """MHA and NRRD in; lungs by threshold; one JSON document out."""
+    files = pair_files(Site(cohort), masks=False)
+    fixed, moving = tmp_path / "exp scan.mha", tmp_path / "insp.nrrd"
+    sitk.WriteImage(sitk.ReadImage(str(files.fixed)), str(fixed))
+    sitk.WriteImage(sitk.ReadImage(str(files.moving)), str(moving))
+    options = ("--preset", "fast", "--device", "cpu", "--landmarks", str(files.landmarks))
+    out = tmp_path / "out"
+    said = run("register", str(fixed), str(moving), "-o", str(out), *options, "--json")
+    assert said.code == 0
+    document = json.loads(said.out)
+    assert document["result"]["tre_mm"] < document["result"]["tre_initial_mm"]
+    assert document["result"]["dice_score"] is None
+    assert json.loads((out / "metrics.json").read_text())["lungs_from"] == "threshold"
+
+
+def test_without_a_model_nothing_heavy_is_imported(cohort: Path, tmp_path: Path) -> None:
+    """Neither MONAI nor MLflow nor Ray: a pair needs seconds, their imports take as long."""
+    files = pair_files(Site(cohort))
+    heavy = "('monai', 'mlflow', 'ray', 'snowflake.snowpark')"
+    code = (
+        "import atexit, sys; from lungreg.cli import main\n"
+        f"atexit.register(lambda: print(*[m for m in {heavy} if m in sys.modules], 'end'))\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, "register", str(files.fixed), str(files.moving)]
+    options = ["-o", str(tmp_path), "--preset", "fast", "--quiet", "--device", "cpu"]
+    said = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    assert said.stdout.split()[-1] == "end"
+    assert said.stdout.split()[:-1] == []
+
+
+def test_alignment_alone(cohort: Path, tmp_path: Path) -> None:
+    """`--no-refine` without a model gives the initial alignment."""
+    settings = lungreg.RegisterSettings(refine=False, alignment="masks", device="cpu")
+    found = lungreg.register(pair_files(Site(cohort)), tmp_path, settings).result
+    assert found.tre_mm == pytest.approx(found.tre_aligned_mm, abs=1e-3)
+    assert found.dice_score == found.dice_aligned
+
+
+def test_a_model_is_where_it_starts(trained: Site, tmp_path: Path) -> None:
+    """The network alone gives what `infer` gives; refined it is better."""
+    (row,) = infer(trained.config(f'infer.cases=["{CASES[5]}"]')).results
+    files, config = pair_files(trained), trained.config()
+    model = "lung_ct_registration:1"
+    alone = lungreg.RegisterSettings(model=model, refine=False, device="cpu")
+    network = lungreg.register(files, tmp_path / "network", alone, config=config).result
+    assert network.tre_mm == pytest.approx(row.tre_mm, abs=0.02)
+    both = lungreg.RegisterSettings(model=model, preset="fast", device="cpu")
+    refined = lungreg.register(files, tmp_path / "both", both, config=config).result
+    assert (refined.model_name, refined.model_version) == ("lung_ct_registration", "1")
+    assert refined.tre_mm is not None
+    assert network.tre_mm is not None
+    assert refined.tre_mm < network.tre_mm
+
+
+def test_refinement_is_a_switch_of_infer(trained: Site) -> None:
+    """With `refine.enabled` the cohort's cases are optimised after the network."""
+    cases = f'infer.cases=["{CASES[4]}", "{CASES[5]}"]'
+    plain = infer(trained.config(cases)).results
+    refined = infer(trained.config(cases, "refine.enabled=true", "refine.preset=fast")).results
+    for before, after in zip(plain, refined, strict=True):
+        assert before.tre_mm is not None
+        assert after.tre_mm is not None
+        assert after.tre_mm < before.tre_mm
+        assert after.fold_pct == 0.0
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_actors_refine_like_the_loop(trained: Site) -> None:
+    """Same device, same threads: the same displacement from a pool as from a loop."""
+    keys = (f'infer.cases=["{CASES[5]}"]', "refine.enabled=true", "refine.preset=fast")
+    stage = trained.backend().stage
+    written = []
+    for workers in (0, 1):
+        (row,) = infer(trained.config(*keys, f"infer.workers={workers}")).results
+        written.append(stage.read(row.output_transform or ""))
+    assert written[0] == written[1]
+
+
+class TestRefusals:
+    def test_a_mask_of_another_grid(self, cohort: Path, tmp_path: Path) -> None:
+        """And nothing is written."""
+        files = pair_files(Site(cohort))
+        wrong = lungreg.PairFiles(
+            fixed=files.fixed, moving=files.moving, fixed_mask=_other_grid(files, tmp_path)
+        )
+        with pytest.raises(DataError, match="lies on its scan's grid"):
+            lungreg.register(wrong, tmp_path / "out", FAST)
+        assert not (tmp_path / "out").exists()
+
+    def test_missing_scan_model_and_device(self, trained: Site, tmp_path: Path) -> None:
+        """Each in words."""
+        files = pair_files(trained)
+        gone = lungreg.PairFiles(fixed=tmp_path / "none.nii.gz", moving=files.moving)
+        with pytest.raises(MissingFileError):
+            lungreg.register(gone, tmp_path / "out", FAST)
+        other = lungreg.RegisterSettings(model="lung_ct_registration:99")
+        with pytest.raises(NotFoundError):
+            lungreg.register(files, tmp_path / "out", other, config=trained.config())
+        with pytest.raises(ResourceError):
+            lungreg.register(files, tmp_path / "out", lungreg.RegisterSettings(device="cuda:17"))
+
+    def test_command_says_it_in_a_line(self, cohort: Path, tmp_path: Path) -> None:
+        """No traceback, exit code 1."""
+        files = pair_files(Site(cohort))
+        broken = tmp_path / "broken.nii.gz"
+        broken.write_bytes(files.moving.read_bytes()[:2000])
+        said = run("register", str(files.fixed), str(broken), "-o", str(tmp_path / "out"))
+        assert said.code == 1
+        assert "Traceback" not in said.err
+        assert "broken.nii.gz" in said.err
+
+
+def _other_grid(files: lungreg.PairFiles, folder: Path) -> Path:
+    mask = sitk.ReadImage(str(files.fixed_mask))
+    mask.SetOrigin((0.0, 0.0, 500.0))
+    sitk.WriteImage(mask, str(folder / "mask.nii.gz"))
+    return folder / "mask.nii.gz"

@@ -1,0 +1,222 @@
+"""Training: any number of workers is the same run, and a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from lungreg.errors import ConfigError, ModelError, NotFoundError, RunError, StoreUnavailableError
+from lungreg.learning.checkpoints import Checkpoints
+from lungreg.stores.run_files import History, read_history
+from lungreg.testing import FaultyStage
+from lungreg.workflows.infer import infer
+from lungreg.workflows.train import train
+from tests.site import CASES, Site, interrupt, kill, wait_until
+from tests.workflows.faults import KillingStage
+
+pytestmark = pytest.mark.slow
+
+
+def assert_same(found: History, expected: History, *, tolerance: float) -> None:
+    """Both have the same metrics in the same epochs: absolutely below 1, relatively above."""
+    assert len(found) == len(expected)
+    for mine, other in zip(found, expected, strict=True):
+        assert mine == {
+            k: pytest.approx(v, abs=tolerance, rel=2 * tolerance) for k, v in other.items()
+        }
+
+
+def only_run(site: Site) -> str:
+    """The training run that a subprocess has started, or "" before."""
+    runs = sorted((site.folder / "stage" / "runs").glob("train-*"))
+    return runs[-1].name if runs else ""
+
+
+def epochs_done(site: Site) -> int:
+    """Epochs of that run so far."""
+    run = only_run(site)
+    return len(read_history(site.backend().stage, run)) if run else 0
+
+
+@pytest.fixture(scope="module")
+def one_process(_ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Three epochs without Ray: what all others must come to."""
+    folder = Path(shutil.copytree(_ingested, tmp_path_factory.mktemp("plain") / "site"))
+    return train(Site(folder).config("train.epochs=3")).history
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_two_ray_workers_learn_what_one_process_learns(
+    ingested: Site, one_process: History
+) -> None:
+    """The global batch counts, not who holds a share of it."""
+    handler = signal.getsignal(signal.SIGINT)
+    done = train(ingested.config("train.epochs=3", "train.workers=2"))
+    assert signal.getsignal(signal.SIGINT) is handler  # Ray puts its own there and leaves it
+    assert_same(done.history, one_process, tolerance=1e-4)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_killed_ray_worker_is_replaced_and_goes_on_from_the_stage(
+    ingested: Site, one_process: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL in the second of three epochs, Ray's own storage deleted with it."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    victim = f"scansExp/{CASES[0]}_exp.nii.gz"
+    stage = KillingStage(
+        ingested.folder / "stage",
+        tally=tmp_path / "tally",
+        deadly={victim: {2}},
+        wrecks=scratch,
+    )
+    config = ingested.config("train.epochs=3", "train.workers=1", "data.cache_gb=0")
+    done = train(config, backend=dataclasses.replace(ingested.backend(), stage=stage))
+    assert stage.count(victim) == 4  # epoch 1; killed in 2; 2 again; 3
+    assert_same(done.history, one_process, tolerance=1e-4)
+
+
+def test_a_killed_command_is_resumed_as_if_it_had_never_stopped(
+    ingested: Site, one_process: History
+) -> None:
+    """SIGKILL to `lungreg train`, then `--resume`: identical losses, epoch by epoch."""
+    command = ingested.start("train", "--set", "train.epochs=3")
+    wait_until(lambda: epochs_done(ingested) > 0, command)
+    kill(command)
+    assert 0 < epochs_done(ingested) < 3
+    done = train(ingested.config(), resume=only_run(ingested))
+    assert done.history == one_process
+
+
+def test_resuming_a_finished_run_gives_its_model_again(trained: Site) -> None:
+    """However often: no epoch more, no version more."""
+    run = only_run(trained)
+    before = read_history(trained.backend().stage, run)
+    for _ in range(2):
+        done = train(trained.config("train.epochs=9"), resume=run)
+        assert (done.card.version, done.run_id, done.history) == ("1", run, before)
+    assert len(trained.backend().models.list()) == 1
+
+
+def test_a_run_killed_while_it_registered_its_model_has_one_version(trained: Site) -> None:
+    """The version is there, the run's own note of it is not yet: it is found again."""
+    run = only_run(trained)
+    trained.backend().stage.delete(f"runs/{run}/model.json")
+    assert train(trained.config(), resume=run).card.version == "1"
+    assert len(trained.backend().models.list()) == 1
+
+
+def test_a_run_of_another_kind_is_not_resumed(trained: Site) -> None:
+    """Each command goes on with its own runs, and says which are there."""
+    with pytest.raises(RunError, match="'lungreg infer' has started"):
+        infer(trained.config(), resume=only_run(trained))
+    with pytest.raises(RunError, match="'lungreg train' has started"):
+        train(trained.config(), resume="infer-20260101-000000-abcdef")
+
+
+def test_fine_tuning_begins_with_the_weights_of_a_version(trained: Site) -> None:
+    """The first epoch at a vanishing rate has the validation metrics of the model given."""
+    first = train(trained.config("train.epochs=4"))
+    still = trained.config(
+        "train.init=lung_ct_registration:2", "train.epochs=1", "train.learning_rate=1e-12"
+    )
+    second = train(still)
+    expected = {k: v for k, v in first.card.metrics.items() if k.startswith("val_")}
+    assert {k: second.history[0][k] for k in expected} == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("init", "error", "says"),
+    [
+        ("lung_ct_registration", ConfigError, "NAME:VERSION"),
+        ("lung_ct_registration:7", NotFoundError, "there is 1, champion, latest"),
+        ("other:1", NotFoundError, "there is lung_ct_registration"),
+    ],
+)
+def test_a_model_to_start_from_must_be_there(
+    trained: Site, init: str, error: type[Exception], says: str
+) -> None:
+    """What there is instead is said."""
+    with pytest.raises(error, match=says):
+        train(trained.config(f"train.init={init}"))
+
+
+def test_a_model_to_start_from_must_have_the_same_network(trained: Site) -> None:
+    """The network to set is in the message."""
+    with pytest.raises(ModelError, match=r'set network to .*"num_channel_initial":4'):
+        train(trained.config("train.init=lung_ct_registration:1", "network.num_channel_initial=2"))
+
+
+def test_a_better_model_becomes_champion_and_a_worse_one_does_not(trained: Site) -> None:
+    """`promote: if_better` compares on the validation cases of the new run."""
+    better = train(trained.config("train.epochs=12", "train.promote=if_better"))
+    assert better.champion
+    worse = train(
+        trained.config("train.epochs=1", "train.learning_rate=1e-9", "train.promote=if_better")
+    )
+    assert not worse.champion
+    assert trained.backend().models.resolve("lung_ct_registration", "champion").version == "2"
+
+
+def test_a_later_model_waits_for_a_person_by_default(trained: Site) -> None:
+    """`promote: manual`: the first version stays champion."""
+    assert not train(trained.config("train.epochs=12")).champion
+
+
+def test_training_on_a_full_stage_says_so_and_can_be_resumed(
+    ingested: Site, one_process: History
+) -> None:
+    """The checkpoint of the second epoch finds no room; afterwards the run is whole."""
+    backend = ingested.backend()
+    full = FaultyStage(backend.stage, full_on={2}, only="/epoch_")
+    config = ingested.config("train.epochs=3")
+    with pytest.raises(StoreUnavailableError, match="free disk space"):
+        train(config, backend=dataclasses.replace(backend, stage=full))
+    done = train(config, resume=only_run(ingested))
+    assert done.history == one_process
+
+
+def test_training_leaves_nothing_behind_outside_the_stage(
+    ingested: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prepared cases are kept in a private folder for the run alone."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    train(ingested.config())
+    train(ingested.config("train.promote=if_better"))
+    assert list(scratch.glob("lungreg-*")) == []
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_ctrl_c_stops_training_within_seconds_and_says_how_to_go_on(
+    ingested: Site, workers: int
+) -> None:
+    """Exit code 1, one line, a checkpoint to go on from, and no scan left in a temporary folder."""
+    scratch = ingested.folder / "scratch"
+    scratch.mkdir()
+    command = ingested.start(
+        *("train", "--set", "train.epochs=1000", "--set", f"train.workers={workers}"),
+        TMPDIR=str(scratch),
+        RAY_TMPDIR=tempfile.gettempdir(),  # names of sockets must be short
+    )
+    wait_until(lambda: epochs_done(ingested) > 0, command)
+    seconds, _, err = interrupt(command)
+    run = only_run(ingested)
+    assert command.returncode == 1
+    assert err.strip().splitlines()[-1] == (
+        "lungreg: the run was stopped; what is done is kept; "
+        f"go on with 'lungreg train --resume {run}'"
+    )
+    assert "Traceback" not in err
+    assert seconds < 20
+    assert ingested.backend().stage.list("models") == []
+    assert list(scratch.glob("lungreg-*")) == []
+    assert not list((ingested.folder / "stage").rglob(".lungreg-partial-*"))
+    assert Checkpoints(stage=ingested.backend().stage, run_id=run, save_every=1).load() is not None
