@@ -15,7 +15,8 @@ from lungreg.config import Augmentation, Preprocessing
 from lungreg.formats.volumes import Stored, Volume
 from lungreg.learning.preprocessing import PreparedPair, augment, draw_affine, prepare_pair
 from lungreg.records import Case
-from lungreg.registration.pair import Pair, window
+from lungreg.registration.intensity import window
+from lungreg.registration.pair import Pair
 from lungreg.spatial.geometry import Grid, apply_affine
 from tests.grids import blob, centre_of_mass, oblique_grid, voxels
 

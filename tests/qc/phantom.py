@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.records import CaseResult, Split, Status, Verdict
-from lungreg.registration.register import PairImages
+from lungreg.registration.images import PairImages
 from lungreg.spatial.geometry import Grid, Shape
 
 FINISHED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -53,8 +53,10 @@ def phantom_case(
         aligned=aligned,
         warped=warped,
         fixed_mask=fixed_lungs if masks else None,
+        initial_mask=None,
         aligned_mask=aligned_lungs if masks else None,
         warped_mask=warped_lungs if masks else None,
+        outside=np.zeros(shape, dtype=bool),
         displacement_mm=(-0.88 * down).T.reshape(3, *shape).astype(np.float32),
         jacobian=(1.0 + 0.88 * slide / 60.0 * np.sign(points[:, 2] + 90.0))
         .reshape(shape)

@@ -19,7 +19,7 @@ from lungreg.qc.pictures import (
     paint_jacobian,
     shade,
 )
-from lungreg.registration.register import PairImages
+from lungreg.registration.images import PairImages
 from lungreg.spatial.geometry import Grid
 from tests.qc.phantom import phantom_case, polylines
 
@@ -159,6 +159,8 @@ def test_single_slice_and_broken_numbers():
         aligned=broken,
         warped=broken,
         fixed_mask=None,
+        initial_mask=None,
+        outside=np.zeros(grid.shape, dtype=bool),
         aligned_mask=None,
         warped_mask=None,
         displacement_mm=np.full((3, *grid.shape), np.nan, dtype=np.float32),
@@ -180,6 +182,8 @@ def test_volumes_are_cut_before_anything_is_computed():
         aligned=image,
         warped=image,
         fixed_mask=mask,
+        initial_mask=None,
+        outside=mask,
         aligned_mask=mask,
         warped_mask=mask,
         displacement_mm=np.broadcast_to(np.float32(1.0), (3, *shape)),

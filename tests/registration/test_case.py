@@ -32,12 +32,13 @@ from lungreg.records import (
     Verdict,
 )
 from lungreg.registration.case import register_case
+from lungreg.registration.images import PairImages
 from lungreg.registration.pair import Pair, read_pair
-from lungreg.registration.register import PairImages, Registered
+from lungreg.registration.register import Registered
 from lungreg.registration.register import register_pair as register_with
 from lungreg.spatial.displacement import jacobian_determinant, resample
 from lungreg.spatial.geometry import apply_affine
-from lungreg.stores.run_files import case_folder
+from lungreg.stores.names import RunNames
 from lungreg.testing import FaultyStage, MemoryStage
 from tests.grids import from_sitk, to_sitk, voxels
 from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, put_case, scan, small_config
@@ -126,7 +127,7 @@ def register_pair(
 
 def output(stage: MemoryStage, name: str, case_id: str = "a") -> bytes:
     """A file of the run."""
-    return stage.read(f"{case_folder('infer-1', case_id)}/{name}")
+    return stage.read(RunNames("infer-1").case(case_id).file(name))
 
 
 @pytest.fixture
@@ -398,7 +399,7 @@ class TestPictures:
         affine = registered.transform.affine
         hu = resample(moving, MOVING_GRID, FIXED_GRID, affine, outside_value=-1000.0).values
         labels = resample(mask, MOVING_GRID, FIXED_GRID, affine, mode="nearest").values
-        pictures = registered.pictures
+        pictures = registered.images
         expected = np.clip((hu + 1000) / 1500, 0, 1)
         np.testing.assert_allclose(pictures.aligned, expected, atol=1e-3)
         np.testing.assert_array_equal(pictures.aligned_mask, labels > 0)
@@ -409,7 +410,7 @@ class TestPictures:
         points = FIXED_GRID.to_world(voxels(FIXED_GRID))
         moved = apply_affine(affine, points + dense.reshape(3, -1).T)
         added = (moved - apply_affine(affine, points)).T.reshape(dense.shape)
-        np.testing.assert_allclose(registered.pictures.displacement_mm, added, atol=1e-3)
+        np.testing.assert_allclose(registered.images.displacement_mm, added, atol=1e-3)
 
     def test_determinant_is_of_all_of_t(self, registered: Registered) -> None:
         """The alignment's scale is part of the Jacobian."""
@@ -417,15 +418,15 @@ class TestPictures:
         assert abs(np.linalg.det(affine[:3, :3]) - 1) > 0.05
         expected = jacobian_determinant(affine, registered.dense_mm, FIXED_GRID)
         assert np.ptp(expected) > 0.1
-        np.testing.assert_allclose(registered.pictures.jacobian, expected, rtol=1e-5)
+        np.testing.assert_allclose(registered.images.jacobian, expected, rtol=1e-5)
 
     def test_lungs_stand_in_for_a_mask(self, stage: MemoryStage) -> None:
         """Without masks the segmented lungs are outlined, and nothing moved is."""
         pair = read_pair(stage, put_case(stage, "a", seed=SEED, masks=False))
         found = register_pair(pair, waving_network(), alignment="world")
-        assert found.pictures.fixed_mask is not None
-        assert found.pictures.fixed_mask.any()
-        assert found.pictures.warped_mask is found.pictures.aligned_mask is None
+        assert found.images.fixed_mask is not None
+        assert found.images.fixed_mask.any()
+        assert found.images.warped_mask is found.images.aligned_mask is None
 
 
 def test_network_sees_the_same_scan_as_in_training(stage: MemoryStage) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lungreg.records import CaseMetrics
-from lungreg.registration.evaluation import OnFixedGrid, evaluate
-from lungreg.registration.lungs import fixed_lungs
-from lungreg.registration.pair import Pair, read_pair, window
-from lungreg.spatial.displacement import resample
+from lungreg.registration.evaluation import evaluate
+from lungreg.registration.images import PairImages, carry_moving, pair_images
+from lungreg.registration.pair import Pair, read_pair
+from lungreg.spatial.displacement import CPU
 from lungreg.spatial.geometry import Transform, apply_affine
 from lungreg.testing import MemoryStage
 from tests.small_cases import FIXED_GRID, breath, put_case
@@ -32,27 +32,10 @@ def transform(affine: np.ndarray) -> Transform:
     return Transform(affine=affine, displacement_mm=zero, grid=FIXED_GRID)
 
 
-def carried(pair: Pair, affine: np.ndarray) -> OnFixedGrid:
+def carried(pair: Pair, affine: np.ndarray) -> PairImages:
     """The pair's arrays after an affine."""
-    grids = (pair.moving.grid, pair.fixed.grid)
-    warped = resample(pair.moving_hu, *grids, affine, outside_value=-1000.0)
-    masks = [
-        None
-        if pair.moving_mask is None
-        else resample(pair.moving_mask, *grids, a, mode="nearest").values > 0
-        for a in (np.eye(4), affine, affine)
-    ]
-    return OnFixedGrid(
-        fixed=window(pair.fixed_hu, WINDOW),
-        warped=window(warped.values, WINDOW),
-        lungs=fixed_lungs(pair).or_everything,
-        fixed_mask=None if pair.fixed_mask is None else pair.fixed_mask > 0,
-        initial_mask=masks[0],
-        aligned_mask=masks[1],
-        warped_mask=masks[2],
-        jacobian=np.full(FIXED_GRID.shape, np.linalg.det(affine[:3, :3]), dtype=np.float32),
-        outside=warped.outside,
-    )
+    one = transform(affine)
+    return pair_images(pair, one, carry_moving(pair, one, CPU), hu_window=WINDOW, device=CPU)
 
 
 class TestEvaluate:
@@ -104,7 +87,7 @@ class TestEvaluate:
         images = carried(pair, np.eye(4))
         outside = np.zeros(FIXED_GRID.shape, dtype=bool)
         outside[:5] = True
-        jacobian = np.where(images.lungs, 1.0, -1.0).astype(np.float32)
+        jacobian = np.where(images.measured_in, 1.0, -1.0).astype(np.float32)
         images = dataclasses.replace(images, outside=outside, jacobian=jacobian)
         found = evaluate(pair, transform(np.eye(4)), images)
         assert found.outside_fov_pct == 25.0

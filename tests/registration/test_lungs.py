@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import pytest
 import lungreg.registration.lungs
 from lungreg.formats.volumes import Stored, Volume
 from lungreg.records import Case
-from lungreg.registration.lungs import fixed_lungs, moving_lungs
 from lungreg.registration.pair import Pair, read_pair
 from lungreg.sources.simulation import SimulatedPair, simulate_pair
 from lungreg.testing import MemoryStage
@@ -46,8 +44,8 @@ def test_a_mask_counts_first(pair: Pair) -> None:
     assert pair.fixed_mask is not None
     assert pair.moving_mask is not None
     for lungs, mask in (
-        (fixed_lungs(pair), pair.fixed_mask),
-        (moving_lungs(pair), pair.moving_mask),
+        (pair.fixed_lungs, pair.fixed_mask),
+        (pair.moving_lungs, pair.moving_mask),
     ):
         assert lungs.known_from == "mask"
         np.testing.assert_array_equal(lungs.or_everything, mask > 0)
@@ -59,7 +57,7 @@ def test_else_they_are_segmented(breath: SimulatedPair, empty: bool) -> None:
     pair = bare(breath)
     if empty:
         pair = dataclasses.replace(pair, fixed_mask=np.zeros_like(breath.fixed_mask))
-    found = {"fixed": fixed_lungs(pair), "moving": moving_lungs(pair)}
+    found = {"fixed": pair.fixed_lungs, "moving": pair.moving_lungs}
     for role, truth in (("fixed", breath.fixed_mask > 0), ("moving", breath.moving_mask > 0)):
         lungs = found[role].inside
         assert found[role].known_from == "threshold"
@@ -74,7 +72,7 @@ def test_an_offset_of_the_file_is_heeded(breath: SimulatedPair) -> None:
     case = dataclasses.replace(plain.case, fixed_hu_offset=1000.0)
     shifted = dataclasses.replace(plain, fixed=stored, case=case)
     np.testing.assert_array_equal(
-        fixed_lungs(shifted).or_everything, fixed_lungs(plain).or_everything
+        shifted.fixed_lungs.or_everything, plain.fixed_lungs.or_everything
     )
 
 
@@ -83,24 +81,23 @@ def test_a_scan_of_something_else_has_none(pair: Pair) -> None:
     scan = np.full(FIXED_GRID.shape, 40.0, dtype=np.float32)
     scan[0, 0, 0] = 41.0
     solid = Volume(data=scan, grid=FIXED_GRID, stored=pair.fixed.stored)
-    lungs = fixed_lungs(dataclasses.replace(pair, fixed=solid, fixed_mask=None))
+    lungs = dataclasses.replace(pair, fixed=solid, fixed_mask=None).fixed_lungs
     assert lungs.known_from == "whole scan"
     assert lungs.inside is None
     assert lungs.or_everything.all()
 
 
 def test_they_are_looked_for_once(breath: SimulatedPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks again gets the same arrays, and none outlives its pair."""
+    """A pair segments each scan once and keeps the arrays; another pair has its own."""
     pair, segment, calls = bare(breath), lungreg.registration.lungs.segment_lungs, []
     monkeypatch.setattr(
         lungreg.registration.lungs,
         "segment_lungs",
         lambda *given: calls.append(1) or segment(*given),
     )
-    assert fixed_lungs(pair) is fixed_lungs(pair)
-    assert moving_lungs(pair) is moving_lungs(pair)
+    assert pair.fixed_lungs is pair.fixed_lungs
+    assert pair.moving_lungs is pair.moving_lungs
     assert len(calls) == 2
-    before = len(lungreg.registration.lungs._KNOWN)
-    del pair
-    gc.collect()
-    assert len(lungreg.registration.lungs._KNOWN) == before - 1
+    again = dataclasses.replace(pair)
+    assert again.fixed_lungs is not pair.fixed_lungs
+    assert len(calls) == 3

@@ -11,7 +11,8 @@ from lungreg.errors import DataError, NotFoundError, UnreadableFileError, Unsafe
 from lungreg.formats.volumes import Stored, Volume, encode_labels
 from lungreg.formats.volumes.volume import require_same_grid
 from lungreg.records import Case
-from lungreg.registration.pair import hounsfield, read_pair
+from lungreg.registration.intensity import hounsfield
+from lungreg.registration.pair import read_pair
 from lungreg.spatial.geometry import Grid, apply_affine
 from lungreg.testing import MemoryStage
 from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, landmarks, put_case, scan

@@ -6,16 +6,16 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from lungreg.config import Quality
 from lungreg.formats.volumes import Stored, Volume
 from lungreg.records import Case, CaseEvaluation, CaseMetrics, Split, Verdict
 from lungreg.registration.evaluation import evaluate
+from lungreg.registration.images import carry_moving, pair_images
 from lungreg.registration.pair import Pair, read_pair
 from lungreg.registration.reevaluation import inverse_consistency, reevaluate
-from lungreg.registration.register import images_of
 from lungreg.sources.simulation import SimulatedPair, simulate_pair
+from lungreg.spatial.displacement import CPU
 from lungreg.spatial.geometry import Transform
 from lungreg.testing import MemoryStage
 from tests.grids import voxels
@@ -74,9 +74,8 @@ class TestFigures:
     def test_what_both_report_is_the_same(self, pair: Pair) -> None:
         """The metrics of a registration and of its evaluation are one function's."""
         transform = affine_only(TRUTH)
-        lungs = np.asarray(pair.fixed_mask) > 0
-        cpu = torch.device("cpu")
-        images = images_of(pair, transform, lungs, hu_window=WINDOW, device=cpu)
+        carried = carry_moving(pair, transform, CPU)
+        images = pair_images(pair, transform, carried, hu_window=WINDOW, device=CPU)
         expected = dataclasses.asdict(evaluate(pair, transform, images))
         found = dataclasses.asdict(measured(pair, transform))
         assert {name: found[name] for name in expected} == expected

@@ -29,7 +29,7 @@ from lungreg.spatial.displacement import (
 from lungreg.spatial.geometry import Transform, flip_lps
 from lungreg.stores import Stage
 from lungreg.stores.manifest import ManifestFile, ManifestRow, write_manifest
-from lungreg.stores.run_files import case_folder
+from lungreg.stores.names import RunNames
 from lungreg.workflows.apply import apply_to_image, apply_to_points
 from lungreg.workflows.export import case_numbers, export
 from tests.grids import from_sitk, to_sitk, voxels
@@ -111,7 +111,7 @@ def write_case(stage: Stage, case_id: str, seed: int) -> None:
         "registered_label.nii.gz": encode_labels(label, FIXED_GRID),
     }
     for name, data in files.items():
-        stage.write(f"{case_folder(RUN, case_id)}/{name}", data)
+        stage.write(RunNames(RUN).case(case_id).file(name), data)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import torch
 
 from lungreg.errors import NotFoundError, RunError
 from lungreg.stores import Stage
+from lungreg.stores.names import RunNames
 
 _MEND = "train again, or restore the file"
 _UNREADABLE = (
@@ -97,7 +98,7 @@ class Checkpoints:
 
     @property
     def _folder(self) -> str:
-        return f"runs/{self.run_id}/checkpoints"
+        return RunNames(self.run_id).checkpoints
 
     def _pointer(self, which: str) -> str:
         return f"{self._folder}/{which}.json"

@@ -14,7 +14,7 @@ from lungreg.qc.templating import render
 from lungreg.records import CaseResult, Remarks
 
 if TYPE_CHECKING:
-    from lungreg.registration.register import PairImages
+    from lungreg.registration.images import PairImages
 
 PANEL_BEGINS = "<!-- lungreg panel begins -->"
 PANEL_ENDS = "<!-- lungreg panel ends -->"

@@ -17,7 +17,7 @@ from lungreg.qc.planes import View, lay_out
 from lungreg.records import CaseResult
 
 if TYPE_CHECKING:
-    from lungreg.registration.register import PairImages
+    from lungreg.registration.images import PairImages
 
 _FIXED, _MOVING = "#00b7c3", "#ff9f1c"
 _COLUMNS = ("before", "after", "difference after")

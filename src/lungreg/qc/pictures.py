@@ -21,7 +21,7 @@ from lungreg.qc.planes import Layout, Plane, View, lay_out
 from lungreg.spatial.geometry import FloatArray
 
 if TYPE_CHECKING:
-    from lungreg.registration.register import PairImages
+    from lungreg.registration.images import PairImages
 
 BRIGHTEST_HU = 150.0
 """Shown as white, so that lung vessels stay visible; darkest is the window's lower end."""

@@ -1,4 +1,4 @@
-"""One case from its files to its files and its row. Knows no Ray."""
+"""Register one case of a stage: read its files, register, write files and page, return its row."""
 
 from __future__ import annotations
 
@@ -14,24 +14,17 @@ import torch
 
 from lungreg.errors import LungregError
 from lungreg.metrics.verdict import judge
-from lungreg.records import (
-    Case,
-    CaseResult,
-    RegistrationJob,
-    Remarks,
-    Split,
-    Status,
-    Verdict,
-)
-from lungreg.registration.outputs import remarks_of, write_outputs
+from lungreg.records import Case, CaseResult, RegistrationJob, Remarks, Split, Status, Verdict
+from lungreg.registration.images import PairImages
+from lungreg.registration.outputs import remarks_of, result_files, write_outputs
 from lungreg.registration.pair import Estimate, read_pair
-from lungreg.registration.register import PairImages, register_pair
+from lungreg.registration.register import Registered, register_pair
 from lungreg.stores import Stage
-from lungreg.stores.run_files import case_folder
+from lungreg.stores.names import CaseNames, RunNames
 
 
 class Render(Protocol):
-    """Draws the page of one case."""
+    """Renders the HTML page of one case."""
 
     def __call__(
         self,
@@ -42,7 +35,7 @@ class Render(Protocol):
         provenance: Mapping[str, str],
         remarks: Remarks,
     ) -> str:
-        """The page, from the case's row, its pictures, what made it and what to tell beside."""
+        """The page, from the case's row, its images, what made it and remarks on it."""
 
 
 def register_case(
@@ -56,13 +49,23 @@ def register_case(
     attempt: int = 1,
     worker: str = "main",
 ) -> CaseResult:
-    """Read a case, register it, write its files, and say what came of it.
+    """Read a case from the stage, register it, write its files there, and return its row.
+
+    Args:
+        stage: Where the case's files are and its results go.
+        case: Which case.
+        estimate: Finds the transform.
+        job: The run's settings.
+        device: Where to compute.
+        render: Renders qc.html; None writes no page.
+        attempt: Number of this attempt at the case, from 1.
+        worker: Name of the worker for the row.
 
     Raises:
         LungregError: The case cannot be read, registered or written.
     """
     started, clock = datetime.now(UTC), _Clock()
-    pair = read_pair(stage, case)
+    pair = read_pair(stage, case, max_voxels=job.config.ingest.max_voxels)
     read_s = clock.lap()
     registered = register_pair(
         pair,
@@ -71,16 +74,14 @@ def register_case(
         alignment=job.alignment,
         device=device,
     )
-    folder = case_folder(job.run_id, case.case_id)
+    names = RunNames(job.run_id).case(case.case_id)
     result = CaseResult(
         **dataclasses.asdict(registered.metrics),
+        **result_files(names, registered),
         run_id=job.run_id,
         case_id=case.case_id,
         split=job.splits.get(case.fingerprint, Split.UNSEEN),
         verdict=judge(registered.metrics, job.config.quality, registered.evidence),
-        output_image=f"{folder}/registered_img.nii.gz",
-        output_label=None if registered.label is None else f"{folder}/registered_label.nii.gz",
-        output_transform=f"{folder}/displacement.nii.gz",
         model_name=job.card.name,
         model_version=job.card.version,
         read_s=read_s,
@@ -91,17 +92,18 @@ def register_case(
         finished_at=datetime.now(UTC),
     )
     full = job.config.infer.full_resolution_field
-    write_outputs(stage, folder, pair, registered, result, full_resolution=full)
+    write_outputs(stage, names, pair, registered, result, full_resolution=full)
     if render is not None:
-        remarks = remarks_of(registered, job.config.quality)
-        page = render(result, registered.pictures, provenance=job.provenance, remarks=remarks)
-        stage.write(f"{folder}/qc.html", page.encode())
+        _write_page(stage, names, render, registered, result, job)
     write_s = clock.lap() - registered.field_s
     return dataclasses.replace(result, write_s=write_s, finished_at=datetime.now(UTC))
 
 
 def describe(error: Exception) -> tuple[str, str]:
-    """Code and message of a fault for the result table: no case ids, no paths."""
+    """Code and message of an error for the result table, without case ids or paths.
+
+    An error that is not a `LungregError` is named by its type and the line that raised it.
+    """
     if isinstance(error, LungregError):
         return error.code, error.anonymous
     frame = sys.exc_info()[2]
@@ -145,8 +147,21 @@ def failed_result(
     )
 
 
+def _write_page(
+    stage: Stage,
+    names: CaseNames,
+    render: Render,
+    registered: Registered,
+    result: CaseResult,
+    job: RegistrationJob,
+) -> None:
+    remarks = remarks_of(registered, job.config.quality)
+    page = render(result, registered.images, provenance=job.provenance, remarks=remarks)
+    stage.write(names.page, page.encode())
+
+
 class _Clock:
-    """Seconds between laps."""
+    """Measures seconds between laps."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()

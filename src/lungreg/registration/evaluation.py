@@ -1,8 +1,7 @@
-"""What is reported of one registered pair, from its arrays."""
+"""Metrics of one registered pair, from its arrays on the fixed grid."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,42 +9,19 @@ from numpy.typing import NDArray
 
 from lungreg import metrics
 from lungreg.records import CaseMetrics, Evidence
+from lungreg.registration.images import PairImages
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import transform_points
-from lungreg.spatial.geometry import FloatArray, Grid, Transform, apply_affine
-
-BoolArray = NDArray[np.bool_]
+from lungreg.spatial.geometry import FloatArray, Transform, apply_affine
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class OnFixedGrid:
-    """One registered pair on the fixed scan's own grid."""
-
-    fixed: NDArray[np.float32]
-    """(X, Y, Z) after the intensity window."""
-    warped: NDArray[np.float32]
-    """(X, Y, Z) moving scan after `T` and the window."""
-    lungs: BoolArray
-    """(X, Y, Z) where image metrics and folding are counted."""
-    fixed_mask: BoolArray | None
-    initial_mask: BoolArray | None
-    """(X, Y, Z) moving lungs by the headers alone, nearest neighbour."""
-    aligned_mask: BoolArray | None
-    """(X, Y, Z) moving lungs after `A`."""
-    warped_mask: BoolArray | None
-    """(X, Y, Z) moving lungs after `T`."""
-    jacobian: NDArray[np.float32]
-    """(X, Y, Z) determinant of the Jacobian of `T`."""
-    outside: BoolArray
-    """(X, Y, Z) where `T` leaves the moving scan."""
-
-
-def evaluate(pair: Pair, transform: Transform, images: OnFixedGrid) -> CaseMetrics:
-    """All metrics that the case has what it takes for."""
-    jacobian = metrics.jacobian_summary(images.jacobian, images.lungs)
+def evaluate(pair: Pair, transform: Transform, images: PairImages) -> CaseMetrics:
+    """Measure a registered pair; a metric whose mask or landmarks are missing is None."""
+    lungs = images.measured_in
+    jacobian = metrics.jacobian_summary(images.jacobian, lungs)
     return CaseMetrics(
-        ssim_score=metrics.ssim(images.fixed, images.warped, images.lungs),
-        ncc=metrics.ncc(images.fixed, images.warped, images.lungs),
+        ssim_score=metrics.ssim(images.fixed, images.warped, lungs),
+        ncc=metrics.ncc(images.fixed, images.warped, lungs),
         fold_pct=jacobian.fold_pct,
         jacobian_min=jacobian.minimum,
         jacobian_max=jacobian.maximum,
@@ -56,23 +32,21 @@ def evaluate(pair: Pair, transform: Transform, images: OnFixedGrid) -> CaseMetri
     )
 
 
-def image_evidence(images: OnFixedGrid, grid: Grid) -> Evidence:
-    """The evidence that costs next to nothing: residual difference and change of volume.
-
-    Args:
-        images: The registered pair.
-        grid: The fixed grid.
-    """
-    shown = images.lungs & ~images.outside
+def image_evidence(images: PairImages) -> Evidence:
+    """Residual image difference and change of volume inside the fixed lungs."""
+    lungs = images.measured_in
+    shown = lungs & ~images.outside
     residual = None
     if shown.any():
-        residual = metrics.residual_difference(images.fixed, images.warped, shown, grid)
-    ratio = metrics.volume_ratio(images.jacobian, images.lungs)
+        residual = metrics.residual_difference(images.fixed, images.warped, shown, images.grid)
+    ratio = metrics.volume_ratio(images.jacobian, lungs)
     return Evidence(residual=residual, volume_ratio_jacobian=ratio)
 
 
-def _overlap(pair: Pair, images: OnFixedGrid) -> dict[str, Any]:
-    if images.fixed_mask is None or images.warped_mask is None or not images.fixed_mask.any():
+def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
+    """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names."""
+    fixed = images.fixed_mask if pair.fixed_lungs.known_from == "mask" else None
+    if fixed is None or images.warped_mask is None:
         return {}
     moved = {
         "dice_score": images.warped_mask,
@@ -80,12 +54,10 @@ def _overlap(pair: Pair, images: OnFixedGrid) -> dict[str, Any]:
         "dice_aligned": images.aligned_mask,
     }
     found: dict[str, float | None] = {
-        name: metrics.dice(images.fixed_mask, mask)
-        for name, mask in moved.items()
-        if mask is not None
+        name: metrics.dice(fixed, mask) for name, mask in moved.items() if mask is not None
     }
     if images.warped_mask.any():
-        found["hd95_mm"] = metrics.hd95_mm(images.fixed_mask, images.warped_mask, pair.fixed.grid)
+        found["hd95_mm"] = metrics.hd95_mm(fixed, images.warped_mask, images.grid)
     return found
 
 

@@ -1,23 +1,22 @@
-"""Where the lungs of both scans of a pair are, found once for everyone who asks."""
+"""Where the lungs of a scan are: from its mask, else segmented by threshold."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.formats.volumes import Volume
+from lungreg.registration.intensity import hounsfield
 from lungreg.registration.lung_segmentation import segment_lungs
-from lungreg.registration.pair import Pair, hounsfield
 from lungreg.spatial.geometry import Grid
 
 LungsFrom = Literal["mask", "threshold", "whole scan"]
 
 _SMALLEST_SHARE = 0.01
-"""Of a scan; what is found below it is no pair of lungs."""
+"""Segmented lungs that fill less than this share of a scan are rejected as false."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,10 +24,11 @@ class ScanLungs:
     """The lungs of one scan, and how they are known."""
 
     inside: NDArray[np.bool_] | None
-    """(X, Y, Z) on the scan's grid, not empty; None where nothing looks like lungs."""
+    """(X, Y, Z) on the scan's grid, not empty; None where no lungs were found."""
     known_from: LungsFrom
-    """ "mask", "threshold" (segmented here), or "whole scan": none were found."""
+    """ "mask", "threshold" (segmented here), or "whole scan" (none were found)."""
     grid: Grid
+    """The scan's grid."""
 
     @property
     def or_everything(self) -> NDArray[np.bool_]:
@@ -36,30 +36,14 @@ class ScanLungs:
         return np.ones(self.grid.shape, dtype=bool) if self.inside is None else self.inside
 
 
-def fixed_lungs(pair: Pair) -> ScanLungs:
-    """The lungs of the fixed scan: its mask or, without a voxel in it, by threshold."""
-    return _once(pair, "fixed", pair.fixed, pair.fixed_mask, pair.case.fixed_hu_offset)
+def find_lungs(scan: Volume, mask: NDArray[Any] | None, hu_offset: float) -> ScanLungs:
+    """The lungs of a scan: its mask or, where that is missing or empty, segmented by threshold.
 
-
-def moving_lungs(pair: Pair) -> ScanLungs:
-    """The lungs of the moving scan, likewise."""
-    return _once(pair, "moving", pair.moving, pair.moving_mask, pair.case.moving_hu_offset)
-
-
-# Segmenting takes a third of a second, and alignment, refinement, inverse and metrics all ask.
-_KNOWN: WeakKeyDictionary[Pair, dict[str, ScanLungs]] = WeakKeyDictionary()
-
-
-def _once(
-    pair: Pair, role: str, scan: Volume, mask: NDArray[Any] | None, hu_offset: float
-) -> ScanLungs:
-    known = _KNOWN.setdefault(pair, {})
-    if role not in known:
-        known[role] = _find(scan, mask, hu_offset)
-    return known[role]
-
-
-def _find(scan: Volume, mask: NDArray[Any] | None, hu_offset: float) -> ScanLungs:
+    Args:
+        scan: Its values as stored.
+        mask: (X, Y, Z) labels on the scan's grid, positive in the lungs.
+        hu_offset: What stored values lie above Hounsfield units.
+    """
     if mask is not None and (mask > 0).any():
         return ScanLungs(inside=np.asarray(mask > 0), known_from="mask", grid=scan.grid)
     found = np.asarray(segment_lungs(hounsfield(scan, hu_offset), scan.grid) > 0)

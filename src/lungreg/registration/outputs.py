@@ -1,4 +1,4 @@
-"""What a registered case leaves in its folder on the stage."""
+"""The files of a registered case: writing them to a stage, and reading the transform back."""
 
 from __future__ import annotations
 
@@ -6,28 +6,35 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.config import Quality
-from lungreg.formats.transforms import describe_transform, encode_displacement
+from lungreg.formats.transforms import (
+    Description,
+    decode_description,
+    decode_displacement,
+    describe_transform,
+    encode_displacement,
+)
 from lungreg.formats.volumes import encode_labels, encode_volume
 from lungreg.metrics.verdict import explain
 from lungreg.records import CaseResult, Remarks
 from lungreg.registration.pair import Pair
 from lungreg.registration.register import Registered
-from lungreg.spatial.displacement import total_displacement_mm
-from lungreg.spatial.geometry import Grid
+from lungreg.spatial.displacement import total_displacement_mm, without_affine
+from lungreg.spatial.geometry import Grid, Transform
 from lungreg.stores import Stage
+from lungreg.stores.names import CaseNames
 
-_FILES = 5
-"""Of a case, written at once."""
+_FILES_AT_ONCE = 5
 
 
 def remarks_of(registered: Registered, thresholds: Quality) -> Remarks:
-    """What to tell of a registered case beside its numbers."""
+    """Reasons of the verdict and notes of a registered case, as its page and console show them."""
     reasons = explain(registered.metrics, thresholds, registered.evidence)
     notes = [registered.alignment.warning] if registered.alignment.warning else []
     if registered.lungs_from == "whole scan":
@@ -43,9 +50,18 @@ def remarks_of(registered: Registered, thresholds: Quality) -> Remarks:
     )
 
 
+def result_files(names: CaseNames, registered: Registered) -> dict[str, Any]:
+    """The columns of a case's result row that name its files on the stage."""
+    return {
+        "output_image": names.image,
+        "output_label": None if registered.label is None else names.label,
+        "output_transform": names.displacement,
+    }
+
+
 def write_outputs(
     stage: Stage,
-    folder: str,
+    names: CaseNames,
     pair: Pair,
     registered: Registered,
     result: CaseResult,
@@ -53,20 +69,20 @@ def write_outputs(
     full_resolution: bool,
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a case's image, label, displacement and metrics to a folder of the stage.
+    """Write a case's image, label, displacement and metrics to its folder on the stage.
 
     Args:
-        stage: Where to.
-        folder: Empty for the stage itself.
+        stage: Where to write.
+        names: The case's files there.
         pair: The case in memory.
-        registered: What came of it.
-        result: Its row.
+        registered: Its registration.
+        result: Its row of the result table.
         full_resolution: Write the displacement on the fixed scan's own grid.
         more: Further facts for metrics.json.
     """
     fixed, label = pair.fixed.grid, registered.label
     field_mm, field_grid = _displacement(registered, fixed, full_resolution=full_resolution)
-    sidecar = _sidecar(pair, registered, result, full_resolution=full_resolution)
+    description = _description(pair, registered, result, full_resolution=full_resolution)
     facts = {
         **dataclasses.asdict(result),
         "alignment": registered.alignment.kind,
@@ -75,26 +91,53 @@ def write_outputs(
         "notes": registered.notes,
         **(more or {}),
     }
-    packed: dict[str, Callable[[], bytes]] = {
-        "registered_img.nii.gz": lambda: encode_volume(registered.image, fixed, pair.moving.stored),
-        "displacement.nii.gz": lambda: encode_displacement(field_mm, field_grid),
-        "displacement.json": lambda: _json(sidecar),
-        "metrics.json": lambda: _json(facts),
+    encoders: dict[str, Callable[[], bytes]] = {
+        names.image: lambda: encode_volume(registered.image, fixed, pair.moving.stored),
+        names.displacement: lambda: encode_displacement(field_mm, field_grid),
+        names.description: lambda: _json(description),
+        names.metrics: lambda: _json(facts),
     }
     if label is not None:
-        packed["registered_label.nii.gz"] = lambda: encode_labels(label, fixed)
-    _write_all(stage, f"{folder}/" if folder else "", packed)
+        encoders[names.label] = lambda: encode_labels(label, fixed)
+    _write_all(stage, encoders)
 
 
-def _write_all(stage: Stage, prefix: str, packed: Mapping[str, Callable[[], bytes]]) -> None:
-    """Pack and write all files at once, on the cores that there are.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredRegistration:
+    """The transform of a registered case, read back from its files."""
 
-    A stage elsewhere takes its time to answer. The first fault is raised once all have ended.
+    transform: Transform
+    """`T`; its affine is the initial alignment `A` that the case was registered with."""
+    description: Description
+    """The JSON beside the displacement: grids of both scans, and how it was made."""
+
+
+def read_registration(stage: Stage, names: CaseNames) -> StoredRegistration:
+    """Read back the transform that `write_outputs` wrote.
+
+    Raises:
+        NotFoundError: A file is missing.
+        UnreadableFileError: A file is damaged.
+        DataError: A file holds something else, or a displacement that is not finite.
     """
-    with ThreadPoolExecutor(_FILES) as pool:
+    total_mm, grid = decode_displacement(stage.read(names.displacement))
+    description = decode_description(stage.read(names.description))
+    affine = description.affine
+    transform = Transform(
+        affine=affine, displacement_mm=without_affine(affine, total_mm, grid), grid=grid
+    )
+    return StoredRegistration(transform=transform, description=description)
+
+
+def _write_all(stage: Stage, encoders: Mapping[str, Callable[[], bytes]]) -> None:
+    """Encode and write all files at once: a remote stage answers slowly.
+
+    The first error is raised once all writes have ended.
+    """
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         writes = [
-            pool.submit(lambda name, pack: stage.write(f"{prefix}{name}", pack()), name, pack)
-            for name, pack in packed.items()
+            pool.submit(lambda name, encode: stage.write(name, encode()), name, encode)
+            for name, encode in encoders.items()
         ]
     for write in writes:
         write.result()
@@ -110,7 +153,7 @@ def _displacement(
     return total_displacement_mm(affine, registered.transform.displacement_mm, grid), grid
 
 
-def _sidecar(
+def _description(
     pair: Pair, registered: Registered, result: CaseResult, *, full_resolution: bool
 ) -> dict[str, Any]:
     made = {

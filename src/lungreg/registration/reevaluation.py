@@ -17,11 +17,10 @@ from lungreg import metrics
 from lungreg.config import Quality
 from lungreg.metrics.verdict import explain, judge
 from lungreg.records import CaseEvaluation, Split
-from lungreg.registration.evaluation import OnFixedGrid, evaluate, image_evidence
-from lungreg.registration.lungs import fixed_lungs, moving_lungs
+from lungreg.registration.evaluation import evaluate, image_evidence
+from lungreg.registration.images import PairImages, carry_moving, pair_images
 from lungreg.registration.pair import Pair
-from lungreg.registration.register import images_of
-from lungreg.spatial.displacement import CPU, dense_displacement, resample, transform_points
+from lungreg.spatial.displacement import CPU, resample, transform_points
 from lungreg.spatial.geometry import FloatArray, Transform
 from lungreg.spatial.inversion import invert_points
 
@@ -59,19 +58,19 @@ def reevaluate(
             transform: two independent estimates that agree say more than a numerical inverse.
         device: Where to compute.
     """
-    fixed, moving = fixed_lungs(pair), moving_lungs(pair)
-    images = images_of(pair, transform, fixed.or_everything, hu_window=hu_window, device=device)
+    carried = carry_moving(pair, transform, device)
+    images = pair_images(pair, transform, carried, hu_window=hu_window, device=device)
     figures = dataclasses.asdict(evaluate(pair, transform, images))
-    figures |= dataclasses.asdict(image_evidence(images, pair.fixed.grid))
+    figures |= dataclasses.asdict(image_evidence(images))
     figures |= _landmark_spread(pair, transform)
     figures |= _volumes(pair, images)
-    figures |= _segmented_overlap(pair, transform, device)
+    figures |= _segmented_overlap(pair, transform, carried.dense_mm, device)
     figures |= _round_trip(pair, transform, backward, images)
     row = CaseEvaluation(
         case_id=pair.case.case_id,
         split=split,
-        fixed_lungs_from=fixed.known_from,
-        moving_lungs_from=moving.known_from,
+        fixed_lungs_from=pair.fixed_lungs.known_from,
+        moving_lungs_from=pair.moving_lungs.known_from,
         **figures,
     )
     return dataclasses.replace(
@@ -114,14 +113,14 @@ def _landmark_spread(pair: Pair, transform: Transform) -> dict[str, Any]:
     return {"landmarks": len(fixed), "tre_p95_mm": found.p95_mm, "tre_max_mm": found.max_mm}
 
 
-def _volumes(pair: Pair, images: OnFixedGrid) -> dict[str, float | None]:
+def _volumes(pair: Pair, images: PairImages) -> dict[str, float | None]:
     grids = pair.fixed.grid, pair.moving.grid
     found = {
         "sdlogj_learn2reg": metrics.sdlogj_learn2reg(
-            images.jacobian, images.lungs, fixed=grids[0], moving=grids[1]
+            images.jacobian, images.measured_in, fixed=grids[0], moving=grids[1]
         )
     }
-    inside = fixed_lungs(pair).inside, moving_lungs(pair).inside
+    inside = pair.fixed_lungs.inside, pair.moving_lungs.inside
     if inside[0] is None or inside[1] is None:
         return found
     volumes = [
@@ -136,15 +135,14 @@ def _volumes(pair: Pair, images: OnFixedGrid) -> dict[str, float | None]:
 
 
 def _segmented_overlap(
-    pair: Pair, transform: Transform, device: torch.device
+    pair: Pair, transform: Transform, dense_mm: NDArray[np.float32], device: torch.device
 ) -> dict[str, float | None]:
     """Overlap of lungs of which a side was segmented, under names of its own."""
-    lungs, moving = fixed_lungs(pair), moving_lungs(pair)
+    lungs, moving = pair.fixed_lungs, pair.moving_lungs
     segmented = "threshold" in (lungs.known_from, moving.known_from)
     if lungs.inside is None or moving.inside is None or not segmented:
         return {}
     fixed = pair.fixed.grid
-    dense_mm = dense_displacement(transform, fixed, device=device)
     moved = resample(
         moving.inside.astype(np.uint8),
         pair.moving.grid,
@@ -162,10 +160,10 @@ def _segmented_overlap(
 
 
 def _round_trip(
-    pair: Pair, transform: Transform, backward: Transform | None, images: OnFixedGrid
+    pair: Pair, transform: Transform, backward: Transform | None, images: PairImages
 ) -> dict[str, float]:
     """Inverse consistency where the moving scan shows the fixed lungs, at evenly spread voxels."""
-    inside = np.argwhere(images.lungs & ~images.outside)
+    inside = np.argwhere(images.measured_in & ~images.outside)
     if len(inside) == 0:
         return {}
     chosen = inside[:: -(-len(inside) // _MOST_POINTS)].astype(np.float64)

@@ -15,6 +15,7 @@ from lungreg.config import Config, parse_config
 from lungreg.errors import NotFoundError, RunError
 from lungreg.records import Case, Split
 from lungreg.stores import Stage
+from lungreg.stores.names import RunNames
 
 _PACKAGES = ("lungreg", "torch", "monai", "ray", "numpy", "nibabel", "SimpleITK")
 
@@ -27,11 +28,11 @@ def new_run_id(kind: str) -> str:
 def write_config(stage: Stage, run_id: str, config: Config) -> None:
     """Keep a run's whole configuration, without where the stage itself is."""
     text = config.model_dump_json(indent=2, exclude={"backend": True, "ingest": True})
-    stage.write(f"runs/{run_id}/config.json", text.encode())
+    stage.write(RunNames(run_id).config, text.encode())
 
 
 def read_config(stage: Stage, run_id: str, current: Config, *, kind: str) -> Config:
-    """The configuration of a run, on the backend of the current one.
+    """The configuration of a run, on the backend and under the size limit of the current one.
 
     Raises:
         RunError: There is no such run, or it is of another kind.
@@ -41,22 +42,22 @@ def read_config(stage: Stage, run_id: str, current: Config, *, kind: str) -> Con
     if not run_id.startswith(f"{kind}-"):
         raise RunError(msg, got=repr(run_id), mend=mend)
     try:
-        stored = json.loads(stage.read(f"runs/{run_id}/config.json"))
+        stored = json.loads(stage.read(RunNames(run_id).config))
     except NotFoundError as error:
         raise RunError(msg, got=repr(run_id), mend=mend) from error
-    backend = current.backend.model_dump()
-    return parse_config({**stored, "backend": backend})
+    here = current.model_dump(include={"backend": True, "ingest": {"max_voxels"}})
+    return parse_config({**stored, **here})
 
 
 def write_split(stage: Stage, run_id: str, split: Mapping[Split, Sequence[str]]) -> None:
     """Keep which case was what."""
     text = json.dumps({name.value: list(ids) for name, ids in split.items()}, indent=2)
-    stage.write(f"runs/{run_id}/split.json", text.encode())
+    stage.write(RunNames(run_id).split, text.encode())
 
 
 def read_split(stage: Stage, run_id: str) -> dict[Split, list[str]]:
     """Which case was what in a run."""
-    stored = json.loads(stage.read(f"runs/{run_id}/split.json"))
+    stored = json.loads(stage.read(RunNames(run_id).split))
     return {Split(name): ids for name, ids in stored.items()}
 
 
@@ -76,7 +77,7 @@ def write_audit(
         "environment": environment(),
     }
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    stage.write(f"runs/{run_id}/audit/{name}.json", json.dumps(line, indent=2).encode())
+    stage.write(f"{RunNames(run_id).audit}/{name}.json", json.dumps(line, indent=2).encode())
 
 
 def environment() -> dict[str, str]:
@@ -106,22 +107,13 @@ History = list[dict[str, float]]
 
 def write_history(stage: Stage, run_id: str, history: History) -> None:
     """Write the metrics of each epoch so far."""
-    stage.write(_history_name(run_id), json.dumps(history).encode())
+    stage.write(RunNames(run_id).history, json.dumps(history).encode())
 
 
 def read_history(stage: Stage, run_id: str) -> History:
     """The metrics of each epoch of a run so far; [] before the first."""
     try:
-        history: History = json.loads(stage.read(_history_name(run_id)))
+        history: History = json.loads(stage.read(RunNames(run_id).history))
     except NotFoundError:
         return []
     return history
-
-
-def _history_name(run_id: str) -> str:
-    return f"runs/{run_id}/history.json"
-
-
-def case_folder(run_id: str, case_id: str) -> str:
-    """Where a run keeps the files of a case on the stage."""
-    return f"runs/{run_id}/cases/{case_id}"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from lungreg.errors import LungregError, StoreError
 from lungreg.stores import Held, Stage
+from lungreg.stores.names import RunNames
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def read_usage(stage: Stage, run_id: str) -> list[Usage]:
     Raises:
         StoreError: A record that is none.
     """
-    found = [_parse(stage.read(file.name)) for file in stage.list(f"runs/{run_id}/usage")]
+    found = [_parse(stage.read(file.name)) for file in stage.list(RunNames(run_id).usage)]
     return sorted(found, key=lambda usage: usage.started_at)
 
 
@@ -69,7 +70,7 @@ def _write(stage: Stage, run_id: str, usage: Usage) -> None:
         "held": None if usage.held is None else dataclasses.asdict(usage.held),
     }
     name = f"{usage.started_at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    stage.write(f"runs/{run_id}/usage/{name}.json", json.dumps(record).encode())
+    stage.write(f"{RunNames(run_id).usage}/{name}.json", json.dumps(record).encode())
 
 
 def _parse(data: bytes) -> Usage:

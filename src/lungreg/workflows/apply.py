@@ -18,7 +18,7 @@ from lungreg.formats.points.point_list import PointList
 from lungreg.formats.transforms import FIXED_TO_MOVING, MOVING_TO_FIXED
 from lungreg.formats.transforms.reading import KnownTransform, read_transform
 from lungreg.formats.volumes import Volume, encode_labels, encode_volume, hu_offset, read_volume
-from lungreg.registration.pair import AIR_HU
+from lungreg.registration.intensity import AIR_HU
 from lungreg.spatial.composition import chain_points, resample_through
 from lungreg.spatial.geometry import FloatArray, Frame, Grid, convert_points
 from lungreg.spatial.inversion import invert_points

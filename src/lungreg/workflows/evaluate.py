@@ -15,25 +15,21 @@ from lungreg.config import Config
 from lungreg.devices import choose_device
 from lungreg.errors import ConfigError, DataError, NotFoundError
 from lungreg.formats.local_files import read_file
-from lungreg.formats.transforms import FIXED_TO_MOVING, decode_description, decode_displacement
+from lungreg.formats.transforms import FIXED_TO_MOVING
 from lungreg.formats.transforms.reading import read_transform
 from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict
 from lungreg.registration.case import describe
+from lungreg.registration.outputs import read_registration
 from lungreg.registration.pair import Pair, read_pair
 from lungreg.registration.reevaluation import reevaluate
 from lungreg.sources.pair_files import PairFiles, read_pair_files
-from lungreg.spatial.displacement import without_affine
 from lungreg.spatial.geometry import Transform
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import read_manifest
-from lungreg.stores.run_files import case_folder, read_config
+from lungreg.stores.names import DISPLACEMENT_FILE, INPUTS_FILE, RunNames
+from lungreg.stores.run_files import read_config
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 from lungreg.workflows.results import run_results
-
-FIELD = "displacement.nii.gz"
-DESCRIPTION = "displacement.json"
-INPUTS = "inputs.json"
-"""Of a folder that `lungreg register` wrote: where the pair's files are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +82,7 @@ def evaluate(
         return _evaluate_files(config, file, _pair_files(file.parent, files))
     if files:
         msg = "the scans are given for a folder or file; those of a run are on the stage"
-        raise ConfigError(msg, mend=f"leave them out, or name a folder with {FIELD}")
+        raise ConfigError(msg, mend=f"leave them out, or name a folder with {DISPLACEMENT_FILE}")
     run_id = str(target)
     backend = (backend or open_backend(config.backend)).for_run(run_id, "evaluate")
     return _evaluate_run(config, backend, run_id, on_progress)
@@ -97,11 +93,11 @@ def _transform_file(target: str | Path) -> Path | None:
     path = Path(target)
     if path.is_file():
         return path
-    if (path / FIELD).is_file():
-        return path / FIELD
+    if (path / DISPLACEMENT_FILE).is_file():
+        return path / DISPLACEMENT_FILE
     if not path.is_dir() or str(target).startswith("infer-"):
         return None
-    msg = f"a folder to evaluate holds {FIELD}"
+    msg = f"a folder to evaluate holds {DISPLACEMENT_FILE}"
     raise DataError(msg, got="none", mend="name the file itself, or a run", where=path)
 
 
@@ -111,13 +107,15 @@ def _pair_files(folder: Path, given: Mapping[str, Path]) -> PairFiles:
         return PairFiles(**told)
     except TypeError as error:
         msg = "to evaluate a displacement both scans are known"
-        mend = f"give --fixed and --moving, or a folder of 'lungreg register' with its {INPUTS}"
+        mend = (
+            f"give --fixed and --moving, or a folder of 'lungreg register' with its {INPUTS_FILE}"
+        )
         raise ConfigError(msg, got=", ".join(sorted(told)) or "neither", mend=mend) from error
 
 
 def _told_files(folder: Path) -> dict[str, Path]:
     """The files of a pair as `register` tells them; empty where it did not write the folder."""
-    file = folder / INPUTS
+    file = folder / INPUTS_FILE
     if not file.is_file():
         return {}
     try:
@@ -125,13 +123,13 @@ def _told_files(folder: Path) -> dict[str, Path]:
         found = {name: told.get(name) for name in PairFiles.__annotations__}
         return {name: Path(path) for name, path in found.items() if path is not None}
     except (ValueError, TypeError, AttributeError) as error:
-        msg = f"{INPUTS} is a JSON object that names the files of the pair"
+        msg = f"{INPUTS_FILE} is a JSON object that names the files of the pair"
         got = type(error).__name__
         raise DataError(msg, got=got, mend="register the pair again", where=file) from error
 
 
 def _evaluate_files(config: Config, file: Path, files: PairFiles) -> EvaluationReport:
-    name = file.absolute().parent.name if file.name == FIELD else file.name
+    name = file.absolute().parent.name if file.name == DISPLACEMENT_FILE else file.name
     pair = read_pair_files(files, name).pair
     known = read_transform(file)
     if known.direction != FIXED_TO_MOVING:
@@ -167,9 +165,10 @@ def _rows(
             yield _unmeasured(result, result.error_code, result.error_message)
             continue
         try:
-            pair = read_pair(stage, _known(cases, result.case_id))
-            transform = _stage_transform(stage, result)
-            yield _measure(config, pair, transform, hu_window, result.split)
+            case = _known(cases, result.case_id)
+            pair = read_pair(stage, case, max_voxels=config.ingest.max_voxels)
+            stored = read_registration(stage, RunNames(result.run_id).case(result.case_id))
+            yield _measure(config, pair, stored.transform, hu_window, result.split)
         except Exception as error:  # noqa: BLE001  # one case never stops the others
             yield _unmeasured(result, *describe(error))
 
@@ -179,14 +178,6 @@ def _known(cases: dict[str, Case], case_id: str) -> Case:
         msg = "a case to evaluate is on the stage"
         raise NotFoundError(msg, got="one that was removed", where=case_id)
     return cases[case_id]
-
-
-def _stage_transform(stage: Stage, result: CaseResult) -> Transform:
-    folder = case_folder(result.run_id, result.case_id)
-    total_mm, grid = decode_displacement(stage.read(f"{folder}/{FIELD}"))
-    affine = decode_description(stage.read(f"{folder}/{DESCRIPTION}")).affine
-    u_mm = without_affine(affine, total_mm, grid)
-    return Transform(affine=affine, displacement_mm=u_mm, grid=grid)
 
 
 def _measure(

@@ -21,8 +21,6 @@ from lungreg.formats.transforms import (
     FIXED_TO_MOVING,
     MOVING_TO_FIXED,
     Description,
-    decode_description,
-    decode_displacement,
     describe_transform,
     encode_displacement,
     encode_learn2reg,
@@ -30,17 +28,16 @@ from lungreg.formats.transforms import (
 from lungreg.formats.transforms.itk_files import describe_inverse, encode_transform_files
 from lungreg.formats.volumes import decode_mask
 from lungreg.records import Case, CaseResult, Status
+from lungreg.registration.outputs import StoredRegistration, read_registration
 from lungreg.spatial.displacement import (
     dense_displacement,
     total_displacement_mm,
     voxel_displacement,
-    without_affine,
 )
-from lungreg.spatial.geometry import Transform
 from lungreg.spatial.inversion import invert
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import read_cases, require_case_id
-from lungreg.stores.run_files import case_folder
+from lungreg.stores.names import RunNames
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 from lungreg.workflows.results import run_results
 
@@ -66,8 +63,8 @@ class Exported:
     case_id: str
     number: int
     """Another for each case of the run; see `case_numbers`."""
-    transform: Transform
-    told: Description
+    stored: StoredRegistration
+    """Its transform and the grids of both scans."""
     moving_lungs: NDArray[Any] | None
     """(X, Y, Z) on the moving grid, above 0 in the lungs."""
 
@@ -149,40 +146,35 @@ def _known_cases(stage: Stage) -> dict[str, Case]:
 
 def _read(stage: Stage, row: CaseResult, number: int, case: Case | None) -> Exported:
     require_case_id(row.case_id)
-    folder = case_folder(row.run_id, row.case_id)
-    total, grid = decode_displacement(stage.read(f"{folder}/displacement.nii.gz"))
-    told = decode_description(stage.read(f"{folder}/displacement.json"))
+    stored = read_registration(stage, RunNames(row.run_id).case(row.case_id))
     return Exported(
         case_id=row.case_id,
         number=number,
-        transform=Transform(
-            affine=told.affine,
-            displacement_mm=without_affine(told.affine, total, grid),
-            grid=grid,
-        ),
-        told=told,
-        moving_lungs=_moving_lungs(stage, case, told),
+        stored=stored,
+        moving_lungs=_moving_lungs(stage, case, stored.description),
     )
 
 
-def _moving_lungs(stage: Stage, case: Case | None, told: Description) -> NDArray[Any] | None:
-    """The moving mask, if the stage still has it as it was."""
+def _moving_lungs(stage: Stage, case: Case | None, description: Description) -> NDArray[Any] | None:
+    """The moving mask, if the stage still has one on the grid that the case was registered on."""
     if case is None or case.moving_mask is None or not stage.exists(case.moving_mask):
         return None
     mask = decode_mask(stage.read(case.moving_mask))
     labels: NDArray[Any] = mask.data
-    return labels if mask.grid.same_as(told.moving, tolerance_mm=0.1) else None
+    return labels if mask.grid.same_as(description.moving, tolerance_mm=0.1) else None
 
 
 def _made(case: Exported) -> dict[str, Any]:
-    return {k: v for k, v in case.told.made.items() if k not in ("file", "resolution")}
+    return {
+        k: v for k, v in case.stored.description.made.items() if k not in ("file", "resolution")
+    }
 
 
 def _itk(case: Exported) -> dict[str, bytes]:
     files = encode_transform_files(
-        case.transform,
-        fixed=case.told.fixed,
-        moving=case.told.moving,
+        case.stored.transform,
+        fixed=case.stored.description.fixed,
+        moving=case.stored.description.moving,
         moving_lungs=case.moving_lungs,
         made=_made(case),
     )
@@ -190,17 +182,17 @@ def _itk(case: Exported) -> dict[str, bytes]:
 
 
 def _ants(case: Exported) -> dict[str, bytes]:
-    fixed, moving = case.told.fixed, case.told.moving
+    fixed, moving = case.stored.description.fixed, case.stored.description.moving
     names = {way: f"{case.case_id}_{way}.nii.gz" for way in ("Warp", "InverseWarp")}
-    inverse = invert(case.transform, moving, lungs=case.moving_lungs)
-    told = {
-        **describe_transform(case.transform, fixed=fixed, moving=moving, made=_made(case)),
+    inverse = invert(case.stored.transform, moving, lungs=case.moving_lungs)
+    description = {
+        **describe_transform(case.stored.transform, fixed=fixed, moving=moving, made=_made(case)),
         "file": "total displacements T(x) - x and T^-1(y) - y, the affine included",
         "files": {names["Warp"]: FIXED_TO_MOVING, names["InverseWarp"]: MOVING_TO_FIXED},
         "inverse": describe_inverse(inverse, in_lungs=case.moving_lungs is not None),
     }
     ways = (
-        (names["Warp"], case.transform, fixed),
+        (names["Warp"], case.stored.transform, fixed),
         (names["InverseWarp"], inverse.transform, moving),
     )
     files = {
@@ -209,16 +201,16 @@ def _ants(case: Exported) -> dict[str, bytes]:
         )
         for name, one, grid in ways
     }
-    return {**files, f"{case.case_id}_Warp.json": json.dumps(told, indent=2).encode()}
+    return {**files, f"{case.case_id}_Warp.json": json.dumps(description, indent=2).encode()}
 
 
 def _learn2reg(case: Exported) -> dict[str, bytes]:
     if case.number > _MAX_NUMBER:
         msg = f"Learn2Reg's names number at most {_MAX_NUMBER} cases"
         raise DataError(msg, got=case.number)
-    fixed, moving = case.told.fixed, case.told.moving
-    dense = dense_displacement(case.transform, fixed)
-    displacement = voxel_displacement(case.transform.affine, dense, fixed, moving)
+    fixed, moving = case.stored.description.fixed, case.stored.description.moving
+    dense = dense_displacement(case.stored.transform, fixed)
+    displacement = voxel_displacement(case.stored.transform.affine, dense, fixed, moving)
     return {_learn2reg_name(case.number): encode_learn2reg(displacement, fixed)}
 
 

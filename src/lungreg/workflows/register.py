@@ -26,20 +26,19 @@ from lungreg.formats.transforms.itk_files import (
 from lungreg.metrics.verdict import judge
 from lungreg.qc.case_page import render_case
 from lungreg.records import CaseResult, Remarks
-from lungreg.registration.lungs import moving_lungs
-from lungreg.registration.outputs import remarks_of, write_outputs
+from lungreg.registration.outputs import remarks_of, result_files, write_outputs
 from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.registration.refinement import refinement_estimate
 from lungreg.registration.register import Registered, register_pair
 from lungreg.sources.pair_files import PairFiles, read_pair_files
 from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.stores.names import INPUTS_FILE, CaseNames
 from lungreg.workflows.output_folder import remove_old, require_writable
 from lungreg.workflows.progress import provenance
 
-INPUTS = "inputs.json"
 _CASE = "pair"
-_LABEL = "registered_label.nii.gz"
-_NOT_ALWAYS = frozenset({_LABEL, FORWARD_FILE, INVERSE_FILE, DESCRIPTION_FILE})
+_NAMES = CaseNames("")
+_NOT_ALWAYS = frozenset({_NAMES.label, FORWARD_FILE, INVERSE_FILE, DESCRIPTION_FILE})
 """Of what a call writes, what another may leave out."""
 
 
@@ -140,15 +139,15 @@ def register(
     facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
     beside = {
         **_transform_files(pair, registered, facts, device),
-        "qc.html": _page(files, result, registered, facts, remarks),
-        INPUTS: _inputs(files),
+        _NAMES.page: _page(files, result, registered, facts, remarks),
+        INPUTS_FILE: _inputs(files),
     }
     remove_old(stage, _NOT_ALWAYS, keep={*beside, result.output_label or ""})
     for name, data in beside.items():
         stage.write(name, data)
     write_outputs(
         stage,
-        "",
+        _NAMES,
         pair,
         registered,
         result,
@@ -171,12 +170,10 @@ def _result(
 ) -> CaseResult:
     return CaseResult(
         **asdict(registered.metrics),
+        **result_files(_NAMES, registered),
         run_id="register",
         case_id=_CASE,
         verdict=judge(registered.metrics, config.quality, registered.evidence),
-        output_image="registered_img.nii.gz",
-        output_label=None if registered.label is None else _LABEL,
-        output_transform="displacement.nii.gz",
         compute_s=registered.field_s,
         worker=str(device),
         started_at=begun,
@@ -219,7 +216,7 @@ def _transform_files(
         registered.transform,
         fixed=pair.fixed.grid,
         moving=pair.moving.grid,
-        moving_lungs=moving_lungs(pair).inside,
+        moving_lungs=pair.moving_lungs.inside,
         made=made,
         device=device,
     )
@@ -234,7 +231,7 @@ def _page(
 ) -> bytes:
     # On the user's own disk a page may say which scan it is of: many lie open side by side.
     named = replace(result, case_id=files.fixed.absolute().name or _CASE)
-    page = render_case(named, registered.pictures, provenance=provenance(made), remarks=remarks)
+    page = render_case(named, registered.images, provenance=provenance(made), remarks=remarks)
     return page.encode()
 
 

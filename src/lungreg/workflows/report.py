@@ -13,11 +13,9 @@ from lungreg.qc.case_page import extract_panel
 from lungreg.qc.cohort_page import choose_panels, render_cohort
 from lungreg.records import CaseResult
 from lungreg.stores import Backend, Stage
-from lungreg.stores.run_files import case_folder
+from lungreg.stores.names import PAGE_FILE, REPORT_FILE, RunNames
 from lungreg.workflows.progress import provenance
 from lungreg.workflows.results import run_results
-
-_PAGE = "report.html"
 
 
 def report(config: Config, run_id: str, *, backend: Backend | None = None) -> str:
@@ -35,7 +33,7 @@ def report(config: Config, run_id: str, *, backend: Backend | None = None) -> st
         RunError: The run has no results.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
-    name = f"runs/{run_id}/{_PAGE}"
+    name = RunNames(run_id).report
     backend.stage.write(name, _page(config, run_id, backend).encode())
     return name
 
@@ -58,10 +56,10 @@ def report_here(config: Config, run_id: str, out: Path, *, backend: Backend | No
         RunError: The run has no results, or the folder cannot be written.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
-    write_file(out / _PAGE, _page(config, run_id, backend).encode())
+    write_file(out / REPORT_FILE, _page(config, run_id, backend).encode())
     for name in _links(backend.stage, run_id).values():
-        write_file(out / name, backend.stage.read(f"runs/{run_id}/{name}"))
-    return out / _PAGE
+        write_file(out / name, backend.stage.read(f"{RunNames(run_id).folder}/{name}"))
+    return out / REPORT_FILE
 
 
 def _page(config: Config, run_id: str, backend: Backend) -> str:
@@ -80,7 +78,7 @@ def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str
     panels: dict[str, str] = {}
     for case_id in case_ids:
         try:
-            page = stage.read(f"{case_folder(run_id, case_id)}/qc.html").decode()
+            page = stage.read(RunNames(run_id).case(case_id).page).decode()
         except NotFoundError:
             continue
         panels[case_id] = extract_panel(page)
@@ -89,9 +87,9 @@ def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str
 
 def _links(stage: Stage, run_id: str) -> dict[str, str]:
     """Where each case's own page is, seen from the cohort page."""
-    base = f"runs/{run_id}/"
-    names = [file.name for file in stage.list(f"{base}cases") if file.name.endswith("/qc.html")]
-    return {name.split("/")[-2]: name.removeprefix(base) for name in names}
+    run = RunNames(run_id)
+    files = [file.name for file in stage.list(run.cases) if file.name.endswith(f"/{PAGE_FILE}")]
+    return {name.split("/")[-2]: name.removeprefix(f"{run.folder}/") for name in files}
 
 
 def _facts(results: Sequence[CaseResult]) -> Mapping[str, str]:

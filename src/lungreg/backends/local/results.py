@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lungreg.records import CaseResult
 from lungreg.stores import Stage
+from lungreg.stores.names import RUNS, RunNames
 from lungreg.stores.part_table import PartTable
 from lungreg.stores.result_rows import from_row, query_rows, result_schema, to_row
 
@@ -23,11 +24,11 @@ class ParquetResultTable:
     def write(self, rows: Sequence[CaseResult]) -> None:
         """Add rows, one part per run."""
         for run_id, group in groupby(sorted(rows, key=_run_id), key=_run_id):
-            self._table.append([to_row(result) for result in group], _folder(run_id))
+            self._table.append([to_row(result) for result in group], RunNames(run_id).results)
 
     def rows(self, run_id: str) -> list[CaseResult]:
         """The rows of one run."""
-        return [from_row(row) for row in self._table.read(_folder(run_id)).to_pylist()]
+        return [from_row(row) for row in self._table.read(RunNames(run_id).results).to_pylist()]
 
     def query(self, sql: str) -> pa.Table:
         """The answer to an SQL query on `results`; times are in UTC."""
@@ -35,17 +36,13 @@ class ParquetResultTable:
 
     def compact(self, run_id: str) -> None:
         """Make one part of a finished run's parts."""
-        self._table.compact(_folder(run_id))
+        self._table.compact(RunNames(run_id).results)
 
     @property
     def _table(self) -> PartTable:
         return PartTable(
-            self.stage, "runs", result_schema(), key=("run_id", "case_id"), order="finished_at"
+            self.stage, RUNS, result_schema(), key=("run_id", "case_id"), order="finished_at"
         )
-
-
-def _folder(run_id: str) -> str:
-    return f"runs/{run_id}/results"
 
 
 def _run_id(result: CaseResult) -> str:

@@ -22,8 +22,8 @@ from lungreg.config import Alignment
 from lungreg.registration.alignment.agreement import agreement
 from lungreg.registration.alignment.lung_boxes import fit_boxes
 from lungreg.registration.alignment.scan import Scan, make_scan
-from lungreg.registration.lungs import fixed_lungs, moving_lungs
-from lungreg.registration.pair import Pair, window
+from lungreg.registration.intensity import window
+from lungreg.registration.pair import Pair
 from lungreg.spatial.geometry import FloatArray, Grid
 
 _SCALES = (0.7, 1.4)
@@ -147,7 +147,7 @@ def align(pair: Pair, hu_window: tuple[float, float], mode: Alignment) -> Initia
         pair.fixed.grid,
         window(pair.moving_hu, hu_window),
         pair.moving.grid,
-        fixed_mask=fixed_lungs(pair).inside if by_lungs else None,
-        moving_mask=moving_lungs(pair).inside if by_lungs else None,
+        fixed_mask=pair.fixed_lungs.inside if by_lungs else None,
+        moving_mask=pair.moving_lungs.inside if by_lungs else None,
         mode=mode,
     )

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from lungreg.config import Refine
-from lungreg.registration.lungs import fixed_lungs
 from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.registration.refinement.descent import (
     Comparison,
@@ -122,7 +121,7 @@ def refine(
             plan = plan.coarser()
             notes += ("memory ran out: started again on a coarser grid",)
             _log.warning("memory ran out; the refinement starts again on a coarser grid")
-    lungs = fixed_lungs(pair).or_everything
+    lungs = pair.fixed_lungs.or_everything
     return Refined(
         transform=unfold(polished(transform), pair.fixed.grid, lungs, device=device),
         plan=plan,

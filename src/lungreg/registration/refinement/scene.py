@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from lungreg.registration.lungs import ScanLungs, fixed_lungs, moving_lungs
-from lungreg.registration.pair import AIR_HU, Pair
+from lungreg.registration.intensity import AIR_HU
+from lungreg.registration.lungs import ScanLungs
+from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import resample
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
 
@@ -46,8 +47,8 @@ def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
     axes = pair.fixed.grid.directions
     left, _, right = np.linalg.svd(axes)
     frame = left @ right
-    moving = _corners(moving_lungs(pair).or_everything, pair.moving.grid)
-    fixed = _corners(fixed_lungs(pair).or_everything, pair.fixed.grid)
+    moving = _corners(pair.moving_lungs.or_everything, pair.moving.grid)
+    fixed = _corners(pair.fixed_lungs.or_everything, pair.fixed.grid)
     ends = np.concatenate([fixed, apply_affine(np.linalg.inv(affine), moving)]) @ frame
     low, high = ends.min(axis=0) - _MARGIN_MM, ends.max(axis=0) + _MARGIN_MM
     nx, ny, nz = (int(n) + 1 for n in np.ceil((high - low) / spacing_mm))
@@ -66,8 +67,8 @@ def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device)
         grid=grid,
         fixed=fixed,
         moving=moving,
-        lungs=_share(fixed_lungs(pair), here, grid, device),
-        moving_lungs=_share(moving_lungs(pair), affine, grid, device),
+        lungs=_share(pair.fixed_lungs, here, grid, device),
+        moving_lungs=_share(pair.moving_lungs, affine, grid, device),
         fixed_shown=fixed_shown,
         moving_shown=moving_shown,
     )

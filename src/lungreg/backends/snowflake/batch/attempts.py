@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from lungreg.stores.names import RunNames
+
 if TYPE_CHECKING:
     from lungreg.config import SnowflakeBackend
     from lungreg.stores import Stage
@@ -68,4 +70,4 @@ def _attempt(settings: SnowflakeBackend, run_id: str, token: str) -> Attempt:
 
 
 def _folder(run_id: str) -> str:
-    return f"runs/{run_id}/batch"
+    return RunNames(run_id).batch

@@ -19,6 +19,7 @@ from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.tables.claims import Claims
 from lungreg.errors import LungregError, RunError, StoreUnavailableError
+from lungreg.stores.names import RunNames
 
 if TYPE_CHECKING:
     from lungreg.records import Case, CaseResult, RegistrationJob
@@ -57,7 +58,7 @@ class BatchInference:
             StoreUnavailableError: The account does not answer, or forbids it.
         """
         held = Claims(self.source).held(
-            f"runs/{job.run_id}/batch",
+            RunNames(job.run_id).batch,
             lease_s=_LEASE_S,
             patience_s=_PATIENCE_S,
             taken=RunError(

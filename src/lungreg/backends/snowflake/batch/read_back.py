@@ -14,6 +14,7 @@ from lungreg.backends.snowflake.batch.attempts import Attempt
 from lungreg.backends.snowflake.batch.written_rows import WrittenRows
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.errors import LungregError, UnreadableFileError
+from lungreg.stores.names import RunNames
 
 if TYPE_CHECKING:
     from lungreg.records import Case, CaseResult
@@ -74,13 +75,11 @@ class ReadBack:
 
     def _write_files(self, rows: WrittenRows, case_ids: dict[int, str]) -> None:
         """Write the files of cases, given by the number of their row."""
-        from lungreg.stores.run_files import case_folder
-
-        run_id = self.attempt.run_id
+        run = RunNames(self.attempt.run_id)
         with ThreadPoolExecutor(_WRITERS) as pool:
             for files in rows.files():
                 named = {
-                    f"{case_folder(run_id, case_ids[at])}/{name}": data
+                    run.case(case_ids[at]).file(name): data
                     for at, name, data in files
                     if at in case_ids
                 }

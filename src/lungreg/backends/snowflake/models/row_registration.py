@@ -28,7 +28,7 @@ from lungreg.records import Case, ModelCard, RegistrationJob
 from lungreg.registration.case import describe, failed_result, register_case
 from lungreg.registration.pair import Estimate
 from lungreg.stores.memory_stage import MemoryStage
-from lungreg.stores.run_files import case_folder
+from lungreg.stores.names import RunNames
 
 _log = logging.getLogger(__name__)
 _MAX_FILE_BYTES = 2**31
@@ -138,6 +138,6 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _written(stage: MemoryStage, run_id: str, case_id: str) -> dict[str, bytes]:
-    folder = case_folder(run_id, case_id)
-    names = {name: f"{folder}/{name}" for name in OUTPUT_FILES.values()}
+    case = RunNames(run_id).case(case_id)
+    names = {name: case.file(name) for name in OUTPUT_FILES.values()}
     return {name: stage.read(path) for name, path in names.items() if stage.exists(path)}

@@ -1,0 +1,153 @@
+"""One registered pair on the fixed scan's own grid: what metrics measure and pages show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lungreg.registration.intensity import AIR_HU, window
+from lungreg.registration.pair import Pair
+from lungreg.spatial.displacement import (
+    Interpolation,
+    Resampled,
+    dense_displacement,
+    jacobian_determinant,
+    resample,
+)
+from lungreg.spatial.geometry import FloatArray, Grid, Transform
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairImages:
+    """Both scans, masks and maps of one registered pair, all on the fixed scan's own grid."""
+
+    grid: Grid
+    """The fixed scan's grid; its axes may point anywhere in the world."""
+    hu_window: tuple[float, float]
+    """HU that are 0 and 1 in the three images."""
+    fixed: NDArray[np.float32]
+    """(X, Y, Z) fixed scan after the intensity window, 0 to 1."""
+    aligned: NDArray[np.float32]
+    """(X, Y, Z) moving scan after `A` alone and the window, 0 to 1: before registration."""
+    warped: NDArray[np.float32]
+    """(X, Y, Z) moving scan after `T` and the window, 0 to 1."""
+    fixed_mask: BoolArray | None
+    """(X, Y, Z) lungs of the fixed scan: its mask or segmented; None where none were found."""
+    initial_mask: BoolArray | None
+    """(X, Y, Z) moving mask by the headers alone, nearest neighbour; None without a mask."""
+    aligned_mask: BoolArray | None
+    """(X, Y, Z) moving mask after `A`, nearest neighbour."""
+    warped_mask: BoolArray | None
+    """(X, Y, Z) moving mask after `T`, nearest neighbour."""
+    displacement_mm: NDArray[np.float32]
+    """(3, X, Y, Z) `T(x) - A(x)`, RAS components in mm."""
+    jacobian: NDArray[np.float32]
+    """(X, Y, Z) determinant of the Jacobian of `T`."""
+    outside: BoolArray
+    """(X, Y, Z) True where `T` leaves the moving scan."""
+
+    @property
+    def measured_in(self) -> BoolArray:
+        """(X, Y, Z) where images are compared and folds counted: the lungs, else everywhere."""
+        return np.ones(self.grid.shape, dtype=bool) if self.fixed_mask is None else self.fixed_mask
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Carried:
+    """The moving scan and its mask resampled through `T` onto the fixed grid."""
+
+    dense_mm: NDArray[np.float32]
+    """(3, X, Y, Z) `u` at every fixed voxel, RAS components in mm."""
+    scan: Resampled
+    """The moving scan in its stored scale."""
+    label: NDArray[Any] | None
+    """(X, Y, Z) the moving labels, nearest neighbour; None without a mask."""
+
+
+def carry_moving(pair: Pair, transform: Transform, device: torch.device) -> Carried:
+    """Resample the moving scan and its labels through `T`, each once."""
+    dense_mm = dense_displacement(transform, pair.fixed.grid, device=device)
+    air = AIR_HU + pair.case.moving_hu_offset
+    return Carried(
+        dense_mm=dense_mm,
+        scan=_resampled(pair, pair.moving.data, transform.affine, dense_mm, device, outside=air),
+        label=_resampled_mask(pair, transform.affine, dense_mm, device),
+    )
+
+
+def pair_images(
+    pair: Pair,
+    transform: Transform,
+    carried: Carried,
+    *,
+    hu_window: tuple[float, float],
+    device: torch.device,
+) -> PairImages:
+    """All that is measured and shown of a registered pair, on the fixed grid.
+
+    Args:
+        pair: The case in memory.
+        transform: `T`.
+        carried: From `carry_moving` of the same pair and transform.
+        hu_window: HU that become 0 and 1.
+        device: Where to compute.
+    """
+    grid, affine = pair.fixed.grid, transform.affine
+    aligned = _resampled(pair, pair.moving_hu, affine, None, device, outside=AIR_HU)
+    warped_hu = carried.scan.values - np.float32(pair.case.moving_hu_offset)
+    return PairImages(
+        grid=grid,
+        hu_window=hu_window,
+        fixed=window(pair.fixed_hu, hu_window),
+        aligned=window(aligned.values, hu_window),
+        warped=window(warped_hu, hu_window),
+        fixed_mask=pair.fixed_lungs.inside,
+        initial_mask=_positive(_resampled_mask(pair, np.eye(4), None, device)),
+        aligned_mask=_positive(_resampled_mask(pair, affine, None, device)),
+        warped_mask=_positive(carried.label),
+        displacement_mm=np.einsum(
+            "kl,lxyz->kxyz", affine[:3, :3].astype(np.float32), carried.dense_mm
+        ),
+        jacobian=jacobian_determinant(affine, carried.dense_mm, grid, device=device),
+        outside=carried.scan.outside,
+    )
+
+
+def _resampled(
+    pair: Pair,
+    values: NDArray[Any],
+    affine: FloatArray,
+    dense_mm: NDArray[np.float32] | None,
+    device: torch.device,
+    *,
+    outside: float = 0.0,
+    mode: Interpolation = "linear",
+) -> Resampled:
+    return resample(
+        values,
+        pair.moving.grid,
+        pair.fixed.grid,
+        affine,
+        dense_mm,
+        mode=mode,
+        outside_value=outside,
+        device=device,
+    )
+
+
+def _resampled_mask(
+    pair: Pair, affine: FloatArray, dense_mm: NDArray[np.float32] | None, device: torch.device
+) -> NDArray[Any] | None:
+    if pair.moving_mask is None:
+        return None
+    return _resampled(pair, pair.moving_mask, affine, dense_mm, device, mode="nearest").values
+
+
+def _positive(mask: NDArray[Any] | None) -> BoolArray | None:
+    return None if mask is None else np.asarray(mask > 0)
