@@ -15,6 +15,8 @@ from lungreg.errors import ModelError
 
 SCHEMA_VERSION = 1
 RESEARCH_USE = "research use only, not a medical device"
+MODEL_SECTIONS = ("preprocessing", "network")
+"""Sections of the configuration that belong to a model: a run takes them from the model's card."""
 
 
 class Verdict(StrEnum):
@@ -224,6 +226,11 @@ class ModelCard:
     """ISO 8601, UTC."""
     use: str = RESEARCH_USE
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """By name, the sections of the configuration that belong to the model."""
+        return {name: self.config.get(name, {}) for name in MODEL_SECTIONS}
 
     def to_json(self) -> str:
         """The card as JSON text, keys sorted."""

@@ -18,7 +18,7 @@ from lungreg.config import Infer, WorkerRange
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.distributed.cluster import Capacity, cluster, require_workers
 from lungreg.errors import LungregError, RunError
-from lungreg.learning.stored_model import estimate_of
+from lungreg.learning.stored_model import run_estimate
 from lungreg.records import Case, CaseResult, RegistrationJob
 from lungreg.registration.case import Render, describe, failed_result, register_case
 from lungreg.registration.pair import Estimate
@@ -90,7 +90,7 @@ class Worker:
         device = choose_device(self._device_name)
         registration = self._job.registration
         weights = self._job.models.weights(registration.card)
-        self._loaded = estimate_of(registration.config, weights, device), device
+        self._loaded = run_estimate(registration.config, weights, device), device
 
     def register(self, case: Case, attempt: int) -> CaseResult:
         """Register one case; a fault becomes a failed result."""

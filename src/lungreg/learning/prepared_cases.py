@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lungreg.config import Preprocessing
 from lungreg.errors import DataError
+from lungreg.formats.volumes import MAX_VOXELS
 from lungreg.learning.preprocessing import PreparedPair, prepare_pair
 from lungreg.records import Case
 from lungreg.registration.alignment import align
@@ -32,9 +33,11 @@ _TENSORS = (
 )
 
 
-def prepare_case(stage: Stage, case: Case, settings: Preprocessing) -> PreparedPair:
+def prepare_case(
+    stage: Stage, case: Case, settings: Preprocessing, *, max_voxels: int = MAX_VOXELS
+) -> PreparedPair:
     """Read a case, align it and carry it onto the network's grid."""
-    pair = read_pair(stage, case)
+    pair = read_pair(stage, case, max_voxels=max_voxels)
     return prepare_pair(pair, align(pair, settings.hu_window, settings.alignment).affine, settings)
 
 
@@ -52,6 +55,8 @@ class PreparedCases:
     """Most that the folder holds; beyond it cases are prepared again each time."""
     name: str
     """Names the folder: workers of one run share it."""
+    max_voxels: int = MAX_VOXELS
+    """Largest scan or mask that is unpacked."""
 
     @property
     def folder(self) -> Path:
@@ -64,7 +69,7 @@ class PreparedCases:
         try:
             return _read(file)
         except (OSError, ValueError, EOFError, KeyError, BadZipFile, DataError):
-            pair = prepare_case(self.stage, case, self.settings)
+            pair = prepare_case(self.stage, case, self.settings, max_voxels=self.max_voxels)
             self._keep(file, pair)
             return pair
 

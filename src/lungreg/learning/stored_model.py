@@ -1,4 +1,4 @@
-"""A model of the registry as an estimate of transforms."""
+"""A model of the registry as an estimate of transforms, and a run's configuration with its card."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from lungreg.learning.prediction import network_estimate
 from lungreg.records import ModelCard
 from lungreg.registration.pair import Estimate
 from lungreg.registration.refinement import refinement_estimate
-from lungreg.stores import ModelRegistry
+from lungreg.stores import CHAMPION, ModelRegistry
+
+_NOT_COMPARED = {"augmentation"}
+"""Keys that shape training alone: a run may set them differently."""
 
 
 def load_estimate(
     models: ModelRegistry, config: Config, model: str, device: torch.device
 ) -> tuple[Estimate, Config, ModelCard]:
-    """Load a model.
+    """Load a model by name, to start one pair's registration from.
 
     Args:
-        models: Where it is asked for.
+        models: The registry.
         config: Of the run.
         model: "NAME" (its champion) or "NAME:VERSION".
         device: Where the network computes.
@@ -30,58 +33,54 @@ def load_estimate(
 
     Raises:
         NotFoundError: No such model or version.
-        ModelError: The stored model does not fit its card.
+        ModelError: The stored model does not fit its card, or the config contradicts it.
     """
     name, _, version = model.partition(":")
-    card = models.resolve(name, version or "champion")
+    card = models.resolve(name, version or CHAMPION)
     config = with_card(config, card)
-    network = build_network(config.network)
-    load_weights(network, models.weights(card))
-    estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
-    return estimate, config, card
+    return _network_estimate(config, models.weights(card), device), config, card
 
 
-_FROM_CARD = ("preprocessing", "network")
-
-
-_NOT_COMPARED = {"augmentation"}
-
-
-def with_card(config: Config, card: ModelCard) -> Config:
-    """The config with the preprocessing and network of a model.
-
-    Raises:
-        ModelError: A key set in the config says otherwise.
-    """
-    raw = config.model_dump(exclude_unset=True)
-    for section in _FROM_CARD:
-        stored = card.config.get(section, {})
-        given = getattr(config, section)
-        for key in given.model_fields_set - _NOT_COMPARED:
-            mine = given.model_dump(mode="json")[key]
-            if key in stored and mine != stored[key]:
-                msg = f"{section}.{key} is the model's own, {stored[key]}"
-                mend = f"leave {section}.{key} out, or choose another model"
-                if key == "alignment":
-                    mend += "; infer.alignment changes it for one run"
-                raise ModelError(msg, got=mine, mend=mend)
-        raw[section] = stored
-    return parse_config(raw)
-
-
-def estimate_of(config: Config, weights: bytes, device: torch.device) -> Estimate:
+def run_estimate(config: Config, weights: bytes, device: torch.device) -> Estimate:
     """The estimate that a run registers with: the network's, refined where the run asks for it.
 
     Args:
-        config: Preprocessing and network as of the model.
+        config: With the preprocessing and network of the model, see `with_card`.
         weights: Safetensors bytes of that network.
         device: Where to compute.
 
     Raises:
         ModelError: The weights are of another network.
     """
-    network = load_weights(build_network(config.network), weights)
-    estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
+    estimate = _network_estimate(config, weights, device)
     if config.refine.enabled:
         return refinement_estimate(config.refine, device, seed=config.seed, start=estimate)
     return estimate
+
+
+def with_card(config: Config, card: ModelCard) -> Config:
+    """The config with the preprocessing and network of a model.
+
+    Raises:
+        ModelError: The config sets a key of them to another value.
+    """
+    for section, stored in card.sections.items():
+        given = getattr(config, section)
+        for key in given.model_fields_set - _NOT_COMPARED:
+            mine = given.model_dump(mode="json")[key]
+            if key in stored and mine != stored[key]:
+                raise _contradiction(section, key, mine, stored[key])
+    return parse_config({**config.model_dump(exclude_unset=True), **card.sections})
+
+
+def _network_estimate(config: Config, weights: bytes, device: torch.device) -> Estimate:
+    network = load_weights(build_network(config.network), weights)
+    return network_estimate(network.to(device).eval(), config.preprocessing, device)
+
+
+def _contradiction(section: str, key: str, mine: object, stored: object) -> ModelError:
+    msg = f"{section}.{key} is the model's own, {stored}"
+    mend = f"leave {section}.{key} out, or choose another model"
+    if key == "alignment":
+        mend += "; infer.alignment changes it for one run"
+    return ModelError(msg, got=mine, mend=mend)

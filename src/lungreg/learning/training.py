@@ -50,6 +50,7 @@ class TrainJob:
             settings=self.config.preprocessing,
             cache_gb=self.config.data.cache_gb,
             name=self.run_id,
+            max_voxels=self.config.ingest.max_voxels,
         )
 
 

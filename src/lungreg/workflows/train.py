@@ -198,7 +198,11 @@ def _beats_champion(job: TrainJob, backend: Backend, metrics: Mapping[str, float
     network = build_network(config.network)
     load_weights(network, backend.models.weights(champion)).to(device)
     prepared = PreparedCases(
-        stage=job.stage, settings=config.preprocessing, cache_gb=0.0, name=f"{job.run_id}-champion"
+        stage=job.stage,
+        settings=config.preprocessing,
+        cache_gb=0.0,
+        name=f"{job.run_id}-champion",
+        max_voxels=job.config.ingest.max_voxels,
     )
     try:
         found = validate(

@@ -22,7 +22,7 @@ from lungreg.backends.snowflake.models.rows import (
 )
 from lungreg.devices import choose_device
 from lungreg.errors import MissingFileError, ModelError, UnsafeInputError
-from lungreg.learning.stored_model import estimate_of
+from lungreg.learning.stored_model import run_estimate
 from lungreg.qc.case_page import render_case
 from lungreg.records import Case, ModelCard, RegistrationJob
 from lungreg.registration.case import describe, failed_result, register_case
@@ -66,7 +66,9 @@ class RowRegistration:
         """
         if settings not in self._prepared:
             job = job_of(settings, self._card)
-            self._prepared = {settings: (job, estimate_of(job.config, self._weights, self._device))}
+            self._prepared = {
+                settings: (job, run_estimate(job.config, self._weights, self._device))
+            }
         job, estimate = self._prepared[settings]
         for row in rows:
             yield self._register(row, job, estimate)
