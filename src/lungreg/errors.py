@@ -1,18 +1,18 @@
 """The exceptions of lungreg.
 
-Every error says three things: the rule, what was met instead, and how to mend it.
+Every error has three parts: the rule, what was found instead, and how to mend it.
 
     LungregError                 anything this library refuses or fails at
     |-- ConfigError              a configuration that cannot be run
     |-- DataError                an input file or pair that breaks a rule
     |   |-- UnreadableFileError  a file that cannot be opened as what it should be
-    |   |-- UnsafeInputError     a file that would harm: a bomb, a path out of its folder
+    |   |-- UnsafeInputError     a dangerous file: a bomb, a path out of its folder
     |   `-- MissingFileError     a case lacks a file it must have
     |-- StoreError               a stage, table, registry or tracker that failed
     |   |-- NotFoundError        the name does not exist there
     |   |-- AlreadyExistsError   the name is taken and may not be replaced
     |   `-- StoreUnavailableError  the store itself does not answer, is full or forbids it
-    |       `-- ForbiddenError     it answers, and this user or role may not
+    |       `-- ForbiddenError     this user or role may not
     |-- ModelError               a model that does not fit its card, its config or the input
     |-- ResourceError            more processors, memory or workers asked for than there are
     `-- RunError                 a run that cannot start, go on or be found
@@ -26,7 +26,7 @@ class LungregError(Exception):
 
     Args:
         rule: What must hold, without any case id or path: it is logged and stored in tables.
-        got: What was met instead, under the same restriction.
+        got: What was found instead, also without case ids and paths.
         mend: What the user can do about it.
         where: A case id, file or path for the person at the console. It appears in `str(error)`
             and never in `error.anonymous`.
@@ -86,7 +86,7 @@ class UnreadableFileError(DataError):
 
 
 class UnsafeInputError(DataError):
-    """A file that would harm: a decompression bomb, a path that leaves its folder."""
+    """A dangerous file: a decompression bomb, or a path that leaves its folder."""
 
     code = "unsafe_input"
 
@@ -122,7 +122,7 @@ class StoreUnavailableError(StoreError):
 
 
 class ForbiddenError(StoreUnavailableError):
-    """The store answers, and does not let this user or role; what is hidden may be missing too."""
+    """The store refuses the operation to this user or role, or the object is missing or hidden."""
 
     code = "forbidden"
 

@@ -1,4 +1,4 @@
-"""The frozen nouns that travel between steps: cases, metrics, results, model cards."""
+"""Frozen records passed between steps: cases, metrics, results, evaluations, model cards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Verdict(StrEnum):
     WARN = "warn"
     FAIL = "fail"
     REJECT = "reject"
-    """Of an ingested pair: it stays off the stage."""
+    """Of a pair that ingest refused: it is not on the stage."""
 
 
 class Status(StrEnum):
@@ -37,7 +37,7 @@ class Status(StrEnum):
 
 
 class Split(StrEnum):
-    """What a case was to the model that registered it."""
+    """The part of the training run's split that a case was in, for the model that registered it."""
 
     TRAIN = "train"
     VAL = "val"
@@ -60,9 +60,9 @@ class Case:
     landmarks: str | None = None
     """CSV of six columns, fixed x y z then moving x y z, in voxels of each scan."""
     fixed_hu_offset: float = 0.0
-    """What the fixed file's stored values lie above Hounsfield units (0 or about 1000)."""
+    """Stored value less Hounsfield units of the fixed file: 0, 1000 or 1024."""
     moving_hu_offset: float = 0.0
-    """Likewise for the moving file."""
+    """Stored value less Hounsfield units of the moving file: 0, 1000 or 1024."""
     group: str | None = None
     """Patient, where given: cases of one group are never split over train, val and test."""
     fingerprint: str = ""
@@ -71,19 +71,20 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Remarks:
-    """What a person should know of a registered case beside its numbers; no case ids, no paths."""
+    """Remarks on a registered case beside its figures; without case ids and paths."""
 
     reasons: tuple[str, ...] = ()
     """Why the verdict is not simply "pass", failures first."""
     lungs_from: str | None = None
-    """How the lungs of the fixed scan are known: "mask", "threshold", or "whole scan": not."""
+    """How the lungs of the fixed scan were found: "mask", "threshold" (segmented here), or
+    "whole scan" (none were found)."""
     notes: tuple[str, ...] = ()
-    """What is odd about the files or about how the transform was found."""
+    """Warnings about the files and about how the transform was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseMetrics:
-    """What is reported of one registered case. `None` where the case lacks what it needs.
+    """The metrics of one registered case; None where the case lacks the masks or landmarks for it.
 
     "Initial" is by the headers alone, "aligned" after the initial alignment `A`.
     """
@@ -115,17 +116,19 @@ class CaseMetrics:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What speaks for or against a registration where there are neither masks nor landmarks."""
+    """Measures of a registration's quality that need neither masks nor landmarks."""
 
     residual: float | None = None
-    """What differs inside the lungs once local density is set aside: 0 nothing, 1 all."""
+    """Residual image difference inside the lungs without local density, 0 to 1.41; see
+    `metrics.residual_difference`."""
     inverse_mean_mm: float | None = None
-    """Mean distance inside the lungs between a point and where `T`, then its inverse, put it."""
+    """Mean distance inside the lungs between a point and its image under `T`, then the inverse."""
     inverse_max_mm: float | None = None
+    """Largest such distance, mm."""
     volume_ratio_jacobian: float | None = None
-    """Mean Jacobian of `T` over the fixed lungs: by what factor `T` enlarges them."""
+    """Mean Jacobian determinant of `T` over the fixed lungs: by what factor `T` enlarges them."""
     dice_segmented: float | None = None
-    """Dice of lungs of which at least one side was segmented here, by threshold."""
+    """Dice of the lungs where at least one of the two masks was segmented here, by threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +140,7 @@ class CaseEvaluation(CaseMetrics, Evidence):
     status: Status = Status.SUCCESS
     verdict: Verdict = Verdict.PASS
     reasons: tuple[str, ...] = ()
-    """Why not simply "pass", in words."""
+    """Why the verdict is not "pass", in words."""
     error_code: str | None = None
     error_message: str | None = None
     """Without case ids or paths."""
@@ -145,24 +148,25 @@ class CaseEvaluation(CaseMetrics, Evidence):
     """"mask", "threshold" (segmented here) or "whole scan" (nothing looks like a lung)."""
     moving_lungs_from: str | None = None
     landmarks: int | None = None
-    """How many pairs of points."""
+    """Number of landmark pairs."""
     tre_p95_mm: float | None = None
     """95th percentile of the landmarks' errors, mm."""
     tre_max_mm: float | None = None
     sdlogj_learn2reg: float | None = None
-    """What Learn2Reg's script calls SDlogJ, of log(J + 3): compare it with its tables only."""
+    """Standard deviation of log(J + 3), which Learn2Reg's script calls SDlogJ: compare it with that
+    challenge's tables only."""
     fixed_lungs_ml: float | None = None
     """Volume of the fixed lungs, ml."""
     moving_lungs_ml: float | None = None
     volume_ratio_lungs: float | None = None
-    """Volume of the moving lungs over that of the fixed ones."""
+    """Volume of the moving lungs divided by that of the fixed lungs."""
     hd95_segmented_mm: float | None = None
-    """Like `dice_segmented`, for `hd95_mm`."""
+    """HD95 of the lungs in mm, where at least one mask was segmented here, by threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseResult(CaseMetrics):
-    """One row of the result table: what came of one case in one run."""
+    """One row of the result table: the registration of one case in one run."""
 
     run_id: str
     case_id: str
@@ -173,9 +177,11 @@ class CaseResult(CaseMetrics):
     error_message: str | None = None
     """Without case ids or paths."""
     output_image: str | None = None
-    """Name on the stage of the warped moving image; likewise the next two."""
+    """Name on the stage of the warped moving image."""
     output_label: str | None = None
+    """Name on the stage of the warped moving labels."""
     output_transform: str | None = None
+    """Name on the stage of the displacement."""
     model_name: str | None = None
     model_version: str | None = None
     read_s: float | None = None
@@ -207,7 +213,7 @@ RESULT_COLUMNS: tuple[str, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a person and a machine must know of a stored model before using it."""
+    """A stored model's configuration, metrics and origin."""
 
     name: str
     version: str = ""
@@ -260,14 +266,14 @@ class ModelVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationJob:
-    """What is the same for every case of a run."""
+    """The settings that every case of a run is registered with."""
 
     run_id: str
     config: Config
     """Preprocessing and network from the model's card, the rest from the run."""
     card: ModelCard
     splits: Mapping[str, Split]
-    """By fingerprint: what a case was to the model."""
+    """By the fingerprint of a case, the part of the model's split that it was in."""
     alignment: Alignment
     """Choice of `A`."""
     provenance: Mapping[str, str]

@@ -1,1 +1,1 @@
-"""One pair: aligned, registered, measured, written."""
+"""One pair in memory: initial alignment, refinement, metrics, and the files of its result."""

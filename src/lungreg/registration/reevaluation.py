@@ -1,7 +1,7 @@
-"""One registered pair measured again from its scans and its transform alone. Knows no files.
+"""Evaluate one pair in memory from its scans and any transform, ours or another tool's.
 
-What `infer` or `register` said of a case plays no part, so that a transform of another tool is
-measured by the same rule as our own.
+Nothing that `infer` or `register` reported of the case is used, so that all transforms are measured
+in the same way.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_POINTS = 50_000
 
 
 class RoundTrip(NamedTuple):
-    """How far points end from where they were, there and back."""
+    """Inverse consistency: distances between points and their images under there and back."""
 
     mean_mm: float
     max_mm: float
@@ -46,14 +46,14 @@ def reevaluate(
     backward: Transform | None = None,
     device: torch.device = CPU,
 ) -> CaseEvaluation:
-    """Every figure that a pair has what it takes for, and the verdict with its reasons.
+    """All metrics that the pair's masks and landmarks allow, and the verdict with its reasons.
 
     Args:
         pair: The case in memory.
-        transform: `T`, from whatever source; its affine is what "aligned" means.
+        transform: `T`, from any source; its affine is the alignment that "aligned" metrics use.
         hu_window: HU carried to 0 and 1 where images are compared.
         thresholds: Of the verdict.
-        split: What the case was to the model.
+        split: The part of the model's split that the case was in.
         backward: The pair registered the other way round, moving to fixed, where there is such a
             transform: two independent estimates that agree say more than a numerical inverse.
         device: Where to compute.
@@ -137,7 +137,7 @@ def _volumes(pair: Pair, images: PairImages) -> dict[str, float | None]:
 def _segmented_overlap(
     pair: Pair, transform: Transform, dense_mm: NDArray[np.float32], device: torch.device
 ) -> dict[str, float | None]:
-    """Overlap of lungs of which a side was segmented, under names of its own."""
+    """Dice and HD95 where a lung mask was segmented here, under their own names."""
     lungs, moving = pair.fixed_lungs, pair.moving_lungs
     segmented = "threshold" in (lungs.known_from, moving.known_from)
     if lungs.inside is None or moving.inside is None or not segmented:

@@ -1,4 +1,4 @@
-"""From a stage to a checked, split list of cases."""
+"""The manifest of a stage: what ingest found of each case, and the cases that can be used."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ManifestFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ScanFacts:
-    """What the manifest says of one scan."""
+    """Shape, spacing, orientation and offset of one scan."""
 
     shape: tuple[int, ...]
     """(X, Y, Z) voxels."""
@@ -49,29 +49,29 @@ class ScanFacts:
     orientation: str
     """Nearest axes, such as "RAS"."""
     hu_offset: float
-    """What stored values lie above Hounsfield units."""
+    """Stored value less Hounsfield units: 0, 1000 or 1024."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestRow:
-    """What ingest found of one case."""
+    """One row of the manifest: a case, its verdict, its files."""
 
     case_id: str
     verdict: Verdict
     reasons: tuple[str, ...] = ()
-    """Why not simply "pass"; without paths."""
+    """Why the verdict is not "pass"; without paths."""
     group: str | None = None
     files: tuple[ManifestFile, ...] = ()
     """Empty for a rejected case."""
     fixed: ScanFacts | None = None
     moving: ScanFacts | None = None
     source_sha256: str = ""
-    """Over the source files: what was seen before is not uploaded again."""
+    """SHA-256 over the source files: unchanged files are not uploaded again."""
     checked_at: datetime
     """UTC."""
 
     def case(self) -> Case:
-        """The case that the stage holds."""
+        """The case, with the names of its files on the stage."""
         names = {file.role: file.name for file in self.files}
         digest = hashlib.sha256("".join(f"{f.role}{f.sha256}" for f in self.files).encode())
         return Case(

@@ -1,8 +1,8 @@
 """Append-only tables as small Parquet parts on a stage; the latest row of a key counts.
 
-Many processes and nodes write at once without a lock, because each append is a file of its own.
-Parts are never changed: `compact` writes their latest rows as one more part, then deletes them,
-so that whatever moment it is stopped at, the table holds the same.
+Many processes and nodes write at once without a lock, because each append is a new file. Parts are
+never changed: `compact` writes their latest rows as one more part, then deletes them, so that the
+table is the same at whatever moment it is interrupted.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class PartTable:
 
     def _write(self, table: pa.Table, folder: str) -> None:
         sink = pa.BufferOutputStream()
-        # A small part is mostly what describes it: less of that halves the time of reading it.
+        # A small part is mostly Parquet metadata: without statistics it reads in half the time.
         codec = "zstd" if table.num_rows > _SMALL_PART else "none"
         pq.write_table(table, sink, compression=codec, use_dictionary=False, write_statistics=False)
         name = f"{folder}/part-{uuid.uuid4().hex}.parquet"
@@ -147,7 +147,7 @@ class PartTable:
         return pa.table(columns, schema=self.schema)
 
     def _latest(self, parts: Mapping[str, pa.Table]) -> pa.Table:
-        """One row per key; ties go by the other columns, so the order of parts is no matter."""
+        """The latest row of each key; ties are decided by the other columns."""
         rows = pa.concat_tables(parts.values()) if parts else self.schema.empty_table()
         key = ", ".join(map(_quoted, self.key))
         rest = (name for name in self.schema.names if name not in (*self.key, self.order))

@@ -1,4 +1,4 @@
-"""Rows of the result table as Arrow, and the SQL that people ask of them."""
+"""Rows of the result table to Arrow and back, and DuckDB queries on them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def from_row(row: dict[str, Any]) -> CaseResult:
 
 
 def query_rows(table: pa.Table, sql: str) -> pa.Table:
-    """The answer to an SQL query on `results`, which is the table and all there is; times in UTC.
+    """Run an SQL query on the table `results`, the only thing it can read; times are in UTC.
 
     Raises:
         StoreError: SQL that fails, returns no rows or reaches for anything else.

@@ -1,4 +1,4 @@
-"""What every run leaves on the stage beside its results: config, split, audit line."""
+"""Configuration, split, history and audit record of a run: writing them to a stage and reading."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PACKAGES = ("lungreg", "torch", "monai", "ray", "numpy", "nibabel", "SimpleITK"
 
 
 def new_run_id(kind: str) -> str:
-    """A name that sorts by time and that no other run has: "infer-20261122-101500-3fa9c1"."""
+    """A unique run id that sorts by time, such as "infer-20261122-101500-3fa9c1"."""
     return f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def write_config(stage: Stage, run_id: str, config: Config) -> None:
-    """Keep a run's whole configuration, without where the stage itself is."""
+    """Write a run's configuration, without backend and ingest, which depend on the machine."""
     text = config.model_dump_json(indent=2, exclude={"backend": True, "ingest": True})
     stage.write(RunNames(run_id).config, text.encode())
 
@@ -50,13 +50,13 @@ def read_config(stage: Stage, run_id: str, current: Config, *, kind: str) -> Con
 
 
 def write_split(stage: Stage, run_id: str, split: Mapping[Split, Sequence[str]]) -> None:
-    """Keep which case was what."""
+    """Write the case ids of train, val and test."""
     text = json.dumps({name.value: list(ids) for name, ids in split.items()}, indent=2)
     stage.write(RunNames(run_id).split, text.encode())
 
 
 def read_split(stage: Stage, run_id: str) -> dict[Split, list[str]]:
-    """Which case was what in a run."""
+    """The case ids of train, val and test of a run."""
     stored = json.loads(stage.read(RunNames(run_id).split))
     return {Split(name): ids for name, ids in stored.items()}
 
@@ -64,7 +64,10 @@ def read_split(stage: Stage, run_id: str) -> dict[Split, list[str]]:
 def write_audit(
     stage: Stage, run_id: str, *, config: Config, cases: Sequence[Case], model: str = ""
 ) -> None:
-    """Keep who started what, when, on which inputs. A run that is resumed has several lines."""
+    """Write an audit record: user, time, command, hashes of config, model and inputs.
+
+    Each call of a run writes one, so that a resumed run has several.
+    """
     inputs = "".join(sorted(case.fingerprint for case in cases))
     line = {
         "who": _user(),

@@ -1,4 +1,4 @@
-"""What each call of a run has taken, kept beside the run and added up when its cost is asked."""
+"""Records of how long each call of a run took and on which compute, for its cost."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """One call of a run: its first one, or one that went on with it."""
+    """Time and compute of one call of a run: the first one, or one that resumed it."""
 
     started_at: datetime
     """UTC."""
     seconds: float
     """Wall time."""
     held: Held | None = None
-    """Compute of the backend that it was done on."""
+    """Billed compute of the backend that was used; None for this machine."""
 
     @property
     def ended_at(self) -> datetime:
@@ -38,9 +38,9 @@ class Usage:
 
 @contextmanager
 def timed(stage: Stage, run_id: str, held: Held | None = None) -> Iterator[None]:
-    """Keep how long the block takes, however it ends; only a kill leaves nothing.
+    """Record the time of the block on the stage, also when it raises.
 
-    A stage that fails here costs the figure, never the run.
+    A stage that fails here is logged and never stops the run; a killed process leaves no record.
     """
     started_at, started = datetime.now(UTC), time.perf_counter()
     try:
@@ -57,7 +57,7 @@ def read_usage(stage: Stage, run_id: str) -> list[Usage]:
     """All calls of a run that have ended, by time.
 
     Raises:
-        StoreError: A record that is none.
+        StoreError: A record is damaged.
     """
     found = [_parse(stage.read(file.name)) for file in stage.list(RunNames(run_id).usage)]
     return sorted(found, key=lambda usage: usage.started_at)

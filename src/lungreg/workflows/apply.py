@@ -34,7 +34,7 @@ MAX_RESIDUAL_MM = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class AppliedImage:
-    """What came of an image or mask."""
+    """The result of applying transforms to an image or mask."""
 
     outside_pct: float
     """Share of the reference's voxels that the transforms carry out of the image, %."""
@@ -42,7 +42,7 @@ class AppliedImage:
 
 @dataclass(frozen=True, kw_only=True)
 class AppliedPoints:
-    """What came of a list of points."""
+    """The result of applying transforms to a list of points."""
 
     points: int
     inexact: int
@@ -129,14 +129,16 @@ def apply_to_points(
     Args:
         transforms: Files; see `read_transform`.
         points: .csv, .fcsv or .mrk.json.
-        out: Likewise; labels are kept. It has the input's frame, Slicer's files LPS for voxels.
+        out: .csv, .fcsv or .mrk.json; labels are kept. Points are written in the input's frame;
+            Slicer's formats, which cannot hold voxels, get LPS.
         frame: "voxel", "ras" or "lps": needed for .csv, said by the others themselves.
         direction: "fixed-to-moving" or "moving-to-fixed"; None takes each file as it maps, in the
             order given. Against the files' own direction their inverses are computed exactly at
             each point, from the last file to the first.
         input_grid: The scan whose voxels the input has, for `frame` voxel; None takes the one that
             the JSON beside the transform names.
-        reference: The scan whose voxels the output has, likewise.
+        reference: The scan whose voxels the output has, for `frame` voxel; None takes the one
+            that the JSON beside the transform names.
 
     Raises:
         ConfigError: No transform, a frame or direction that is missing, unknown or contradicts a

@@ -29,7 +29,7 @@ _SEED = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What the demo left."""
+    """The result of the demo."""
 
     config_file: Path
     report_file: Path
@@ -55,8 +55,8 @@ def demo(
     Args:
         folder: Where everything goes; `demo.yaml` in it runs each step again.
         cases: Pairs to simulate, at least five.
-        on_progress: Told of every case and epoch.
-        on_step: Told what comes next.
+        on_progress: Called after every case and epoch.
+        on_step: Called with a description of the next step.
 
     Raises:
         RunError: Too few cases, or a folder that already holds a demo.

@@ -1,4 +1,4 @@
-"""Doctor: what this machine and stage offer, and how to mend what they lack."""
+"""Doctor: check this machine and the stage, and say how to mend what is missing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _guarded(name: str, check: Callable[[Config], Check], config: Config) -> Che
     try:
         return check(config)
     except ForbiddenError as error:
-        # Each step has its own role: which of them this one may do, the backend tells itself.
+        # Each step has its own role; the backend's own checks say which steps this role is for.
         found = f"not shown to this user: {error.got}"
         return Check(name=name, state="warn", found=found, mend=error.mend or "")
     except LungregError as error:
@@ -51,7 +51,7 @@ def _guarded(name: str, check: Callable[[Config], Check], config: Config) -> Che
 
 
 def _of_backend(config: Config) -> list[Check]:
-    """What only the backend knows of itself."""
+    """The checks that the backend itself makes."""
     try:
         examiner = open_backend(config.backend).for_run(None, "doctor").examiner
     except LungregError as error:

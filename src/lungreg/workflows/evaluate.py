@@ -1,4 +1,4 @@
-"""Evaluate: from the files of a registration to figures that do not depend on who made them."""
+"""Evaluate: measure registrations from their files, in the same way whatever tool made them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from lungreg.workflows.results import run_results
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
-    """What came of measuring a run or one pair again."""
+    """The result of evaluating a run or one pair."""
 
     target: str
     """Run, or name of the pair's folder or file."""
@@ -57,8 +57,8 @@ def evaluate(
 ) -> EvaluationReport:
     """Measure a registration from its scans, masks, landmarks and displacement file.
 
-    Nothing is taken from what the run wrote about itself but which cases it has, what they were
-    to the model, and which part of the transform was the initial alignment.
+    From the run's own records only the list of cases, their split and the initial alignment are
+    taken; all figures are computed anew.
 
     Args:
         config: Names the backend and the thresholds; for a folder or file also the window that
@@ -69,11 +69,11 @@ def evaluate(
         files: The pair's files by the name of their field in `PairFiles`; what is not given is
             taken from the folder's `inputs.json`.
         backend: Stores to use instead of those that the config names.
-        on_progress: Told of every case of a run.
+        on_progress: Called after every case of a run.
 
     Raises:
         RunError: Neither a folder or file nor a run with results.
-        ConfigError: The scans are not told, or told for a run.
+        ConfigError: The scans of a file are not given, or scans are given for a run.
         DataError: A file of the pair is missing or cannot be used. A case of a run gets a row
             that says so instead.
     """
@@ -102,25 +102,25 @@ def _transform_file(target: str | Path) -> Path | None:
 
 
 def _pair_files(folder: Path, given: Mapping[str, Path]) -> PairFiles:
-    told = {**_told_files(folder), **given}
+    known = {**_registered_files(folder), **given}
     try:
-        return PairFiles(**told)
+        return PairFiles(**known)
     except TypeError as error:
         msg = "to evaluate a displacement both scans are known"
         mend = (
             f"give --fixed and --moving, or a folder of 'lungreg register' with its {INPUTS_FILE}"
         )
-        raise ConfigError(msg, got=", ".join(sorted(told)) or "neither", mend=mend) from error
+        raise ConfigError(msg, got=", ".join(sorted(known)) or "neither", mend=mend) from error
 
 
-def _told_files(folder: Path) -> dict[str, Path]:
-    """The files of a pair as `register` tells them; empty where it did not write the folder."""
+def _registered_files(folder: Path) -> dict[str, Path]:
+    """The pair's files that `register` noted in its output folder; empty in other folders."""
     file = folder / INPUTS_FILE
     if not file.is_file():
         return {}
     try:
-        told = json.loads(read_file(file))
-        found = {name: told.get(name) for name in PairFiles.__annotations__}
+        noted = json.loads(read_file(file))
+        found = {name: noted.get(name) for name in PairFiles.__annotations__}
         return {name: Path(path) for name, path in found.items() if path is not None}
     except (ValueError, TypeError, AttributeError) as error:
         msg = f"{INPUTS_FILE} is a JSON object that names the files of the pair"

@@ -1,4 +1,4 @@
-"""Export: the transforms of a run as ITK, ANTs or Learn2Reg keep them."""
+"""Export: the transforms of a run in the formats of ITK, ANTs or Learn2Reg."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Exported:
 
     case_id: str
     number: int
-    """Another for each case of the run; see `case_numbers`."""
+    """A number that no other case of the run has; see `case_numbers`."""
     stored: StoredRegistration
     """Its transform and the grids of both scans."""
     moving_lungs: NDArray[Any] | None
@@ -93,7 +93,7 @@ def export(
         out: The folder; files of the same names are replaced.
         file_format: "itk", "ants" or "learn2reg".
         backend: Stores to use instead of those that the config names.
-        on_progress: Told of every case.
+        on_progress: Called after every case.
 
     Raises:
         ConfigError: Another format.

@@ -25,7 +25,7 @@ _MEANS = ("dice_score", "dice_aligned", "tre_mm", "tre_aligned_mm", "fold_pct", 
 
 @dataclass(frozen=True, kw_only=True)
 class InferReport:
-    """What came of registering a cohort."""
+    """The result of registering a cohort."""
 
     run_id: str
     card: ModelCard
@@ -45,7 +45,7 @@ class InferReport:
 
     @property
     def gpu_seconds_per_case(self) -> float | None:
-        """GPU time held per case; None without a GPU."""
+        """GPU time allocated per case in seconds; None without a GPU."""
         if not self.gpus or not self.registered:
             return None
         return self.gpus * self.seconds / self.registered
@@ -81,7 +81,7 @@ def infer(
         config: The run; preprocessing and network come from the model's card.
         resume: A run to go on with: only what is missing or failed is registered.
         backend: Stores to use instead of those that the config names.
-        on_progress: Told of every case.
+        on_progress: Called after every case.
 
     Raises:
         ConfigError: The run asks for batch jobs, which the backend does not have.
@@ -117,7 +117,7 @@ def infer(
 
 
 def _resumed(backend: Backend, run_id: str, current: Config) -> Config:
-    """The stored config of a run, with how it is spread taken from the current one."""
+    """The stored config of a run, with engine, workers, threads and device of the current one."""
     stored = read_config(backend.stage, run_id, current, kind="infer")
     spread = {"engine", "workers", "threads", "device", "max_attempts"}
     explicit = current.infer.model_fields_set & spread
@@ -150,7 +150,7 @@ def _register_all(
             backend.results.write(rows)
             for row in rows:
                 done.append(row)
-                on_progress(_told(row, before + len(done), len(cases)))
+                on_progress(_event(row, before + len(done), len(cases)))
     except KeyboardInterrupt as error:
         raise stopped(run_id, "infer") from error
     backend.results.compact(run_id)
@@ -158,7 +158,7 @@ def _register_all(
 
 
 def _results(backend: Backend, job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
-    """Rows as they come, a few at once, from whatever engine the run asks for."""
+    """Rows as they are finished, from the engine that the run asks for."""
     if job.settings.engine == "ray":
         if backend.jobs is not None:
             backend.jobs.prepare()
@@ -206,7 +206,7 @@ def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> Infe
     )
 
 
-def _told(row: CaseResult, done: int, total: int) -> Progress:
+def _event(row: CaseResult, done: int, total: int) -> Progress:
     public = row.verdict.value
     if row.status is Status.FAILED:
         public = f"failed, {row.error_code}"

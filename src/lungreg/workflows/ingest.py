@@ -27,7 +27,7 @@ from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 
 @dataclass(frozen=True, kw_only=True)
 class IngestReport:
-    """What came of bringing a source to the stage."""
+    """The result of ingesting a source."""
 
     rows: list[ManifestRow]
     """One per case of the source, by case id."""
@@ -58,7 +58,7 @@ def ingest(
     Args:
         config: The run.
         backend: Stores to use instead of those that the config names.
-        on_progress: Told of every case.
+        on_progress: Called after every case.
 
     Raises:
         LungregError: No source, nothing found in it, an unsafe archive, or a stage that fails.
@@ -145,14 +145,14 @@ def _take_all(
                 write_manifest(stage, rows)
                 for intake in intakes:
                     taken.append(intake)
-                    on_progress(_told(intake, len(taken), len(wanted.cases)))
+                    on_progress(_event(intake, len(taken), len(wanted.cases)))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return taken
 
 
-def _told(intake: Intake, done: int, total: int) -> Progress:
+def _event(intake: Intake, done: int, total: int) -> Progress:
     row = intake.row
     state = "unchanged" if not intake.uploaded and row.files else row.verdict.value
     note = f"{row.case_id}: {state}" + "".join(f"; {reason}" for reason in row.reasons)

@@ -1,4 +1,4 @@
-"""Jobs of a backend that has compute of its own: start, follow, cancel."""
+"""Jobs on a backend's own compute (Snowflake compute pools): submit, list, follow, cancel."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ OnLine = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class JobReport:
-    """What has become of a job."""
+    """The status of a job, and its exit code once it has ended."""
 
     job_id: str
     status: str
-    """As `lungreg.stores.JobRunner.status` says it."""
+    """A status of `lungreg.stores.JobRunner.status`."""
     exit_code: int | None = None
     """Of the command in the job; None while it goes on."""
 
 
 def jobs_of(config: Config, backend: Backend | None = None) -> JobRunner:
-    """The compute of the backend.
+    """The job runner of the backend.
 
     Raises:
         ConfigError: It has none.
@@ -64,7 +64,7 @@ def submit(
     """
     jobs = jobs_of(config, backend)
     arguments = [command] if resume is None else [command, "--resume", resume]
-    # Nothing more is asked: whoever starts a job must learn its id.
+    # No further request here: if it failed, the caller would not learn the job's id.
     job_id = jobs.submit(arguments, config, pool=pool, nodes=nodes)
     return JobReport(job_id=job_id, status="pending")
 
@@ -72,7 +72,7 @@ def submit(
 def follow(
     config: Config, job_id: str, *, on_line: OnLine, backend: Backend | None = None
 ) -> JobReport:
-    """Tell each line of a job's log until the job ends; then what it was sent is removed.
+    """Pass each line of a job's log to a callback until the job ends, then remove its payload.
 
     Raises:
         RunError: The user stopped waiting; the job goes on.
@@ -90,7 +90,7 @@ def follow(
 
 
 def look(config: Config, job_id: str, *, backend: Backend | None = None) -> JobReport:
-    """What has become of a job so far."""
+    """The status of a job."""
     return _report(jobs_of(config, backend), job_id)
 
 
@@ -117,7 +117,7 @@ def _report(jobs: JobRunner, job_id: str) -> JobReport:
 
 
 def _tidy(jobs: JobRunner, job_id: str) -> None:
-    """Remove what the job was sent; a role that may not do so learns all the same what came."""
+    """Remove the job's payload; where the role may not, warn, and still report the job's status."""
     try:
         jobs.tidy(job_id)
     except LungregError as error:

@@ -1,4 +1,4 @@
-"""The folder that `-o` names: refused before anything is computed, cleared of an earlier call."""
+"""The output folder of `-o`: check that it can be written, remove files of an earlier call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def require_writable(folder: Path) -> None:
         if not place.is_dir():
             kind = "a file" if place.exists() else "a link to nothing"
             raise _refused(kind if place == folder else f"{kind} above it", folder)
-        # Rights alone do not tell of a disk that is full or mounted to be read.
+        # Permissions alone do not show that a disk is full or mounted read-only.
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
@@ -35,7 +35,7 @@ def require_writable(folder: Path) -> None:
 
 
 def remove_old(stage: Stage, names: Collection[str], *, keep: Collection[str]) -> None:
-    """Remove files that an earlier call wrote and this one does not: they would seem to be its own.
+    """Remove files that an earlier call wrote and this one does not: they would look like its own.
 
     Args:
         stage: The output folder.

@@ -1,4 +1,4 @@
-"""What a workflow tells while it runs."""
+"""Progress events that workflows pass to a callback, and what a stopped run reports."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class Progress:
     done: int
     total: int
     note: str = ""
-    """What has just come of it. For the console: it may name a case."""
+    """The latest result, for the console: it may name a case."""
     public: str = ""
-    """As much of the note as may stand in a log that others read: it names no case."""
+    """The part of the note that is safe in a log that others read: it names no case."""
 
 
 OnProgress = Callable[[Progress], None]
 
 
 def ignore_progress(progress: Progress) -> None:
-    """Tell nobody."""
+    """Ignore the event: the default callback."""
 
 
 def stopped(run_id: str, command: str) -> RunError:
-    """What a run says that the user stopped."""
+    """The error of a run that the user stopped."""
     msg = "the run was stopped; what is done is kept"
     return RunError(msg, mend=f"go on with 'lungreg {command} --resume {run_id}'")
 

@@ -39,12 +39,12 @@ from lungreg.workflows.progress import provenance
 _CASE = "pair"
 _NAMES = CaseNames("")
 _NOT_ALWAYS = frozenset({_NAMES.label, FORWARD_FILE, INVERSE_FILE, DESCRIPTION_FILE})
-"""Of what a call writes, what another may leave out."""
+"""Files that some calls write and others do not: they are removed where this one does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterReport:
-    """What came of one pair."""
+    """The result of registering one pair."""
 
     folder: Path
     """Where its files are."""
@@ -53,9 +53,9 @@ class RegisterReport:
     alignment: str
     """Which initial alignment was chosen."""
     reasons: tuple[str, ...]
-    """Why the verdict is not simply "pass"."""
+    """Why the verdict is not "pass"."""
     notes: tuple[str, ...]
-    """What a person should know of how it was made."""
+    """Warnings about the files and about how the transform was found."""
     compute_s: float
     """Seconds from arrays in memory to the final displacement."""
     wall_s: float
@@ -73,7 +73,7 @@ class RegisterSettings:
     refine: bool = True
     """Optimise; without it, the network's displacement or the alignment alone."""
     preset: RefinePreset = "default"
-    """How thoroughly."""
+    """Preset of the refinement: fast, default or best."""
     device: str = "auto"
     """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
     seed: int = 0
@@ -98,9 +98,9 @@ def register(
     Landmarks are measured by, not used; without masks the lungs are found by threshold.
 
     Args:
-        files: Both scans, and what there is of masks and landmarks.
+        files: Both scans, and masks and landmarks where there are some.
         out: Folder for the results; files of an earlier call are replaced or removed.
-        settings: How.
+        settings: Alignment, refinement, model, device.
         config: Names the backend of a model, the intensity window and the verdict's thresholds.
         started: `time.time()` of what `wall_s` counts from; now, if not given.
 
@@ -184,7 +184,7 @@ def _result(
 def _estimate(
     config: Config, settings: RegisterSettings, device: torch.device
 ) -> tuple[Estimate, Config, dict[str, str]]:
-    """How `T` is found, the config of the model in use, and what to tell of it."""
+    """The estimate of `T`, the config with the model's preprocessing, and facts for the records."""
     start: Estimate | None = None
     made: dict[str, str] = {}
     if settings.model is not None:
@@ -237,5 +237,5 @@ def _page(
 
 def _inputs(files: PairFiles) -> bytes:
     paths = asdict(files)
-    told = {role: None if path is None else str(path.absolute()) for role, path in paths.items()}
-    return json.dumps(told, indent=2).encode()
+    listed = {role: None if path is None else str(path.absolute()) for role, path in paths.items()}
+    return json.dumps(listed, indent=2).encode()

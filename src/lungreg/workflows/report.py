@@ -41,7 +41,7 @@ def report(config: Config, run_id: str, *, backend: Backend | None = None) -> st
 def report_here(config: Config, run_id: str, out: Path, *, backend: Backend | None = None) -> Path:
     """Write the cohort page of a run and its cases' own pages to a folder of this machine.
 
-    Nothing on the stage changes: whoever may read the run may have its pages.
+    Nothing on the stage changes, so that read access to the run is enough.
 
     Args:
         config: The run; its thresholds and number of panels count.
@@ -86,7 +86,7 @@ def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str
 
 
 def _links(stage: Stage, run_id: str) -> dict[str, str]:
-    """Where each case's own page is, seen from the cohort page."""
+    """By case id, the path of the case's own page relative to the cohort page."""
     run = RunNames(run_id)
     files = [file.name for file in stage.list(run.cases) if file.name.endswith(f"/{PAGE_FILE}")]
     return {name.split("/")[-2]: name.removeprefix(f"{run.folder}/") for name in files}

@@ -1,4 +1,4 @@
-"""Results: the rows of all runs, asked in SQL or exported."""
+"""Results: query the rows of all runs with SQL, and export them."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from lungreg.stores import Backend, Provisioner
 
 
 def provisioner_of(config: Config, backend: Backend | None = None) -> Provisioner:
-    """What makes and drops the backend's objects.
+    """The provisioner of the backend, which creates and drops its objects in the account.
 
     Raises:
-        ConfigError: The backend needs nothing to be made.
+        ConfigError: The backend has no objects in an account.
     """
     backend = (backend or open_backend(config.backend)).for_run(None, "setup")
     if backend.provisioner is None:

@@ -37,11 +37,11 @@ from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, st
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """What came of a training run."""
+    """The result of a training run."""
 
     run_id: str
     card: ModelCard
-    """Of the version that the registry now holds."""
+    """Card of the version that was added to the registry."""
     history: History
     """Metrics of each epoch; those of the validation cases begin with "val_"."""
     champion: bool
@@ -61,7 +61,7 @@ def train(
         config: The run.
         resume: A run to go on with, as if it had never stopped; its own configuration counts.
         backend: Stores to use instead of those that the config names.
-        on_progress: Told of every epoch.
+        on_progress: Called after every epoch.
 
     Raises:
         LungregError: Nothing to train on, too many workers, an unknown model to start from.
@@ -84,7 +84,7 @@ def train(
     try:
         held = None if backend.billing is None else backend.billing.held()
         with timed(backend.stage, run_id, held):
-            run_training(job, on_epoch=_teller(config, on_progress))
+            run_training(job, on_epoch=_epoch_callback(config, on_progress))
     except KeyboardInterrupt as error:
         raise stopped(run_id, "train") from error
     except Exception:
@@ -143,19 +143,19 @@ def _initial_weights(config: Config, backend: Backend) -> bytes | None:
     return backend.models.weights(card)
 
 
-def _teller(config: Config, on_progress: OnProgress) -> OnEpoch:
+def _epoch_callback(config: Config, on_progress: OnProgress) -> OnEpoch:
     shown = ("loss", "val_loss", "val_dice_score", "val_tre_mm", "val_fold_pct")
 
-    def tell(epoch: int, metrics: Mapping[str, float]) -> None:
+    def report_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
         note = "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)
         total = config.train.epochs
         on_progress(Progress(step="train", done=epoch, total=total, note=note, public=note))
 
-    return tell
+    return report_epoch
 
 
 def _register(job: TrainJob, backend: Backend) -> ModelCard:
-    """Put the best epoch into the registry, once."""
+    """Add the best epoch to the registry, and promote it where the run asks for that."""
     state = job.checkpoints.load("best")
     if state is None:
         msg = "a finished run has a best checkpoint"

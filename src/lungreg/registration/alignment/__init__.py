@@ -1,4 +1,4 @@
-"""The choice of `A`, the affine that lays the moving scan over the fixed one before the network."""
+"""The initial alignment `A`: an affine from the fixed to the moving scan, before registration."""
 
 from __future__ import annotations
 

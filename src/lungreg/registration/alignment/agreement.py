@@ -1,4 +1,4 @@
-"""How well two scans agree under an affine, judged on about 8 mm."""
+"""How well two scans agree under an affine, computed at a resolution of about 8 mm."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class _Coarse:
     image: Volume
     grid: Grid
     extent: tuple[float, ...]
-    """How many coarse voxels the scan itself fills along each axis."""
+    """Size of the scan along each axis in coarse voxels; the last one may be partly filled."""
     lungs: Volume | None
-    """Share of lung in each voxel."""
+    """(X, Y, Z) share of lung in each coarse voxel, 0 to 1."""
 
 
 def agreement(fixed: Scan, moving: Scan, candidates: Mapping[str, FloatArray]) -> dict[str, float]:
@@ -72,7 +72,7 @@ def _coarse(scan: Scan) -> _Coarse:
 
 
 def _places(matrix: FloatArray, shape: Shape) -> FloatArray:
-    """(3, N) where a (4, 4) matrix carries the voxels of a grid."""
+    """(3, N) images of all voxels of a grid under a (4, 4) matrix."""
     x, y, z = np.ogrid[tuple(slice(n) for n in shape)]
     return np.stack([(a * x + b * y + (c * z + d)).ravel() for a, b, c, d in matrix[:3]])
 
@@ -84,7 +84,7 @@ def _score(
     where: NDArray[np.bool_],
     inside: NDArray[np.bool_],
 ) -> float:
-    """Agreement under one candidate, which carries the fixed voxels to `places` (3, N)."""
+    """Agreement under one candidate, which maps the fixed voxels to `places` (3, N)."""
     seen = where & inside
     warped = map_coordinates(moving.image, places[:, seen], order=1, mode="nearest")
     similarity = _correlation(fixed.image.ravel()[seen], warped)
@@ -95,7 +95,7 @@ def _score(
 
 
 def _correlation(x: FloatArray, y: FloatArray) -> float:
-    """Pearson's, or -1 where either does not vary."""
+    """Pearson correlation, or -1 where either array is constant."""
     if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return -1.0
     return float(np.corrcoef(x, y)[0, 1])

@@ -1,6 +1,6 @@
-"""The candidates for `A`, and which of them is taken.
+"""Choose the initial alignment `A` among candidates.
 
-`A` maps fixed RAS mm to moving RAS mm. There are four candidates, and `auto`, which keeps the one
+`A` maps fixed RAS mm to moving RAS mm. There are four candidates; `auto` takes the one
 under which the scans agree best:
 
 - world: trust the headers, `A` is the identity.
@@ -40,7 +40,7 @@ class InitialAlignment:
     kind: str
     """The candidate it is: "world", "grid", "centre" or "masks"."""
     warning: str | None = None
-    """Why a person should look: what was asked for could not be had, or nothing fits well."""
+    """Set where the requested candidate was not possible, or the scans agree badly under all."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Agreement of the scans under each candidate, at most 1; empty unless the mode is auto."""
 
@@ -60,10 +60,10 @@ def initial_alignment(
     Args:
         fixed: (X, Y, Z) float32, expiration after the intensity window, 0 to 1.
         fixed_grid: Its grid.
-        moving: (U, V, W) float32, inspiration likewise.
+        moving: (U, V, W) float32, inspiration after the intensity window, 0 to 1.
         moving_grid: Its grid; may differ from the fixed one in everything.
         fixed_mask: (X, Y, Z), any positive value is lung. An empty mask counts as none.
-        moving_mask: (U, V, W), likewise.
+        moving_mask: (U, V, W), any positive value is lung. An empty mask counts as none.
         mode: One of the candidates, or "auto".
 
     Raises:

@@ -1,4 +1,4 @@
-"""Gradient descent on one level."""
+"""Gradient descent on one resolution level: feature distance and regularity, by Adam."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TINY = 1e-8
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Places:
-    """Where the scans are compared on one level."""
+    """The voxels at which the scans are compared on one level, with the fixed scan's features."""
 
     flat: Tensor
     """(N,) index of each voxel in the level's flattened grid."""
@@ -38,7 +38,7 @@ class Places:
     """(N,) 1 at the lungs, less around them."""
 
     def part(self, number: int, parts: int) -> Places:
-        """Every so many-th place."""
+        """One of `parts` equal subsets: every `parts`-th place, from `number` on."""
         return Places(
             flat=self.flat[number::parts],
             index=self.index[:, number::parts],
@@ -50,25 +50,25 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """Both scans on one level."""
+    """The features of both scans on one level."""
 
     grid: Grid
     places: Places
     moving: Tensor
     """(1, 14, X, Y, Z) features of the moving scan, its share of lung, 1 where it has data."""
     lung_places: int
-    """How many of the places count fully."""
+    """Number of places with weight 1."""
 
 
 def compare(scene: Scene, fixed: Tensor, moving: Tensor, factor: int, plan: Plan) -> Comparison:
-    """Bring features to a level and choose the places to compare there.
+    """Average features to a level and choose the places to compare there.
 
     Args:
         scene: Both scans.
         fixed: (1, 12, X, Y, Z) features on the scene's grid.
-        moving: (1, 12, X, Y, Z) likewise.
+        moving: (1, 12, X, Y, Z) features of the moving scan on the scene's grid.
         factor: Voxels of the scene per voxel of the level.
-        plan: How far around the lungs to look.
+        plan: Distances around the lungs and their weights.
     """
     grid = level_grid(scene.grid, factor)
     weights = place_weights(scene, factor, plan).flatten()

@@ -1,4 +1,4 @@
-"""What is compared: the self-similarity context of every voxel.
+"""Image features that the refinement compares: the self-similarity context of every voxel.
 
 MIND-SSC (Heinrich et al. 2013, doi:10.1007/978-3-642-40811-3_24): the squared differences between
 neighbouring patches around a voxel, relative to their local variance. They say what the structure

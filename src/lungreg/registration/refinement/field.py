@@ -1,7 +1,6 @@
-"""The displacement while it is optimised: nodes, their smoothing, their regularity.
+"""The displacement during optimisation: control nodes, smoothing, interpolation, regularity.
 
-Nothing here adds to one place from many threads, so that on a GPU, too, the same input gives the
-same bits.
+No operation here uses atomic adds, so that the result on a GPU is deterministic.
 """
 
 from __future__ import annotations

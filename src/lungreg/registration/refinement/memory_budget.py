@@ -1,4 +1,4 @@
-"""How much memory a refinement takes, told before it starts, and what to do where there is less."""
+"""Estimate the memory of a refinement, and choose a coarser grid where memory is short."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _CGROUP_LIMITS = (
 
 
 def estimated_bytes(plan: Plan, grid: Grid) -> int:
-    """Memory that `refine` takes beside the scans themselves.
+    """Bytes that `refine` needs beside the scans themselves.
 
     Args:
-        plan: What is to be done.
+        plan: Levels and settings.
         grid: The working grid.
     """
     coarse = grid.size * (plan.spacing_mm / plan.search_spacing_mm) ** 3
@@ -42,7 +42,7 @@ def estimated_bytes(plan: Plan, grid: Grid) -> int:
 
 
 def available_bytes(device: torch.device) -> int:
-    """Free memory of a device, a container's limit heeded."""
+    """Free memory of a device in bytes, within the limit of the container (cgroup)."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
@@ -55,7 +55,7 @@ def fitting_plan(
     """The plan, made coarser until it fits into memory.
 
     Args:
-        plan: What is wanted.
+        plan: The plan to start from.
         grid_at: The working grid at a spacing in mm.
         device: Where to compute.
 
@@ -79,12 +79,12 @@ def fitting_plan(
         needed = estimated_bytes(plan, grid)
     if plan.spacing_mm == wanted_mm:
         return plan, grid, ()
-    told = (
+    warning = (
         f"memory is short: the working grid has {plan.spacing_mm:.1f} mm instead of "
         f"{wanted_mm:.1f} mm"
     )
-    _log.warning(told)
-    return plan, grid, (told,)
+    _log.warning(warning)
+    return plan, grid, (warning,)
 
 
 def _cgroup_free(limit: Path, usage: Path) -> int:

@@ -1,4 +1,4 @@
-"""The refinement of one pair from start to end."""
+"""Optimise the transform of one pair: coarse search, then gradient descent level by level."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Step:
-    """The state after one step, for those who watch."""
+    """The state after one step of descent, for progress and curves."""
 
     number: int
     """From 1, over all levels."""
     spacing_mm: float
-    """Of the level."""
+    """Spacing of the level's features, mm."""
     loss: float
     transform: Callable[[], Transform]
-    """Gives the transform so far."""
+    """Computes the transform so far."""
 
 
 OnStep = Callable[[Step], None]
@@ -50,16 +50,16 @@ OnStep = Callable[[Step], None]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Refined:
-    """What came of a refinement."""
+    """The result of a refinement."""
 
     transform: Transform
     """`T`, with no fold inside the fixed lungs."""
     plan: Plan
-    """As it was carried out."""
+    """The plan that was used, after changes for voxel size and memory."""
     steps: int
     """Steps of descent, over all levels."""
     notes: tuple[str, ...] = ()
-    """What a person should know: a coarser grid for want of memory."""
+    """Warnings, such as a coarser grid because memory was short."""
 
 
 def refinement_estimate(
@@ -68,10 +68,10 @@ def refinement_estimate(
     """An estimate of `T` by optimisation, from `A` alone or from another estimate.
 
     Args:
-        settings: Which preset.
+        settings: The preset.
         device: Where to compute.
-        seed: Of the order in which parts of the scans are looked at.
-        start: What the optimisation starts from, a network's estimate say.
+        seed: Of the order in which parts of the scans are compared.
+        start: An estimate to start from, such as a network's.
     """
 
     def estimate(pair: Pair, affine: FloatArray) -> Estimated:
@@ -100,9 +100,9 @@ def refine(
         affine: (4, 4) `A`.
         plan: Levels, steps and weights.
         device: Where to compute.
-        seed: Of the order in which parts of the scans are looked at; nothing else is random.
-        start: A transform with this `A` to go on from, which spares the search for large motion.
-        on_step: Told of every step.
+        seed: Of the order in which parts of the scans are compared; nothing else is random.
+        start: A transform with this `A` to start from; the search for large motion is then skipped.
+        on_step: Called after every step.
 
     Raises:
         ResourceError: Not even a coarse grid fits into memory.
@@ -111,8 +111,8 @@ def refine(
     plan = plan if start is None else plan.continued()
     notes: tuple[str, ...] = ()
     while True:
-        plan, grid, told = fitting_plan(plan, lambda mm: working_grid(pair, affine, mm), device)
-        notes += told
+        plan, grid, warnings = fitting_plan(plan, lambda mm: working_grid(pair, affine, mm), device)
+        notes += warnings
         try:
             scene = make_scene(pair, affine, grid, device)
             transform, steps = _optimise(scene, affine, plan, seed, start, on_step)
@@ -178,7 +178,7 @@ class _Descent:
         for field, loss in descend(first, comparison, level, self._plan, generator):
             self.steps += 1
             if self._on_step is not None:
-                self._on_step(self._told(level, field, loss, nodes))
+                self._on_step(self._step(level, field, loss, nodes))
         return loss, as_transform(field, nodes, self._affine)
 
     def _comparison(self, factor: int) -> Comparison:
@@ -190,7 +190,7 @@ class _Descent:
         return self._compared[factor]
 
     def search(self) -> Transform:
-        """What the discrete search finds."""
+        """The transform that the discrete search finds."""
         plan = self._plan
         factor = math.ceil(plan.search_spacing_mm / plan.spacing_mm - 0.01)
         grid = level_grid(self._scene.grid, factor)
@@ -203,7 +203,7 @@ class _Descent:
         )
         return as_transform(found * spacing_mm, grid, self._affine)
 
-    def _told(self, level: Level, field: torch.Tensor, loss: float, nodes: Grid) -> Step:
+    def _step(self, level: Level, field: torch.Tensor, loss: float, nodes: Grid) -> Step:
         return Step(
             number=self.steps,
             spacing_mm=level.spacing_mm,

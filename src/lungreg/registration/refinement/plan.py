@@ -1,4 +1,4 @@
-"""How a refinement proceeds: its grids from coarse to fine, its steps, its weights."""
+"""The settings of a refinement: resolution levels from coarse to fine, steps, weights; presets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What `refine` does. The lengths are of the world, so that one plan serves all scans."""
+    """The settings of `refine`. Lengths are in mm, so that one plan serves all scans."""
 
     spacing_mm: float
     """Of the working grid, on which features are computed; coarser levels take means of them."""

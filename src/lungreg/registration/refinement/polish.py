@@ -1,7 +1,7 @@
-"""A displacement between nodes, made fit to be kept: no sharp bends, and smooth in between.
+"""Smooth the sharp bends of an optimised displacement, and interpolate it by cubic splines.
 
-The inverse of a displacement that is linear between coarse nodes has kinks where no grid of its own
-has nodes; a field that bends gently can be inverted on a grid of the same size.
+The inverse of a displacement that is linear between coarse nodes has kinks between the nodes of any
+grid that it could be stored on; a field that bends gently can be inverted on a grid of its size.
 """
 
 from __future__ import annotations

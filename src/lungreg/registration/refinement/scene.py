@@ -24,18 +24,18 @@ _MARGIN_MM = 12.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
-    """Both scans, the moving one carried through `A`, on a grid with the fixed scan's axes."""
+    """Both scans, the moving one resampled through `A`, on a grid with the fixed scan's axes."""
 
     grid: Grid
     """Cubic voxels over both lungs and a margin."""
     fixed: Tensor
     """(1, 1, X, Y, Z) HU, -1000 to 200."""
     moving: Tensor
-    """(1, 1, X, Y, Z) likewise."""
+    """(1, 1, X, Y, Z) HU of the moving scan through `A`, -1000 to 200."""
     lungs: Tensor
     """(1, 1, X, Y, Z) share of fixed lung in each voxel."""
     moving_lungs: Tensor
-    """(1, 1, X, Y, Z) share of moving lung, carried through `A`."""
+    """(1, 1, X, Y, Z) share of moving lung through `A`."""
     fixed_shown: Tensor
     """(1, 1, X, Y, Z) 1 where the fixed scan has data."""
     moving_shown: Tensor
@@ -59,7 +59,7 @@ def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
 
 
 def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device) -> Scene:
-    """Carry both scans onto the working grid, each smoothed for it and sampled once."""
+    """Resample both scans onto the working grid, each smoothed for its spacing and sampled once."""
     here = np.eye(4)
     fixed, fixed_shown = _onto(pair.fixed_hu, pair.fixed.grid, here, grid, device)
     moving, moving_shown = _onto(pair.moving_hu, pair.moving.grid, affine, grid, device)

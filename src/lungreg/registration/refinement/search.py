@@ -1,4 +1,4 @@
-"""The discrete first step: large motion that no descent from zero would find.
+"""Discrete search for large motion, which gradient descent from zero would not find.
 
 Every place tries every displacement of a lattice; the choices are brought into line with their
 neighbours by alternating between choosing and smoothing (coupled convex optimisation, Steinbruecker

@@ -1,4 +1,4 @@
-"""No fold inside the lungs."""
+"""Smooth a transform locally until its Jacobian determinant is positive inside the lungs."""
 
 from __future__ import annotations
 
