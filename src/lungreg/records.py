@@ -201,9 +201,7 @@ class CaseResult(CaseMetrics):
 
 RESULT_COLUMNS: tuple[str, ...] = (
     *("run_id", "case_id", "split", "status", "verdict", "error_code", "error_message"),
-    *("dice_score", "dice_initial", "dice_aligned", "ssim_score", "ncc", "hd95_mm"),
-    *("tre_mm", "tre_median_mm", "tre_initial_mm", "tre_aligned_mm"),
-    *("fold_pct", "jacobian_min", "jacobian_max", "sdlogj", "outside_fov_pct"),
+    *(metric.name for metric in dataclasses.fields(CaseMetrics)),
     *("output_image", "output_label", "output_transform", "model_name", "model_version"),
     *("read_s", "compute_s", "write_s", "attempt", "worker", "started_at", "finished_at"),
     "schema_version",

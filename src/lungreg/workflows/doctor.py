@@ -6,6 +6,7 @@ import platform
 import secrets
 import shutil
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -23,22 +24,22 @@ _DISK_GB, _MEMORY_GB = 5.0, 4.0
 
 def examine(config: Config) -> list[Check]:
     """Check versions, devices, Ray, the stage, disk and memory. Changes nothing that stays."""
-    checks: list[tuple[str, Callable[[Config], Check]]] = [
+    checks: list[tuple[str, Callable[[], Check]]] = [
         ("versions", _versions),
-        ("device", _device),
+        ("device", partial(_device, config)),
         ("ray", _ray),
-        ("stage", _stage),
-        ("models", _models),
-        ("disk", _disk),
+        ("stage", partial(_stage, config)),
+        ("models", partial(_models, config)),
+        ("disk", partial(_disk, config)),
         ("memory", _memory),
-        ("network", _network),
+        ("network", partial(_network, config)),
     ]
-    return [_guarded(name, check, config) for name, check in checks] + _of_backend(config)
+    return [_guarded(name, check) for name, check in checks] + _of_backend(config)
 
 
-def _guarded(name: str, check: Callable[[Config], Check], config: Config) -> Check:
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
     try:
-        return check(config)
+        return check()
     except ForbiddenError as error:
         # Each step has its own role; the backend's own checks say which steps this role is for.
         found = f"not shown to this user: {error.got}"
@@ -59,7 +60,7 @@ def _of_backend(config: Config) -> list[Check]:
     return [] if examiner is None else examiner.examine()
 
 
-def _versions(config: Config) -> Check:
+def _versions() -> Check:
     found = ", ".join(f"{name} {version}" for name, version in environment().items())
     return Check(name="versions", state="ok", found=f"{found}, {platform.system()}")
 
@@ -80,7 +81,7 @@ def _device(config: Config) -> Check:
     return Check(name="device", state="warn", found=found, mend=mend)
 
 
-def _ray(config: Config) -> Check:
+def _ray() -> Check:
     from lungreg.distributed.cluster import cluster
 
     with cluster() as capacity:
@@ -124,7 +125,7 @@ def _disk(config: Config) -> Check:
     return _enough("disk", free, _DISK_GB, "free space, or choose another backend.root")
 
 
-def _memory(config: Config) -> Check:
+def _memory() -> Check:
     free = psutil.virtual_memory().available / 1e9
     return _enough("memory", free, _MEMORY_GB, "close other programs, or lower infer.workers")
 
