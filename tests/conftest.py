@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import locale
 import os
 import signal
 from collections.abc import Iterator
@@ -61,6 +62,14 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.fail(f"{REAL_DATA} names no folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _same_locale() -> Iterator[None]:
+    """ITK's DICOM writer leaves the process in the locale "C", where text is ASCII alone."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import locale
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from tests.grids import to_sitk
 
 def write_dicom(folder: Path, grid: Grid, data: NDArray, *, series: str = "1.2.3") -> list[Path]:
     """A DICOM series as a scanner would leave it, one file a slice."""
-    image, language = to_sitk(data, grid), locale.setlocale(locale.LC_ALL)
+    image = to_sitk(data, grid)
     folder.mkdir(parents=True, exist_ok=True)
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
@@ -34,5 +33,4 @@ def write_dicom(folder: Path, grid: Grid, data: NDArray, *, series: str = "1.2.3
         paths.append(folder / f"{series}_{99 - k}.dcm")
         writer.SetFileName(str(paths[-1]))
         writer.Execute(part)
-    locale.setlocale(locale.LC_ALL, language)  # ITK's writer leaves "C": no text but ASCII
     return paths
