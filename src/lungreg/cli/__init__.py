@@ -1,4 +1,8 @@
-"""The `lungreg` command: parse, one call of the library, print. Imports stay inside commands."""
+"""The `lungreg` command line: one file per command or group of commands, named like it.
+
+A command parses its options, makes one call of the library and prints. `setup.py` has `teardown`
+too. Imports of the library stay inside the functions, so that `lungreg --help` answers at once.
+"""
 
 from __future__ import annotations
 

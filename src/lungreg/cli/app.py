@@ -1,21 +1,29 @@
-"""All commands under one name."""
+"""The command line: every command, in the order of its help."""
 
 from __future__ import annotations
 
 import typer
 
 from lungreg.cli import (
-    account,
-    costs,
-    data,
+    apply,
+    config,
+    cost,
+    demo,
+    doctor,
     evaluate,
-    health,
+    export,
+    infer,
+    ingest,
+    init,
     jobs,
     models,
     register,
-    settings,
-    steps,
-    transforms,
+    report,
+    results,
+    setup,
+    simulate,
+    submit,
+    train,
 )
 
 _HELP = """Register paired lung CT, expiration and inspiration, for whole cohorts.
@@ -27,9 +35,14 @@ Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 finished, but some cas
 rejected.
 """
 
+_COMMANDS = (
+    *(ingest, train, infer, results, report, submit, cost, register, evaluate, apply, export),
+    *(simulate, demo, init, setup, doctor, config, models, jobs),
+)
+
 
 def build_app() -> typer.Typer:
-    """The command line with every group of commands."""
+    """The typer application with all commands."""
     app = typer.Typer(
         name="lungreg",
         help=_HELP,
@@ -39,22 +52,8 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for group in (
-        steps,
-        jobs,
-        costs,
-        register,
-        evaluate,
-        transforms,
-        data,
-        settings,
-        account,
-        health,
-    ):
-        group.register(app)
-    app.add_typer(settings.config_app, name="config")
-    app.add_typer(models.models_app, name="models")
-    app.add_typer(jobs.jobs_app, name="jobs")
+    for command in _COMMANDS:
+        command.add_to(app)
     return app
 
 
@@ -76,4 +75,4 @@ def _root(
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Nothing of its own: options before a command."""
+    """Take the options that stand before a command."""

@@ -1,22 +1,17 @@
-"""What a command prints: progress and tables for people, one JSON document for programs."""
+"""The console: lines, tables and progress bars for people, one JSON document for programs."""
 
 from __future__ import annotations
 
 import json
-import logging
 import math
-import os
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
-
-from lungreg.errors import LungregError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -24,35 +19,30 @@ if TYPE_CHECKING:
 
     from lungreg.workflows.progress import Progress
 
-SOME_FAILED = 3
-ANONYMOUS = "LUNGREG_ANONYMOUS"
-"""Set where the output becomes a log that others read, as in a job: then nothing in it names a
-case."""
 _PLAIN_WIDTH = 160
 
 
 @dataclass(kw_only=True)
 class Console:
-    """Where one command prints. With `--json` or `-q` people's lines are not shown."""
+    """Prints what one command says. With --json or -q it shows no lines, tables or progress."""
 
-    verbose: bool
     quiet: bool
     as_json: bool
     anonymous: bool = False
-    """Nothing shown may name a case."""
+    """Show nothing that names a case."""
     bar: RichProgress | None = None
-    """Set while a command runs on a terminal."""
+    """The progress bars, while a command runs on a terminal."""
     _tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def line(self, text: str) -> None:
-        """A line for people."""
+        """Print a line for people."""
         if not (self.quiet or self.as_json):
             from rich.markup import escape
 
-            self._rich().print(escape(_visible(text, keep="\n")), highlight=False, soft_wrap=True)
+            self._rich().print(escape(printable(text, keep="\n")), highlight=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """A table for people; numbers with three decimals, nothing as "-"."""
+        """Print a table for people; numbers with three decimals, None as "-"."""
         if self.quiet or self.as_json or self.anonymous:
             return
         from rich.markup import escape
@@ -63,19 +53,19 @@ class Console:
             numeric = any(isinstance(row[index], (int, float)) for row in rows)
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(escape(_visible(_shown(value))) for value in row))
+            table.add_row(*(escape(printable(_shown(value))) for value in row))
         self._rich().print(table)
 
     def document(self, value: Any) -> None:
-        """The one JSON document of `--json`."""
+        """Print the one JSON document of --json."""
         if self.as_json:
             typer.echo(json.dumps(_finite(value), default=_plain))
 
     def progress(self, event: Progress) -> None:
-        """A step forward: a bar on a terminal, a plain line elsewhere."""
+        """Show one step of progress: a bar on a terminal, a plain line elsewhere."""
         if self.quiet or self.as_json:
             return
-        note = _visible(event.public if self.anonymous else event.note)
+        note = printable(event.public if self.anonymous else event.note)
         if self.bar is None:
             self.line(f"{event.step} {event.done}/{event.total}  {note}")
             return
@@ -87,7 +77,7 @@ class Console:
         self.bar.console.print(escape(f"  {note}"), highlight=False)
 
     def ask(self, question: str) -> bool:
-        """A person's yes or no; no where the question would not be seen."""
+        """Ask a yes-or-no question; False without asking where --json or -q would hide it."""
         if self.quiet or self.as_json:
             return False
         if self.bar is not None:
@@ -104,48 +94,8 @@ class Console:
 
 
 @contextmanager
-def command(
-    *, verbose: bool = False, quiet: bool = False, as_json: bool = False
-) -> Iterator[Console]:
-    """Run a command's body: errors become one line on stderr and exit code 1."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for noisy in (
-        "matplotlib",
-        "PIL",
-        "filelock",
-        "h5py",
-        "urllib3",
-        "asyncio",
-        "alembic",
-        "mlflow",
-        "ray",
-    ):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    anonymous = bool(os.environ.get(ANONYMOUS))
-    console = Console(verbose=verbose, quiet=quiet, as_json=as_json, anonymous=anonymous)
-    try:
-        with _bar(console):
-            yield console
-    except LungregError as error:
-        _fail(error.anonymous if anonymous else str(error), verbose=verbose and not anonymous)
-    except KeyboardInterrupt:
-        _fail("stopped", verbose=False)
-    except (typer.Exit, typer.Abort, BrokenPipeError):
-        raise
-    except Exception as error:  # noqa: BLE001  # the last line of defence before the user
-        if anonymous:
-            _fail(f"unexpected {type(error).__name__}", verbose=False)
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        hint = "" if verbose else "; run again with -v for details"
-        _fail(f"unexpected {text}{hint}", verbose=verbose)
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[None]:
+def progress_bar(console: Console) -> Iterator[None]:
+    """Show `Console.progress` as bars while the block runs, where stdout is a terminal."""
     if console.quiet or console.as_json or not sys.stdout.isatty():
         yield
         return
@@ -158,21 +108,19 @@ def _bar(console: Console) -> Iterator[None]:
     console.bar = None
 
 
-def _fail(text: str, *, verbose: bool) -> NoReturn:
-    if verbose:
-        traceback.print_exc(file=sys.stderr)
-    typer.echo(f"lungreg: {_visible(' '.join(text.split()))}", err=True)
-    raise typer.Exit(1)
-
-
 def _shown(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _visible(text: str, *, keep: str = "") -> str:
-    """The text with control characters as escapes: a file's name must not command a terminal."""
+def printable(text: str, *, keep: str = "") -> str:
+    """The text with control characters as escapes: a file's name must not control a terminal.
+
+    Args:
+        text: Any text.
+        keep: Characters to leave as they are.
+    """
     return "".join(
         char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
         for char in text
@@ -180,7 +128,7 @@ def _visible(text: str, *, keep: str = "") -> str:
 
 
 def _finite(value: Any) -> Any:
-    """The value with null for NaN and infinities, which JSON does not know."""
+    """The value with None in place of NaN and infinities, which JSON does not know."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -189,7 +137,7 @@ def _finite(value: Any) -> Any:
 
 
 def _plain(value: object) -> object:
-    """What JSON has no type for: decimals as numbers, all else as text."""
+    """A value that JSON has no type for: a decimal as a number, anything else as text."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return str(value)

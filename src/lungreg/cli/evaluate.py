@@ -1,4 +1,4 @@
-"""Evaluate: measure a run, a folder of `register`, or another tool's transform."""
+"""lungreg evaluate: measure a run, a folder of `register`, or another tool's transform."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lungreg.cli.console import SOME_FAILED, Console, command
-from lungreg.cli.options import AsJson, ConfigFile, Overrides, Quiet, Verbose
+from lungreg.cli.command import SOME_FAILED, ConfigOptions, config_command
+from lungreg.cli.console import Console
 
 if TYPE_CHECKING:
     from lungreg.records import CaseEvaluation
@@ -34,12 +34,15 @@ _ONE = (
 )
 
 
-def register(app: typer.Typer) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(evaluate)
 
 
+@config_command
 def evaluate(
+    console: Console,
+    options: ConfigOptions,
     target: Annotated[
         str,
         typer.Argument(
@@ -61,43 +64,35 @@ def evaluate(
     export: Annotated[
         Path | None, typer.Option("--export", help="Write the rows to .parquet or .csv.")
     ] = None,
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
 ) -> None:
     """Measure registrations again from their files, with a verdict and its reasons."""
-    with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        from lungreg.config import load_config
-        from lungreg.metrics.evaluation_table import summarise, tabulate
-        from lungreg.workflows.evaluate import evaluate as run
-        from lungreg.workflows.results import export_table
+    from lungreg.metrics.evaluation_table import summarise, tabulate
+    from lungreg.workflows.evaluate import evaluate as run
+    from lungreg.workflows.results import export_table
 
-        options = {
-            "fixed": fixed,
-            "moving": moving,
-            "fixed_mask": fixed_mask,
-            "moving_mask": moving_mask,
-            "landmarks": landmarks,
+    given = {
+        "fixed": fixed,
+        "moving": moving,
+        "fixed_mask": fixed_mask,
+        "moving_mask": moving_mask,
+        "landmarks": landmarks,
+    }
+    files = {name: path for name, path in given.items() if path is not None}
+    done = run(options.config(), target, files=files, on_progress=console.progress)
+    if export is not None:
+        export_table(tabulate(done.cases), export)
+        console.line(f"{len(done.cases)} rows written to {export}")
+    summary = summarise(done.cases)
+    _print(console, done, summary)
+    console.document(
+        {
+            "target": done.target,
+            "summary": summary,
+            "cases": [dataclasses.asdict(row) for row in done.cases],
         }
-        files = {name: path for name, path in options.items() if path is not None}
-        settings = load_config(config, overrides or ())
-        done = run(settings, target, files=files, on_progress=console.progress)
-        if export is not None:
-            export_table(tabulate(done.cases), export)
-            console.line(f"{len(done.cases)} rows written to {export}")
-        summary = summarise(done.cases)
-        _print(console, done, summary)
-        console.document(
-            {
-                "target": done.target,
-                "summary": summary,
-                "cases": [dataclasses.asdict(row) for row in done.cases],
-            }
-        )
-        if done.failed:
-            raise typer.Exit(SOME_FAILED)
+    )
+    if done.failed:
+        raise typer.Exit(SOME_FAILED)
 
 
 def _print(
@@ -126,7 +121,7 @@ def _print(
 def _print_cases(
     console: Console, title: str, rows: list[CaseEvaluation], columns: tuple[str, ...]
 ) -> None:
-    """One line per case; columns that no case has are left out."""
+    """Print a table with a row per case, without the columns that no case has."""
     kept = [name for name in columns if any(getattr(row, name) is not None for row in rows)]
     shown = [[row.case_id, row.split, *(getattr(row, name) for name in kept)] for row in rows]
     console.table(title, ("case_id", "split", *kept), shown)

@@ -1,18 +1,19 @@
-"""Register: one pair of scans, no configuration needed."""
+"""lungreg register: register one pair of scans without a configuration."""
 
 from __future__ import annotations
 
 import dataclasses
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from lungreg.cli.console import Console, command
-from lungreg.cli.options import AsJson, Overrides, Quiet, Verbose
+from lungreg.cli.command import ConfigOptions, Overrides, command
+from lungreg.cli.console import Console
 
 if TYPE_CHECKING:
+    from lungreg.config import Alignment, RefinePreset
     from lungreg.workflows.register import RegisterReport
 
 _SHOWN = (
@@ -25,25 +26,38 @@ _SHOWN = (
 )
 
 
-class _Alignment(StrEnum):
-    AUTO = "auto"
-    WORLD = "world"
-    GRID = "grid"
-    MASKS = "masks"
+def _alignment(value: str) -> str:
+    from lungreg.config import Alignment
+
+    return _one_of(get_args(Alignment), value)
 
 
-class _Preset(StrEnum):
-    FAST = "fast"
-    DEFAULT = "default"
-    BEST = "best"
+def _preset(value: str) -> str:
+    from lungreg.config import RefinePreset
+
+    return _one_of(get_args(RefinePreset), value)
 
 
-def register(app: typer.Typer) -> None:
+def _one_of(known: Sequence[str], value: str) -> str:
+    """The value, if the configuration knows it: read when an option is parsed, not for --help.
+
+    Raises:
+        BadParameter: It does not.
+    """
+    if value not in known:
+        msg = f"{value!r} is not one of {', '.join(map(repr, known))}."
+        raise typer.BadParameter(msg)
+    return value
+
+
+def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command("register")(register_pair)
 
 
+@command
 def register_pair(
+    console: Console,
     fixed: Annotated[
         Path, typer.Argument(help="Expiration: NIfTI, MHA/MHD, NRRD or a DICOM series folder.")
     ],
@@ -62,18 +76,22 @@ def register_pair(
         typer.Option(metavar="NAME[:VERSION]", help="Start from a model of the config's registry."),
     ] = None,
     alignment: Annotated[
-        _Alignment,
+        str,
         typer.Option(
-            metavar="HOW", help="First step: auto, masks, grid, or world, which trusts headers."
+            metavar="HOW",
+            callback=_alignment,
+            help="First step: auto, masks, grid, centre, or world, which trusts headers.",
         ),
-    ] = _Alignment.AUTO,
+    ] = "auto",
     refine: Annotated[bool, typer.Option(help="Optimise the pair.")] = True,
     preset: Annotated[
-        _Preset,
+        str,
         typer.Option(
-            metavar="NAME", help="fast, default or best: finest grid 4 mm, 2 mm or 1.5 mm."
+            metavar="NAME",
+            callback=_preset,
+            help="fast, default or best: finest grid 4 mm, 2 mm or 1.5 mm.",
         ),
-    ] = _Preset.DEFAULT,
+    ] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same result.")] = 0,
     full_resolution_field: Annotated[
@@ -86,44 +104,40 @@ def register_pair(
         Path | None, typer.Option("--config", "-c", help="YAML that names the model's registry.")
     ] = None,
     overrides: Overrides = None,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
 ) -> None:
     """Register one pair: images, transforms for other tools, metrics and a page."""
-    with command(verbose=verbose, quiet=quiet, as_json=as_json) as console:
-        import psutil
+    import psutil
 
-        from lungreg.config import Config, load_config
-        from lungreg.sources.pair_files import PairFiles
-        from lungreg.workflows.register import RegisterSettings
-        from lungreg.workflows.register import register as run
+    from lungreg.config import Config
+    from lungreg.sources.pair_files import PairFiles
+    from lungreg.workflows.register import RegisterSettings
+    from lungreg.workflows.register import register as run
 
-        asked = config is not None or model is not None or bool(overrides)
-        files = PairFiles(
-            fixed=fixed,
-            moving=moving,
-            fixed_mask=fixed_mask,
-            moving_mask=moving_mask,
-            landmarks=landmarks,
-        )
-        settings = RegisterSettings(
-            model=model,
-            alignment=alignment.value,
-            refine=refine,
-            preset=preset.value,
-            device=device,
-            seed=seed,
-            full_resolution_field=full_resolution_field,
-        )
-        done = run(
-            files,
-            out,
-            settings,
-            config=load_config(config, overrides or ()) if asked else Config(),
-            started=psutil.Process().create_time(),
-        )
-        _show(console, done)
+    options = ConfigOptions(file=config, overrides=overrides or ())
+    files = PairFiles(
+        fixed=fixed,
+        moving=moving,
+        fixed_mask=fixed_mask,
+        moving_mask=moving_mask,
+        landmarks=landmarks,
+    )
+    settings = RegisterSettings(
+        model=model,
+        alignment=cast("Alignment", alignment),
+        refine=refine,
+        preset=cast("RefinePreset", preset),
+        device=device,
+        seed=seed,
+        full_resolution_field=full_resolution_field,
+    )
+    done = run(
+        files,
+        out,
+        settings,
+        config=options.config() if options.are_given or model is not None else Config(),
+        started=psutil.Process().create_time(),
+    )
+    _show(console, done)
 
 
 def _show(console: Console, done: RegisterReport) -> None:

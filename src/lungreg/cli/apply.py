@@ -1,0 +1,122 @@
+"""lungreg apply: carry an image, a mask or points through transforms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lungreg.cli.command import command
+from lungreg.cli.console import Console
+from lungreg.errors import ConfigError
+
+_HELP = """Carry an image, a mask or points through one or more transforms.
+
+TRANSFORM is transform.h5, transform_inverse.h5, displacement.nii.gz, or an ITK file of another \
+tool (.h5, .tfm, .txt, .mat: affine maps and one displacement field; ANTs' Warp.nii.gz).
+
+Images are sampled once, on the grid of --reference: each of its points goes through the \
+transforms in the order given, as with antsApplyTransforms. Of transforms A to B and B to C, that \
+order carries an image of C onto A. transform.h5 carries the moving scan onto the fixed one, \
+transform_inverse.h5 the fixed one onto the moving one.
+
+Points (.csv, .fcsv, .mrk.json) go the same way: through transform.h5 from the fixed scan to the \
+moving one. --direction moving-to-fixed takes the exact inverse at each point.
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(help=_HELP)(apply)
+
+
+@command
+def apply(
+    console: Console,
+    transforms: Annotated[
+        list[Path], typer.Argument(metavar="TRANSFORM...", help="In the order of points.")
+    ],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Image, mask or points.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference",
+            help="Scan whose grid the output gets; of points, whose voxels.",
+            show_default="the grid in the JSON beside the transform",
+        ),
+    ] = None,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="A mask: labels, nearest neighbour.")
+    ] = False,
+    order: Annotated[
+        int | None,
+        typer.Option(
+            "--order", min=0, max=3, help="Spline between voxels.", show_default="1, linear"
+        ),
+    ] = None,
+    outside: Annotated[
+        float | None,
+        typer.Option("--outside", help="Value outside of the image.", show_default="air"),
+    ] = None,
+    frame: Annotated[
+        str | None, typer.Option("--frame", metavar="voxel|ras|lps", help="Of points in a .csv.")
+    ] = None,
+    direction: Annotated[
+        str | None,
+        typer.Option(
+            "--direction",
+            metavar="fixed-to-moving|moving-to-fixed",
+            help="Of points.",
+            show_default="as the files map",
+        ),
+    ] = None,
+    input_grid: Annotated[
+        Path | None,
+        typer.Option("--input-grid", help="Scan whose voxels the points are given in."),
+    ] = None,
+) -> None:
+    """Carry an image, a mask or points through one or more transforms."""
+    from lungreg.workflows.apply import apply_to_image, apply_to_points, is_points
+
+    if is_points(source):
+        _refuse({"--nearest": nearest or None, "--order": order, "--outside": outside}, "images")
+        moved = apply_to_points(
+            transforms,
+            source,
+            out,
+            frame=frame,
+            direction=direction,
+            input_grid=input_grid,
+            reference=reference,
+        )
+        console.line(f"{moved.points} points written to {out}")
+        if moved.inexact:
+            console.line(f"{moved.inexact} of them inexact: the transform folds there")
+        console.document({"file": str(out), **dataclasses.asdict(moved)})
+        return
+    points_only = {"--frame": frame, "--direction": direction, "--input-grid": input_grid}
+    _refuse(points_only, "points", mend="to carry an image back, give transform_inverse.h5")
+    _refuse({"--order": order if nearest else None}, "images without --nearest")
+    found = apply_to_image(
+        transforms,
+        source,
+        out,
+        reference=reference,
+        order=1 if order is None else order,
+        nearest=nearest,
+        outside_value=outside,
+    )
+    console.line(f"written to {out}; {found.outside_pct:.1f} % lies outside of the image")
+    console.document({"file": str(out), **dataclasses.asdict(found)})
+
+
+def _refuse(given: Mapping[str, object | None], those: str, *, mend: str | None = None) -> None:
+    """Refuse options that mean nothing for this input."""
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        msg = f"{', '.join(given)} are for {those}"
+        raise ConfigError(msg, got=", ".join(names), mend=mend or "leave them out")

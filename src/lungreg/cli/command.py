@@ -1,0 +1,163 @@
+"""Decorators that make a command of a function: common options, one-line errors, exit codes.
+
+`@command` adds -v, -q and --json and passes the `Console` that they ask for. `@config_command` adds
+-c and --set too and passes the `ConfigOptions` as the second argument. The function declares what
+is its own; typer sees its parameters first, then the common ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn
+
+import typer
+
+from lungreg.cli.console import Console, printable, progress_bar
+from lungreg.errors import LungregError
+
+if TYPE_CHECKING:
+    from lungreg.config import Config
+
+SOME_FAILED = 3
+"""Exit code of a command that finished, but with cases that failed or were rejected."""
+ANONYMOUS = "LUNGREG_ANONYMOUS"
+"""Environment variable, set where others read the output, as in a job: no output names a case."""
+_NOISY_LOGGERS = (
+    *("matplotlib", "PIL", "filelock", "h5py", "urllib3", "asyncio", "alembic"),
+    *("mlflow", "ray"),
+)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="YAML of the run.", show_default="./lungreg.yaml"),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A key of the config, a.b=value; may be repeated."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show details and tracebacks.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="A run to go on with.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigOptions:
+    """The values of -c and --set. The file is read when the command asks for its configuration."""
+
+    file: Path | None
+    """YAML file; None for ./lungreg.yaml, or for the defaults where there is none."""
+    overrides: Sequence[str]
+    """Changes of single keys, "a.b=value" each."""
+
+    @property
+    def are_given(self) -> bool:
+        """Whether the user gave a file or an override."""
+        return self.file is not None or bool(self.overrides)
+
+    def config(self, *more: str) -> Config:
+        """Read and check the configuration.
+
+        Args:
+            more: Further overrides, which win over the user's.
+
+        Raises:
+            ConfigError: The file is missing, no YAML, or breaks a rule.
+        """
+        from lungreg.config import load_config
+
+        return load_config(self.file, [*self.overrides, *more])
+
+
+def command(function: Callable[Concatenate[Console, ...], None]) -> Callable[..., None]:
+    """Make a command of a function that takes a console, then its own parameters."""
+
+    def run(
+        *, verbose: Verbose = False, quiet: Quiet = False, as_json: AsJson = False, **own: Any
+    ) -> None:
+        with _running(verbose=verbose, quiet=quiet, as_json=as_json) as console:
+            function(console, **own)
+
+    return _as(function, run, passed=1)
+
+
+def config_command(
+    function: Callable[Concatenate[Console, ConfigOptions, ...], None],
+) -> Callable[..., None]:
+    """Make a command of a function that takes a console and config options, then its own."""
+
+    def run(
+        console: Console, *, config: ConfigFile = None, overrides: Overrides = None, **own: Any
+    ) -> None:
+        function(console, ConfigOptions(file=config, overrides=overrides or ()), **own)
+
+    return command(_as(function, run, passed=2))
+
+
+def _as(function: Callable[..., None], run: Any, *, passed: int) -> Callable[..., None]:
+    """Give `run` the name and help of `function`, and for typer the parameters of both.
+
+    Args:
+        function: As a command's file defines it.
+        run: Calls it, with common options as keywords.
+        passed: How many of the function's first parameters `run` passes; they are no options.
+    """
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[passed:]
+    common = list(inspect.signature(run, eval_str=True).parameters.values())[:-1]  # no **own
+    first = [found for found in common if found.kind is not found.KEYWORD_ONLY]
+    last = [found for found in common if found.kind is found.KEYWORD_ONLY]
+    parameters = [*first, *(found.replace(kind=found.KEYWORD_ONLY) for found in own), *last]
+    functools.update_wrapper(run, function)
+    run.__signature__ = inspect.Signature(parameters)
+    run.__annotations__ = {found.name: found.annotation for found in parameters}
+    wrapper: Callable[..., None] = run
+    return wrapper
+
+
+@contextmanager
+def _running(*, verbose: bool, quiet: bool, as_json: bool) -> Iterator[Console]:
+    """Run a command's body: an error becomes one line on stderr and exit code 1."""
+    _set_up_logging(verbose=verbose, quiet=quiet)
+    anonymous = bool(os.environ.get(ANONYMOUS))
+    console = Console(quiet=quiet, as_json=as_json, anonymous=anonymous)
+    try:
+        with progress_bar(console):
+            yield console
+    except LungregError as error:
+        _fail(error.anonymous if anonymous else str(error), verbose=verbose and not anonymous)
+    except KeyboardInterrupt:
+        _fail("stopped", verbose=False)
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except Exception as error:  # noqa: BLE001  # the last line of defence before the user
+        if anonymous:
+            _fail(f"unexpected {type(error).__name__}", verbose=False)
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = "" if verbose else "; run again with -v for details"
+        _fail(f"unexpected {text}{hint}", verbose=verbose)
+
+
+def _set_up_logging(*, verbose: bool, quiet: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for name in _NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _fail(text: str, *, verbose: bool) -> NoReturn:
+    if verbose:
+        traceback.print_exc(file=sys.stderr)
+    typer.echo(f"lungreg: {printable(' '.join(text.split()))}", err=True)
+    raise typer.Exit(1)

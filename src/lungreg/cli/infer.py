@@ -1,0 +1,90 @@
+"""lungreg infer: register the cases of the stage."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lungreg.cli.command import SOME_FAILED, ConfigOptions, Resume, config_command
+from lungreg.cli.console import Console
+
+if TYPE_CHECKING:
+    from lungreg.config import Config
+    from lungreg.workflows.infer import InferReport
+
+CASE_COLUMNS = (
+    *("case_id", "split", "status", "verdict", "dice_aligned", "dice_score"),
+    *("tre_aligned_mm", "tre_mm", "fold_pct", "ncc"),
+)
+"""Columns of a table of registered cases, in their order."""
+
+
+class Engine(StrEnum):
+    """What registers a cohort."""
+
+    RAY = "ray"
+    RUN_BATCH = "run-batch"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(infer)
+
+
+@config_command
+def infer(
+    console: Console,
+    options: ConfigOptions,
+    cases: Annotated[
+        list[str] | None,
+        typer.Option("--cases", help="Case ids, separated by commas; may be repeated."),
+    ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="Ray workers, or a batch job of the backend. Default: the config's."),
+    ] = None,
+    resume: Resume = None,
+) -> None:
+    """Register the stage's cases with a model of the registry."""
+    from lungreg.workflows.cost import cost_lines
+    from lungreg.workflows.infer import infer as run
+
+    chosen = [] if engine is None else [f"infer.engine={engine.value}"]
+    settings = _with_cases(options.config(*chosen), cases)
+    done = run(settings, resume=resume, on_progress=console.progress)
+    rows = [[getattr(row, name) for name in CASE_COLUMNS] for row in done.results]
+    console.table(f"Run {done.run_id}", CASE_COLUMNS, rows)
+    _print_means(console, done)
+    for line in cost_lines(done, settings.cost):
+        console.line(line)
+    console.line(f"next: lungreg report {done.run_id}")
+    console.document(
+        {
+            "run_id": done.run_id,
+            "model": done.card.name,
+            "version": done.card.version,
+            "seconds": done.seconds,
+            "means": done.means(),
+            "cases": [dataclasses.asdict(row) for row in done.results],
+        }
+    )
+    if done.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _with_cases(config: Config, cases: list[str] | None) -> Config:
+    if not cases:
+        return config
+    ids = [part.strip() for item in cases for part in item.split(",") if part.strip()]
+    return config.model_copy(update={"infer": config.infer.model_copy(update={"cases": ids})})
+
+
+def _print_means(console: Console, done: InferReport) -> None:
+    means = done.means()
+    columns = sorted({name for found in means.values() for name in found} - {"cases"})
+    rows = [[s, int(f["cases"]), *(f.get(name) for name in columns)] for s, f in means.items()]
+    if rows:
+        console.table("Means by split", ("split", "cases", *columns), rows)

@@ -1,0 +1,84 @@
+"""lungreg setup and teardown: make or drop the objects of a backend in its account."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lungreg.cli.command import ConfigOptions, config_command
+from lungreg.cli.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lungreg.stores import Removal
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(setup)
+    app.command()(teardown)
+
+
+@config_command
+def setup(
+    console: Console,
+    options: ConfigOptions,
+    execute: Annotated[
+        bool,
+        typer.Option(
+            "--execute/--print",
+            help="Run the statements, in the role of backend.roles.setup; or only show them, "
+            "which connects to nothing.",
+        ),
+    ] = False,
+) -> None:
+    """Show or make what the backend needs in its account; run twice it changes nothing.
+
+    --execute needs the role of backend.roles.setup, LUNGREG_SETUP unless configured otherwise,
+    which an administrator makes: the first lines of the script say how.
+    """
+    from lungreg.workflows.setup import provisioner_of
+
+    provisioner = provisioner_of(options.config())
+    if not execute:
+        script = provisioner.script()
+        console.line(script.rstrip())
+        console.document({"script": script})
+        return
+    done = provisioner.make()
+    console.line(
+        f"{done.made} objects made; {done.found} were there already and are unchanged; "
+        f"{done.statements} statements run in all"
+    )
+    console.document(dataclasses.asdict(done))
+
+
+@config_command
+def teardown(
+    console: Console,
+    options: ConfigOptions,
+    yes: Annotated[bool, typer.Option("--yes", help="Drop without asking.")] = False,
+) -> None:
+    """List what setup has made, ask, and drop it with all scans, models and results."""
+    from lungreg.workflows.setup import provisioner_of
+
+    provisioner = provisioner_of(options.config())
+    found = provisioner.removals()
+    doomed = [removal for removal in found if removal.statements]
+    _print_removals(console, found)
+    question = f"Drop these {len(doomed)} with all they hold, for good?"
+    is_agreed = bool(doomed) and (yes or console.ask(question))
+    if is_agreed:
+        provisioner.remove(doomed)
+    console.line(f"{len(doomed)} dropped" if is_agreed else "nothing dropped")
+    console.document(
+        {"dropped": is_agreed, "found": [dataclasses.asdict(removal) for removal in found]}
+    )
+
+
+def _print_removals(console: Console, found: Sequence[Removal]) -> None:
+    rows = [[r.kind, r.name, r.holds, f"kept: {r.kept}" if r.kept else "drop"] for r in found]
+    console.table("Found in the account", ("kind", "name", "holds", "what"), rows)
