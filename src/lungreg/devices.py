@@ -7,7 +7,7 @@ import re
 
 import torch
 
-from lungreg.config.section import DEVICE, DEVICES
+from lungreg.config.section import DEVICE_FORM, DEVICE_NAMES
 from lungreg.errors import ConfigError, ResourceError
 
 
@@ -18,8 +18,8 @@ def choose_device(name: str) -> torch.device:
         ConfigError: No device is called so.
         ResourceError: PyTorch does not see it.
     """
-    if re.fullmatch(DEVICE, name) is None:
-        msg = f"a device is one of {DEVICES}"
+    if re.fullmatch(DEVICE_FORM, name) is None:
+        msg = f"a device is one of {DEVICE_NAMES}"
         raise ConfigError(msg, got=repr(name), mend="use auto")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,4 @@
-"""Where files live, where they come from, and which cases are used."""
+"""Sections backend (local), ingest and data: where files are kept, and which cases are used."""
 
 from __future__ import annotations
 
@@ -11,40 +11,48 @@ from pydantic import Field, model_validator
 from lungreg.config.section import Section
 
 NAMED_SOURCES = ("simulate", "zenodo-lung-ct")
-"""What `ingest.source` may name beside a folder, an archive or a URL."""
+"""Sources that `ingest.source` may name instead of a folder, an archive or a URL."""
 DEFAULT_KEY_FILE = "lungreg-key.csv"
+"""File of the pseudonyms, beside the configuration, unless `ingest.key_file` names another."""
 _PARTS = ("train", "val", "test")
 
 
 class LocalBackend(Section):
-    """Files in a folder or bucket, rows in Parquet, versions beside them."""
+    """A backend that keeps files, result rows and models in one folder or bucket."""
 
     kind: Literal["local"] = "local"
-    """Which backend: "local" needs nothing but this machine or cluster."""
+    """Kind of backend: "local" needs no service beyond a folder or bucket."""
     root: str = "./lungreg-data"
-    """Folder, or an fsspec URL such as s3://bucket/lungreg (its driver installed)."""
+    """Folder that everything is kept in, relative to the configuration file, or an fsspec URL such
+    as s3://bucket/lungreg, whose driver must be installed."""
     tracking: bool = True
-    """Keep training curves with MLflow under the root (folders only)."""
+    """Record training curves with MLflow under `root`. Has no effect where `root` is a URL."""
 
     @property
     def folder(self) -> Path | None:
-        """Folder of this machine that files are kept in; None for a bucket."""
+        """Local folder that files are kept in; None for a bucket."""
         return None if "://" in self.root else Path(self.root)
 
 
 class Pattern(Section):
-    """Where the user's own files lie, for `layout: pattern`, relative to the source."""
+    """Paths of the user's own files for `ingest.layout: pattern`, relative to `ingest.source`.
+
+    Every path contains "{case_id}", which stands for the id of the case.
+    """
 
     fixed: str
-    """Expiration scans, e.g. "{case_id}/exp.nii.gz"; a folder is read as a DICOM series."""
+    """Path of the expiration scans, such as "{case_id}/exp.nii.gz"; a folder is read as a DICOM
+    series."""
     moving: str
-    """Inspiration scans."""
+    """Path of the inspiration scans, such as "{case_id}/insp.nii.gz"; a folder is read as a DICOM
+    series."""
     fixed_mask: str | None = None
-    """Lungs of the expiration scans."""
+    """Path of the lung masks of the expiration scans; null for none."""
     moving_mask: str | None = None
-    """Lungs of the inspiration scans."""
+    """Path of the lung masks of the inspiration scans; null for none."""
     landmarks: str | None = None
-    """CSV of six columns, fixed x y z then moving x y z, in voxels."""
+    """Path of the landmarks: CSV of six columns, fixed x, y, z, then moving x, y, z, in voxels;
+    null for none."""
 
     @model_validator(mode="after")
     def _names_the_case(self) -> Self:
@@ -56,35 +64,40 @@ class Pattern(Section):
 
 
 class Ingest(Section):
-    """What comes onto the stage."""
+    """Where scans come from, how they are checked, and how they are named on the stage."""
 
     source: str | None = None
-    """Folder, .zip, .tar.gz, URL, the named dataset "zenodo-lung-ct", or "simulate"."""
+    """Folder, .zip, .tar.gz or URL of the scans, the public dataset "zenodo-lung-ct", or "simulate"
+    for simulated pairs. Needed by `lungreg ingest`."""
     simulated_cases: int = Field(default=10, ge=1)
-    """How many pairs `source: simulate` makes."""
+    """Number of pairs that `source: simulate` makes."""
     layout: Literal["zenodo", "learn2reg", "pattern"] = "zenodo"
-    """How the files of the source are named."""
+    """Naming of the files: "zenodo" for scans/CASE_exp.nii.gz and CASE_insp.nii.gz, "learn2reg" for
+    the dataset of a Learn2Reg challenge, "pattern" for the paths in `pattern`."""
     pattern: Pattern | None = None
-    """Needed by `layout: pattern`."""
+    """Paths of the files of a case. Needed with `layout: pattern`, unused without it."""
     checksum: str | None = None
-    """Of a URL, as "sha256:..." or "md5:..."; without it the download is not checked."""
+    """Checksum of the file behind a URL, as "sha256:..." or "md5:..."; null does not check the
+    download."""
     groups: str | None = None
-    """CSV with the columns case_id and group (patient); a patient is never split."""
+    """CSV file with the columns case_id and group (patient). A split keeps all cases of one group
+    in one part; null makes each case a group of its own."""
     pseudonymise: bool = False
-    """Put random names in place of case ids and groups, on the stage and in all that follows."""
+    """Replace case ids and groups by random names, on the stage and in all results."""
     key_file: str | None = None
-    """Which pseudonym stands for which id: a local file that only you can read and that you keep.
-    Each ingest adds to it; null is lungreg-key.csv beside the configuration."""
+    """Local CSV file that lists which pseudonym stands for which id. Only its owner can read it,
+    and each ingest adds to it. Null is lungreg-key.csv beside the configuration file."""
     keep_download: bool = False
-    """Keep what was downloaded from a URL once it is ingested; the named dataset is kept."""
+    """Keep the file that was downloaded from a URL after its cases are ingested. The public dataset
+    is always kept."""
     threads: int = Field(default=4, ge=1, le=64)
-    """Pairs checked and uploaded at once."""
+    """Number of pairs that are checked and uploaded in parallel."""
     max_voxels: int = Field(default=1_000_000_000, ge=1)
-    """Largest scan that is opened."""
+    """Largest number of voxels of a scan; a larger file is refused without being unpacked."""
     max_members: int = Field(default=200_000, ge=1)
-    """Most files in an archive."""
+    """Largest number of files in an archive; an archive with more is refused."""
     max_unpacked_gb: float = Field(default=200.0, gt=0)
-    """Most that an archive may unpack to."""
+    """Largest size in GB that an archive may unpack to; a larger one is refused."""
 
     @model_validator(mode="after")
     def _pattern_given(self) -> Self:
@@ -102,23 +115,25 @@ class Ingest(Section):
 
 
 class SplitSpec(Section):
-    """Which cases a model learns from: shares, lists of case ids, or folds."""
+    """How the cases are divided for training: by shares, by lists of case ids, or by folds."""
 
     train: float | list[str] = 0.8
-    """Share of the cases, or their ids, that weights are fitted to."""
+    """Share of the cases (0 to 1), or a list of their ids, that the weights are fitted to."""
     val: float | list[str] = 0.2
-    """Likewise, that choose the best epoch."""
+    """Share of the cases (0 to 1), or a list of their ids, on which the best epoch is chosen."""
     test: float | list[str] = 0.0
-    """Never seen by training: the honest figures come from here."""
+    """Share of the cases (0 to 1), or a list of their ids, that training never reads: their metrics
+    are the honest ones. The three shares sum to 1."""
     folds: int | None = Field(default=None, ge=2)
-    """Cross-validation: the cases fall into this many parts instead; `fold` is validated on."""
+    """Number of equal parts for cross-validation, instead of shares: `fold` is validated on, the
+    others are trained on. Null divides by shares or lists."""
     fold: int = Field(default=0, ge=0)
-    """Which part is validated on, from 0."""
+    """Index of the part that is validated on, from 0 to `folds` - 1. Unused without `folds`."""
 
     @model_validator(mode="before")
     @classmethod
     def _lists_alone(cls, raw: Any) -> Any:
-        """Where one part is a list, a part left out is empty and not a share."""
+        """Where one part is a list, a part that is left out is an empty list, not a share."""
         if isinstance(raw, dict) and any(isinstance(raw.get(key), list) for key in _PARTS):
             return {**{key: [] for key in _PARTS}, **raw}
         return raw
@@ -145,9 +160,10 @@ class SplitSpec(Section):
 
 
 class Data(Section):
-    """Which cases, and how many of them memory holds."""
+    """Which cases training uses, and how much disk their preprocessed form may take."""
 
     split: SplitSpec = SplitSpec()
-    """Which cases a model learns from."""
+    """Division of the cases into training, validation and test."""
     cache_gb: float = Field(default=4.0, ge=0)
-    """Most that preprocessed cases take of a node's temporary folder, shared by its workers."""
+    """Largest size in GB of the preprocessed cases in the temporary folder of each node, shared by
+    the workers there. Cases that do not fit are preprocessed again in every epoch."""

@@ -1,4 +1,4 @@
-"""From a YAML file and overrides to a checked configuration."""
+"""Read a YAML file and overrides into a checked configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from lungreg.config.run import Config
 from lungreg.errors import ConfigError
 
 DEFAULT_FILE = "lungreg.yaml"
+"""File in the working folder that is read where no other is named."""
 _WRONG_TYPE = ("_type", "_parsing", "literal_error")
+_PATHS = (
+    *(("backend", "root"), ("ingest", "source"), ("ingest", "groups")),
+    ("ingest", "key_file"),
+)
+"""Section and key of each value that may be a path."""
 _UNKNOWN = "unknown key"
 _UNKNOWN_KIND = "union_tag_invalid"
 _PLAIN = {
@@ -29,7 +35,8 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     """Read a run's configuration.
 
     Args:
-        path: YAML file; None takes `./lungreg.yaml` where it is, and the defaults where not.
+        path: YAML file; None takes `./lungreg.yaml` if it exists, else the defaults. Paths in the
+            file are relative to its folder.
         overrides: "a.b=value" each, the value in YAML; later ones win. Paths in them are relative
             to the working folder.
 
@@ -47,7 +54,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
     """Validate a mapping as a run's configuration.
 
     Raises:
-        ConfigError: It breaks a rule; every breach is listed.
+        ConfigError: It breaks a rule; the message lists every breach.
     """
     try:
         return Config.model_validate(raw)
@@ -58,7 +65,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
 
 
 def _breaches(items: Sequence[Any], raw: dict[str, Any]) -> list[str]:
-    """One line for each place, however many types pydantic tried there."""
+    """One line per place: pydantic reports one item per type that it tried there."""
     found: dict[str, list[Any]] = {}
     for item in items:
         found.setdefault(_place(item, raw), []).append(item)
@@ -67,7 +74,7 @@ def _breaches(items: Sequence[Any], raw: dict[str, Any]) -> list[str]:
 
 
 def _place(item: Any, raw: Any) -> str:
-    """The keys that lead to a breach; pydantic puts its own names of types between them."""
+    """The keys that lead to a breach, without the names of types that pydantic puts in between."""
     parts: list[str] = []
     for part in item["loc"]:
         if _holds(raw, part):
@@ -87,11 +94,11 @@ def _holds(raw: Any, part: str | int) -> bool:
 
 
 def _reason(tried: Sequence[Any]) -> str:
-    """What pydantic says of one place: of a value of the right type, what is wrong with it."""
-    told = [item for item in tried if not item["type"].endswith(_WRONG_TYPE)] or tried
-    reason = " or ".join(_PLAIN.get(item["type"]) or _plain(item) for item in told)
+    """The rules that one place breaks; wrong types are named only where no other rule is broken."""
+    broken = [item for item in tried if not item["type"].endswith(_WRONG_TYPE)] or tried
+    reason = " or ".join(_PLAIN.get(item["type"]) or _plain(item) for item in broken)
     reason = reason.replace(" or must be ", " or ")
-    value = told[0]["input"]
+    value = broken[0]["input"]
     # Numbers alone are shown: a text may be a path or name a patient.
     is_shown = isinstance(value, int | float) and ", got " not in reason and reason != _UNKNOWN
     return f"{reason}, got {value}" if is_shown else reason
@@ -149,7 +156,7 @@ def _override(raw: dict[str, Any], override: str) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], change: dict[str, Any], *, depth: int) -> dict[str, Any]:
-    """`base` with one nested value set; at `depth` 1 the value replaces what was there."""
+    """`base` with one nested value set: at `depth` 1 the new value replaces the old one."""
     result = dict(base)
     for key, value in change.items():
         old = result.get(key)
@@ -160,13 +167,8 @@ def _merged(base: dict[str, Any], change: dict[str, Any], *, depth: int) -> dict
     return result
 
 
-_PATHS = (
-    *(("backend", "root"), ("ingest", "source"), ("ingest", "groups")),
-    ("ingest", "key_file"),
-)
-
-
 def _absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """`raw` with its relative paths made absolute, from `folder`; names and URLs stay."""
     result = dict(raw)
     ingest = result.get("ingest")
     if isinstance(ingest, dict) and ingest.get("pseudonymise") and not ingest.get("key_file"):

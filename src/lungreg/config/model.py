@@ -1,4 +1,4 @@
-"""What a model is and how it learns."""
+"""Sections preprocessing, network, loss and train: a model and its training."""
 
 from __future__ import annotations
 
@@ -6,35 +6,48 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lungreg.config.section import DEVICE, MODEL_NAME, MODEL_NAME_FORM, Alignment, Section, Workers
+from lungreg.config.section import MODEL_NAME, MODEL_NAME_FORM, Alignment, Device, Section, Workers
 
 
 class Augmentation(Section):
-    """Random changes of training pairs; null switches one off. Drawn from (seed, epoch, case)."""
+    """Random changes of the training pairs, drawn from seed, epoch and case id.
+
+    One affine map moves both scans of a pair, their masks and landmarks; blur and noise are drawn
+    for each scan on its own.
+    """
 
     rotation_deg: float | None = Field(default=6.0, ge=0, le=180)
-    """About each axis, uniform in plus or minus this."""
+    """Largest rotation about each axis, in degrees, drawn uniformly from minus to plus the value;
+    null for no rotation."""
     translation_vox: float | None = Field(default=10.0, ge=0)
-    """Along each axis, in network voxels."""
+    """Largest shift along each axis, in voxels of the network's grid, drawn uniformly from minus to
+    plus the value; null for no shift."""
     scale: float | None = Field(default=0.1, ge=0, lt=1)
-    """Of each axis, 1 plus or minus this."""
+    """Largest relative change of size along each axis: 0.1 draws the factor uniformly from 0.9 to
+    1.1; null for no scaling."""
     noise_std: float | None = Field(default=0.05, ge=0)
-    """Gaussian noise, after the intensity window."""
+    """Standard deviation of the Gaussian noise, on the scale after the intensity window (0 to 1);
+    null for no noise."""
     blur_sigma: tuple[float, float] | None = (0.5, 1.5)
-    """Gaussian blur, in network voxels, uniform between the two."""
+    """Smallest and largest standard deviation of the Gaussian blur, in voxels of the network's
+    grid, drawn uniformly between the two; null for no blur."""
 
 
 class Preprocessing(Section):
-    """From a case to network input."""
+    """How the scans of a case become the input of the network."""
 
     hu_window: tuple[float, float] = (-1000.0, 500.0)
-    """Hounsfield units carried to 0 and 1, clipped beyond."""
+    """Intensity window in Hounsfield units: the low end becomes 0, the high end 1, and values
+    outside are clipped."""
     spatial_size: tuple[int, int, int] = (96, 96, 104)
-    """Grid of the network, over the fixed scan's box."""
+    """Voxels of the network's grid along x, y, z, which covers the box of the fixed scan. Every
+    side divides by 2 to the deepest of `network.extract_levels`."""
     alignment: Alignment = "auto"
-    """Choice of the affine `A` before the network."""
+    """Initial alignment `A` before the network: "world" trusts the headers, "grid" lays the index
+    boxes over each other, "centre" shifts one box's centre onto the other's, "masks" fits the boxes
+    of the lungs, "auto" takes whichever makes the scans agree best."""
     augmentation: Augmentation = Augmentation()
-    """Random changes of training pairs."""
+    """Random changes of the training pairs."""
 
     @field_validator("hu_window")
     @classmethod
@@ -46,19 +59,22 @@ class Preprocessing(Section):
 
 
 class Network(Section):
-    """LocalNet (Hu et al. 2018, MONAI)."""
+    """Shape of the network: LocalNet (Hu et al. 2018) as in MONAI."""
 
     num_channel_initial: int = Field(default=32, ge=1)
-    """Channels at the full resolution; each level down has twice as many."""
+    """Number of channels at full resolution; each level down has twice as many."""
     extract_levels: tuple[int, ...] = (0, 1, 2, 3)
-    """Decoder levels whose fields are averaged; the deepest sets the depth. (3,) alone, the
-    published setting, has no decoder."""
+    """Decoder levels, 0 (full resolution) to 6, whose displacement fields are averaged. The deepest
+    sets the depth of the network. [3] alone, the setting of the published demo, has no decoder."""
     mode: Literal["trilinear", "nearest"] = "trilinear"
-    """How levels are enlarged; nearest makes a field constant in blocks."""
+    """Interpolation that enlarges each level: "trilinear", or "nearest", which makes the field
+    constant in blocks."""
     norm: Literal["instance", "batch"] = "instance"
-    """batch for the published settings only: workers cannot agree on its statistics."""
+    """Normalisation layers: "instance", or "batch" for the settings of the published demo; several
+    workers cannot share the statistics of a batch."""
     out_kernel_initializer: Literal["zeros", "kaiming_uniform"] = "zeros"
-    """zeros starts from the identity."""
+    """First weights of the output layers: "zeros" makes the untrained network the identity,
+    "kaiming_uniform" is random."""
 
     @field_validator("extract_levels")
     @classmethod
@@ -73,20 +89,26 @@ class Network(Section):
 
 
 class Loss(Section):
-    """Weights of the terms of the training loss; a weight of 0 leaves a term out."""
+    """Weights of the terms whose sum training minimises."""
 
     mutual_information: float = Field(default=1.0, ge=0)
-    """Global mutual information of the windowed scans."""
+    """Weight of the negative global mutual information of the two scans after the intensity window;
+    0 leaves the term out."""
     bending_energy: float = Field(default=1.0, ge=0)
-    """Mean squared second derivatives of the displacement."""
+    """Weight of the bending energy, the mean squared second derivative of the displacement, which
+    keeps it smooth; 0 leaves the term out."""
     bending_unit: Literal["mm", "voxel"] = "mm"
-    """mm is independent of the grid; voxel is MONAI's and the published one."""
+    """Unit of the bending energy: "mm" does not depend on the grid, "voxel" is the unit of MONAI
+    and of the published demo."""
     dice: float = Field(default=0.0, ge=0)
-    """Soft Dice of the lung masks."""
+    """Weight of 1 minus the Dice of the lung masks, for cases with both masks; 0 leaves the term
+    out."""
     lncc: float = Field(default=0.0, ge=0)
-    """Local normalised cross-correlation."""
+    """Weight of the negative squared local normalised cross-correlation over 7 voxels; 0 leaves the
+    term out."""
     landmarks: float = Field(default=0.0, ge=0)
-    """Mean landmark distance in mm."""
+    """Weight of the mean landmark distance in mm, for cases with landmarks; 0 leaves the term
+    out."""
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
@@ -98,34 +120,40 @@ class Loss(Section):
 
 
 class Train(Section):
-    """One training run."""
+    """How a model is trained and registered."""
 
     name: str = Field(default=MODEL_NAME, pattern=f"^{MODEL_NAME_FORM}$")
-    """Under which the registry keeps the model."""
+    """Name of the model in the registry: up to 100 letters, digits, "_", "." and "-"."""
     workers: Workers = "auto"
-    """0: in this process, without Ray. auto: one per GPU of the cluster, or one on CPU."""
+    """Number of Ray workers that train together. "auto" is one per GPU of the cluster, or one on
+    the CPU where there is none; 0 trains in the calling process, without Ray."""
     epochs: int = Field(default=25, ge=1)
-    """How often training sees every case."""
+    """Number of epochs; in each, training reads every training case once."""
     batch_size: int = Field(default=2, ge=1)
-    """Global, shared by the workers."""
+    """Number of cases per optimisation step, divided among the workers."""
     learning_rate: float = Field(default=1e-4, gt=0)
-    """Of Adam, at the start."""
+    """Learning rate of the Adam optimiser at the start."""
     plateau_patience: int = Field(default=5, ge=0)
-    """Epochs without gain of the validation loss before the rate falls."""
+    """Number of epochs without a lower validation loss that pass before the learning rate falls."""
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
-    """What the rate is multiplied by when it falls."""
+    """Factor (0 to 1) that the learning rate is multiplied by when it falls."""
     save_every: int = Field(default=5, ge=1)
-    """Epochs between kept checkpoints, beside best and last."""
-    device: str = Field(default="auto", pattern=DEVICE)
-    """auto (CUDA where there is one), cpu, cuda, cuda:N or mps."""
+    """Number of epochs between checkpoints that are kept in addition to the best and the last."""
+    device: Device = "auto"
+    """Device of training: "auto" (CUDA where there is a GPU, else the CPU), "cpu", "cuda", "cuda:N"
+    or "mps"."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads per worker; null shares all cores."""
+    """Number of CPU threads per worker. Null divides the cores of the machine among workers on the
+    CPU, and leaves PyTorch's own number to workers on a GPU."""
     mixed_precision: bool = True
-    """On CUDA only."""
+    """Compute partly in 16 bits, which is faster. Has an effect on CUDA only."""
     init: str | None = None
-    """NAME:VERSION of a registered model to fine-tune."""
+    """Registered model whose weights training starts from, as "NAME:VERSION", with the network
+    settings of the run; null starts from new weights."""
     promote: Literal["manual", "if_better"] = "manual"
-    """if_better: the new version becomes champion where its validation error on the same cases
-    is lower."""
+    """When the new version becomes champion: "manual" only by `lungreg models promote`, "if_better"
+    where its error on the validation cases is lower than the champion's. A model's first version is
+    always champion."""
     max_failures: int = Field(default=3, ge=0)
-    """How often a killed worker is replaced; training goes on from the last checkpoint."""
+    """Number of times that a killed worker is replaced; training then resumes from the last
+    checkpoint."""

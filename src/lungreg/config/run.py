@@ -1,4 +1,4 @@
-"""Registration of a cohort, its verdicts and its report; and the run as a whole."""
+"""Sections infer, refine, quality, report and cost, and the configuration as a whole."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from lungreg.config.input import Data, Ingest, LocalBackend
 from lungreg.config.model import Loss, Network, Preprocessing, Train
-from lungreg.config.section import DEVICE, MODEL_NAME, Alignment, Section, Workers
+from lungreg.config.section import MODEL_NAME, Alignment, Device, Section, Workers
 from lungreg.config.snowflake import SnowflakeBackend
 
 
 def _kind_of(backend: Any) -> str | None:
-    """Which section stands there; None for what is no section at all."""
+    """Kind of the backend section; None for a value that is no section at all."""
     if isinstance(backend, dict):
         return str(backend.get("kind", "local"))
     return getattr(backend, "kind", None)
@@ -28,12 +28,12 @@ BackendSettings = Annotated[
 
 
 class WorkerRange(Section):
-    """A pool that grows with the work."""
+    """Limits of a pool of Ray workers that grows with the work."""
 
     min: int = Field(default=1, ge=1)
-    """Workers that are kept."""
+    """Number of workers that are always kept."""
     max: int = Field(default=4, ge=1)
-    """Most workers at once."""
+    """Largest number of workers at one time, at least `min`."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -47,131 +47,151 @@ Engine = Literal["ray", "run-batch"]
 
 
 class Infer(Section):
-    """Registration of a cohort."""
+    """How a cohort is registered with a trained model."""
 
     engine: Engine = "ray"
-    """ray: workers of this cluster. run-batch: a batch job of the backend, where it has them."""
+    """Where the cases are registered: "ray" uses workers of the Ray cluster, "run-batch" a batch
+    job of the backend (Snowflake)."""
     workers: Workers | WorkerRange = "auto"
-    """0: a plain loop, without Ray. auto: one per GPU of the cluster, or one per core up to
-    four. {min, max}: a pool that grows."""
+    """Number of Ray workers. "auto" is one per GPU of the cluster, or one per CPU core up to four
+    where there is none; 0 is a plain loop without Ray; {min, max} is a pool that grows with the
+    work."""
     model: str = MODEL_NAME
     """Name of the model in the registry."""
     version: str = Field(default="champion", coerce_numbers_to_str=True)
-    """A number, an alias, or "latest"."""
+    """Version of the model: a number, an alias such as "champion", or "latest"."""
     cases: list[str] | None = None
-    """Case ids; null for all."""
+    """Ids of the cases to register; null for all cases of the stage."""
     alignment: Alignment | None = None
-    """Another choice of `A` than the model was trained with."""
-    device: str = Field(default="auto", pattern=DEVICE)
-    """auto (CUDA where there is one), cpu, cuda, cuda:N or mps."""
+    """Initial alignment `A` of the run, with the choices of `preprocessing.alignment`; null takes
+    the choice that the model was trained with."""
+    device: Device = "auto"
+    """Device of registration: "auto" (CUDA where there is a GPU, else the CPU), "cpu", "cuda",
+    "cuda:N" or "mps"."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads per worker; null shares the cores."""
+    """Number of CPU threads per worker. Null divides the cores of the machine among workers on the
+    CPU, and leaves PyTorch's own number to workers on a GPU."""
     max_attempts: int = Field(default=3, ge=1)
-    """How often a case whose worker died is tried."""
+    """Number of times that a case is tried when its worker dies, before it counts as failed."""
     full_resolution_field: bool = False
-    """Write the displacement on the fixed scan's own grid instead of the network's."""
+    """Write the displacement field on the fixed scan's grid instead of the network's: larger
+    files."""
     qc: bool = True
-    """Write qc.html for each case."""
+    """Write a page qc.html with pictures for each case."""
 
 
 RefinePreset = Literal["fast", "default", "best"]
 
 
 class Refine(Section):
-    """Test-time optimisation of each pair, from the network's displacement on."""
+    """Optimisation of each pair that starts from the displacement of the network."""
 
     enabled: bool = False
-    """Optimise each pair after the network."""
+    """Optimise each pair after the network: more accurate and slower."""
     preset: RefinePreset = "default"
-    """fast: to 4 mm. default: to 2 mm. best: to 1.5 mm, with more steps."""
+    """Finest grid of the optimisation: "fast" stops at 4 mm, "default" at 2 mm, "best" at 1.5 mm
+    with more steps."""
 
 
 class Quality(Section):
-    """Thresholds of the verdict of a registered case."""
+    """Thresholds of the verdict of a registered case: pass, warn or fail."""
 
     dice_warn: float = Field(default=0.93, ge=0, le=1)
-    """Overlap of the lung masks below which a case warns."""
+    """Dice overlap of the lung masks (0 to 1) below which the verdict is warn."""
     dice_fail: float = Field(default=0.88, ge=0, le=1)
-    """Overlap below which it fails."""
+    """Dice overlap of the lung masks (0 to 1) below which the verdict is fail."""
     tre_warn_mm: float = Field(default=4.0, ge=0)
-    """Mean landmark error above which a case warns."""
+    """Mean landmark error in mm above which the verdict is warn."""
     tre_fail_mm: float = Field(default=8.0, ge=0)
-    """Mean landmark error above which it fails."""
+    """Mean landmark error in mm above which the verdict is fail."""
     fold_warn_pct: float = Field(default=0.1, ge=0)
-    """Share of folded voxels in the lungs above which a case warns."""
+    """Percentage of voxels inside the lungs where the transform folds, above which the verdict is
+    warn."""
     fold_fail_pct: float = Field(default=1.0, ge=0)
-    """Share above which it fails."""
+    """Percentage of voxels inside the lungs where the transform folds, above which the verdict is
+    fail."""
     outside_fov_warn_pct: float = Field(default=30.0, ge=0)
-    """Share of the fixed scan that the moving one does not show."""
+    """Percentage of voxels of the fixed scan that the transform carries outside the moving scan,
+    above which the verdict is warn."""
     ncc_fail: float = Field(default=0.3, ge=-1, le=1)
-    """Correlation inside the lungs below which a case fails."""
+    """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is fail."""
     residual_warn: float = Field(default=0.6, ge=0, le=2)
-    """Without masks and landmarks: residual image difference inside the lungs above which a case
-    warns. On simulated breathing of two CTs, smooth errors of 2, 4 and 8 mm left about 0.35 to
-    0.5, 0.5 to 0.65 and 0.7 to 0.85, with and without noise of 80 HU."""
+    """Residual image difference inside the lungs (0 none, 1 all) above which the verdict of a case
+    without masks and landmarks is warn. In simulated breathing of two CTs, smooth errors of 2, 4
+    and 8 mm left about 0.35 to 0.5, 0.5 to 0.65 and 0.7 to 0.85, with and without noise of 80
+    HU."""
     residual_fail: float = Field(default=0.75, ge=0, le=2)
-    """Residual image difference above which it fails."""
+    """Residual image difference inside the lungs (0 none, 1 all) above which the verdict of a case
+    without masks and landmarks is fail."""
     inverse_warn_mm: float = Field(default=0.5, ge=0)
-    """Likewise: mean inverse consistency inside the lungs above which a case warns."""
+    """Mean inverse consistency error inside the lungs, in mm, above which the verdict of a case
+    without masks and landmarks is warn."""
     inverse_fail_mm: float = Field(default=2.0, ge=0)
-    """Mean inverse consistency above which it fails."""
+    """Mean inverse consistency error inside the lungs, in mm, above which the verdict of a case
+    without masks and landmarks is fail."""
     volume_ratio_low: float = Field(default=0.8, ge=0)
-    """Likewise: lungs that the transform carries to less than this share of them warn."""
+    """Factor by which the transform changes the volume of the fixed lungs, below which the verdict
+    of a case without masks and landmarks is warn."""
     volume_ratio_high: float = Field(default=4.0, ge=0)
-    """Lungs that it carries to more than this warn: a deep breath triples a volume at most."""
+    """Factor by which the transform changes the volume of the fixed lungs, above which the verdict
+    of a case without masks and landmarks is warn; a deep breath triples the volume at most."""
     dice_segmented_warn: float = Field(default=0.88, ge=0, le=1)
-    """Likewise: overlap of lungs segmented by threshold below which a case warns."""
+    """Dice overlap (0 to 1) of lungs segmented by threshold, below which the verdict of a case
+    without masks and landmarks is warn."""
 
 
 class Report(Section):
-    """The cohort page."""
+    """What the report page of a run shows."""
 
     panels: int = Field(default=20, ge=0)
-    """Most cases whose pictures are in the page itself: failed, warned and worst first."""
+    """Largest number of cases whose pictures are in the page itself: verdict fail first, then warn,
+    then pass, the worst metrics first."""
 
 
 class Cost(Section):
-    """Rates for an estimate of credits; the bill is the provider's."""
+    """Rate for an estimate of the credits of a run; the provider's bill may differ."""
 
     credits_per_node_hour: float = Field(gt=0)
-    """What one node costs in an hour."""
+    """Credits that one node costs per hour."""
     nodes: int = Field(default=1, ge=1)
-    """How many nodes a run holds."""
+    """Number of nodes that a run uses. `lungreg cost` takes the recorded number where there is
+    one."""
     as_of: date | None = None
-    """Date of the rate, such as 2026-11-22."""
+    """Date of the rate, such as 2026-11-22, shown with each estimate."""
     source: str | None = None
-    """Where the rate is from, such as "Snowflake Service Consumption Table"."""
+    """Source of the rate, such as "Snowflake Service Consumption Table", shown with each
+    estimate."""
 
 
 class Config(Section):
-    """One run."""
+    """The configuration of a run."""
 
     backend: BackendSettings = LocalBackend()
-    """Where files, rows and models are kept."""
+    """Where files, result rows and models are kept: kind "local" or "snowflake"."""
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """Of everything random: simulation, split, order, augmentation, first weights."""
+    """Seed of everything random: simulation, split, order of cases, augmentation, first weights."""
     ingest: Ingest = Ingest()
-    """Where scans come from and what is taken of them."""
+    """Settings of `lungreg ingest`: the source of the scans, checks and pseudonyms."""
     data: Data = Data()
-    """Which cases are trained on."""
+    """Cases of a training run: their split and the size of their cache."""
     preprocessing: Preprocessing = Preprocessing()
-    """From files to network input."""
+    """Steps from the scans of a case to the input of the network; infer takes the model's own."""
     network: Network = Network()
-    """The network's shape."""
+    """Shape of the network that train builds; infer takes the model's own."""
     loss: Loss = Loss()
-    """What training minimises."""
+    """Weights of the terms of the training loss."""
     train: Train = Train()
-    """How it is trained."""
+    """Settings of `lungreg train`: workers, epochs, optimiser and the name of the model."""
     infer: Infer = Infer()
-    """How a cohort is registered."""
+    """Settings of `lungreg infer`: the engine, the model and the cases."""
     refine: Refine = Refine()
     """Optimisation of each pair after the network."""
     quality: Quality = Quality()
-    """Thresholds of the verdicts."""
+    """Thresholds of the verdict of a registered case."""
     report: Report = Report()
-    """What the cohort page shows."""
+    """Settings of `lungreg report`: the page of a run."""
     cost: Cost | None = None
-    """Rates for an estimate of credits; null for none."""
+    """Rate for an estimate of the credits of a run; null for no estimate."""
 
     @model_validator(mode="after")
     def _key_stays_off_the_stage(self) -> Self:

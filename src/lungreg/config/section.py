@@ -1,20 +1,39 @@
-"""What all sections of a configuration share."""
+"""The base class of all sections of a configuration, and the types that several of them use."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Alignment = Literal["auto", "world", "grid", "centre", "masks"]
+"""Ways to choose the initial alignment `A` of a pair."""
 Workers = Annotated[int, Field(ge=0, le=4096)] | Literal["auto"]
+"""Number of Ray workers; 0 computes in the calling process."""
 MODEL_NAME = "lung_ct_registration"
+"""Default name of a model."""
 MODEL_NAME_FORM = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
-"""What a model may be called; an alias, too."""
+"""Regular expression of the name of a model or of an alias."""
+DEVICE_FORM = r"auto|cpu|mps|cuda(:\d+)?"
+"""Regular expression of the name of a device."""
+DEVICE_NAMES = "auto, cpu, cuda, cuda:N, mps"
+"""The names that `DEVICE_FORM` accepts, for messages."""
+Device = Annotated[str, Field(pattern=f"^({DEVICE_FORM})$")]
+"""Name of the device that PyTorch computes on."""
+
+
+def _describe_on_one_line(schema: dict[str, Any]) -> None:
+    """Join the lines of each key's description, as editors and people without Python read it."""
+    for key in schema.get("properties", {}).values():
+        if "description" in key:
+            key["description"] = " ".join(key["description"].split())
 
 
 class Section(BaseModel):
-    """What all sections share: frozen, nothing unknown, documented attributes."""
+    """Base class of all sections: frozen, refuses unknown keys, describes keys in the schema.
+
+    The docstring under a key is the key's description in the JSON schema.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -22,12 +41,6 @@ class Section(BaseModel):
         validate_default=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+        json_schema_extra=_describe_on_one_line,
         protected_namespaces=(),  # keys about models begin with model_
     )
-
-
-DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
-
-
-DEVICES = "auto, cpu, cuda, cuda:N, mps"
-"""The same, for people."""

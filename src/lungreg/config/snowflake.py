@@ -1,4 +1,4 @@
-"""The Snowflake backend: which account, and what its objects are called."""
+"""Section backend (Snowflake): the connection, and the names of the objects in the account."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from lungreg.config.snowflake_names import (
 )
 
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
-"""Of a Python distribution."""
+"""Name of a Python package."""
 RuntimeImage = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:@-]*$")]
-"""A tag, or repository/image:tag. The client of ML Jobs writes it into a statement unquoted."""
+"""A tag or repository/image:tag; the client of ML Jobs puts it into a statement without quotes."""
 _RUNTIME_ONLY = ("torch", "ray")
 _MADE_BY_US = {"the table of claims": "CLAIMS", "the view": "RESULTS"}
-"""In the results schema, under names that no key changes."""
+"""Objects in the results schema whose names no key changes."""
 
 
 class ComputePool(Section):
-    """Nodes with GPUs that jobs run on."""
+    """The compute pool of GPU nodes that jobs run on; `lungreg setup` creates it."""
 
     name: Identifier = "LUNGREG_GPU"
-    """Of the compute pool."""
+    """Name of the compute pool."""
     family: Identifier = "GPU_NV_S"
-    """Instance family: GPU_NV_S has one A10G, GPU_NV_M four."""
+    """Instance family of the nodes: GPU_NV_S has one A10G GPU, GPU_NV_M has four."""
     min_nodes: int = Field(default=1, ge=1)
-    """Nodes that start with the first job."""
+    """Number of nodes that start with the first job, at most `max_nodes`."""
     max_nodes: int = Field(default=1, ge=1)
-    """Most nodes at once."""
+    """Largest number of nodes at one time."""
     auto_suspend_secs: int = Field(default=300, ge=60)
-    """Idle seconds after which the nodes go back; until then they cost."""
+    """Idle time in seconds after which the nodes are released; until then they cost credits."""
     notebook_nodes: int | None = Field(default=None, ge=1)
-    """Nodes that train and infer bring the cluster of a notebook to; null leaves it as it is.
-    The nodes of a job are those of `lungreg submit --nodes`."""
+    """Number of nodes that train and infer scale the cluster of a notebook to; null leaves its size
+    unchanged. The size of a job is set by `lungreg submit --nodes`."""
 
     @model_validator(mode="after")
     def _fewest_come_first(self) -> ComputePool:
@@ -50,133 +50,140 @@ class ComputePool(Section):
 
 
 class Egress(Section):
-    """What jobs may reach outside Snowflake, through an integration that `setup` makes."""
+    """Hosts outside Snowflake that jobs may reach, through an integration that `setup` creates."""
 
     hosts: tuple[Host, ...] = ()
-    """HOST:443 each; none by default, and then nothing is made."""
+    """Hosts that jobs may reach, as HOST:443 each. An empty list, the default, creates no
+    integration."""
     name: Identifier = "LUNGREG_EGRESS"
-    """Of the network rule, in the utils schema, and of the integration."""
+    """Name of the network rule, in `utils_schema`, and of the external access integration."""
 
 
 class Roles(Section):
-    """Who may do what: each role has the privileges of its step and no more."""
+    """Names of the roles, one per step; each has the privileges of its step and no more."""
 
     setup: Identifier = "LUNGREG_SETUP"
-    """Makes and owns everything; an administrator makes it and gives it to a person."""
+    """Role that creates and owns all objects. An administrator creates it and grants it to a
+    person."""
     ingest: Identifier = "LUNGREG_INGEST"
-    """Writes scans."""
+    """Role that writes scans."""
     train: Identifier = "LUNGREG_TRAIN"
-    """Reads scans, writes runs and models, starts jobs."""
+    """Role that reads scans, writes runs and models, and starts jobs."""
     infer: Identifier = "LUNGREG_INFER"
-    """Reads scans and models, writes runs and results, starts jobs."""
+    """Role that reads scans and models, writes runs and results, and starts jobs."""
     read: Identifier = "LUNGREG_READ"
-    """Reads results and reports."""
+    """Role that reads results and reports."""
 
 
 class Batch(Section):
-    """Batch inference by Snowflake itself, with `infer --engine run-batch`."""
+    """Resources of Snowflake's batch inference, used by `lungreg infer --engine run-batch`."""
 
     replicas: int | None = Field(default=None, ge=1)
-    """Nodes that share the cases; null takes `compute_pool.max_nodes`."""
+    """Number of replicas that share the cases, one per node; null takes
+    `compute_pool.max_nodes`."""
     gpus: int = Field(default=1, ge=0)
-    """GPUs of each; 0 computes on its processor cores."""
+    """Number of GPUs per replica; 0 computes on the CPU."""
     cpus: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?$")
-    """Processor cores of each; null takes all of the node."""
+    """Number of CPU cores per replica, such as "4"; null takes all cores of the node."""
     memory: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?(GiB|MiB)$")
-    """Memory of each, such as 16GiB; null takes all of the node."""
+    """Memory per replica, such as 16GiB or 512MiB; null takes all memory of the node."""
     workers: int = Field(default=1, ge=1)
-    """Processes on each, each with the model loaded."""
+    """Number of processes per replica; each loads the model."""
     rows_at_once: int = Field(default=1, ge=1)
-    """Cases whose files and results one process holds in memory at once."""
+    """Number of cases whose files and results one process keeps in memory at one time."""
     image_repository: QualifiedName | None = None
-    """Where the image is kept that Snowflake builds for a model; null takes its own. Its owner lets
-    the infer role read it, as `setup` prints."""
+    """Image repository for the container image that Snowflake builds for a model, as
+    [DATABASE.][SCHEMA.]NAME; null takes Snowflake's own. The owner of the repository grants the
+    infer role the privilege to read it: `lungreg setup` prints the statement."""
 
 
 class SnowflakeBackend(Section):
-    """Files in stages, rows in a table, versions in the Model Registry, jobs in a compute pool.
+    """A backend in a Snowflake account: stages, a table, the Model Registry and a compute pool.
 
-    Credentials are never part of it: they come from the session that is active, the token of the
-    container, or a connection of Snowflake's own `connections.toml`.
+    Credentials are never part of the configuration: they come from the active session, the token
+    of the container, or a connection in Snowflake's own `connections.toml`.
     """
 
     kind: Literal["snowflake"]
-    """Which backend."""
+    """Kind of backend: "snowflake" keeps everything in one Snowflake account."""
     connection: str | None = None
-    """A connection of `connections.toml`; null takes the active session, the container's token,
-    or the default connection, in this order."""
+    """Name of a connection in Snowflake's `connections.toml`; null takes the active session, else
+    the container's token, else the default connection."""
     role: Identifier | None = None
-    """Role of the sessions that are opened here: that of the step, see `roles`; null takes the
-    connection's own. An active session and a container's token keep theirs."""
+    """Role of new sessions, usually one of `roles`; null takes the connection's own. An active
+    session and a container's token keep their role."""
     timeout_s: int = Field(default=600, ge=1)
-    """Seconds after which a statement, or an account that does not answer, is given up."""
+    """Time in seconds after which a statement, or a login without an answer, is given up."""
     database: Identifier = "LUNGREG"
-    """Holds everything."""
+    """Database that contains both schemas."""
     utils_schema: Identifier = "UTILS"
-    """Schema of scans, jobs and models."""
+    """Schema of the scans, the jobs and the models; differs from `results_schema`."""
     results_schema: Identifier = "RESULTS"
-    """Schema of runs and rows."""
+    """Schema of the runs and the result rows; differs from `utils_schema`."""
     image_stage: Identifier = "IMAGES"
-    """Stage of scans, masks and landmarks, in the utils schema."""
+    """Snowflake stage for scans, masks and landmarks, in `utils_schema`."""
     run_stage: Identifier = "RUNS"
-    """Stage of everything under runs/, in the results schema."""
+    """Snowflake stage for all files under runs/, in `results_schema`."""
     job_stage: Identifier = "JOBS"
-    """Stage of what jobs are sent, in the utils schema."""
+    """Snowflake stage for the files that jobs are started with, in `utils_schema`."""
     result_table: Identifier = "REGISTRATION_RESULTS"
-    """Table of rows, in the results schema; a view RESULTS holds the latest success of each
-    case."""
+    """Table of the result rows, in `results_schema`. A view RESULTS beside it shows the latest
+    success of each case."""
     warehouse: Identifier = "LUNGREG_WH"
-    """Runs the SQL."""
+    """Warehouse that runs the SQL statements."""
     compute_pool: ComputePool = ComputePool()
-    """Runs the jobs."""
+    """Compute pool that runs the jobs."""
     roles: Roles = Roles()
-    """Names of the roles that `setup` makes."""
+    """Names of the roles that `lungreg setup` creates, one per step."""
     integrations: tuple[Identifier, ...] = ()
-    """External access integrations of jobs that exist already, which their owner lets the roles
-    use, as `setup` prints; with neither these nor `egress.hosts` all wheels travel with the job."""
+    """Existing external access integrations that jobs use; their owner grants the roles USAGE, with
+    the statements that `lungreg setup` prints. Without integrations and `egress.hosts`, all Python
+    packages are sent with the job."""
     egress: Egress = Egress()
-    """What jobs may reach through an integration of our own."""
+    """Hosts that jobs may reach through an integration that `lungreg setup` creates."""
     job_upgrades: tuple[PackageName, ...] = ()
-    """Packages of the runtime that a job may replace where lungreg needs others; torch and ray
-    never."""
+    """Packages of the Container Runtime that a job may replace where lungreg needs other versions;
+    torch and ray are never replaced."""
     runtime: RuntimeImage | None = None
-    """Container Runtime of jobs, a tag or an image; null takes the account's default."""
+    """Container Runtime of jobs, a tag or repository/image:tag; null takes the account's
+    default."""
     model_pip_requirements: tuple[str, ...] = ()
-    """Requirements of logged models in place of those of this installation."""
+    """Python requirements that models are logged with. An empty list, the default, takes the
+    requirements of the installed lungreg."""
     model_cuda_version: str = Field(default="12.4", pattern=r"^\d+\.\d+$")
-    """CUDA of the image that batch inference builds for a model."""
+    """CUDA version of the container image that batch inference builds for a model."""
     batch: Batch = Batch()
-    """How batch inference is spread."""
+    """Resources of Snowflake's batch inference."""
     tracking: bool = True
-    """Keep training curves with Snowflake's experiment tracking."""
+    """Record training curves with Snowflake's experiment tracking."""
 
     @property
     def folder(self) -> None:
-        """Folder of this machine that files are kept in: none."""
+        """Local folder that files are kept in: None, they are in stages."""
 
     @property
     def utils(self) -> str:
-        """Full name of the schema of scans, jobs and models; likewise those below."""
+        """Full name of the schema of the scans, the jobs and the models."""
         return f"{self.database}.{self.utils_schema}"
 
     @property
     def results(self) -> str:
-        """Schema of runs and rows."""
+        """Full name of the schema of the runs and the result rows."""
         return f"{self.database}.{self.results_schema}"
 
     @property
     def images(self) -> str:
-        """Stage of scans, masks and landmarks."""
+        """Full name of the stage for scans, masks and landmarks."""
         return f"{self.utils}.{self.image_stage}"
 
     @property
     def jobs(self) -> str:
-        """Stage of what jobs are sent."""
+        """Full name of the stage for the files that jobs are started with."""
         return f"{self.utils}.{self.job_stage}"
 
     @property
     def runs(self) -> str:
-        """Stage of everything under runs/."""
+        """Full name of the stage for all files under runs/."""
         return f"{self.results}.{self.run_stage}"
 
     @model_validator(mode="before")
@@ -195,7 +202,7 @@ class SnowflakeBackend(Section):
 
     @model_validator(mode="after")
     def _names_differ(self) -> SnowflakeBackend:
-        """What shares a place has names of its own: else roles would get more than their step's."""
+        """Objects in one place have different names; one role for two steps has both privileges."""
         refuse_equal({"utils_schema": self.utils_schema, "results_schema": self.results_schema})
         refuse_equal({"image_stage": self.image_stage, "job_stage": self.job_stage})
         refuse_equal({**_MADE_BY_US, "result_table": self.result_table})

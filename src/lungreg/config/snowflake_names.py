@@ -1,4 +1,4 @@
-"""What names of a Snowflake account may look like in a configuration."""
+"""Types of the names of Snowflake objects in a configuration, and checks on whole sections."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _OF_A_CONNECTION = frozenset({"user", "account", "private_key_file", "private_ke
 
 
 def refuse_credentials(given: Any) -> None:
-    """Let nothing into a configuration that says who logs in.
+    """Refuse passwords, keys and user names, which belong into Snowflake's connections.toml.
 
     Args:
-        given: A section as it was read, with those inside it.
+        given: A section as it was read; sections inside it are checked too.
 
     Raises:
-        ValueError: It has a key of a connection; the value is not told.
+        ValueError: A key is a secret or part of a connection. The message has no values.
     """
     if not isinstance(given, Mapping):
         return
@@ -56,13 +56,13 @@ def refuse_credentials(given: Any) -> None:
 
 
 def refuse_equal(names: Mapping[str, str]) -> None:
-    """Let no two objects of one place have one name, which Snowflake reads in any case.
+    """Refuse equal names, compared without regard to case, as Snowflake does.
 
     Args:
-        names: By the key of the configuration.
+        names: Names of objects in one place, by their keys in the configuration.
 
     Raises:
-        ValueError: Two are equal.
+        ValueError: Two names are equal.
     """
     keys: dict[str, str] = {}
     for key, name in names.items():
@@ -94,13 +94,13 @@ def _identifier(given: str) -> str:
 Identifier = Annotated[
     str, AfterValidator(_identifier), Field(json_schema_extra={"pattern": f"^{_WORD}$"})
 ]
-"""An unquoted Snowflake name: it stands in DDL, where nothing can be bound."""
+"""An unquoted Snowflake name: it goes into DDL statements, which take no bound parameters."""
 Host = Annotated[
     str,
     AfterValidator(_formed(_HOST, "a host reads HOST:443, one host by its name, no wildcard")),
     Field(json_schema_extra={"pattern": f"^{_HOST}$"}),
 ]
-"""One host, by name and over TLS: no address, no wildcard."""
+"""One host as HOST:443, by name: no IP address, no wildcard."""
 QualifiedName = Annotated[
     str,
     AfterValidator(

@@ -1,4 +1,4 @@
-"""A commented configuration to start from."""
+"""The commented configuration that `lungreg init` writes."""
 
 from __future__ import annotations
 
