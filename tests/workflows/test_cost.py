@@ -1,20 +1,22 @@
-"""What a run cost: time that is kept however a run ends, a dated rate, and no false precision."""
+"""The cost of a run: time that is recorded however a run ends, a dated rate, an estimate."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from lungreg.config import Cost
+from lungreg.config import Cost, load_config
 from lungreg.errors import RunError, StoreError, StoreUnavailableError
 from lungreg.stores.usage import read_usage, timed
 from lungreg.testing import FaultyStage, MemoryStage
-from lungreg.workflows.cost import estimated_credits, run_cost, run_cost_lines
+from lungreg.workflows.cost import cost_lines, estimated_credits, run_cost, run_cost_lines
 from lungreg.workflows.infer import infer
 from tests.site import CASES, Site
 
+PUBLISHED = Path(__file__).parents[2] / "configs" / "published-demo.yaml"
 RATE = "cost={credits_per_node_hour: 2.68, nodes: 2, as_of: 2026-11-22, source: my contract}"
 
 
@@ -38,7 +40,7 @@ def test_a_run_of_infer_is_estimated(trained: Site) -> None:
 
 
 def test_without_a_rate_there_is_no_figure(trained: Site) -> None:
-    """No rate is taken for granted; the time is told all the same."""
+    """No rate is assumed; the time is shown all the same."""
     done = infer(trained.config())
     found = run_cost(trained.config(), done.run_id)
     assert found.credits is None
@@ -46,7 +48,7 @@ def test_without_a_rate_there_is_no_figure(trained: Site) -> None:
 
 
 def test_calls_of_a_resumed_run_add_up_without_the_pause(trained: Site) -> None:
-    """What counts is the time that nodes were held by a call, not from first to last."""
+    """Only the time of the calls counts, not the time from the first start to the last end."""
     done = infer(trained.config())
     first = run_cost(trained.config(), done.run_id)
     infer(trained.config(), resume=done.run_id)
@@ -77,7 +79,7 @@ def test_a_killed_run_is_counted_from_its_rows(trained: Site) -> None:
     assert found.end == max(row.finished_at for row in rows)
 
 
-def test_an_unknown_run_is_told(ingested: Site) -> None:
+def test_an_unknown_run_is_refused(ingested: Site) -> None:
     """In words that say which runs have a cost."""
     with pytest.raises(RunError, match="nothing of 'infer-nothing'"):
         run_cost(ingested.config(), "infer-nothing")
@@ -85,7 +87,7 @@ def test_an_unknown_run_is_told(ingested: Site) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, None])
 def test_time_is_kept_however_the_block_ends(error: type[BaseException] | None) -> None:
-    """Stopped and failed runs hold nodes as well; their error is what comes out."""
+    """Stopped and failed runs use nodes as well; their own error is raised."""
     stage, before = MemoryStage(), datetime.now(UTC)
 
     def run() -> None:
@@ -123,7 +125,7 @@ def test_a_record_that_is_none_is_refused(data: bytes) -> None:
 
 
 def test_records_name_nobody(trained: Site) -> None:
-    """Time alone is kept, and what compute was held."""
+    """Only the time and the compute that was used are recorded."""
     done = infer(trained.config())
     stage = trained.backend().stage
     for file in stage.list(f"runs/{done.run_id}/usage"):
@@ -134,7 +136,23 @@ def test_records_name_nobody(trained: Site) -> None:
         }
 
 
+def test_infer_shows_its_own_credits_and_no_others(trained: Site) -> None:
+    """At the user's rate; the published demo's figures would say nothing of another run."""
+    done = infer(trained.config())
+    rate = trained.config(RATE).cost
+    *_, line = cost_lines(done, rate)
+    assert line == (
+        f"about {done.seconds / 3600 * 2 * 2.68:.4f} credits on 2 node(s), "
+        "rate of 2026-11-22, my contract"
+    )
+    assert not [line for line in cost_lines(done, None) if "credits" in line]
+
+
 def test_the_published_figures() -> None:
-    """46 s on 4 nodes at 2.68 are the 0.14 credits of the published demo."""
-    rate = Cost(credits_per_node_hour=2.68, nodes=4)
-    assert estimated_credits(46.0, rate) == pytest.approx(0.137, abs=5e-4)
+    """The demo's 46 s at its own settings are 0.14 credits; on one node, 0.034."""
+    rate = load_config(PUBLISHED).cost
+    assert rate is not None
+    assert f"{estimated_credits(46.0, rate):.2f}" == "0.14"
+    assert f"{estimated_credits(46.0, rate, nodes=1):.3f}" == "0.034"
+    comment = PUBLISHED.read_text(encoding="utf-8")
+    assert all(figure in comment for figure in ("46 s", "0.14 credits", "0.034 credits"))

@@ -1,4 +1,4 @@
-"""What a run took, and what it may have cost."""
+"""The time that a run took, an estimate of its credits, and the query for the billed ones."""
 
 from __future__ import annotations
 
@@ -16,44 +16,41 @@ from lungreg.stores.usage import Usage, read_usage
 if TYPE_CHECKING:
     from lungreg.workflows.infer import InferReport
 
-_PUBLISHED = {"seconds": 46.0, "cases": 20, "gpus": 4, "rate": 2.68}
-"""The published Snowflake demo: 46 s for 20 cases on 4 GPUs, quoted as 0.14 credits on 4 nodes of
-2.68 credits an hour; a GPU_NV_M node has 4 GPUs, so one node and 0.034 credits would have done."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunCost:
-    """What one run took."""
+    """The time and the estimated credits of one run."""
 
     run_id: str
     seconds: float
-    """Wall time of all its calls."""
+    """Wall time of all its calls, in seconds; pauses between them do not count."""
     calls: int
-    """1, and one for each time that the run was gone on with."""
+    """1, and one more for each time that the run was resumed."""
     cases: int
-    """Rows in the result table; none for a training run."""
+    """Rows in the result table; 0 for a training run."""
     begin: datetime
-    """UTC; likewise `end`."""
+    """Start of the first call, UTC."""
     end: datetime
+    """End of the last call, UTC."""
     nodes: int
-    """Most nodes that a call held; those of the rate where the calls do not know."""
+    """Largest number of nodes of a call; one without a record counts as `cost.nodes`, or 1."""
     credits: float | None
-    """Estimated; None without a rate in the configuration."""
+    """Estimated credits; None without a rate in the configuration."""
     bill: BillQuery | None
-    """How to ask for the billed figure; None where nobody sends a bill."""
+    """Query for the billed credits; None for a backend without a bill."""
 
 
 def run_cost(config: Config, run_id: str, *, backend: Backend | None = None) -> RunCost:
-    """Estimate what a run cost, from its wall time and the rate of the configuration.
+    """Estimate the credits of a run from its wall time and the rate in the configuration.
 
     Raises:
-        RunError: Nothing is known of such a run.
+        RunError: The run is unknown, or has not recorded any time yet.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "cost")
     calls = read_usage(backend.stage, run_id)
-    # A role that trains reads no results, and a training run has none.
+    # A training run has no result rows, and the role that trains may not read the table.
     rows = [] if run_id.startswith("train-") else backend.results.rows(run_id)
-    if not calls and rows:  # killed before it could write down its time
+    if not calls and rows:  # killed before it could record its time
         begin, end = min(r.started_at for r in rows), max(r.finished_at for r in rows)
         calls = [Usage(started_at=begin, seconds=(end - begin).total_seconds())]
     if not calls:
@@ -80,7 +77,7 @@ def _nodes(call: Usage, cost: Cost | None) -> int:
 
 
 def _credits(calls: Sequence[Usage], cost: Cost) -> float:
-    """Each call at the nodes that it held; at those of the rate where it does not know."""
+    """The sum over calls, each with its recorded nodes, or `cost.nodes` where it has none."""
     return sum(estimated_credits(call.seconds, cost, nodes=_nodes(call, cost)) for call in calls)
 
 
@@ -89,18 +86,18 @@ def _pool(calls: Sequence[Usage]) -> str | None:
 
 
 def estimated_credits(seconds: float, cost: Cost, *, nodes: int | None = None) -> float:
-    """Credits for holding nodes so long. An estimate; the bill is the provider's.
+    """Credits of nodes that run for some time. An estimate: the provider's bill may differ.
 
     Args:
         seconds: Wall time.
-        cost: The rate.
-        nodes: How many; None for those of the rate.
+        cost: The rate per node and hour.
+        nodes: Number of nodes; None for `cost.nodes`.
     """
     return seconds / 3600 * (nodes or cost.nodes) * cost.credits_per_node_hour
 
 
 def run_cost_lines(found: RunCost, cost: Cost | None) -> list[str]:
-    """Time, estimated credits and the query for the billed ones, for people."""
+    """Lines of `lungreg cost`: time, estimated credits and the query for the billed ones."""
     per_case = f", {found.seconds / found.cases:.2f} s a case" if found.cases else ""
     lines = [f"run {found.run_id}: {found.seconds:.1f} s in {found.calls} call(s){per_case}"]
     if cost is None or found.credits is None:
@@ -116,28 +113,17 @@ def run_cost_lines(found: RunCost, cost: Cost | None) -> list[str]:
 
 
 def cost_lines(done: InferReport, cost: Cost | None) -> list[str]:
-    """Time per case, GPU time per case and, with rates given, estimated credits, for people."""
+    """Lines of `lungreg infer`: time and GPU time per case; with a rate, estimated credits."""
     if not done.registered:
         return ["nothing was left to register"]
     per_case = done.seconds / done.registered
     lines = [f"{done.registered} cases in {done.seconds:.1f} s, {per_case:.2f} s a case"]
-    held = done.gpu_seconds_per_case
-    lines.append("no GPU took part" if held is None else f"{held:.2f} GPU-seconds a case")
+    gpu_s = done.gpu_seconds_per_case
+    lines.append("no GPU took part" if gpu_s is None else f"{gpu_s:.2f} GPU-seconds a case")
     if cost is not None:
-        lines.append(_credits_line(done, cost))
+        estimate = estimated_credits(done.seconds, cost)
+        lines.append(f"about {estimate:.4f} credits on {cost.nodes} node(s), {_dated(cost)}")
     return lines
-
-
-def _credits_line(done: InferReport, cost: Cost) -> str:
-    seconds, rate = float(_PUBLISHED["seconds"]), float(_PUBLISHED["rate"])
-    quoted, needed = (Cost(credits_per_node_hour=rate, nodes=nodes) for nodes in (4, 1))
-    four, one = estimated_credits(seconds, quoted), estimated_credits(seconds, needed)
-    return (
-        f"about {estimated_credits(done.seconds, cost):.4f} credits"
-        f" on {cost.nodes} node(s), {_dated(cost)}; "
-        f"the published run: 46 s, 20 cases, {four:.2f} credits on 4 nodes as quoted, "
-        f"{one:.3f} on the one node of 4 GPUs that it needed"
-    )
 
 
 def _dated(cost: Cost) -> str:
