@@ -1,17 +1,15 @@
-"""The cost of a run: time that is recorded however a run ends, a dated rate, an estimate."""
+"""The cost of a run: the time of its calls, a dated rate, an estimate."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from lungreg.config import Cost, load_config
-from lungreg.errors import RunError, StoreError, StoreUnavailableError
-from lungreg.stores.usage import read_usage, timed
-from lungreg.testing import FaultyStage, MemoryStage
+from lungreg.errors import RunError
 from lungreg.workflows.cost import cost_lines, estimated_credits, run_cost, run_cost_lines
 from lungreg.workflows.infer import infer
 from tests.site import CASES, Site
@@ -83,45 +81,6 @@ def test_an_unknown_run_is_refused(ingested: Site) -> None:
     """In words that say which runs have a cost."""
     with pytest.raises(RunError, match="nothing of 'infer-nothing'"):
         run_cost(ingested.config(), "infer-nothing")
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, None])
-def test_time_is_kept_however_the_block_ends(error: type[BaseException] | None) -> None:
-    """Stopped and failed runs use nodes as well; their own error is raised."""
-    stage, before = MemoryStage(), datetime.now(UTC)
-
-    def run() -> None:
-        with timed(stage, "r"):
-            if error is not None:
-                raise error
-
-    if error is None:
-        run()
-    else:
-        with pytest.raises(error):
-            run()
-    (usage,) = read_usage(stage, "r")
-    assert before <= usage.started_at <= usage.ended_at <= datetime.now(UTC)
-
-
-def test_a_stage_that_fails_costs_the_figure_only(caplog: pytest.LogCaptureFixture) -> None:
-    """The run's own error, or its success, is not hidden."""
-    stage = FaultyStage(MemoryStage(), full_on={1, 2})
-    with timed(stage, "r"):
-        pass
-    assert "the time that the run took is not kept" in caplog.text
-    own = StoreUnavailableError("of the run")
-    with pytest.raises(StoreUnavailableError, match="of the run"), timed(stage, "r"):
-        raise own
-
-
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"started_at": 1, "seconds": 2}'])
-def test_a_record_that_is_none_is_refused(data: bytes) -> None:
-    """Rather than counted as nothing."""
-    stage = MemoryStage()
-    stage.write("runs/r/usage/a.json", data)
-    with pytest.raises(StoreError, match="a record of usage"):
-        read_usage(stage, "r")
 
 
 def test_records_name_nobody(trained: Site) -> None:

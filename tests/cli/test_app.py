@@ -1,0 +1,91 @@
+"""The application: its commands, their help, wrong usage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import typer
+
+from lungreg import __version__
+from lungreg.cli.app import build_app
+from tests.site import run
+
+
+def paths(command: Any, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every command and group of the command line."""
+    subcommands = getattr(command, "commands", {})
+    inner = [paths(sub, (*before, name)) for name, sub in subcommands.items()]
+    return [before, *(path for found in inner for path in found)]
+
+
+def command_at(path: tuple[str, ...]) -> Any:
+    found: Any = typer.main.get_command(build_app())
+    for name in path:
+        found = found.commands[name]
+    return found
+
+
+COMMANDS = paths(typer.main.get_command(build_app()))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
+    """`--help` and `-h`, exit code 0, with a sentence on what it does."""
+    done = run(*path, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "Usage:" in done.out
+    assert run(*path, "-h").out == done.out
+
+
+def test_the_commands_are_those_of_the_documentation() -> None:
+    """No more and no less."""
+    assert {" ".join(path) for path in COMMANDS if path} == {
+        *("simulate", "demo", "ingest", "train", "infer", "results", "report", "init", "doctor"),
+        *("apply", "export", "evaluate", "register", "cost", "setup", "teardown", "submit"),
+        *("jobs", "jobs list", "jobs status", "jobs follow", "jobs cancel"),
+        *("config", "config validate", "config show", "config schema"),
+        *("models", "models list", "models show", "models promote"),
+        *("models export", "models import"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("fly",), "No such command 'fly'"),
+        (("infer", "--fast"), "No such option"),
+        (("report",), "Missing argument 'RUN'"),
+        (("simulate", "--out", "x", "--cases", "0"), "'--cases'"),
+        (("simulate",), "Missing option '--out'"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], says: str) -> None:
+    """With what is wrong and how to get help."""
+    done = run(*arguments)
+    assert done.code == 2
+    assert says in " ".join(done.err.replace("│", " ").split())
+    assert "Try" in done.err
+
+
+def test_no_command_lacks_a_common_option() -> None:
+    """All end with -c, --set, -v, -q, --json; without a configuration, with -v, -q, --json."""
+    without_config = {"simulate", "demo", "apply", "init", "config schema"}
+    common = ["config", "overrides", "verbose", "quiet", "as_json"]
+    for path in COMMANDS:
+        found = command_at(path)
+        if not hasattr(found, "commands"):
+            names = [parameter.name for parameter in found.params]
+            expected = common[2:] if " ".join(path) in without_config else common
+            assert [name for name in names if name in common] == expected, path
+            assert names[-len(expected) :] == expected, path
+
+
+def test_no_arguments_show_the_help() -> None:
+    """As newcomers start."""
+    assert "lungreg demo" in run().out
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    """For reports of errors."""
+    assert run("--version").out == f"lungreg {__version__}\n"

@@ -1,0 +1,64 @@
+"""The console: lines, tables and progress where no terminal is, one JSON document."""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+
+import pytest
+
+from lungreg.cli.console import Console, printable
+from tests.site import Site
+
+
+def test_progress_is_plain_lines_where_no_terminal_is(trained: Site) -> None:
+    """One line for each case and epoch, with the run's id first: a killed run can be resumed."""
+    lines = trained.run("infer").out.splitlines()
+    assert lines[0].startswith("infer 0/6  run infer-")
+    assert lines[1].startswith("infer 1/6  case_001: ")
+    lines = trained.run("train").out.splitlines()
+    assert lines[0].startswith("train 0/2  run train-")
+    assert lines[2].startswith("train 2/2  loss ")
+
+
+def test_a_document_is_json_of_any_value(capsys: pytest.CaptureFixture[str]) -> None:
+    """NaN and infinities are null, decimals numbers, all else text; without --json, nothing."""
+    value = {"a": [math.nan, math.inf, 0.5], "b": (Decimal("2.50"), Decimal(3)), "c": {1}}
+    Console(quiet=False, as_json=True).document(value)
+    assert json.loads(capsys.readouterr().out) == {
+        "a": [None, None, 0.5],
+        "b": [2.5, 3],
+        "c": "{1}",
+    }
+    Console(quiet=False, as_json=False).document(value)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_table_shows_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    """As "-"; numbers have three decimals; markup in a name is text."""
+    rows = [["[red]a", 1.23456], ["b", None]]
+    Console(quiet=False, as_json=False).table("Title", ("name", "value"), rows)
+    shown = capsys.readouterr().out
+    assert "[red]a" in shown
+    assert "1.235" in shown
+    assert " - " in shown
+
+
+def test_an_anonymous_table_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may name cases."""
+    Console(quiet=False, as_json=False, anonymous=True).table("Cases", ("case",), [["case_001"]])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("options", [{"quiet": True}, {"as_json": True}])
+def test_a_question_that_nobody_sees_is_answered_no(options: dict[str, bool]) -> None:
+    """A program does not hang on it."""
+    assert not Console(**{"quiet": False, "as_json": False, **options}).ask("Drop all?")
+
+
+def test_control_characters_are_shown_as_escapes() -> None:
+    """A file's name cannot control the terminal; line breaks of our own may stay."""
+    assert printable("a\x1b[2Jb\nc") == r"a\x1b[2Jb\nc"
+    assert printable("a\nb", keep="\n") == "a\nb"
+    assert printable("Müller") == "Müller"

@@ -1,0 +1,40 @@
+"""lungreg doctor: checks of the machine and the stores."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.site import Site
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_doctor_looks_at_everything_and_leaves_no_trace(finished: tuple[Site, str]) -> None:
+    """Versions, device, Ray, stage, models, disk, memory; a mend for what is not well."""
+    site, _ = finished
+    before = sorted(site.folder.rglob("*"))
+    checks = site.run("doctor", "--json").document
+    assert {check["name"]: check["state"] for check in checks}.items() >= {
+        "versions": "ok",
+        "ray": "ok",
+        "stage": "ok",
+        "models": "ok",
+    }.items()
+    assert {"device", "disk", "memory"} < {check["name"] for check in checks}
+    assert all(check["mend"] for check in checks if check["state"] != "ok")
+    assert sorted(site.folder.rglob("*")) == before
+    done = site.run("doctor")
+    assert (done.code, done.err) == (0, "")
+    assert "reachable, writable, 6 cases" in done.out
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_doctor_fails_on_a_stage_that_cannot_be_written(raw: Site) -> None:
+    """Exit code 1, with the check that failed and what to do."""
+    (raw.folder / "stage").write_text("a file")
+    done = raw.run("doctor", "--json")
+    assert done.code == 1
+    (failed,) = [check for check in done.document if check["state"] == "fail"]
+    assert failed["name"] == "stage"
+    assert failed["mend"] == "set backend.root to a folder"

@@ -1,0 +1,32 @@
+"""lungreg report: one page that opens anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.site import CASES, Site
+
+
+def test_a_report_of_an_unknown_run_is_refused(trained: Site) -> None:
+    """What has results can be listed."""
+    done = trained.run("report", "infer-none")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "lungreg: a run has results, got none for 'infer-none'; list runs with 'lungreg results'\n"
+    )
+
+
+def test_a_report_is_one_page_on_the_stage(finished: tuple[Site, str]) -> None:
+    """Its place is printed, and it links to the pages of the cases."""
+    site, run_id = finished
+    done = site.run("report", run_id, "--json")
+    page = Path(done.document["report"])
+    assert page == site.folder / "stage" / "runs" / run_id / "report.html"
+    text = page.read_text()
+    assert f"cases/{CASES[0]}/qc.html" in text
+    assert "research use only" in text.lower()
+    copy = site.folder / "pages"
+    assert f"open {copy / 'report.html'}" in site.run("report", run_id, "-o", str(copy)).out
+    assert (copy / "report.html").read_text() == page.read_text()
+    case_page = (copy / "cases" / CASES[0] / "qc.html").read_text(encoding="utf-8")
+    assert "<dt>Lungs of the fixed scan</dt><dd>as its mask gives them</dd>" in case_page
