@@ -87,7 +87,7 @@ def command(function: Callable[Concatenate[Console, ...], None]) -> Callable[...
         with _running(verbose=verbose, quiet=quiet, as_json=as_json) as console:
             function(console, **own)
 
-    return _as(function, run, passed=1)
+    return _with_signature(function, run, passed=1)
 
 
 def config_command(
@@ -100,10 +100,10 @@ def config_command(
     ) -> None:
         function(console, ConfigOptions(file=config, overrides=overrides or ()), **own)
 
-    return command(_as(function, run, passed=2))
+    return command(_with_signature(function, run, passed=2))
 
 
-def _as(function: Callable[..., None], run: Any, *, passed: int) -> Callable[..., None]:
+def _with_signature(function: Callable[..., None], run: Any, *, passed: int) -> Callable[..., None]:
     """Give `run` the name and help of `function`, and for typer the parameters of both.
 
     Args:
