@@ -93,7 +93,7 @@ class Ingest(Section):
     threads: int = Field(default=4, ge=1, le=64)
     """Number of pairs that are checked and uploaded in parallel."""
     max_voxels: int = Field(default=1_000_000_000, ge=1)
-    """Largest number of voxels of a scan; a larger file is refused without being unpacked."""
+    """Largest number of voxels of a scan, for all commands; a larger file is refused unread."""
     max_members: int = Field(default=200_000, ge=1)
     """Largest number of files in an archive; an archive with more is refused."""
     max_unpacked_gb: float = Field(default=200.0, gt=0)
