@@ -164,7 +164,7 @@ class TestDenseDisplacement:
     def test_slabs_make_no_difference(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One plane at a time gives the same as all at once."""
         whole = dense_displacement(some_transform(), FIXED)
-        monkeypatch.setattr(displacement, "_SLAB_VOXELS", 1)
+        monkeypatch.setattr(displacement, "SLAB_VOXELS", 1)
         np.testing.assert_array_equal(dense_displacement(some_transform(), FIXED), whole)
 
 
@@ -236,7 +236,7 @@ class TestResample:
         """However the work is cut, values and outside are the same to the bit."""
         scan, field = smooth_scan(MOVING), smooth_field(FIXED)
         whole = resample(scan, MOVING, FIXED, some_affine(), field)
-        monkeypatch.setattr(displacement, "_SLAB_VOXELS", voxels_at_once)
+        monkeypatch.setattr(displacement, "SLAB_VOXELS", voxels_at_once)
         parts = resample(scan, MOVING, FIXED, some_affine(), field)
         np.testing.assert_array_equal(parts.values, whole.values)
         np.testing.assert_array_equal(parts.outside, whole.outside)
@@ -299,7 +299,7 @@ class TestJacobian:
         """Differences reach over the cut between two slabs."""
         dense = smooth_field(FIXED)
         whole = jacobian_determinant(some_affine(), dense, FIXED)
-        monkeypatch.setattr(displacement, "_SLAB_VOXELS", 1)
+        monkeypatch.setattr(displacement, "SLAB_VOXELS", 1)
         np.testing.assert_array_equal(jacobian_determinant(some_affine(), dense, FIXED), whole)
 
 
@@ -353,7 +353,7 @@ class TestTotalDisplacement:
         """One plane at a time gives the same."""
         field = smooth_field(FIXED)
         whole = total_displacement_mm(some_affine(), field, FIXED)
-        monkeypatch.setattr(displacement, "_SLAB_VOXELS", 1)
+        monkeypatch.setattr(displacement, "SLAB_VOXELS", 1)
         np.testing.assert_array_equal(total_displacement_mm(some_affine(), field, FIXED), whole)
 
 

@@ -14,6 +14,7 @@ from lungreg.errors import DataError
 from lungreg.formats.volumes import Volume, hu_offset
 from lungreg.formats.volumes.volume import require_same_grid
 from lungreg.spatial.geometry import Grid
+from lungreg.spatial.slabs import slabs
 
 MOST_LABELS = 128
 """Lungs, lobes, segments or all organs of a body are fewer; the grey values of a scan are more."""
@@ -100,6 +101,6 @@ def _count_labels(labels: NDArray[Any]) -> int:
     """Different labels of a mask: sorting a whole scan, or reading it across, takes seconds."""
     seen = np.zeros(int(labels.max()) + 1, dtype=bool)
     in_memory = labels.ravel(order="K")
-    for first in range(0, in_memory.size, _CHUNK):
-        seen[in_memory[first : first + _CHUNK]] = True
+    for start, stop in slabs(in_memory.shape, _CHUNK):
+        seen[in_memory[start:stop]] = True
     return int(seen.sum())

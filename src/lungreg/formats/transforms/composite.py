@@ -19,7 +19,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError, UnreadableFileError
-from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid, Transform, affine_to_lps
+from lungreg.spatial.geometry import (
+    RAS_TO_LPS,
+    FloatArray,
+    Grid,
+    Transform,
+    affine_to_lps,
+    affine_transform,
+)
 
 COMPOSITE_SUFFIXES = (".h5", ".hdf5", ".tfm", ".txt", ".mat")
 _SIGNS = np.array([-1.0, -1.0, 1.0])
@@ -80,14 +87,6 @@ def decode_composite(data: bytes, *, suffix: str = ".h5") -> Transform:
     if not fields:
         return affine_transform(affine_to_lps(before))
     return _around(parts[where], before, after)
-
-
-def affine_transform(affine: FloatArray) -> Transform:
-    """A transform without displacement, from fixed RAS mm to moving RAS mm: a grid of one voxel."""
-    nothing = np.zeros((3, 1, 1, 1), dtype=np.float32)
-    return Transform(
-        affine=affine, displacement_mm=nothing, grid=Grid(shape=(1, 1, 1), affine=np.eye(4))
-    )
 
 
 def _put_affine(group: h5py.Group, lps: FloatArray) -> None:

@@ -14,11 +14,9 @@ from lungreg.sources.simulation.chest import bottom_face
 from lungreg.sources.simulation.landmarks import draw_landmarks
 from lungreg.sources.simulation.records import BreathingSettings, SimulatedPair
 from lungreg.sources.simulation.spline import FieldSlab, Float32, field_slabs
-from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.geometry import Box, FloatArray, Grid
 
 _LOWEST_HU, _HIGHEST_HU = -1024, 3071
-
-Crop = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +71,7 @@ def make_pair(
     """
     planes = lost_planes(fixed.mask, fixed.grid, settings.cutoff_mm)
     crop = bottom_crop(fixed.grid, max(planes, truth.unseen_planes))
-    seen, seen_grid = np.ascontiguousarray(fixed.mask[crop]), cropped_grid(fixed.grid, crop)
+    seen, seen_grid = np.ascontiguousarray(fixed.mask[crop]), fixed.grid.cropped(crop)
     landmarks_vox = draw_landmarks(
         rng,
         truth.breathing,
@@ -114,7 +112,7 @@ def lost_planes(mask: NDArray[Any], grid: Grid, cutoff_mm: float) -> int:
     return int(lowest) + round(cutoff_mm / float(grid.spacing_mm[axis]))
 
 
-def bottom_crop(grid: Grid, planes: int) -> Crop:
+def bottom_crop(grid: Grid, planes: int) -> Box:
     """All of a grid but some of its lowest planes.
 
     Raises:
@@ -128,12 +126,3 @@ def bottom_crop(grid: Grid, planes: int) -> Crop:
     whole = [slice(0, n) for n in grid.shape]
     whole[axis] = slice(planes, size) if starts_low else slice(0, size - planes)
     return whole[0], whole[1], whole[2]
-
-
-def cropped_grid(grid: Grid, crop: Crop) -> Grid:
-    """The grid of the voxels that `crop` keeps."""
-    affine = np.array(grid.affine)
-    start: FloatArray = np.array([[float(part.start) for part in crop]])
-    affine[:3, 3] = grid.to_world(start)[0]
-    nx, ny, nz = (part.stop - part.start for part in crop)
-    return Grid(shape=(nx, ny, nz), affine=affine)

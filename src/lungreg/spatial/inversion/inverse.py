@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +16,14 @@ from lungreg.spatial.displacement import CPU, sample
 from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform, apply_affine
 from lungreg.spatial.inversion.index_field import IndexField, voxels_of
 from lungreg.spatial.inversion.newton import solve
+from lungreg.spatial.slabs import slabs
 
 MEAN_MM = 0.02
 """Mean residual that a stored inverse is fine enough for."""
 MAX_MM = 0.1
 """And the largest one."""
+SLAB_POINTS = 400_000
+"""Points that are computed at once."""
 
 _COARSENINGS = (4.0, 2.8, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125)
 _NODES_PER_VOXEL = 4
@@ -33,7 +35,6 @@ _TOLERANCE_MM = 2e-3
 _FAR_TOLERANCE_MM = 0.05
 """At nodes beyond the lungs."""
 _POINT_TOLERANCE_MM = 1e-6
-_SLAB_POINTS = 400_000
 _WITHIN_VOXEL = np.array([0.8191725134, 0.6710436067, 0.5497004779])
 
 
@@ -181,7 +182,7 @@ def _invert_on(
     to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
     tolerance_mm = _tolerances(moving, grid, None if coarser is None else lungs)
     values = np.empty((3, grid.size), dtype=np.float32)
-    for start, stop in _pieces(grid.size):
+    for start, stop in slabs((grid.size,), SLAB_POINTS):
         nodes = voxels_of(grid.shape, np.arange(start, stop))
         targets = _tensor(apply_affine(to_index @ grid.affine, nodes), device)
         begin = targets
@@ -238,7 +239,7 @@ def _measured(
     to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
     limit = torch.tensor(transform.grid.shape, device=device) - 0.5
     total, largest, count = 0.0, 0.0, 0
-    for start, stop in _pieces(len(places)):
+    for start, stop in slabs((len(places),), SLAB_POINTS):
         voxels = voxels_of(moving.shape, places[start:stop])
         voxels += (places[start:stop, None] * _WITHIN_VOXEL) % 1 - 0.5
         targets = _tensor(apply_affine(to_index @ moving.affine, voxels), device)
@@ -265,11 +266,6 @@ def _sampled(
     index = _tensor(apply_affine(to_node, voxels).T, device)
     field = torch.as_tensor(inverse.displacement_mm, device=device)
     return sample(field[None], index[None])[0].T
-
-
-def _pieces(size: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, size, _SLAB_POINTS):
-        yield start, min(start + _SLAB_POINTS, size)
 
 
 def _tensor(values: FloatArray, device: torch.device) -> Tensor:
