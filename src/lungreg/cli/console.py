@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from lungreg.cli.pace import Pace
 from lungreg.errors import LungregError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Console:
     bar: RichProgress | None = None
     """Set while a command runs on a terminal."""
     _tasks: dict[str, TaskID] = field(default_factory=dict)
+    _pace: Pace = field(default_factory=Pace)
 
     def line(self, text: str) -> None:
         """A line for people."""
@@ -72,19 +74,25 @@ class Console:
             typer.echo(json.dumps(_finite(value), default=_plain))
 
     def progress(self, event: Progress) -> None:
-        """A step forward: a bar on a terminal, a plain line elsewhere."""
+        """A step forward: a bar on a terminal, a plain line elsewhere.
+
+        An event without a note only moves the bar; elsewhere few of them get a line (`Pace`).
+        """
         if self.quiet or self.as_json:
             return
         note = _visible(event.public if self.anonymous else event.note)
         if self.bar is None:
-            self.line(f"{event.step} {event.done}/{event.total}  {note}")
+            if event.note or self._pace.is_due(event.step, event.done, event.total):
+                self.line(f"{event.step} {_amount(event)}  {note}".rstrip())
             return
         if event.step not in self._tasks:
-            self._tasks[event.step] = self.bar.add_task(event.step, total=event.total)
+            title = f"{event.step} ({event.unit})" if event.unit else event.step
+            self._tasks[event.step] = self.bar.add_task(title, total=event.total)
         self.bar.update(self._tasks[event.step], completed=event.done, total=event.total)
-        from rich.markup import escape
+        if event.note:
+            from rich.markup import escape
 
-        self.bar.console.print(escape(f"  {note}"), highlight=False)
+            self.bar.console.print(escape(f"  {note}"), highlight=False)
 
     def ask(self, question: str) -> bool:
         """A person's yes or no; no where the question would not be seen."""
@@ -163,6 +171,12 @@ def _fail(text: str, *, verbose: bool) -> NoReturn:
         traceback.print_exc(file=sys.stderr)
     typer.echo(f"lungreg: {_visible(' '.join(text.split()))}", err=True)
     raise typer.Exit(1)
+
+
+def _amount(event: Progress) -> str:
+    """How far a step is: "3/10", "3/10 MB", or "3 MB" where the whole is not known."""
+    counted = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
+    return f"{counted} {event.unit}".rstrip()
 
 
 def _shown(value: object) -> str:

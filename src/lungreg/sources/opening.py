@@ -12,7 +12,14 @@ from lungreg.config import NAMED_SOURCES, Ingest
 from lungreg.errors import ConfigError, DataError, MissingFileError, UnreadableFileError
 from lungreg.sources.archives import unpack
 from lungreg.sources.case import SourceCase, load_landmarks
-from lungreg.sources.downloads import ZENODO_URL, Progress, fetch_url, fetch_zenodo, make_private
+from lungreg.sources.downloads import (
+    ZENODO_URL,
+    OnBytes,
+    fetch_url,
+    fetch_zenodo,
+    ignore_bytes,
+    make_private,
+)
 from lungreg.sources.layouts import list_learn2reg, list_zenodo
 from lungreg.sources.pattern import list_pattern
 
@@ -27,7 +34,7 @@ def open_source(
     settings: Ingest,
     cache: Path,
     *,
-    progress: Progress | None = None,
+    on_bytes: OnBytes = ignore_bytes,
     zenodo_url: str = ZENODO_URL,
 ) -> Iterator[Path]:
     """Give the folder of a source, unpacked into a temporary one where it is an archive.
@@ -39,7 +46,7 @@ def open_source(
         settings: `source`, `checksum`, `keep_download` and the caps on archives.
         cache: Where downloads are kept and archives are unpacked for the time being; it becomes
             this user's alone.
-        progress: Called with bytes done and bytes in all (None where unknown) of a download.
+        on_bytes: Called after every chunk of a download; not for a file in the cache.
         zenodo_url: Where Zenodo answers.
 
     Raises:
@@ -49,7 +56,7 @@ def open_source(
         UnsafeInputError: An archive that would leave its folder or exceeds a cap.
         StoreUnavailableError: No room to unpack.
     """
-    path = _locate(settings, cache, progress, zenodo_url)
+    path = _locate(settings, cache, on_bytes, zenodo_url)
     if path.is_dir():
         yield path
         return
@@ -135,15 +142,15 @@ def _groups(rows: csv.DictReader[str], path: Path) -> dict[str, str]:
     return groups
 
 
-def _locate(settings: Ingest, cache: Path, progress: Progress | None, zenodo_url: str) -> Path:
+def _locate(settings: Ingest, cache: Path, on_bytes: OnBytes, zenodo_url: str) -> Path:
     source = settings.source
     if source is None or (source in NAMED_SOURCES and source != ZENODO_DATASET):
         msg = "ingest.source names a folder, an archive, a URL or a dataset to be opened"
         raise ConfigError(msg, got=source, mend="set ingest.source")
     if source == ZENODO_DATASET:
-        return fetch_zenodo(cache, progress=progress, zenodo_url=zenodo_url)
+        return fetch_zenodo(cache, on_bytes=on_bytes, zenodo_url=zenodo_url)
     if "://" in source:
-        return fetch_url(source, cache, checksum=settings.checksum, progress=progress)
+        return fetch_url(source, cache, checksum=settings.checksum, on_bytes=on_bytes)
     path = Path(source)
     if not path.exists():
         msg = "the source must be there"
