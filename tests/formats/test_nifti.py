@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -12,11 +11,6 @@ import numpy as np
 import pytest
 
 from lungreg.formats.nifti import decode_nifti, encode_nifti, scrub_nifti
-from lungreg.sources import SourceCase
-from lungreg.sources.intake import take_in
-from lungreg.stores.manifest import STAGE_NAMES
-from lungreg.testing import MemoryStage
-from tests.small_cases import FIXED_GRID, scan
 
 SECRET = b"MUSTERMANN"
 TEXTS = ("descrip", "aux_file", "intent_name", "db_name", "data_type", "unused_str")
@@ -105,25 +99,3 @@ def test_trailing_sizes_of_one_are_kept() -> None:
     data = encode_nifti(np.arange(120, dtype=np.int16).reshape(6, 5, 4, 1, 1), AFFINE)
     scrubbed = scrub_nifti(gzip.decompress(data))
     assert gzip.decompress(scrubbed) == gzip.decompress(data)
-
-
-@pytest.mark.parametrize("suffix", [".nii.gz", ".nii"])
-def test_the_stage_gets_files_without_text(tmp_path: Path, suffix: str) -> None:
-    """Scans and masks, packed or not."""
-    values, mask = scan(FIXED_GRID, 0)
-    files = {}
-    for role, data in (("fixed", values), ("moving", values), ("fixed_mask", mask)):
-        image = nib.Nifti1Image(data.astype(np.int16), FIXED_GRID.affine)
-        image.header["descrip"] = SECRET
-        image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", SECRET))
-        plain = image.to_bytes()
-        files[role] = tmp_path / f"{SECRET.decode()}_{role}{suffix}"
-        files[role].write_bytes(
-            packed(plain, name=files[role].name) if suffix == ".nii.gz" else plain
-        )
-    stage = MemoryStage()
-    take_in(stage, SourceCase(case_id="a", **files), None, there={}, group=None, max_voxels=10**6)
-    for role in files:
-        data = stage.read(STAGE_NAMES[role].format("a"))
-        assert SECRET not in data
-        assert SECRET not in gzip.decompress(data)

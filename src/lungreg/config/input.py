@@ -12,6 +12,8 @@ from lungreg.config.section import Section
 
 NAMED_SOURCES = ("simulate", "zenodo-lung-ct")
 """What `ingest.source` may name beside a folder, an archive or a URL."""
+LayoutName = Literal["zenodo", "learn2reg", "pattern"]
+"""What `ingest.layout` may name; `sources/layouts/` has a function for each."""
 DEFAULT_KEY_FILE = "lungreg-key.csv"
 _PARTS = ("train", "val", "test")
 
@@ -62,7 +64,7 @@ class Ingest(Section):
     """Folder, .zip, .tar.gz, URL, the named dataset "zenodo-lung-ct", or "simulate"."""
     simulated_cases: int = Field(default=10, ge=1)
     """How many pairs `source: simulate` makes."""
-    layout: Literal["zenodo", "learn2reg", "pattern"] = "zenodo"
+    layout: LayoutName = "zenodo"
     """How the files of the source are named."""
     pattern: Pattern | None = None
     """Needed by `layout: pattern`."""

@@ -17,7 +17,7 @@ from typing import Literal
 
 from lungreg.config import DEFAULT_KEY_FILE, Ingest
 from lungreg.errors import ConfigError, StoreUnavailableError
-from lungreg.sources import SourceCase
+from lungreg.sources.source_case import SourceCase
 
 Kind = Literal["case", "group"]
 _COLUMNS = ("kind", "id", "pseudonym")

@@ -16,11 +16,17 @@ from lungreg.backends import open_backend
 from lungreg.config import Config, Ingest
 from lungreg.errors import ConfigError, RunError
 from lungreg.records import Verdict
-from lungreg.sources import SourceCase
+from lungreg.sources import (
+    PairUpload,
+    SourceCase,
+    list_cases,
+    open_source,
+    pseudonymise,
+    read_groups,
+    stage_sizes,
+    upload_pair,
+)
 from lungreg.sources.downloads import OnBytes
-from lungreg.sources.intake import Intake, stage_sizes, take_in
-from lungreg.sources.opening import list_cases, open_source, read_groups
-from lungreg.sources.pseudonyms import pseudonymise
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import ManifestRow, manifest_table, read_manifest, write_manifest
@@ -62,11 +68,7 @@ def ingest(
     Args:
         config: The run.
         backend: Stores to use instead of those that the config names.
-<<<<<<< HEAD
         on_progress: Called after every case.
-=======
-        on_progress: Called for every case, and for every megabyte while an archive downloads.
->>>>>>> e855d0a (Ingest reports a download: a bar in MB on a terminal, elsewhere a line for each 5 % or 10 s)
 
     Raises:
         LungregError: No source, nothing found in it, an unsafe archive, or a stage that fails.
@@ -144,13 +146,13 @@ def _take_all(
     known: Mapping[str, ManifestRow],
     settings: Ingest,
     on_progress: OnProgress,
-) -> list[Intake]:
-    taken: list[Intake] = []
+) -> list[PairUpload]:
+    taken: list[PairUpload] = []
     there = stage_sizes(stage)
     with ThreadPoolExecutor(settings.threads) as pool:
         waiting = {
             pool.submit(
-                take_in,
+                upload_pair,
                 stage,
                 source,
                 known.get(source.case_id),
@@ -176,7 +178,7 @@ def _take_all(
     return taken
 
 
-def _event(intake: Intake, done: int, total: int) -> Progress:
+def _event(intake: PairUpload, done: int, total: int) -> Progress:
     row = intake.row
     state = "unchanged" if not intake.uploaded and row.files else row.verdict.value
     note = f"{row.case_id}: {state}" + "".join(f"; {reason}" for reason in row.reasons)

@@ -1,4 +1,4 @@
-"""One pair as it lies in a source, before anything is checked but its files' names."""
+"""The files of one case in a source: found by a layout, not yet opened."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ LANDMARKS = "landmarks"
 _LONGEST_SUFFIX = "_insp.nii.gz"
 _FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 _MAX_LANDMARK_BYTES = 2**26
-_IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 Files = Mapping[str, Mapping[str, list[Path]]]
 """By case id and role, all files found for it."""
@@ -40,7 +39,7 @@ class SourceCase:
     fixed: Path | None = None
     """Expiration scan, a file or a folder of DICOM files; None only with a problem."""
     moving: Path | None = None
-    """Inspiration scan, likewise."""
+    """Inspiration scan, a file or a folder of DICOM files; None only with a problem."""
     fixed_mask: Path | None = None
     moving_mask: Path | None = None
     landmarks: tuple[Path, ...] = ()
@@ -49,11 +48,6 @@ class SourceCase:
     """Why the case cannot be taken in."""
     warnings: tuple[LungregError, ...] = ()
     """What it goes without."""
-
-
-def is_ignored(name: str) -> bool:
-    """Whether a file name is hidden or left behind by an operating system."""
-    return name.startswith(".") or name in _IGNORED
 
 
 def load_landmarks(case: SourceCase) -> NDArray[np.float64] | None:
