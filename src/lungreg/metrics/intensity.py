@@ -1,4 +1,4 @@
-"""How well two images agree inside a mask: SSIM, correlation, and what is left of their texture."""
+"""Similarity of two images inside a mask: SSIM, correlation, residual difference of texture."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def ncc(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float | None:
 def residual_difference(
     fixed: FloatArray, warped: FloatArray, mask: BoolArray, grid: Grid
 ) -> float | None:
-    """What differs between two images inside the lungs once their density is set aside.
+    """Difference of two images inside the lungs after their local density is removed.
 
     Breathing in thins the lung, so that plain differences are large where nothing is wrong.
     Both images are smoothed a little against noise (Gaussian of 1.5 mm), and each loses its own

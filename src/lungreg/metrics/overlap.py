@@ -1,4 +1,4 @@
-"""How well two masks agree: Dice and the distance of their surfaces."""
+"""Overlap of two masks (Dice) and distance of their surfaces (HD95)."""
 
 from __future__ import annotations
 

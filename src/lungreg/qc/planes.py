@@ -1,4 +1,4 @@
-"""Which slices of a case are shown, and how the grid's axes lie on the screen."""
+"""Choose the slices of a case to show, and turn them as radiologists look at them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lungreg.spatial.geometry import Box, FloatArray, Grid
 from lungreg.spatial.mask_box import mask_box
 
 MARGIN_MM = 20.0
-"""How far pictures reach beyond the lungs."""
+"""Margin of the pictures around the lungs."""
 
 Mask = NDArray[np.bool_]
 
@@ -52,7 +52,7 @@ class View:
 
     plane: Plane
     note: str
-    """Where the slice lies, for a person."""
+    """The position of the slice, in words."""
     index: int
     """Position along `axis`, in canonical voxels."""
     box: Box

@@ -1,4 +1,4 @@
-"""Where pairs come from: folders, archives and URLs in their layouts, single files, simulation.
+"""The sources of pairs: folders, archives and URLs by layout, single files, simulation.
 
 Ingest opens a source (`open_source`), lists its cases by layout (`list_cases`), gives them
 pseudonyms if wanted (`pseudonymise`), and checks and uploads each (`upload_pair`). One pair given

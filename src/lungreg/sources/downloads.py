@@ -104,13 +104,13 @@ class ResumingDownloader:
 
 
 class _CutOffError(Exception):
-    """Fewer bytes came than the server announced, or it answers for the moment with an error."""
+    """The download stopped early, or the server has an error that may pass; try again."""
 
 
 def fetch_url(
     url: str, cache: Path, *, checksum: str | None, on_bytes: OnBytes = ignore_bytes
 ) -> Path:
-    """Download a URL into the cache, or take it from there; returns the file's path.
+    """The path of a URL's file in the cache; it is downloaded unless it is there.
 
     Args:
         url: http or https.
@@ -174,7 +174,7 @@ def fetch_zenodo(
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only this user reads, or make an existing one so.
+    """Make a folder, or change an existing one, so that only this user can read it.
 
     Raises:
         StoreUnavailableError: It cannot be made, or belongs to somebody else.
@@ -223,7 +223,7 @@ def _resume_headers(part: Path) -> dict[str, str]:
 
 
 def _write_mark(part: Path, response: requests.Response) -> None:
-    """A weak ETag may not be used to go on (RFC 9110, 13.1.5)."""
+    """Keep the server's mark of the version: a strong ETag or a date (RFC 9110, 13.1.5)."""
     etag = response.headers.get("ETag", "")
     value = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
     _mark(part).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The groups (patients) of cases, from a CSV of the user's."""
+"""Read the group (patient) of each case from a CSV."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ class SourceCase:
     landmarks: tuple[Path, ...] = ()
     """None, one CSV of six columns (fixed xyz, moving xyz), or one of three for each scan."""
     problems: tuple[LungregError, ...] = ()
-    """Why the case cannot be taken in."""
+    """Why the case is rejected."""
     warnings: tuple[LungregError, ...] = ()
-    """What it goes without."""
+    """What is left out of it, such as half a pair of landmark files."""
 
 
 def load_landmarks(case: SourceCase) -> NDArray[np.float64] | None:

@@ -1,4 +1,4 @@
-"""Several transforms one after the other as one map, and an image through it, sampled once."""
+"""Apply several transforms one after the other to points, or to an image sampled once."""
 
 from __future__ import annotations
 

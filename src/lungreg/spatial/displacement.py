@@ -69,7 +69,7 @@ def sample(volume: Tensor, points_vox: Tensor, *, mode: Interpolation = "linear"
 
 
 def warp(image: Tensor, displacement_vox: Tensor, *, mode: Interpolation = "linear") -> Tensor:
-    """`image(i + d(i))` at every voxel `i`: what the network trains with.
+    """`image(i + d(i))` at every voxel `i`, differentiable: the network trains with it.
 
     Equal to MONAI's `Warp(padding_mode="border")`, without its cached grid.
 
@@ -229,7 +229,7 @@ def without_affine(
 def voxel_displacement(
     affine: FloatArray, dense_mm: NDArray[np.float32], fixed: Grid, moving: Grid
 ) -> NDArray[np.float32]:
-    """Where `T` carries each fixed voxel, in voxels of the moving array, less the voxel itself.
+    """The displacement `T(x) - x` in voxels: index in the moving array minus index in the fixed.
 
     Args:
         affine: (4, 4) `A`.

@@ -1,4 +1,4 @@
-"""Axes, shapes, units, and what a registration promises.
+"""Grids, frames and transforms; axes, shapes and units; the direction of a registration.
 
 The registration promise:
 
@@ -46,7 +46,7 @@ class Frame(Enum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grid:
-    """A lattice of voxels in the world: shape and affine, nothing sampled on it."""
+    """A lattice of voxels in the world: a shape and an affine, without values."""
 
     shape: Shape
     """Number of voxels along each axis, (X, Y, Z)."""
@@ -151,7 +151,7 @@ class Transform:
     """(3, X, Y, Z) float32, `u` at the nodes of `grid`: RAS components in mm. Between nodes it is
     linear, beyond the outer ones constant."""
     grid: Grid
-    """Where `displacement_mm` is given, in the fixed scan's world."""
+    """Grid of `displacement_mm`, in the fixed scan's world."""
 
     def __post_init__(self) -> None:
         if self.displacement_mm.shape != (3, *self.grid.shape):
@@ -179,7 +179,7 @@ def apply_affine(matrix: FloatArray, points: FloatArray) -> FloatArray:
 def convert_points(
     points: FloatArray, source: Frame, target: Frame, *, grid: Grid | None = None
 ) -> FloatArray:
-    """Points (N, 3) from one frame to another.
+    """Convert points (N, 3) from one frame to another.
 
     Args:
         points: (N, 3) coordinates in `source`.
@@ -204,10 +204,10 @@ def convert_points(
 
 
 def flip_lps(points: FloatArray) -> FloatArray:
-    """Points or vectors (N, 3) from RAS to LPS, which is also the way back."""
+    """Points or vectors (N, 3) from RAS to LPS, or from LPS to RAS."""
     return np.asarray(points * np.array([-1.0, -1.0, 1.0]))
 
 
 def affine_to_lps(matrix: FloatArray) -> FloatArray:
-    """A (4, 4) map between RAS worlds as the same map between LPS worlds, and back."""
+    """The map between LPS worlds that equals a (4, 4) map between RAS worlds, or the reverse."""
     return np.asarray(RAS_TO_LPS @ matrix @ RAS_TO_LPS)

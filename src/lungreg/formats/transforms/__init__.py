@@ -1,4 +1,4 @@
-"""Transforms and vector fields to files and from them.
+"""Read and write transforms and displacement fields.
 
 On disk everything is in ITK's world (LPS, mm), unless a format says its own; in memory in NIfTI's
 (RAS, mm).

@@ -1,4 +1,4 @@
-"""Transforms as ITK keeps them: a composite of an affine and a displacement field.
+"""Read and write ITK transforms: a composite of an affine and a displacement field.
 
 SimpleITK reads them. It also writes them, but only as double numbers without compression: 24 bytes
 per node, where ours takes about 10 (float32, gzip) and loses nothing. The layout is that of ITK's
@@ -141,8 +141,8 @@ def _parts(transform: sitk.Transform) -> list[Any]:
     kind = transform.GetTransformEnum()
     if kind == sitk.sitkComposite:
         listed = sitk.CompositeTransform(transform)
-        held = [listed.GetNthTransform(n) for n in range(listed.GetNumberOfTransforms())]
-        return [part for inner in reversed(held) for part in _parts(inner)]
+        inside = [listed.GetNthTransform(n) for n in range(listed.GetNumberOfTransforms())]
+        return [part for inner in reversed(inside) for part in _parts(inner)]
     if kind == sitk.sitkDisplacementField:
         return [sitk.DisplacementFieldTransform(transform).GetDisplacementField()]
     if not transform.IsLinear():

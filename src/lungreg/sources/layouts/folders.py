@@ -1,4 +1,4 @@
-"""Helpers for layouts: the folder where one begins, what is visible in it, what was not found."""
+"""Find the folder where a layout begins, and list what is visible in a folder."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def visible(folder: Path) -> list[Path]:
 
 
 def find_root(folder: Path, is_root: Callable[[Path], bool], rule: str) -> Path:
-    """The folder itself, or the one folder below it, up to three levels, that is a root.
+    """The folder where a layout begins: the one given, or one up to three levels below it.
 
     Raises:
-        DataError: None, or several.
+        DataError: There is none, or several on one level.
     """
     level = [folder]
     for _ in range(_MAX_DEPTH + 1):
@@ -44,7 +44,7 @@ def find_root(folder: Path, is_root: Callable[[Path], bool], rule: str) -> Path:
 
 
 def nothing_found(folder: Path, rule: str) -> DataError:
-    """The error of a folder without a case: what was looked for and what is there."""
+    """The error for a folder without a case: the rule, and what the folder holds."""
     there = [path.name + "/" * path.is_dir() for path in visible(folder)]
     more = ", ..." if len(there) > _SHOWN else ""
     where = f"{folder} (holds {', '.join(there[:_SHOWN]) + more if there else 'nothing'})"

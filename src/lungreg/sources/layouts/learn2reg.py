@@ -115,14 +115,14 @@ def _with_points(case: SourceCase, root: Path, names: list[PurePosixPath]) -> So
 
 
 def _beside(root: Path, image: PurePosixPath, kind: str, name: str) -> Path:
-    """imagesTr/a.nii.gz has its mask at masksTr/a.nii.gz and its points at keypointsTr/a.csv."""
+    """The file beside an image: imagesTr/a.nii.gz has its mask at masksTr/a.nii.gz."""
     folder = image.parent
     named = folder.name.replace("images", kind, 1) if "images" in folder.name else kind
     return root / folder.parent / named / name
 
 
 def _exists(path: Path) -> bool:
-    """An index may hold names that no file system takes."""
+    """Whether a file exists; False for a name that no file system allows."""
     try:
         return path.exists()
     except (OSError, ValueError):

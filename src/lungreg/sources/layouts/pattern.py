@@ -28,8 +28,8 @@ def list_pattern(folder: Path, settings: Ingest) -> list[SourceCase]:
     """Cases whose files or DICOM folders match `ingest.pattern`, relative to the folder.
 
     `{case_id}` stands for a name without slash, the same wherever it appears; `*` stands for any
-    text without slash; everything else is meant literally. Where nothing matches and the folder
-    holds but one folder, as an archive often does, that one is searched.
+    text without slash; everything else is literal. Where nothing matches and the folder
+    contains a single folder, as an archive often does, that one is searched.
 
     Raises:
         ConfigError: No pattern, or one that leaves the folder.

@@ -1,4 +1,4 @@
-"""What both kinds of pair share: noise, stored values, and a field of view that ends early."""
+"""Finish a simulated pair: cut off the bases, add noise, round to stored values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Truth:
-    """What is known of the motion between two pictures."""
+    """The true motion between two pictures."""
 
     breathing: Breathing
     slabs: list[FieldSlab]
@@ -102,7 +102,7 @@ def _with_noise(rng: np.random.Generator, hu: Float32, noise_hu: float) -> NDArr
 
 
 def lost_planes(mask: NDArray[Any], grid: Grid, cutoff_mm: float) -> int:
-    """How many of a grid's lowest planes go when `cutoff_mm` of the lung's bases are cut off."""
+    """Number of a grid's lowest planes that a cut through `cutoff_mm` of the lung bases removes."""
     if cutoff_mm == 0:
         return 0
     axis, starts_low = bottom_face(grid)
@@ -113,7 +113,7 @@ def lost_planes(mask: NDArray[Any], grid: Grid, cutoff_mm: float) -> int:
 
 
 def bottom_crop(grid: Grid, planes: int) -> Box:
-    """All of a grid but some of its lowest planes.
+    """The part of a grid without some of its lowest planes.
 
     Raises:
         DataError: Fewer than two planes would be left.

@@ -50,7 +50,7 @@ class FieldSlab:
     """A field on some planes of a grid."""
 
     planes: slice
-    """Which indices of the grid's last axis."""
+    """Indices of the grid's last axis."""
     displacement_mm: Float32
     """(3, X, Y, planes) RAS components in mm."""
     jacobian: Float32
@@ -101,7 +101,7 @@ def field_slabs(field: SplineField, grid: Grid) -> Iterator[FieldSlab]:
 
 
 def plane_slabs(grid: Grid) -> list[slice]:
-    """The last axis of a grid in runs of about a million voxels."""
+    """Slabs along the last axis of a grid, of about a million voxels each."""
     return [slice(*ends) for ends in slabs(grid.shape[::-1], _SLAB_VOXELS)]
 
 
