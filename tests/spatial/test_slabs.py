@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 from lungreg.spatial.slabs import slabs
 
 
-@given(
-    shape=st.lists(st.integers(1, 30), min_size=1, max_size=4),
-    at_once=st.integers(1, 2000),
-)
+@given(shape=st.lists(st.integers(1, 30), min_size=1, max_size=4), at_once=st.integers(1, 2000))
 def test_slabs_cover_the_first_axis_once(shape: list[int], at_once: int) -> None:
     """One after the other, without a gap; as large as allowed, but at least one index."""
     found = list(slabs(shape, at_once))
