@@ -1,3 +1,5 @@
+"""The page of a case as HTML: self-contained, small, and with names that are text."""
+
 from __future__ import annotations
 
 import dataclasses

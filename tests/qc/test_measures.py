@@ -1,3 +1,5 @@
+"""The measures as they are shown, against the metrics and the thresholds."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,3 +1,5 @@
+"""Slices of a case: where they lie, and how they lie on the screen."""
+
 from __future__ import annotations
 
 import numpy as np
