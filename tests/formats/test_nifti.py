@@ -83,7 +83,7 @@ def test_other_bytes_are_no_nifti(data: bytes) -> None:
 
 @pytest.mark.parametrize("spacing", [0.0, -1.0, np.nan, np.inf])
 def test_bad_spacing_is_refused(spacing: float) -> None:
-    """Zero, negative and infinite spacings are told, not repaired."""
+    """Zero, negative and infinite spacings are refused, not repaired."""
     pixdim = [1.0, spacing, 1.0, 1.0, 0, 0, 0, 0]
     with pytest.raises(DataError, match="spacing in a header is positive"):
         decode_nifti(nifti(values(), pixdim=pixdim))

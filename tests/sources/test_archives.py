@@ -47,7 +47,7 @@ def test_a_tar_is_unpacked(tmp_path: Path, name: str, mode: str) -> None:
     assert outcome(ingest(path), tmp_path / "cache") == ["d/a", f"d/{long}"]
 
 
-def test_archives_are_told_by_content(tmp_path: Path) -> None:
+def test_archives_are_recognised_by_content(tmp_path: Path) -> None:
     """A name without suffix, as downloads have it, does not matter."""
     path = make_zip(tmp_path / "download", {"a": b"1"})
     assert outcome(ingest(path), tmp_path / "cache") == ["a"]
@@ -193,14 +193,14 @@ def test_a_damaged_member_is_unreadable(tmp_path: Path) -> None:
         outcome(ingest(path), tmp_path / "cache")
 
 
-def test_a_name_longer_than_the_file_system_allows_is_told(tmp_path: Path) -> None:
+def test_a_name_longer_than_the_file_system_allows_is_reported(tmp_path: Path) -> None:
     """Such an archive cannot be unpacked here."""
     path = make_zip(tmp_path / "a.zip", {"x" * 300: b"1"})
     with pytest.raises(UnreadableFileError, match="names in an archive fit"):
         outcome(ingest(path), tmp_path / "cache")
 
 
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux has a device that is always full."""
     path = make_zip(tmp_path / "a.zip", {"a": b"1"})
     real = Path.open

@@ -84,7 +84,7 @@ def test_passing_errors_of_a_server_are_tried_again(tmp_path: Path, server: Serv
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, MissingFileError), (403, UnreadableFileError)])
-def test_lasting_errors_of_a_server_are_told_at_once(
+def test_lasting_errors_of_a_server_are_reported_at_once(
     tmp_path: Path, server: Server, status: int, error: type[DataError]
 ) -> None:
     """One request, the status in the text."""
@@ -96,7 +96,7 @@ def test_lasting_errors_of_a_server_are_told_at_once(
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_no_server_is_told(tmp_path: Path) -> None:
+def test_no_server_is_reported(tmp_path: Path) -> None:
     """Nobody listens there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -189,7 +189,7 @@ def zenodo_record(server: Server, data: bytes, digest: str) -> None:
     server.files["/api/records/3835682/files/training.zip/content"] = data
 
 
-def test_the_zenodo_dataset_is_had_with_the_checksum_that_zenodo_tells(
+def test_the_zenodo_dataset_is_downloaded_with_the_checksum_of_zenodo(
     tmp_path: Path, server: Server
 ) -> None:
     """From its name to its cases, and a file that differs from the record is refused."""
@@ -205,7 +205,7 @@ def test_the_zenodo_dataset_is_had_with_the_checksum_that_zenodo_tells(
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"{}", b'{"files": []}', b"[]", None])
-def test_a_strange_answer_of_zenodo_is_told(
+def test_a_strange_answer_of_zenodo_is_reported(
     tmp_path: Path, server: Server, answer: bytes | None
 ) -> None:
     """A page for maintenance, an empty record, nothing."""

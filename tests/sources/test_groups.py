@@ -43,7 +43,7 @@ def test_groups_that_are_none_are_refused(tmp_path: Path, data: bytes, match: st
         read_groups(tmp_path / "g.csv")
 
 
-def test_missing_groups_are_told(tmp_path: Path) -> None:
+def test_missing_groups_are_reported(tmp_path: Path) -> None:
     """A file that is named must be there; a folder is none."""
     with pytest.raises(MissingFileError):
         read_groups(tmp_path / "g.csv")

@@ -29,7 +29,7 @@ def test_what_is_no_source_here_is_refused(tmp_path: Path, source: str | None) -
         opened.__enter__()
 
 
-def test_a_missing_source_is_told(tmp_path: Path) -> None:
+def test_a_missing_source_is_reported(tmp_path: Path) -> None:
     """The path is for the console."""
     with pytest.raises(MissingFileError, match="nowhere"):
         outcome(ingest(tmp_path / "nowhere"), tmp_path)

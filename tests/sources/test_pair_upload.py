@@ -24,7 +24,7 @@ from tests.sources.uploads import INT16, names, upload, write
 
 class TestAccepted:
     def test_sound_pair(self, stage: MemoryStage, source: SourceCase) -> None:
-        """All files come to their places, told with size and digest; the case can be read."""
+        """All files are uploaded, listed with size and digest; the case can be read."""
         done = upload(stage, source, group="patient 1")
         row = done.row
         assert (row.verdict, row.reasons, row.group) == (Verdict.PASS, (), "patient 1")
@@ -96,7 +96,7 @@ class TestAccepted:
         done = upload(stage, bare)
         assert (done.row.verdict, done.uploaded) == (Verdict.PASS, 2)
 
-    def test_offset_is_found_and_told(self, stage: MemoryStage, source: SourceCase) -> None:
+    def test_offset_is_found_and_kept(self, stage: MemoryStage, source: SourceCase) -> None:
         """A scan stored as HU + 1000 keeps its values; its offset goes into the manifest."""
         moving, _ = scan(MOVING_GRID, 0, breath(0))
         moving += np.random.default_rng(0).normal(0, 10, moving.shape).astype(np.float32)
@@ -126,7 +126,7 @@ class TestAgain:
     def test_file_that_left_the_stage_is_brought_back(
         self, stage: MemoryStage, source: SourceCase, role: str
     ) -> None:
-        """What the manifest tells of and the stage lacks, or has in another size, is mended."""
+        """Files that the manifest lists and the stage lacks, or has cut off, are uploaded."""
         known = upload(stage, source).row
         name = STAGE_NAMES[role].format("a")
         whole = stage.read(name)

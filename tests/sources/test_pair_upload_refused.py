@@ -66,7 +66,7 @@ class TestWarned:
         assert row.files
 
     def test_landmarks_outside(self, stage: MemoryStage, source: SourceCase) -> None:
-        """A few points beyond their scan are told; in either scan."""
+        """A few points outside their scan are a warning, in either scan."""
         points = landmarks(0)
         points[0, 0] = 19.6
         points[1, 4] = -0.6

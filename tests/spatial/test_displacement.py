@@ -101,8 +101,8 @@ class TestDenseDisplacement:
         points = FIXED.to_world(voxels(FIXED))
         # Beyond the outer nodes the field goes on as it was there.
         low, high = np.zeros(3), np.array(FIELD.shape) - 1.0
-        held = FIELD.to_world(np.clip(FIELD.to_voxel(points), low, high))
-        np.testing.assert_allclose(found, (held - FIELD.centre_ras) @ slope.T, atol=1e-5)
+        clamped = FIELD.to_world(np.clip(FIELD.to_voxel(points), low, high))
+        np.testing.assert_allclose(found, (clamped - FIELD.centre_ras) @ slope.T, atol=1e-5)
 
     def test_own_grid_is_left_alone(self) -> None:
         """On the grid it is given on, a field is itself."""

@@ -74,7 +74,7 @@ class TestResample:
             without.values, resample(scan, MOVING, FIXED, some_affine(), zero).values
         )
 
-    def test_outside_gets_its_value_and_is_told(self) -> None:
+    def test_outside_gets_its_value_and_is_marked(self) -> None:
         """Half a voxel beyond the outer centres the scan ends: from there on there is air."""
         fixed = Grid(shape=(8, 2, 2), affine=np.diag([0.5, 1.0, 1.0, 1.0]))
         moving = Grid(shape=(2, 2, 2), affine=np.eye(4))

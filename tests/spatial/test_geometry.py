@@ -64,7 +64,7 @@ class TestGrid:
         with pytest.raises(ValueError, match="read-only"):
             grid.affine[0, 0] = 5.0
 
-    def test_tells_spacing_directions_and_volume(self) -> None:
+    def test_spacing_directions_and_volume(self) -> None:
         """Spacing, directions and volume are those the grid was made of."""
         np.testing.assert_allclose(GRID.spacing_mm, (2.0, 1.5, 3.0), rtol=1e-12)
         np.testing.assert_allclose(GRID.directions.T @ GRID.directions, np.eye(3), atol=1e-12)

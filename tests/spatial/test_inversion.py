@@ -127,7 +127,7 @@ class TestGrid:
         last = np.array(grid.shape) - 1
         np.testing.assert_allclose(np.minimum(np.abs(index), np.abs(index - last)), 0, atol=1e-6)
 
-    def test_a_fold_is_told(self) -> None:
+    def test_a_fold_is_reported(self) -> None:
         """It ends, and the residual shows that there is no inverse."""
         inverse = invert(folded(), MOVING)
         assert inverse.residual_max_mm > MAX_MM

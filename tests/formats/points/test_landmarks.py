@@ -47,7 +47,7 @@ def test_landmarks_round_trip() -> None:
     ],
 )
 def test_what_is_no_list_of_landmarks_is_refused(data: bytes, match: str) -> None:
-    """Each fault is told in its own words."""
+    """Each fault in its own words."""
     with pytest.raises(DataError, match=match):
         decode_landmarks(data)
 

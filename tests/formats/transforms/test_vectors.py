@@ -54,7 +54,7 @@ def test_a_displacement_of_another_grid_is_refused() -> None:
 
 
 def test_a_scan_is_no_displacement() -> None:
-    """Other files are told apart by their shape, other bytes by their header."""
+    """Other files are recognised by their shape, other bytes by their header."""
     scan = encode_volume(np.zeros(GRID.shape), GRID, Stored(dtype="int16"))
     with pytest.raises(DataError, match="vector field has shape"):
         decode_displacement(scan)

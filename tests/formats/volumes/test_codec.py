@@ -130,7 +130,7 @@ def test_random_headers_never_escape_as_foreign_errors(seed: int) -> None:
     ids=["2-D", "slice", "4-D", "5-D", "complex", "rgb"],
 )
 def test_what_is_no_volume_is_refused(data: NDArray, match: str) -> None:
-    """Each kind of non-volume is told by name."""
+    """Each kind of non-volume is named."""
     raw = nifti(data)
     with pytest.raises(DataError, match=match):
         decode_scan(raw)

@@ -61,7 +61,7 @@ def test_a_mask_of_tissue_makes_a_scan_implausible() -> None:
     assert (verdict.offset, verdict.plausible) == (0.0, False)
 
 
-def test_a_mask_of_another_shape_tells_nothing() -> None:
+def test_a_mask_of_another_shape_is_refused() -> None:
     """The mask of another scan is refused."""
     scan, lungs = thorax()
     with pytest.raises(DataError, match="a mask of this scan has shape"):

@@ -51,7 +51,7 @@ def test_dicom_series_is_read_in_order_of_position(tmp_path: Path) -> None:
 
 
 def test_two_series_in_one_folder_are_refused(tmp_path: Path) -> None:
-    """The count is told and what to do about it."""
+    """With their number and what to do about it."""
     for series in ("1.2.3", "1.2.4"):
         write_dicom(tmp_path, oblique(), values(), series=series)
     with pytest.raises(DataError, match="one DICOM series, got 2; put each series in a folder"):

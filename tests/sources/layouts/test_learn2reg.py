@@ -101,7 +101,7 @@ def test_an_index_of_strange_pairs_is_refused(tmp_path: Path, pair: object) -> N
         list_cases(tmp_path, L2R)
 
 
-def test_an_index_without_pairs_is_told(tmp_path: Path) -> None:
+def test_an_index_without_pairs_is_reported(tmp_path: Path) -> None:
     """Nothing to do is no success."""
     learn2reg(tmp_path)
     with pytest.raises(DataError, match="which lists pairs, got none"):

@@ -44,7 +44,7 @@ def test_patterns_are_literal_but_for_the_star(tmp_path: Path) -> None:
 
 
 def test_two_matches_of_a_pattern_are_a_problem(tmp_path: Path) -> None:
-    """Nobody knows which is meant; a missing partner is told as well."""
+    """Nobody knows which is meant; a missing partner is reported as well."""
     put(tmp_path, "a/e1.nii", "a/e2.nii", "a/i.nii", "b/e1.nii")
     first, second = list_cases(tmp_path, by_pattern(fixed="{case_id}/e*", moving="{case_id}/i.nii"))
     assert "one file as fixed, got 2" in first.problems[0].anonymous

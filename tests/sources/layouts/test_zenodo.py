@@ -49,7 +49,7 @@ def test_what_systems_leave_behind_is_passed_over(tmp_path: Path) -> None:
     assert (case.case_id, case.problems) == ("a", ())
 
 
-def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_is_reported(tmp_path: Path) -> None:
     """Scans without a scan, too."""
     (tmp_path / "scans").mkdir()
     with pytest.raises(DataError, match="holds nothing"):
