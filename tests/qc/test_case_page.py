@@ -1,3 +1,5 @@
+"""The page of a case as HTML: self-contained, small, and with names that are text."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -80,10 +82,10 @@ def test_page_says_why_and_from_where(images):
     )
     page = render_case(result, images, provenance={}, remarks=remarks)
     panel = extract_panel(page)
-    told = panel[: panel.index("<article")]
+    shown = panel[: panel.index("<article")]
     wanted = ("Why fail", "Dice 0.7 is below 0.88", "&lt;b&gt;two", "odd &amp; old")
-    assert [text for text in wanted if text not in told] == []
-    assert "<dt>Lungs of the fixed scan</dt><dd>found by threshold</dd>" in told
+    assert [text for text in wanted if text not in shown] == []
+    assert "<dt>Lungs of the fixed scan</dt><dd>found by threshold</dd>" in shown
     bare = render_case(phantom_result(), images, provenance={})
     assert '<dl class="remarks">' not in bare
 

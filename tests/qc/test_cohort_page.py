@@ -1,3 +1,5 @@
+"""The page of a run as HTML: counts, means, rules, panels, and names that are text."""
+
 from __future__ import annotations
 
 import dataclasses

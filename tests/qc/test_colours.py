@@ -1,3 +1,5 @@
+"""Colour ramps at their ends and in between."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The figure of one case for a notebook."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt

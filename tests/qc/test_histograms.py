@@ -1,3 +1,5 @@
+"""Histograms of a cohort: counts, thresholds, ticks."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,3 +1,5 @@
+"""The measures as they are shown, against the metrics and the thresholds."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -52,7 +54,7 @@ def test_what_is_no_number_is_absent(value):
     assert number(result, None) is None
 
 
-def test_state_tells_failing_from_failed():
+def test_state_distinguishes_failing_from_failed():
     """A case that did not run is not a case that ran badly."""
     result = phantom_result()
     assert state(dataclasses.replace(result, verdict=Verdict.FAIL)) == "fail"

@@ -1,3 +1,5 @@
+"""Outlines of masks as SVG paths, in mm."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Pictures of a case: scales, outlines, folds, the deformed grid."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""Slices of a case: where they lie, and how they lie on the screen."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -86,11 +88,11 @@ def test_pictures_hold_every_lung_with_a_margin():
     case = phantom_case((40, 36, 44))
     layout = lay_out(case.grid, case.fixed_mask, (case.aligned_mask, None))
     union = case.fixed_mask | case.aligned_mask
-    for axis, (first, end) in enumerate(layout.views[0].box):
+    for axis, shown in enumerate(layout.views[0].box):
         hit = np.flatnonzero(union.any(axis=tuple(a for a in range(3) if a != axis)))
         margin = MARGIN_MM / case.grid.spacing_mm[axis]
-        assert first == max(int(hit[0] - np.ceil(margin)), 0)
-        assert end == min(int(hit[-1] + 1 + np.ceil(margin)), case.grid.shape[axis])
+        assert shown.start == max(int(hit[0] - np.ceil(margin)), 0)
+        assert shown.stop == min(int(hit[-1] + 1 + np.ceil(margin)), case.grid.shape[axis])
 
 
 @pytest.mark.parametrize("mask", [None, np.zeros((9, 8, 7), dtype=bool)])

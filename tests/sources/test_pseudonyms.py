@@ -139,7 +139,7 @@ def test_a_link_stays_a_link(key: KeyFile, tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     """Before anything is ingested."""
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailableError, match="choose another place") as caught:

@@ -7,11 +7,10 @@ import pytest
 import SimpleITK as sitk
 
 from lungreg.errors import DataError
-from lungreg.formats.transforms import affine_transform
 from lungreg.spatial import composition
 from lungreg.spatial.composition import chain_points, resample_through
 from lungreg.spatial.displacement import dense_displacement, resample, transform_points
-from lungreg.spatial.geometry import Transform
+from lungreg.spatial.geometry import Transform, affine_transform
 from tests.formats.transforms.breathing import FIXED, MOVING, affine, breath, interior, scan
 from tests.grids import affine_to_sitk, from_sitk, to_sitk
 
@@ -86,7 +85,7 @@ def test_slabs_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """One plane at a time gives the same."""
     through = (scan(), MOVING, [FIRST, affine_transform(affine())], FIXED)
     whole = resample_through(*through)
-    monkeypatch.setattr(composition, "_SLAB_VOXELS", 1)
+    monkeypatch.setattr(composition, "SLAB_VOXELS", 1)
     np.testing.assert_array_equal(resample_through(*through).values, whole.values)
 
 

@@ -15,6 +15,7 @@ from lungreg.spatial.geometry import (
     Grid,
     Transform,
     affine_to_lps,
+    affine_transform,
     apply_affine,
     convert_points,
     flip_lps,
@@ -63,7 +64,7 @@ class TestGrid:
         with pytest.raises(ValueError, match="read-only"):
             grid.affine[0, 0] = 5.0
 
-    def test_tells_spacing_directions_and_volume(self) -> None:
+    def test_spacing_directions_and_volume(self) -> None:
         """Spacing, directions and volume are those the grid was made of."""
         np.testing.assert_allclose(GRID.spacing_mm, (2.0, 1.5, 3.0), rtol=1e-12)
         np.testing.assert_allclose(GRID.directions.T @ GRID.directions, np.eye(3), atol=1e-12)
@@ -87,6 +88,26 @@ class TestGrid:
             np.testing.assert_allclose(theirs, ours, atol=1e-9)
         assert resized.shape == shape
         assert resized.resized(GRID.shape).same_as(GRID, tolerance_mm=1e-9)
+
+    def test_cropped_keeps_every_voxel_in_its_place(self) -> None:
+        """A voxel of the box lies where it lay in the whole grid."""
+        box = slice(2, 6), slice(0, 9), slice(3, None)
+        cropped = GRID.cropped(box)
+        assert cropped.shape == (4, 9, 2)
+        shift = np.array([2.0, 0.0, 3.0])
+        expected = GRID.to_world(voxels(cropped) + shift)
+        np.testing.assert_allclose(cropped.to_world(voxels(cropped)), expected, atol=1e-9)
+
+    def test_corners_are_the_outermost_voxel_centres(self) -> None:
+        """Eight places, of the grid or of a box in it."""
+        index = GRID.to_voxel(GRID.corners_ras())
+        assert {tuple(place) for place in np.rint(index).astype(int).tolist()} == {
+            (x, y, z) for x in (0, 6) for y in (0, 8) for z in (0, 4)
+        }
+        box = slice(1, 5), slice(2, 3), slice(0, 4)
+        np.testing.assert_allclose(
+            GRID.corners_ras(box), GRID.cropped(box).corners_ras(), atol=1e-9
+        )
 
     def test_same_as_looks_at_every_voxel(self) -> None:
         """A shift counts from the tolerance on; a tiny turn counts where it moves a far corner."""
@@ -168,3 +189,12 @@ def test_transform_has_a_vector_at_each_node() -> None:
         Transform(
             affine=np.eye(4), displacement_mm=np.zeros((3, 7, 9, 4), dtype=np.float32), grid=GRID
         )
+
+
+@pytest.mark.parametrize("grid", [None, GRID])
+def test_an_affine_alone_moves_points_as_its_matrix(grid: Grid | None) -> None:
+    """Its displacement is zero, on the grid given or on one voxel."""
+    transform = affine_transform(GRID.affine, grid)
+    assert transform.grid.shape == (1, 1, 1) if grid is None else transform.grid is grid
+    assert not transform.displacement_mm.any()
+    np.testing.assert_array_equal(transform.affine, GRID.affine)

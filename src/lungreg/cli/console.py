@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lungreg.cli.pace import Pace
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -33,6 +35,7 @@ class Console:
     bar: RichProgress | None = None
     """The progress bars, while a command runs on a terminal."""
     _tasks: dict[str, TaskID] = field(default_factory=dict)
+    _pace: Pace = field(default_factory=Pace)
 
     def line(self, text: str) -> None:
         """Print a line for people."""
@@ -62,19 +65,25 @@ class Console:
             typer.echo(json.dumps(_finite(value), default=_plain))
 
     def progress(self, event: Progress) -> None:
-        """Show one step of progress: a bar on a terminal, a plain line elsewhere."""
+        """Show one step of progress: a bar on a terminal, a plain line elsewhere.
+
+        An event without a note only moves the bar; elsewhere few of them get a line (`Pace`).
+        """
         if self.quiet or self.as_json:
             return
         note = printable(event.public if self.anonymous else event.note)
         if self.bar is None:
-            self.line(f"{event.step} {event.done}/{event.total}  {note}")
+            if event.note or self._pace.is_due(event.step, event.done, event.total):
+                self.line(f"{event.step} {_amount(event)}  {note}".rstrip())
             return
         if event.step not in self._tasks:
-            self._tasks[event.step] = self.bar.add_task(event.step, total=event.total)
+            title = f"{event.step} ({event.unit})" if event.unit else event.step
+            self._tasks[event.step] = self.bar.add_task(title, total=event.total)
         self.bar.update(self._tasks[event.step], completed=event.done, total=event.total)
-        from rich.markup import escape
+        if event.note:
+            from rich.markup import escape
 
-        self.bar.console.print(escape(f"  {note}"), highlight=False)
+            self.bar.console.print(escape(f"  {note}"), highlight=False)
 
     def ask(self, question: str) -> bool:
         """Ask a yes-or-no question; False without asking where --json or -q would hide it."""
@@ -106,6 +115,12 @@ def progress_bar(console: Console) -> Iterator[None]:
         console.bar = bar
         yield
     console.bar = None
+
+
+def _amount(event: Progress) -> str:
+    """How far a step is: "3/10", "3/10 MB", or "3 MB" where the whole is not known."""
+    counted = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
+    return f"{counted} {event.unit}".rstrip()
 
 
 def _shown(value: object) -> str:

@@ -12,6 +12,8 @@ from lungreg.config.section import Section
 
 NAMED_SOURCES = ("simulate", "zenodo-lung-ct")
 """Sources that `ingest.source` may name instead of a folder, an archive or a URL."""
+LayoutName = Literal["zenodo", "learn2reg", "pattern"]
+"""What `ingest.layout` may name; `sources/layouts/` has a function for each."""
 DEFAULT_KEY_FILE = "lungreg-key.csv"
 """File of the pseudonyms, beside the configuration, unless `ingest.key_file` names another."""
 _PARTS = ("train", "val", "test")
@@ -71,7 +73,7 @@ class Ingest(Section):
     for simulated pairs. Needed by `lungreg ingest`."""
     simulated_cases: int = Field(default=10, ge=1)
     """Number of pairs that `source: simulate` makes."""
-    layout: Literal["zenodo", "learn2reg", "pattern"] = "zenodo"
+    layout: LayoutName = "zenodo"
     """Naming of the files: "zenodo" for scans/CASE_exp.nii.gz and CASE_insp.nii.gz, "learn2reg" for
     the dataset of a Learn2Reg challenge, "pattern" for the paths in `pattern`."""
     pattern: Pattern | None = None

@@ -1,1 +1,1 @@
-"""Files of any kind to arrays and back."""
+"""Read and write files: scans, transforms and points, from bytes to arrays and back."""

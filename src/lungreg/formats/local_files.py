@@ -1,4 +1,4 @@
-"""Files written to a folder of this machine: whole or not at all."""
+"""Read and write small local files; a failed write leaves no partial file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lungreg.errors import ConfigError, MissingFileError, RunError, UnreadableFi
 
 
 def refuse_overwriting(out: Path, inputs: Iterable[Path | None]) -> None:
-    """Let no output take the place of what it is made from.
+    """Refuse an output path that is one of the input files.
 
     Raises:
-        ConfigError: It is one of the inputs, however it is spelled.
+        ConfigError: It is one, however its path is written.
     """
     for path in inputs:
         if path is not None and path.exists() and out.exists() and out.samefile(path):
@@ -22,10 +22,10 @@ def refuse_overwriting(out: Path, inputs: Iterable[Path | None]) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write or replace a file; folders come into being, and a failed write leaves nothing.
+    """Write or replace a file in one step; missing folders are made.
 
     Raises:
-        RunError: The folder is full, forbidden, or a file.
+        RunError: The disk is full, or the folder cannot be written; nothing is left behind.
     """
     partial = path.with_name(f".{secrets.token_hex(4)}.partial")
     try:

@@ -1,4 +1,4 @@
-"""NIfTI bytes to stored arrays and back, safe for bytes from anyone.
+"""Decode and encode NIfTI bytes; the decoder is safe for untrusted files.
 
 Nothing large is allocated before the header has been checked against a cap, and a compressed file
 is unpacked only as far as its header says. Header fields are read and written with nibabel.
@@ -109,11 +109,11 @@ def encode_nifti(
 
 
 def scrub_nifti(data: bytes) -> bytes:
-    """The same file as gzip, without free text: what a scanner or a person wrote beside the values.
+    """Remove free text from a NIfTI file, as a scanner or a person may have written a name there.
 
-    Gone are the header's texts, extensions, whatever lies before or behind the values, and the
-    file name and date that gzip keeps. Values, grid, type and scale stay to the bit. A gzip file
-    with nothing of it comes back as it is.
+    Removed are the header's texts, its extensions, all bytes before and after the values, and the
+    file name and date of gzip. Values, grid, type and scale stay equal to the bit. A gzip file
+    without any of these is returned unchanged.
 
     Args:
         data: Bytes that `decode_nifti` takes.
@@ -134,7 +134,7 @@ def scrub_nifti(data: bytes) -> bytes:
 
 
 def _unpack(data: bytes) -> tuple[bytes, bool]:
-    """The bytes in a file, and whether it is one gzip member without name, date or comment."""
+    """The uncompressed bytes, and whether the file is one gzip member without name or date."""
     if data[:2] != GZIP_MAGIC:
         return data, False
     member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
@@ -283,7 +283,7 @@ def _fill(stream: BinaryIO, values: NDArray[Any]) -> None:
 
 
 def _check_end(stream: BinaryIO) -> None:
-    """Reading to the end also compares the checksum of a compressed file."""
+    """Read to the end, which also compares the checksum of a compressed file."""
     if len(_read(stream, _MAX_TRAILING)) == _MAX_TRAILING:
         msg = "a file holds no more data than its header declares"
         raise UnsafeInputError(msg, got="at least 1 MB more", mend="write the file again")

@@ -1,4 +1,4 @@
-"""What is reported of registrations, as functions of arrays; those of one pair, then a cohort's.
+"""The measures of a registration as functions of arrays, and the 30 % tail of a cohort.
 
 Images and masks are on the fixed scan's grid. An input without which a measure has no meaning (an
 empty fixed mask, arrays of different shapes) is a `DataError`; what a bad registration leaves

@@ -1,4 +1,4 @@
-"""One figure for a cohort from one figure for each case."""
+"""The 30 % tail of a measure over a cohort."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TAIL = 0.3
 
 
 def tail_30(values: Sequence[float], *, higher_is_better: bool) -> float:
-    """The 30 % tail of Learn2Reg: what the worst 30 % of the cases do not better.
+    """The 30 % tail of Learn2Reg: the best value among the worst 30 % of the cases.
 
     The 0.7 quantile of the cases' own means where lower is better (landmark error, SD(log J)),
     the 0.3 quantile where higher is (Dice), linear between cases; TRE30 and DSC30 of the
@@ -22,7 +22,7 @@ def tail_30(values: Sequence[float], *, higher_is_better: bool) -> float:
 
     Args:
         values: One per case.
-        higher_is_better: Of the measure.
+        higher_is_better: Whether a higher value of the measure is better.
 
     Raises:
         DataError: There is no case.

@@ -1,4 +1,4 @@
-"""What every measure asks of its arrays, and the box that it needs to look at."""
+"""What every measure requires of its arrays: one shape, and a mask that is not empty."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects
 
 from lungreg.errors import DataError
 
 BoolArray = NDArray[np.bool_]
-Box = tuple[slice, ...]
 
 
 def require_same_shape(*arrays: NDArray[Any]) -> None:
@@ -30,14 +28,8 @@ def require_voxels(mask: BoolArray) -> None:
     """Refuse an empty mask.
 
     Raises:
-        DataError: It is.
+        DataError: No voxel of the mask is inside.
     """
     if not mask.any():
         msg = "the mask that a measure is taken in has at least one voxel"
         raise DataError(msg, got="an empty mask")
-
-
-def bounding_box(mask: BoolArray, *, margin: int) -> Box:
-    """The box around a mask's voxels, `margin` voxels wider where the volume allows it."""
-    (tight,) = find_objects(mask.view(np.uint8))
-    return tuple(slice(max(0, part.start - margin), part.stop + margin) for part in tight)

@@ -1,4 +1,4 @@
-"""The rows of an evaluation as one table, and as one figure per split and measure."""
+"""The rows of an evaluation as an Arrow table, and summed up by split and measure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well two images agree inside a mask: SSIM, correlation, and what is left of their texture."""
+"""Similarity of two images inside a mask: SSIM, correlation, residual difference of texture."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, gaussian_filter, uniform_filter
 
-from lungreg.metrics.comparable import BoolArray, bounding_box, require_same_shape, require_voxels
+from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
 from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.mask_box import mask_box
 
 _SSIM_SIGMA_VOX = 1.5
 _SSIM_RADIUS_VOX = 5
@@ -36,7 +37,7 @@ def ssim(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float:
     """
     require_same_shape(fixed, warped, mask)
     require_voxels(mask)
-    box = bounding_box(mask, margin=_SSIM_RADIUS_VOX)
+    box = mask_box(mask, margin=_SSIM_RADIUS_VOX)
     x = np.asarray(fixed[box], dtype=np.float32)
     y = np.asarray(warped[box], dtype=np.float32)
     inside = mask[box]
@@ -77,7 +78,7 @@ def ncc(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float | None:
 def residual_difference(
     fixed: FloatArray, warped: FloatArray, mask: BoolArray, grid: Grid
 ) -> float | None:
-    """What differs between two images inside the lungs once their density is set aside.
+    """Difference of two images inside the lungs after their local density is removed.
 
     Breathing in thins the lung, so that plain differences are large where nothing is wrong.
     Both images are smoothed a little against noise (Gaussian of 1.5 mm), and each loses its own
@@ -104,7 +105,7 @@ def residual_difference(
     require_same_shape(fixed, warped, mask)
     require_voxels(mask)
     sides_vox = np.maximum(1, np.rint(_DENSITY_WINDOW_MM / grid.spacing_mm).astype(int))
-    box = bounding_box(mask, margin=int(np.ceil(4 * _NOISE_SIGMA_MM / grid.spacing_mm.min())))
+    box = mask_box(mask, margin=int(np.ceil(4 * _NOISE_SIGMA_MM / grid.spacing_mm.min())))
     inside = mask[box]
     weight = uniform_filter(inside.astype(np.float32), sides_vox, mode="constant")
     x, y = (_texture(image[box], inside, weight, sides_vox, grid) for image in (fixed, warped))

@@ -1,4 +1,4 @@
-"""How well two masks agree: Dice and the distance of their surfaces."""
+"""Overlap of two masks (Dice) and distance of their surfaces (HD95)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lungreg.errors import DataError
-from lungreg.metrics.comparable import BoolArray, bounding_box, require_same_shape, require_voxels
+from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
 from lungreg.spatial.geometry import Grid
+from lungreg.spatial.mask_box import mask_box
 
 
 def dice(fixed: BoolArray, moving: BoolArray) -> float:
@@ -51,7 +52,7 @@ def hd95_mm(fixed: BoolArray, moving: BoolArray, grid: Grid) -> float | None:
     require_voxels(fixed)
     if not moving.any():
         return None
-    box = bounding_box(fixed | moving, margin=0)
+    box = mask_box(fixed | moving, margin=0)
     surfaces = _surface(fixed[box]), _surface(moving[box])
     there = _directed_percentile(surfaces[0], surfaces[1], grid)
     back = _directed_percentile(surfaces[1], surfaces[0], grid)

@@ -1,4 +1,4 @@
-"""Verdicts from thresholds, and why, in words: can this registration be trusted?"""
+"""Verdicts (pass, warn, fail) of metrics against thresholds, with reasons in words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
 
 
 def judge(metrics: CaseMetrics, thresholds: Quality, evidence: Evidence = _NO_EVIDENCE) -> Verdict:
-    """The verdict of a registered case: the worst that any of its metrics gives.
+    """The verdict of a registered case: the worst of those of its metrics.
 
     A metric that the case does not have is not judged, but for the correlation inside the lungs:
     it is missing only where an image is constant there, which no good registration leaves.
@@ -35,7 +35,7 @@ def judge(metrics: CaseMetrics, thresholds: Quality, evidence: Evidence = _NO_EV
 def explain(
     metrics: CaseMetrics, thresholds: Quality, evidence: Evidence = _NO_EVIDENCE
 ) -> list[str]:
-    """Why `judge` does not simply say "pass", in words, failures first; nothing where it does."""
+    """The reasons in words why `judge` does not say "pass", failures first; empty if it does."""
     return [finding.reason for finding in findings(metrics, thresholds, evidence)]
 
 
@@ -116,7 +116,7 @@ def _above(
 
 
 def _sentence(what: str, value: float, side: str, limit: float, unit: str) -> str:
-    """With as many decimals, from two on, as show that the value is on that side."""
+    """The reason, with as many decimals (two to five) as show the value on that side."""
     suffix = f" {unit}" if unit else ""
     for decimals in range(2, 6):
         shown = f"{value:.{decimals}f}"

@@ -1,4 +1,4 @@
-"""What a transform does to volume inside the fixed lungs: folds, spread, growth."""
+"""Volume change inside the fixed lungs from the Jacobian: folds, spread, ratio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEARN2REG_RIM_VOX = 2
 
 
 class JacobianSummary(NamedTuple):
-    """How a transform changes volume inside the fixed lungs."""
+    """Summary of the Jacobian determinant inside the fixed lungs."""
 
     fold_pct: float
     """Share of voxels whose determinant is not above zero, %."""
@@ -99,7 +99,7 @@ def lung_volume_ml(mask: BoolArray, grid: Grid) -> float:
 
 
 def volume_ratio(jacobian: FloatArray, mask: BoolArray) -> float:
-    """By what factor `T` enlarges the fixed lungs: the mean determinant over them.
+    """The factor by which `T` enlarges the fixed lungs: the mean determinant over them.
 
     The integral of `det J` over the fixed lungs is the volume of the region of the moving scan
     that they are carried to, so this compares with the ratio of the two lung volumes as masks

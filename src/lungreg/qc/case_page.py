@@ -1,4 +1,4 @@
-"""The page of one case, and the panel inside it that a cohort page takes over."""
+"""The HTML page of one case, and the panel in it that a cohort page shows as well."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 PANEL_BEGINS = "<!-- lungreg panel begins -->"
 PANEL_ENDS = "<!-- lungreg panel ends -->"
-"""Unforgeable in a page: every value of a template is escaped."""
+"""No value in a page can imitate the markers: values of a template are escaped."""
 
 MOST_BYTES = 1_000_000
-"""Of a case page, which a cohort page may hold dozens of."""
+"""Largest case page: a cohort page may contain dozens of panels."""
 
 _LUNGS = {
     "mask": "as its mask gives them",

@@ -1,4 +1,4 @@
-"""The page of a run: counts, means, distributions, a table of all cases, panels of some."""
+"""The HTML page of a run: counts, means, histograms, a table of cases, panels of some."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class PanelEntry:
 
 
 def choose_panels(results: Sequence[CaseResult], count: int) -> list[str]:
-    """Case ids that deserve a panel on the cohort page.
+    """Choose the cases that get a panel on the cohort page, the worst first.
 
     Cases that were registered with the verdict fail come first, then those with warn, then the
     others; within each the largest `tre_mm` first, then those without one by the smallest
@@ -189,7 +189,7 @@ def _table(
     thresholds: Mapping[str, float],
     case_links: Mapping[str, str],
 ) -> dict[str, object]:
-    """What the script builds the table from: columns, and rows as arrays in their order."""
+    """The data that the page's script builds its table from: columns, and rows in order."""
     measures = _columns()
     with_panel = {entry.row for entry in entries}
     columns = [
@@ -237,12 +237,12 @@ def _columns() -> tuple[Measure, ...]:
 
 
 def _short(value: float | None, measure: Measure) -> float | None:
-    """Two digits more than are shown: enough to sort by, a third of the bytes."""
+    """A value with two decimals more than shown: enough to sort by, a third of the bytes."""
     if value is None or not math.isfinite(value):
         return None
     return round(value, measure.decimals + 2)
 
 
 def _quoted(path: str | None) -> str | None:
-    """A relative path as a link: ":" is quoted too, so that no path can be a script."""
+    """A relative path as a link; ":" is quoted too, so that no path can be a script."""
     return None if path is None else quote(path.encode("utf-8", "surrogateescape"), safe="/")

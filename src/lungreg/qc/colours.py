@@ -46,7 +46,7 @@ def _rgb(anchor: str) -> Rgb:
 
 
 # Sampled from matplotlib's magma and viridis and from ColorBrewer's blue-orange: even in
-# lightness, and told apart with any colour vision.
+# lightness, and distinct with any colour vision.
 DIFFERENCE = Ramp(("#000004", "#3b0f70", "#8c2981", "#de4968", "#fe9f6d", "#fcfdbf"))
 LENGTH = Ramp(("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"))
 DIVERGING = Ramp(("#053061", "#2b74b3", "#8fc3dd", "#f2f2f0", "#f5b26b", "#c4610e", "#6b2f04"))

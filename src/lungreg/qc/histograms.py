@@ -20,7 +20,7 @@ _WIDER = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One bin: a rectangle and what it says."""
+    """One bin: a rectangle and its tooltip."""
 
     x: float
     y: float

@@ -1,4 +1,4 @@
-"""The metrics as people read them: names, units, decimals, which way is better."""
+"""How each metric is shown: label, unit, decimals, whether higher is better."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lungreg.records import CaseMetrics, CaseResult, Split, Status, Verdict
 
 ABSENT = "\N{EN DASH}"
 HEADLINE = (Split.TEST, Split.UNSEEN)
-"""Splits that say how the model does on cases it has not learned from."""
+"""Splits of cases that the model was not trained on."""
 STATES = {"pass": "pass", "warn": "warn", "fail": "fail", "failed": "not registered"}
-"""What `state` returns, and the words for it."""
+"""The results of `state`, each with the words shown for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def numbers(results: Sequence[CaseResult], name: str | None) -> list[float]:
 
 
 def state(result: CaseResult) -> str:
-    """What a person wants to know first: "pass", "warn", "fail", or "failed" (not registered)."""
+    """The state of a case: "pass", "warn", "fail", or "failed" (not registered)."""
     if result.status is Status.FAILED:
         return "failed"
     return "fail" if result.verdict is Verdict.REJECT else result.verdict.value

@@ -1,4 +1,4 @@
-"""From the arrays of a registered case to pictures for a page.
+"""Draw the pictures of a case's page from its arrays.
 
 Volumes are cut first and everything is computed on slices, so that a case costs a fraction of a
 second whatever its size.

@@ -1,22 +1,23 @@
-"""Which slices of a case are shown, and how the grid's axes lie on the screen."""
+"""Choose the slices of a case to show, and turn them as radiologists look at them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
-from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.geometry import Box, FloatArray, Grid
+from lungreg.spatial.mask_box import mask_box
 
 MARGIN_MM = 20.0
-"""How far pictures reach beyond the lungs."""
+"""Margin of the pictures around the lungs."""
 
 Mask = NDArray[np.bool_]
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 _LUNG_OF_BOX = 0.25
 """Middle of one lung, as a share of the width of both lungs' box."""
@@ -51,11 +52,11 @@ class View:
 
     plane: Plane
     note: str
-    """Where the slice lies, for a person."""
+    """The position of the slice, in words."""
     index: int
     """Position along `axis`, in canonical voxels."""
     box: Box
-    """First and one past the last canonical voxel shown along each axis; `axis` unused."""
+    """Canonical voxels shown along each axis; that of `axis` is not used."""
     orientation: NDArray[np.floating]
     """(3, 2) nibabel orientation from the grid's axes to the canonical ones."""
     spacing_mm: FloatArray
@@ -86,12 +87,12 @@ class View:
     @property
     def size_mm(self) -> tuple[float, float]:
         """Height and width of the slice."""
-        rows, columns = (self.box[axis][1] - self.box[axis][0] for axis in self.in_plane)
+        rows, columns = (self.box[axis].stop - self.box[axis].start for axis in self.in_plane)
         return rows * self.pixel_mm[0], columns * self.pixel_mm[1]
 
     def cut(self, volume: NDArray[np.float32] | Mask) -> NDArray[np.float32]:
         """The slice (H, W) of a volume (X, Y, Z) on the grid, as it lies on the screen."""
-        keep = [slice(first, end) for first, end in self.box]
+        keep = list(self.box)
         keep[self.axis] = slice(self.index, self.index + 1)
         canonical = apply_orientation(volume, self.orientation)
         flat = np.squeeze(canonical[tuple(keep)], axis=self.axis)
@@ -125,14 +126,10 @@ def lay_out(grid: Grid, mask: Mask | None, others: Iterable[Mask | None] = ()) -
     """
     orientation = io_orientation(grid.affine)
     canonical = _canonical(grid, orientation)
-    turned = None if mask is None else apply_orientation(mask, orientation)
-    lungs = None if turned is None else _bounds(turned)
-    boxes = [lungs] if lungs else []
-    if lungs:
-        turned_others = (apply_orientation(o, orientation) for o in others if o is not None)
-        boxes += [box for box in map(_bounds, turned_others) if box]
-    shown = _shown(boxes, canonical)
-    centre, side = _centre(canonical, turned, lungs)
+    lungs = None if mask is None or not mask.any() else apply_orientation(mask, orientation)
+    turned = (apply_orientation(other, orientation) for other in others if other is not None)
+    shown = _shown(canonical, lungs, turned)
+    centre, side = _centre(canonical, lungs)
     coronal, sagittal, axial = (
         View(
             plane=plane,
@@ -159,42 +156,31 @@ def _canonical(grid: Grid, orientation: NDArray[np.floating]) -> Grid:
     return Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
 
 
-def _bounds(canonical_mask: Mask) -> Box | None:
-    """Bounding box of a mask, or None where there is nothing to bound."""
-    if not canonical_mask.any():
-        return None
-    spans = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        hit = np.flatnonzero(canonical_mask.any(axis=others))
-        spans.append((int(hit[0]), int(hit[-1]) + 1))
-    return spans[0], spans[1], spans[2]
+def _shown(canonical: Grid, lungs: Mask | None, others: Iterable[Mask]) -> Box:
+    """The box of all masks and a margin; the whole volume where there are no lungs."""
+    if lungs is None:
+        nx, ny, nz = canonical.shape
+        return slice(0, nx), slice(0, ny), slice(0, nz)
+    margin = np.ceil(MARGIN_MM / canonical.spacing_mm).astype(int).tolist()
+    return mask_box(reduce(np.logical_or, others, lungs), margin=margin)
 
 
-def _shown(boxes: list[Box], canonical: Grid) -> Box:
-    """All the boxes and a margin, within the volume; the whole volume where there is none."""
-    spans = []
-    for axis, size in enumerate(canonical.shape):
-        margin = int(np.ceil(MARGIN_MM / canonical.spacing_mm[axis]))
-        first = min((box[axis][0] for box in boxes), default=0)
-        end = max((box[axis][1] for box in boxes), default=size)
-        spans.append((max(first - margin, 0), min(end + margin, size)))
-    return spans[0], spans[1], spans[2]
-
-
-def _centre(
-    canonical: Grid, canonical_mask: Mask | None, lungs: Box | None
-) -> tuple[tuple[int, int, int], str]:
+def _centre(canonical: Grid, lungs: Mask | None) -> tuple[tuple[int, int, int], str]:
     """Index of the sagittal, coronal and axial slice, and what the sagittal one passes through."""
-    nx, ny, nz = canonical.shape
-    (low, high), y, z = lungs or ((0, nx), (0, ny), (0, nz))
-    inward = round((_LUNG_OF_BOX if lungs else _LUNG_OF_VOLUME) * (high - 1 - low))
-    x, side = high - 1 - inward, "right lung" if lungs else "right half"
-    if canonical_mask is not None and lungs:
-        left = low + inward
-        if np.count_nonzero(canonical_mask[left]) > np.count_nonzero(canonical_mask[x]):
-            x, side = left, "left lung"
-    return (x, (y[0] + y[1] - 1) // 2, (z[0] + z[1] - 1) // 2), side
+    if lungs is None:
+        nx, ny, nz = canonical.shape
+        x = nx - 1 - round(_LUNG_OF_VOLUME * (nx - 1))
+        return (x, (ny - 1) // 2, (nz - 1) // 2), "right half"
+    across, along, up = mask_box(lungs)
+    inward = round(_LUNG_OF_BOX * (across.stop - 1 - across.start))
+    left, right = across.start + inward, across.stop - 1 - inward
+    is_left = np.count_nonzero(lungs[left]) > np.count_nonzero(lungs[right])
+    x, side = (left, "left lung") if is_left else (right, "right lung")
+    return (x, _middle(along), _middle(up)), side
+
+
+def _middle(part: slice) -> int:
+    return int(part.start + part.stop - 1) // 2
 
 
 def _note(canonical: Grid, axis: int, index: int, side: str) -> str:

@@ -1,8 +1,26 @@
-"""Where pairs come from: folders, archives, URLs in their layouts, or made here."""
+"""The sources of pairs: folders, archives and URLs by layout, single files, simulation.
+
+Ingest opens a source (`open_source`), lists its cases by layout (`list_cases`), gives them
+pseudonyms if wanted (`pseudonymise`), and checks and uploads each (`upload_pair`). One pair given
+by paths is read by `pair_files`; `simulation` makes pairs.
+"""
 
 from __future__ import annotations
 
-from lungreg.sources.case import SourceCase, load_landmarks
-from lungreg.sources.opening import list_cases, open_source, read_groups
+from lungreg.sources.groups import read_groups
+from lungreg.sources.layouts import list_cases
+from lungreg.sources.opening import open_source
+from lungreg.sources.pair_upload import PairUpload, stage_sizes, upload_pair
+from lungreg.sources.pseudonyms import pseudonymise
+from lungreg.sources.source_case import SourceCase
 
-__all__ = ["SourceCase", "list_cases", "load_landmarks", "open_source", "read_groups"]
+__all__ = [
+    "PairUpload",
+    "SourceCase",
+    "list_cases",
+    "open_source",
+    "pseudonymise",
+    "read_groups",
+    "stage_sizes",
+    "upload_pair",
+]

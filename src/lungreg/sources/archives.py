@@ -1,7 +1,7 @@
-"""Archives from anyone, unpacked without leaving the target folder.
+"""Unpack untrusted archives safely, inside their target folder and within caps.
 
-Members that are neither files nor folders, or whose names lead elsewhere, refuse the archive.
-What counts against the caps is what is really unpacked, beside what the headers say.
+An archive is refused if a member is neither file nor folder, or if its name leads elsewhere. Caps
+are compared with the bytes really unpacked, not only with those that the headers declare.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DAMAGED = (
 
 
 def unpack(archive: Path, target: Path, *, max_members: int, max_bytes: int) -> None:
-    """Unpack a .zip, .tar or .tar.gz, told apart by content; nothing is left where it fails.
+    """Unpack a .zip, .tar or .tar.gz, recognised by content; after a failure nothing is left.
 
     Args:
         archive: The file.
@@ -71,7 +71,7 @@ def unpack(archive: Path, target: Path, *, max_members: int, max_bytes: int) -> 
 
 
 class _Budget:
-    """What may still be unpacked."""
+    """Counts what has been unpacked, and refuses more than the caps."""
 
     def __init__(self, *, max_members: int, max_bytes: int) -> None:
         self.max_members = max_members
@@ -96,7 +96,7 @@ class _Budget:
 
 
 class _CappedReader(io.RawIOBase):
-    """A file that gives little at once: a tar's own headers may ask for gigabytes."""
+    """A file with a cap on single reads, since a tar's headers may ask for gigabytes."""
 
     def __init__(self, file: IO[bytes], max_position: int) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ def _unpack_tar(file: IO[bytes], target: Path, budget: _Budget) -> None:
 
 
 def _place(target: Path, name: str) -> Path:
-    """Where a member goes, or a refusal if that is outside the target."""
+    """The path that a member is written to; refused if it is outside the target."""
     parts = [part for part in name.rstrip("/").split("/") if part != "."]
     outside = name.startswith("/") or any(part in ("", "..") for part in parts)
     if outside or "\\" in name or ":" in (parts[0][1:2] if parts else ""):
@@ -191,6 +191,7 @@ def _refuse_kind() -> None:
 
 @contextmanager
 def _own_errors() -> Iterator[None]:
+    """Turn the errors of zipfile, tarfile and gzip into those of lungreg."""
     try:
         yield
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:

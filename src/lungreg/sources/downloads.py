@@ -1,4 +1,4 @@
-"""Files from the web, through pooch, going on where a download was cut off."""
+"""Downloads through pooch into a cache; one that was cut off is resumed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from pooch.downloaders import ZenodoRepository
 
 from lungreg.errors import ConfigError, MissingFileError, StoreUnavailableError, UnreadableFileError
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes done and the bytes in all, None where the server does not say."""
+OnBytes = Callable[[int, int | None], None]
+"""Called during a download with the bytes that are here and the bytes in all.
+
+The second is None while the server has not said it. Bytes of an earlier attempt count."""
 
 ZENODO_URL = "https://zenodo.org"
 ZENODO_RECORD = "3835682"
 ZENODO_FILE = "training.zip"
 
+FIRST_WAIT_S = 1.0
+"""Before a download that was cut off is tried again; twice as long after each further failure."""
+
 _ATTEMPTS = 5
-_FIRST_WAIT_S = 1.0
 _CHUNK = 2**16
 """A chunk that breaks off is lost, so it is small."""
 _TIMEOUT_S = 30.0
@@ -33,28 +37,32 @@ _PASSING_STATUS = (408, 416, 425, 429, 500, 502, 503, 504)
 _log = logging.getLogger(__name__)
 
 
-class ResumingDownloader:
-    """Downloads for `pooch.retrieve(downloader=...)` that go on where they were cut off.
+def ignore_bytes(done: int, total: int | None) -> None:
+    """Report nothing."""
 
-    What has come is kept beside the cache as a .part file with the server's mark of the version
-    (ETag or date), so that it is continued by the next attempt, or by the next run, only while
-    the file on the server is the same.
+
+class ResumingDownloader:
+    """A downloader for `pooch.retrieve(downloader=...)` that resumes where it was cut off.
+
+    The bytes received are kept in the cache as a .part file, beside the server's mark of the
+    version (ETag or date). The next attempt, or the next run, continues them only while the file
+    on the server is the same.
 
     Args:
         folder: Where parts are kept.
-        progress: Told of every chunk.
+        on_bytes: Called after every chunk.
     """
 
-    def __init__(self, folder: Path, *, progress: Progress | None = None) -> None:
+    def __init__(self, folder: Path, *, on_bytes: OnBytes = ignore_bytes) -> None:
         self.folder = folder
-        self.progress = progress
+        self.on_bytes = on_bytes
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
         """Download a URL to a file; the signature is pooch's.
 
         Raises:
             MissingFileError: The server has no such file.
-            UnreadableFileError: It cannot be had after several attempts without any gain.
+            UnreadableFileError: Several attempts in a row brought no further byte.
         """
         part = self.folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.part"
         failures = 0
@@ -70,7 +78,7 @@ class ResumingDownloader:
                     mend = "check the network and run again: it goes on where it stopped"
                     raise UnreadableFileError(msg, got=type(error).__name__, mend=mend) from error
                 _log.info("download interrupted, trying again")
-                time.sleep(_FIRST_WAIT_S * 2 ** (failures - 1))
+                time.sleep(FIRST_WAIT_S * 2 ** (failures - 1))
         part.replace(output_file)
         _mark(part).unlink(missing_ok=True)
 
@@ -88,38 +96,39 @@ class ResumingDownloader:
                 for chunk in response.iter_content(_CHUNK):
                     file.write(chunk)
                     done += len(chunk)
-                    if self.progress is not None:
-                        self.progress(done, total)
-        if total is not None and done != total:
+                    self.on_bytes(done, total)
+        if total is None:
+            self.on_bytes(done, done)
+        elif done != total:
             raise _CutOffError
 
 
 class _CutOffError(Exception):
-    """Fewer bytes came than the server announced, or it answers for the moment with an error."""
+    """The download stopped early, or the server has an error that may pass; try again."""
 
 
 def fetch_url(
-    url: str, cache: Path, *, checksum: str | None, progress: Progress | None = None
+    url: str, cache: Path, *, checksum: str | None, on_bytes: OnBytes = ignore_bytes
 ) -> Path:
-    """Download a URL into the cache, or take it from there; returns the file's path.
+    """The path of a URL's file in the cache; it is downloaded unless it is there.
 
     Args:
         url: http or https.
         cache: Folder; the file comes into being in one step, when it is complete and checked.
         checksum: "sha256:..." or "md5:..."; without it nothing is checked.
-        progress: Told of every chunk.
+        on_bytes: Called after every chunk of a download; not for a file in the cache.
 
     Raises:
         ConfigError: Another kind of URL, or a checksum of another form.
         MissingFileError: The server has no such file.
-        UnreadableFileError: It cannot be had, or has another checksum.
+        UnreadableFileError: It cannot be downloaded, or has another checksum.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         msg = "a URL begins with http:// or https://"
         raise ConfigError(msg, got=urlsplit(url).scheme, mend="download it and give the file")
     _check_form(checksum)
     make_private(cache)
-    downloader = ResumingDownloader(cache, progress=progress)
+    downloader = ResumingDownloader(cache, on_bytes=on_bytes)
     try:
         with _quiet_pooch():
             return Path(pooch.retrieve(url, checksum, path=cache, downloader=downloader))
@@ -133,14 +142,19 @@ def fetch_url(
 
 
 def fetch_zenodo(
-    cache: Path, *, progress: Progress | None = None, zenodo_url: str = ZENODO_URL
+    cache: Path, *, on_bytes: OnBytes = ignore_bytes, zenodo_url: str = ZENODO_URL
 ) -> Path:
     """Download the Learn2Reg lung CT pairs, training.zip of Zenodo record 3835682.
 
-    Its address and checksum are asked of Zenodo, through pooch.
+    Zenodo's API gives the file's address and checksum.
+
+    Args:
+        cache: Folder of downloads.
+        on_bytes: Called after every chunk of a download; not for a file in the cache.
+        zenodo_url: Where Zenodo's API answers.
 
     Raises:
-        UnreadableFileError: Zenodo does not answer, or the file cannot be had.
+        UnreadableFileError: Zenodo does not answer, or the file cannot be downloaded.
     """
     repository = ZenodoRepository(
         doi=f"10.5281/zenodo.{ZENODO_RECORD}", archive_url=f"{zenodo_url}/records/{ZENODO_RECORD}"
@@ -156,11 +170,11 @@ def fetch_zenodo(
         msg = "Zenodo must answer with the files of its record"
         mend = "check the network, or download training.zip and give the file"
         raise UnreadableFileError(msg, got=type(error).__name__, mend=mend) from error
-    return fetch_url(url, cache, checksum=checksum, progress=progress)
+    return fetch_url(url, cache, checksum=checksum, on_bytes=on_bytes)
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only this user reads, or make an existing one so.
+    """Make a folder, or change an existing one, so that only this user can read it.
 
     Raises:
         StoreUnavailableError: It cannot be made, or belongs to somebody else.
@@ -209,7 +223,7 @@ def _resume_headers(part: Path) -> dict[str, str]:
 
 
 def _write_mark(part: Path, response: requests.Response) -> None:
-    """A weak ETag may not be used to go on (RFC 9110, 13.1.5)."""
+    """Keep the server's mark of the version: a strong ETag or a date (RFC 9110, 13.1.5)."""
     etag = response.headers.get("ETag", "")
     value = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
     _mark(part).unlink(missing_ok=True)
@@ -227,7 +241,7 @@ def _size(path: Path) -> int:
 
 @contextlib.contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    """Pooch tells URLs and paths at INFO."""
+    """Keep pooch from logging URLs and paths, which it does at INFO."""
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)

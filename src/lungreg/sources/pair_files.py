@@ -17,7 +17,13 @@ from lungreg.formats.points.landmarks import decode_landmarks
 from lungreg.formats.volumes import Volume, check_scan, read_volume
 from lungreg.records import Case
 from lungreg.registration.pair import Pair
-from lungreg.sources.checks import Doubt, check_landmarks, check_mask, check_units, telling
+from lungreg.sources.pair_checks import (
+    PairWarning,
+    check_landmarks,
+    check_mask,
+    check_units,
+    errors_about,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +114,7 @@ def _mask(what: str, path: Path | None, scan: Volume) -> NDArray[Any] | None:
 
 def _landmarks(
     path: Path | None, fixed: Volume, moving: Volume
-) -> tuple[NDArray[np.float64] | None, tuple[Doubt, ...]]:
+) -> tuple[NDArray[np.float64] | None, tuple[PairWarning, ...]]:
     if path is None:
         return None, ()
     with _named("--landmarks", path):
@@ -120,7 +126,7 @@ def _landmarks(
 def _named(what: str, path: Path) -> Iterator[None]:
     """Say of errors inside which option and file they are about."""
     try:
-        with telling(what):
+        with errors_about(what):
             yield
     except LungregError as error:
         error.where = error.where or path

@@ -1,4 +1,4 @@
-"""Random names in place of case ids and groups, and the key to them that the user keeps."""
+"""Replace case ids and groups by random names, and keep the key to them in a private CSV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Literal
 
 from lungreg.config import DEFAULT_KEY_FILE, Ingest
 from lungreg.errors import ConfigError, StoreUnavailableError
-from lungreg.sources import SourceCase
+from lungreg.sources.source_case import SourceCase
 
 Kind = Literal["case", "group"]
 _COLUMNS = ("kind", "id", "pseudonym")
@@ -26,30 +26,30 @@ _PRIVATE = 0o600
 
 
 def is_pseudonym(name: str) -> bool:
-    """Whether a name has the form of those that are made here."""
+    """Whether a name has the form of a pseudonym."""
     return _PATTERN.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
 class KeyFile:
-    """A CSV of the columns kind, id and pseudonym, which grows and never changes.
+    """A CSV with the columns kind, id and pseudonym; rows are added and never changed.
 
-    A new file takes the place of the old one in one step, with all that was in it, so that a
-    process that is killed leaves the old one or the new. Two processes at once wait for each
-    other. Ids in another encoding than UTF-8 are kept to the byte.
+    The file is replaced in one step by one with more rows, so that a process that is killed leaves
+    the old file or the new one. Two processes at once wait for each other. Ids in another encoding
+    than UTF-8 are kept to the byte.
     """
 
     path: Path
 
     def exists(self) -> bool:
-        """Whether there is such a file, be it empty."""
+        """Whether the file exists, even if it is empty."""
         return self.path.exists()
 
     def pseudonyms(self, kind: Kind, ids: Iterable[str]) -> dict[str, str]:
-        """The pseudonym of each id: the known one, or a new one that the file already holds.
+        """The pseudonym of each id: the known one, or a new one, already written to the file.
 
         Raises:
-            ConfigError: The file is no such key, or others can read it.
+            ConfigError: The file is not a key file, or others can read it.
             StoreUnavailableError: It cannot be read or written.
         """
         wanted = list(dict.fromkeys(ids))
@@ -74,7 +74,7 @@ class KeyFile:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[Path]:
-    """Hold the key's folder: the file itself is replaced, so a lock on it would be lost."""
+    """Lock the key's folder: the file itself is replaced, so a lock on it would be lost."""
     import fcntl  # only where the operating system has it, which `import lungreg` need not know
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _parse(text: str, path: Path) -> dict[tuple[str, str], str]:
     """Pseudonyms by kind and id.
 
     Raises:
-        ConfigError: Something else than this key: nothing may be guessed here.
+        ConfigError: The text is not that of a key file.
     """
     known: dict[tuple[str, str], str] = {}
     try:
@@ -154,10 +154,10 @@ def _replace(path: Path, text: str, rows: Iterable[tuple[str, str, str]]) -> Non
 
 @dataclass(frozen=True, kw_only=True)
 class Renamed:
-    """What ingest goes on with."""
+    """The cases and groups of an ingest under their pseudonyms."""
 
     cases: list[SourceCase]
-    """By pseudonym: an order by id would show in times and so tell of names."""
+    """Ordered by pseudonym: an order by id would show in times, and so reveal the ids."""
     groups: dict[str, str]
     """Pseudonym of the group by pseudonym of the case."""
     key_file: Path
@@ -207,7 +207,7 @@ def _require_no_own_id(ids: Sequence[str], on_stage: Collection[str]) -> None:
 
 
 def _require_key(key: KeyFile, on_stage: Collection[str]) -> None:
-    """Without it every case would come a second time, under another name."""
+    """Refuse a stage of pseudonyms without its key: every case would be uploaded again."""
     pseudonyms = sum(map(is_pseudonym, on_stage))
     if pseudonyms and not key.exists():
         msg = "a stage that holds pseudonyms is extended with their key file"

@@ -1,1 +1,1 @@
-"""Grids, transforms and displacement fields as mathematics: no files, no cases."""
+"""The mathematics of grids, transforms and displacement fields; no files, no cases."""

@@ -1,4 +1,4 @@
-"""A volume on a coarser grid of the same place, by means of whole blocks of voxels."""
+"""Downsample a volume by the mean of blocks of voxels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lungreg.spatial.geometry import Grid, Shape
 
 
 def block_sizes(grid: Grid, spacing_mm: float) -> Shape:
-    """How many voxels of each axis make a block of about `spacing_mm`, at least one."""
+    """Voxels along each axis in a block of about `spacing_mm`, at least one."""
     x, y, z = np.maximum(1, np.rint(spacing_mm / grid.spacing_mm)).astype(int).tolist()
     return x, y, z
 

@@ -1,8 +1,8 @@
-"""Several transforms one after the other as one map, and an image through it, sampled once."""
+"""Apply several transforms one after the other to points, or to an image sampled once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ from scipy.ndimage import map_coordinates, spline_filter
 from lungreg.errors import DataError
 from lungreg.spatial.displacement import Interpolation, Resampled, sample, transform_points
 from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform, apply_affine
+from lungreg.spatial.slabs import slabs
 
 MAX_ORDER = 3
-_SLAB_VOXELS = 1_000_000
+SLAB_VOXELS = 1_000_000
+"""Voxels of the reference that are computed at once."""
 
 
 def chain_points(transforms: Sequence[Transform], points_ras: FloatArray) -> FloatArray:
@@ -62,7 +64,7 @@ def resample_through(
     limit = np.array(grid.shape) - 0.5
     result = np.empty(reference.shape, dtype=values.dtype)
     outside = np.empty(reference.shape, dtype=bool)
-    for start, stop in _slabs(reference.shape):
+    for start, stop in slabs(reference.shape, SLAB_VOXELS):
         part = (stop - start, *reference.shape[1:])
         points = reference.to_world(_voxels(start, stop, reference.shape))
         index = apply_affine(to_image, _carried(transforms, points))
@@ -98,9 +100,3 @@ def _sampled(source: NDArray[np.float32], index: FloatArray, order: int) -> NDAr
 def _voxels(start: int, stop: int, shape: Shape) -> FloatArray:
     axes = (np.arange(start, stop), np.arange(shape[1]), np.arange(shape[2]))
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float64)
-
-
-def _slabs(shape: Shape) -> Iterator[tuple[int, int]]:
-    step = max(1, _SLAB_VOXELS // (shape[1] * shape[2]))
-    for start in range(0, shape[0], step):
-        yield start, min(start + step, shape[0])

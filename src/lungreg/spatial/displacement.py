@@ -6,7 +6,6 @@ CPU and GPU the work is done slab by slab, so that memory beyond input and outpu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,9 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform
+from lungreg.spatial.slabs import slabs
 
 Interpolation = Literal["linear", "nearest"]
-_SLAB_VOXELS = 1_500_000
+SLAB_VOXELS = 1_500_000
+"""Voxels that are computed at once."""
 _TORCH_MODE = {"linear": "bilinear", "nearest": "nearest"}
 CPU = torch.device("cpu")
 
@@ -68,7 +69,7 @@ def sample(volume: Tensor, points_vox: Tensor, *, mode: Interpolation = "linear"
 
 
 def warp(image: Tensor, displacement_vox: Tensor, *, mode: Interpolation = "linear") -> Tensor:
-    """`image(i + d(i))` at every voxel `i`: what the network trains with.
+    """`image(i + d(i))` at every voxel `i`, differentiable: the network trains with it.
 
     Equal to MONAI's `Warp(padding_mode="border")`, without its cached grid.
 
@@ -105,7 +106,7 @@ def dense_displacement(
     field = torch.as_tensor(transform.displacement_mm, device=device)[None]
     to_field = np.linalg.inv(transform.grid.affine) @ grid.affine
     result = np.empty((3, *grid.shape), dtype=np.float32)
-    for start, stop in _slabs(grid.shape):
+    for start, stop in slabs(grid.shape, SLAB_VOXELS):
         points = _map_indices(to_field, grid.shape, start, stop, device)
         result[:, start:stop] = sample(field, points[None])[0].cpu().numpy()
     return result
@@ -154,7 +155,7 @@ def resample(
     limit = torch.tensor(moving_grid.shape, device=device).view(3, 1, 1, 1) - 0.5
     values = np.empty(fixed_grid.shape, dtype=moving.dtype)
     outside = np.empty(fixed_grid.shape, dtype=bool)
-    for start, stop in _slabs(fixed_grid.shape):
+    for start, stop in slabs(fixed_grid.shape, SLAB_VOXELS):
         points = _map_indices(to_moving, fixed_grid.shape, start, stop, device)
         if dense_mm is not None:
             part = torch.as_tensor(dense_mm[:, start:stop], device=device)
@@ -188,7 +189,7 @@ def jacobian_determinant(
     )
     scale = float(np.linalg.det(affine[:3, :3]))
     result = np.empty(grid.shape, dtype=np.float32)
-    for start, stop in _slabs(grid.shape):
+    for start, stop in slabs(grid.shape, SLAB_VOXELS):
         low, high = max(start - 1, 0), min(stop + 1, grid.shape[0])
         part = torch.as_tensor(dense_mm[:, low:high], device=device)
         slab = scale * _determinant_slab(part, to_index)
@@ -211,7 +212,7 @@ def total_displacement_mm(
     """`T(x) - x` at the nodes of `grid`, the affine included: (3, X, Y, Z) RAS mm."""
     total = np.empty_like(displacement_mm)
     offset = (affine - np.eye(4)) @ grid.affine
-    for start, stop in _slabs(grid.shape):
+    for start, stop in slabs(grid.shape, SLAB_VOXELS):
         part = np.einsum("kl,lxyz->kxyz", affine[:3, :3], displacement_mm[:, start:stop])
         total[:, start:stop] = part + _map_indices(offset, grid.shape, start, stop, CPU).numpy()
     return total
@@ -228,7 +229,7 @@ def without_affine(
 def voxel_displacement(
     affine: FloatArray, dense_mm: NDArray[np.float32], fixed: Grid, moving: Grid
 ) -> NDArray[np.float32]:
-    """Where `T` carries each fixed voxel, in voxels of the moving array, less the voxel itself.
+    """The displacement `T(x) - x` in voxels: index in the moving array minus index in the fixed.
 
     Args:
         affine: (4, 4) `A`.
@@ -242,7 +243,7 @@ def voxel_displacement(
     to_moving = np.linalg.inv(moving.affine) @ affine
     vector, offset = to_moving[:3, :3].astype(np.float32), to_moving @ fixed.affine - np.eye(4)
     result = np.empty_like(dense_mm)
-    for start, stop in _slabs(fixed.shape):
+    for start, stop in slabs(fixed.shape, SLAB_VOXELS):
         part = np.einsum("kl,lxyz->kxyz", vector, dense_mm[:, start:stop])
         result[:, start:stop] = part + _map_indices(offset, fixed.shape, start, stop, CPU).numpy()
     return result
@@ -277,12 +278,6 @@ def _map_indices(
     ]
     shift = torch.as_tensor(matrix[:3, 3].copy(), dtype=torch.float32, device=device)
     return terms[0] + terms[1] + terms[2] + shift.view(3, 1, 1, 1)
-
-
-def _slabs(shape: Shape) -> Iterator[tuple[int, int]]:
-    step = max(1, _SLAB_VOXELS // (shape[1] * shape[2]))
-    for start in range(0, shape[0], step):
-        yield start, min(start + step, shape[0])
 
 
 def _shape3(size: torch.Size) -> Shape:

@@ -1,4 +1,4 @@
-"""Axes, shapes, units, and what a registration promises.
+"""Grids, frames and transforms; axes, shapes and units; the direction of a registration.
 
 The registration promise:
 
@@ -26,6 +26,8 @@ from lungreg.errors import DataError
 
 FloatArray = NDArray[np.floating]
 Shape = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
+"""A part of a grid: the voxels kept along each axis."""
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MIN_DETERMINANT_MM3 = 1e-9
@@ -44,7 +46,7 @@ class Frame(Enum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grid:
-    """A lattice of voxels in the world: shape and affine, nothing sampled on it."""
+    """A lattice of voxels in the world: a shape and an affine, without values."""
 
     shape: Shape
     """Number of voxels along each axis, (X, Y, Z)."""
@@ -115,12 +117,27 @@ class Grid:
         index[:3, 3] = 0.5 * ratio - 0.5
         return Grid(shape=shape, affine=self.affine @ index)
 
+    def cropped(self, box: Box) -> Grid:
+        """The grid of the voxels in a box of this one."""
+        parts = [part.indices(n) for part, n in zip(box, self.shape, strict=True)]
+        affine = self.affine.copy()
+        first = np.array([[start for start, _, _ in parts]], dtype=np.float64)
+        affine[:3, 3] = self.to_world(first)[0]
+        nx, ny, nz = (stop - start for start, stop, _ in parts)
+        return Grid(shape=(nx, ny, nz), affine=affine)
+
+    def corners_ras(self, box: Box | None = None) -> FloatArray:
+        """(8, 3) centres of the corner voxels of the grid, or of a box in it, in RAS mm."""
+        kept = box or (slice(None), slice(None), slice(None))
+        parts = [part.indices(n) for part, n in zip(kept, self.shape, strict=True)]
+        ends = [(float(start), float(stop - 1)) for start, stop, _ in parts]
+        return self.to_world(np.array(np.meshgrid(*ends)).reshape(3, -1).T)
+
     def same_as(self, other: Grid, *, tolerance_mm: float = 1e-3) -> bool:
         """Whether both grids have one shape and all their voxels within `tolerance_mm`."""
         if self.shape != other.shape:
             return False
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
-        gap = np.abs(self.to_world(corners) - other.to_world(corners))
+        gap = np.abs(self.corners_ras() - other.corners_ras())
         return bool(gap.max() <= tolerance_mm)
 
 
@@ -134,12 +151,24 @@ class Transform:
     """(3, X, Y, Z) float32, `u` at the nodes of `grid`: RAS components in mm. Between nodes it is
     linear, beyond the outer ones constant."""
     grid: Grid
-    """Where `displacement_mm` is given, in the fixed scan's world."""
+    """Grid of `displacement_mm`, in the fixed scan's world."""
 
     def __post_init__(self) -> None:
         if self.displacement_mm.shape != (3, *self.grid.shape):
             msg = f"a displacement on this grid has shape {(3, *self.grid.shape)}"
             raise DataError(msg, got=self.displacement_mm.shape)
+
+
+def affine_transform(affine: FloatArray, grid: Grid | None = None) -> Transform:
+    """`T(x) = A(x)`: an affine as a transform whose displacement is zero everywhere.
+
+    Args:
+        affine: (4, 4) `A`, from fixed RAS mm to moving RAS mm.
+        grid: Where the zero displacement is given; None for a grid of one voxel.
+    """
+    nodes = grid or Grid(shape=(1, 1, 1), affine=np.eye(4))
+    nothing = np.zeros((3, *nodes.shape), dtype=np.float32)
+    return Transform(affine=affine, displacement_mm=nothing, grid=nodes)
 
 
 def apply_affine(matrix: FloatArray, points: FloatArray) -> FloatArray:
@@ -150,7 +179,7 @@ def apply_affine(matrix: FloatArray, points: FloatArray) -> FloatArray:
 def convert_points(
     points: FloatArray, source: Frame, target: Frame, *, grid: Grid | None = None
 ) -> FloatArray:
-    """Points (N, 3) from one frame to another.
+    """Convert points (N, 3) from one frame to another.
 
     Args:
         points: (N, 3) coordinates in `source`.
@@ -175,10 +204,10 @@ def convert_points(
 
 
 def flip_lps(points: FloatArray) -> FloatArray:
-    """Points or vectors (N, 3) from RAS to LPS, which is also the way back."""
+    """Points or vectors (N, 3) from RAS to LPS, or from LPS to RAS."""
     return np.asarray(points * np.array([-1.0, -1.0, 1.0]))
 
 
 def affine_to_lps(matrix: FloatArray) -> FloatArray:
-    """A (4, 4) map between RAS worlds as the same map between LPS worlds, and back."""
+    """The map between LPS worlds that equals a (4, 4) map between RAS worlds, or the reverse."""
     return np.asarray(RAS_TO_LPS @ matrix @ RAS_TO_LPS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -15,14 +16,23 @@ from lungreg.backends import open_backend
 from lungreg.config import Config, Ingest
 from lungreg.errors import ConfigError, RunError
 from lungreg.records import Verdict
-from lungreg.sources import SourceCase
-from lungreg.sources.intake import Intake, stage_sizes, take_in
-from lungreg.sources.opening import list_cases, open_source, read_groups
-from lungreg.sources.pseudonyms import pseudonymise
+from lungreg.sources import (
+    PairUpload,
+    SourceCase,
+    list_cases,
+    open_source,
+    pseudonymise,
+    read_groups,
+    stage_sizes,
+    upload_pair,
+)
+from lungreg.sources.downloads import OnBytes
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import ManifestRow, manifest_table, read_manifest, write_manifest
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
+
+_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +74,7 @@ def ingest(
         LungregError: No source, nothing found in it, an unsafe archive, or a stage that fails.
     """
     backend = (backend or open_backend(config.backend)).for_run(None, "ingest")
-    with _source(config) as folder:
+    with _source(config, on_progress) as folder:
         known = {row.case_id: row for row in read_manifest(backend.stage)}
         wanted = _wanted(folder, config.ingest, known)
         try:
@@ -99,7 +109,7 @@ def _wanted(folder: Path, settings: Ingest, known: Collection[str]) -> _Wanted:
 
 
 @contextmanager
-def _source(config: Config) -> Iterator[Path]:
+def _source(config: Config, on_progress: OnProgress) -> Iterator[Path]:
     settings = config.ingest
     if settings.source is None:
         msg = "ingest needs a source"
@@ -110,8 +120,24 @@ def _source(config: Config) -> Iterator[Path]:
             simulate_cohort(Path(folder), cases=settings.simulated_cases, seed=config.seed)
             yield Path(folder)
         return
-    with open_source(settings, Path(pooch.os_cache("lungreg"))) as folder:
+    cache = Path(pooch.os_cache("lungreg"))
+    with open_source(settings, cache, on_bytes=_megabytes(on_progress)) as folder:
         yield folder
+
+
+def _megabytes(on_progress: OnProgress) -> OnBytes:
+    """A callback for a download that reports every further megabyte."""
+    reported: Progress | None = None
+
+    def report(done: int, total: int | None) -> None:
+        nonlocal reported
+        whole = None if total is None else math.ceil(total / _MEGABYTE)
+        event = Progress(step="download", done=math.ceil(done / _MEGABYTE), total=whole, unit="MB")
+        if event != reported:
+            reported = event
+            on_progress(event)
+
+    return report
 
 
 def _take_all(
@@ -120,13 +146,13 @@ def _take_all(
     known: Mapping[str, ManifestRow],
     settings: Ingest,
     on_progress: OnProgress,
-) -> list[Intake]:
-    taken: list[Intake] = []
+) -> list[PairUpload]:
+    taken: list[PairUpload] = []
     there = stage_sizes(stage)
     with ThreadPoolExecutor(settings.threads) as pool:
         waiting = {
             pool.submit(
-                take_in,
+                upload_pair,
                 stage,
                 source,
                 known.get(source.case_id),
@@ -152,7 +178,7 @@ def _take_all(
     return taken
 
 
-def _event(intake: Intake, done: int, total: int) -> Progress:
+def _event(intake: PairUpload, done: int, total: int) -> Progress:
     row = intake.row
     state = "unchanged" if not intake.uploaded and row.files else row.verdict.value
     note = f"{row.case_id}: {state}" + "".join(f"; {reason}" for reason in row.reasons)

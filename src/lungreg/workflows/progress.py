@@ -15,13 +15,17 @@ class Progress:
     """One step forward of a workflow."""
 
     step: str
-    """What is being done: "ingest", "train", "infer"."""
+    """What is being done: "download", "ingest", "train", "infer"."""
     done: int
-    total: int
+    """How much of it is done, counted in `unit`."""
+    total: int | None
+    """How much it is in all; None where that is not known."""
     note: str = ""
     """The latest result, for the console: it may name a case."""
     public: str = ""
     """The part of the note that is safe in a log that others read: it names no case."""
+    unit: str = ""
+    """What `done` and `total` count, such as "MB"; empty for cases and epochs."""
 
 
 OnProgress = Callable[[Progress], None]

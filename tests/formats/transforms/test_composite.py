@@ -10,9 +10,9 @@ import pytest
 import SimpleITK as sitk
 
 from lungreg.errors import DataError, LungregError, UnreadableFileError
-from lungreg.formats.transforms import affine_transform, decode_composite, encode_composite
+from lungreg.formats.transforms import decode_composite, encode_composite
 from lungreg.spatial.displacement import dense_displacement, resample, transform_points
-from lungreg.spatial.geometry import Transform, flip_lps
+from lungreg.spatial.geometry import Transform, affine_transform, flip_lps
 from tests.formats.transforms.breathing import FIELD, FIXED, MOVING, affine, breath, interior, scan
 from tests.grids import affine_to_sitk, from_sitk, to_sitk
 

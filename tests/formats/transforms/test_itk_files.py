@@ -43,15 +43,15 @@ def test_simpleitk_reads_both_ways(tmp_path: Path) -> None:
 def test_the_json_says_what_they_are() -> None:
     """Direction of each file, affine, grids, how made, and the residual in mm."""
     written = files(lungs=np.ones(MOVING.shape))
-    told = decode_description(written["transform.json"])
-    assert told.directions == {
+    found = decode_description(written["transform.json"])
+    assert found.directions == {
         "transform.h5": FIXED_TO_MOVING,
         "transform_inverse.h5": MOVING_TO_FIXED,
     }
-    np.testing.assert_allclose(told.affine, affine())
-    assert told.fixed.same_as(FIXED)
-    assert told.moving.same_as(MOVING)
-    assert told.made == {"model": "m"}
+    np.testing.assert_allclose(found.affine, affine())
+    assert found.fixed.same_as(FIXED)
+    assert found.moving.same_as(MOVING)
+    assert found.made == {"model": "m"}
     inverse = json.loads(written["transform.json"])["inverse"]
     assert 0 < inverse["residual_mean_mm"] < 0.02
     assert inverse["residual_mean_mm"] < inverse["residual_max_mm"] <= 0.1

@@ -1,1 +1,1 @@
-"""Points and landmarks to files and from them."""
+"""Read and write points and landmarks."""

@@ -1,4 +1,7 @@
-"""Points of one scan to files and from them, by the end of the file's name."""
+"""Read and write the points of one scan, in the format that the file's name ends in.
+
+A new format is one file beside this one and one line in `_FORMATS`.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,13 @@ def decode_points(data: bytes, name: str) -> PointList:
     """Read points from the bytes of a file of this name: .csv, .fcsv or .mrk.json.
 
     Raises:
-        DataError: Another name, or contents that are no points; each format's own words.
+        DataError: Another name, or contents that are no points.
     """
     return _format(name).decode(data)
 
 
 def encode_points(listed: PointList, name: str) -> bytes:
-    """Write points as a file of this name holds them: .csv, .fcsv or .mrk.json.
+    """Write points in the format of a file of this name: .csv, .fcsv or .mrk.json.
 
     Raises:
         DataError: Another name, or points in a frame that the format does not know.

@@ -1,4 +1,4 @@
-"""Lists of paired points: the CSV that landmarks of a case are kept in."""
+"""The CSV of a case's landmarks: one pair of points a line."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LANDMARK_COLUMNS = 6
 def decode_landmarks(data: bytes, *, columns: int = LANDMARK_COLUMNS) -> NDArray[np.float64]:
     """Read a list of paired points: six numbers a line, fixed x y z then moving x y z.
 
-    Commas, semicolons (then a comma may be the decimal mark), tabs or spaces part the numbers; one
-    line of titles is allowed.
+    Commas, semicolons (then a comma may be the decimal mark), tabs or spaces separate the numbers;
+    one line of titles is allowed.
 
     Args:
         data: The file's bytes.

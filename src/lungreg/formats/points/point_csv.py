@@ -19,9 +19,9 @@ _LABEL_TITLES = ("label", "name", "id")
 def decode_points_csv(data: bytes) -> PointList:
     """Read points of one scan.
 
-    Commas, semicolons (then a comma may be the decimal mark), tabs or spaces part the fields. With
-    a line of titles, the columns x, y and z count, and label, name or id names the points; without
-    one there are three numbers a line, and at most one column of text, the labels.
+    Commas, semicolons (then a comma may be the decimal mark), tabs or spaces separate the fields.
+    With a line of titles, the columns x, y and z are read, and label, name or id as the labels;
+    without one there are three numbers a line, and at most one column of text, the labels.
 
     Raises:
         DataError: No text, no points, or not three numbers a line.

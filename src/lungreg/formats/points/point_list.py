@@ -1,4 +1,4 @@
-"""The frozen noun: points of one scan, as a file of points holds them."""
+"""The record of a file of points: coordinates, their frame, labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PointList:
     points: NDArray[np.float64]
     """(N, 3) coordinates in `frame`."""
     frame: Frame | None
-    """What they are given in; None where the file does not say (CSV)."""
+    """Frame of the coordinates; None where the file does not name one (CSV)."""
     labels: tuple[str, ...] = ()
     """One name per point, or none at all."""
     titled: bool = True

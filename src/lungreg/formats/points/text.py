@@ -1,4 +1,4 @@
-"""Bytes of text files to lines and numbers."""
+"""Decode text files, and recognise numbers in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transforms and vector fields to files and from them.
+"""Read and write transforms and displacement fields.
 
 On disk everything is in ITK's world (LPS, mm), unless a format says its own; in memory in NIfTI's
 (RAS, mm).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from lungreg.formats.transforms.composite import (
     COMPOSITE_SUFFIXES,
-    affine_transform,
     decode_composite,
     encode_composite,
 )
@@ -31,7 +30,6 @@ __all__ = [
     "FIXED_TO_MOVING",
     "MOVING_TO_FIXED",
     "Description",
-    "affine_transform",
     "decode_composite",
     "decode_description",
     "decode_displacement",

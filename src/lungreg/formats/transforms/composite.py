@@ -1,4 +1,4 @@
-"""Transforms as ITK keeps them: a composite of an affine and a displacement field.
+"""Read and write ITK transforms: a composite of an affine and a displacement field.
 
 SimpleITK reads them. It also writes them, but only as double numbers without compression: 24 bytes
 per node, where ours takes about 10 (float32, gzip) and loses nothing. The layout is that of ITK's
@@ -19,7 +19,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError, UnreadableFileError
-from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid, Transform, affine_to_lps
+from lungreg.spatial.geometry import (
+    RAS_TO_LPS,
+    FloatArray,
+    Grid,
+    Transform,
+    affine_to_lps,
+    affine_transform,
+)
 
 COMPOSITE_SUFFIXES = (".h5", ".hdf5", ".tfm", ".txt", ".mat")
 _SIGNS = np.array([-1.0, -1.0, 1.0])
@@ -82,14 +89,6 @@ def decode_composite(data: bytes, *, suffix: str = ".h5") -> Transform:
     return _around(parts[where], before, after)
 
 
-def affine_transform(affine: FloatArray) -> Transform:
-    """A transform without displacement, from fixed RAS mm to moving RAS mm: a grid of one voxel."""
-    nothing = np.zeros((3, 1, 1, 1), dtype=np.float32)
-    return Transform(
-        affine=affine, displacement_mm=nothing, grid=Grid(shape=(1, 1, 1), affine=np.eye(4))
-    )
-
-
 def _put_affine(group: h5py.Group, lps: FloatArray) -> None:
     _put_text(group, "TransformType", "AffineTransform_double_3_3")
     group["TransformFixedParameters"] = np.zeros(3)
@@ -142,8 +141,8 @@ def _parts(transform: sitk.Transform) -> list[Any]:
     kind = transform.GetTransformEnum()
     if kind == sitk.sitkComposite:
         listed = sitk.CompositeTransform(transform)
-        held = [listed.GetNthTransform(n) for n in range(listed.GetNumberOfTransforms())]
-        return [part for inner in reversed(held) for part in _parts(inner)]
+        inside = [listed.GetNthTransform(n) for n in range(listed.GetNumberOfTransforms())]
+        return [part for inner in reversed(inside) for part in _parts(inner)]
     if kind == sitk.sitkDisplacementField:
         return [sitk.DisplacementFieldTransform(transform).GetDisplacementField()]
     if not transform.IsLinear():

@@ -1,4 +1,4 @@
-"""The JSON beside a transform: what its numbers mean."""
+"""Write and read the JSON beside a transform: direction, frame, units, affine and grids."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OUTSIDE = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Description:
-    """What a program needs of the JSON beside a transform."""
+    """The contents of the JSON beside a transform that a program uses."""
 
     affine: FloatArray
     """(4, 4) `A` of the transform from fixed to moving, RAS mm."""
@@ -40,7 +40,7 @@ class Description:
 def describe_transform(
     transform: Transform, *, fixed: Grid, moving: Grid, made: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the JSON beside a transform says: direction, units, frame, affine, grids.
+    """The JSON beside a transform, as a dict: direction, units, frame, affine, grids.
 
     Args:
         transform: The map of one pair.
@@ -70,19 +70,19 @@ def describe_grid(grid: Grid) -> dict[str, Any]:
 
 
 def decode_description(data: bytes) -> Description:
-    """Read what `describe_transform` gave, written as JSON.
+    """Read the JSON that `describe_transform` makes.
 
     Raises:
         DataError: Not such a JSON document.
     """
     try:
-        told = json.loads(data)
+        document = json.loads(data)
         return Description(
-            affine=affine_to_lps(_matrix(told["affine"])),
-            fixed=_grid(told["fixed_grid"]),
-            moving=_grid(told["moving_grid"]),
-            made=dict(told.get("made", {})),
-            directions=dict(told.get("files", {})),
+            affine=affine_to_lps(_matrix(document["affine"])),
+            fixed=_grid(document["fixed_grid"]),
+            moving=_grid(document["moving_grid"]),
+            made=dict(document.get("made", {})),
+            directions=dict(document.get("files", {})),
         )
     except (LungregError, ValueError, KeyError, TypeError, AttributeError) as error:
         msg = "the JSON beside a transform holds its affine and the grids of both scans"
@@ -90,9 +90,9 @@ def decode_description(data: bytes) -> Description:
         raise DataError(msg, got=got, mend="export the transform again") from error
 
 
-def _grid(told: Mapping[str, Any]) -> Grid:
-    x, y, z = (int(n) for n in told["shape"])
-    return Grid(shape=(x, y, z), affine=RAS_TO_LPS @ _matrix(told["affine"]))
+def _grid(document: Mapping[str, Any]) -> Grid:
+    x, y, z = (int(n) for n in document["shape"])
+    return Grid(shape=(x, y, z), affine=RAS_TO_LPS @ _matrix(document["affine"]))
 
 
 def _matrix(rows: Any) -> FloatArray:

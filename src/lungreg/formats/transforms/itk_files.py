@@ -1,4 +1,4 @@
-"""The files that carry a transform and its inverse to other tools."""
+"""The three files of a transform for other tools: forward, inverse, and the JSON beside them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def encode_transform_files(
         The bytes of `transform.h5`, `transform_inverse.h5` and `transform.json`.
     """
     inverse = invert(transform, moving, lungs=moving_lungs, device=device)
-    told = {
+    description = {
         **describe_transform(transform, fixed=fixed, moving=moving, made=made),
         "files": {FORWARD_FILE: FIXED_TO_MOVING, INVERSE_FILE: MOVING_TO_FIXED},
         "order": "of a composite ITK applies the last transform first: the displacement, then A",
@@ -57,12 +57,12 @@ def encode_transform_files(
     return {
         FORWARD_FILE: encode_composite(transform),
         INVERSE_FILE: encode_composite(inverse.transform),
-        DESCRIPTION_FILE: json.dumps(told, indent=2).encode(),
+        DESCRIPTION_FILE: json.dumps(description, indent=2).encode(),
     }
 
 
 def describe_inverse(inverse: Inverse, *, in_lungs: bool) -> dict[str, Any]:
-    """What the JSON says of an inverse: its grid, and the residual of `T` after it in mm."""
+    """The part of the JSON about the inverse: its grid, and how far `T` after it misses in mm."""
     where = "the lungs of the moving scan" if in_lungs else "the moving scan"
     return {
         "formula": "T^-1(y) = A^-1(y + v(y))",

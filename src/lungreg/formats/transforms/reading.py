@@ -1,4 +1,4 @@
-"""A transform from a file of this or another tool, with what the JSON beside it says."""
+"""Read a transform from a file of any known format, with the JSON beside it if there is one."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnownTransform:
-    """A transform, and what is known of the scans it leads from and to."""
+    """A transform, with the grids of its scans where they are known."""
 
     transform: Transform
     direction: str
     """`FIXED_TO_MOVING` or `MOVING_TO_FIXED`: how the file carries points."""
     start: Grid | None
-    """Grid of the scan whose points it takes: a carried image comes to lie on it."""
+    """Grid of the scan whose points it takes; an image resampled through it lies on this grid."""
     end: Grid | None
-    """Grid of the scan that it leads to; None where nothing says."""
+    """Grid of the scan that it leads to; None where it is not known."""
 
 
 def read_transform(path: Path) -> KnownTransform:
     """Read a transform: an ITK file (.h5, .tfm, .txt, .mat) or a displacement field (.nii.gz).
 
-    The JSON beside it, of the same name without "inverse", gives direction and grids; with it, the
-    affine of a displacement field is taken apart, so that the field is continued as it was made.
-    Without one a file is taken as fixed to moving, and its field's own grid as the fixed scan's.
+    Direction and grids come from the JSON beside it, of the same name without "inverse". With it,
+    the affine is separated from a total displacement, so that `u` alone is continued beyond the
+    grid. Without it a file is taken as fixed to moving, and its field's grid as the fixed scan's.
 
     Raises:
         MissingFileError: Not there.
@@ -62,36 +62,37 @@ def read_transform(path: Path) -> KnownTransform:
 
 
 def _read(path: Path) -> KnownTransform:
-    told = _description(path)
-    direction = FIXED_TO_MOVING if told is None else told.directions.get(path.name, FIXED_TO_MOVING)
+    known = _description(path)
+    directions = {} if known is None else known.directions
+    direction = directions.get(path.name, FIXED_TO_MOVING)
     name = path.name.lower()
     if name.endswith(_VECTOR_SUFFIXES):
-        transform = _from_field(read_file(path), told, direction)
+        transform = _from_field(read_file(path), known, direction)
     elif name.endswith(COMPOSITE_SUFFIXES):
         transform = decode_composite(read_file(path), suffix=path.suffix)
     else:
         msg = f"a transform ends in {', '.join((*COMPOSITE_SUFFIXES, *_VECTOR_SUFFIXES))}"
         raise UnreadableFileError(msg, got=path.suffix or "no suffix", mend="convert it")
-    if told is None:
+    if known is None:
         own = transform.grid if transform.grid.size > 1 else None
         return KnownTransform(transform=transform, direction=direction, start=own, end=None)
-    grids = (told.fixed, told.moving)
+    grids = (known.fixed, known.moving)
     start, end = grids if direction == FIXED_TO_MOVING else grids[::-1]
     return KnownTransform(transform=transform, direction=direction, start=start, end=end)
 
 
-def _from_field(data: bytes, told: Description | None, direction: str) -> Transform:
+def _from_field(data: bytes, known: Description | None, direction: str) -> Transform:
     total, grid = decode_displacement(data)
     if not np.isfinite(total).all():
         msg = "a displacement is finite"
         raise DataError(msg, got="NaN or infinity", mend="export the transform again")
-    affine = np.eye(4) if told is None else told.affine
+    affine = np.eye(4) if known is None else known.affine
     affine = np.linalg.inv(affine) if direction == MOVING_TO_FIXED else affine
     return Transform(affine=affine, displacement_mm=without_affine(affine, total, grid), grid=grid)
 
 
 def _description(path: Path) -> Description | None:
-    """What the JSON beside a transform says; None where there is none of ours."""
+    """The JSON beside a transform; None where there is none that lungreg wrote."""
     suffixes = (*_VECTOR_SUFFIXES, *COMPOSITE_SUFFIXES)
     ends = [suffix for suffix in suffixes if path.name.lower().endswith(suffix)]
     stem = path.name[: -len(ends[0])] if ends else path.stem

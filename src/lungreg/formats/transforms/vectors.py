@@ -1,4 +1,4 @@
-"""Displacement fields as vector NIfTI: ITK's in mm, Learn2Reg's in voxels."""
+"""Read and write displacement fields as NIfTI: for ITK in mm, for Learn2Reg in voxels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scans and masks to arrays with their grid, and back."""
+"""Read and write scans and masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Volumes from NIfTI bytes and to them."""
+"""Decode scans and masks from NIfTI bytes, and encode them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def decode_mask(data: bytes, *, max_voxels: int = MAX_VOXELS) -> Volume:
 
 
 def check_scan(volume: Volume) -> None:
-    """Refuse a scan that shows nothing.
+    """Refuse a scan that is constant or not finite.
 
     Raises:
         DataError: A value that is not finite, or the same value everywhere.
@@ -111,7 +111,7 @@ def _grid(array: NiftiArray) -> Grid:
 
 
 def check_depth(shape: tuple[int, ...]) -> None:
-    """Refuse a single slice that a file dresses up as a volume.
+    """Refuse a volume of a single slice along any axis.
 
     Raises:
         DataError: A size below 2.
@@ -176,7 +176,7 @@ def _to_stored(values: NDArray[Any], stored: Stored) -> NDArray[Any]:
 
 
 def _clip(numbers: FloatArray, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Round towards zero at the top: float64 cannot hold the largest 8-byte integers."""
+    """Clip to a type, at the top to the largest float64 in it: 8-byte integers go beyond."""
     info = np.iinfo(dtype)
     top = float(info.max)
     while int(top) > info.max:

@@ -1,4 +1,4 @@
-"""Whether a scan is in Hounsfield units, or stored with an offset."""
+"""Detect whether a scan is in Hounsfield units or stored with an offset."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _MAX_SAMPLES = 4_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class HuVerdict:
-    """Where a scan's values lie."""
+    """The offset of a scan's values from Hounsfield units."""
 
     offset: float
-    """What values lie above Hounsfield units: 0, 1000 or 1024."""
+    """HU = stored value - offset: 0, 1000 or 1024."""
     plausible: bool
     """Whether values minus `offset` look like a thorax in Hounsfield units."""
 
 
 def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdict:
-    """Tell Hounsfield units from values stored with an offset of 1000 or 1024.
+    """Detect an offset of 1000 or 1024 in a scan's values.
 
     Lungs lie between -1000 and -400 HU and soft tissue near 40 HU, so in a scan with an offset
     hardly anything is below -300 and soft tissue lies near 1000. Padding outside the field of
@@ -44,7 +44,7 @@ def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdi
 
     Args:
         values: (X, Y, Z) real values.
-        mask: (X, Y, Z) lungs, positive inside, on the same grid; it makes the verdict surer.
+        mask: (X, Y, Z) lungs, positive inside, on the same grid; it makes the verdict more certain.
 
     Raises:
         DataError: A mask of another shape.
@@ -86,9 +86,10 @@ def _share(shown: FloatArray, bounds: tuple[float, float]) -> float:
 
 
 def _which_offset(shown: FloatArray) -> float:
-    """Whether more voxels lie just above the air of the one offset, 0, or around the other's, 24.
+    """1000 or 1024: air lies at 0 with the first offset and at 24 with the second.
 
-    Two windows of one width, neither below 0: values may have been clipped there.
+    Voxels are counted just above 0 and around 24, in windows of one width; none below 0, where
+    values may have been clipped.
     """
     step = (OFFSET_CT_NUMBER - OFFSET) / 4
     near_0 = _share(shown, (0.0, 2 * step))

@@ -25,8 +25,8 @@ _MAX_UNEVEN = 0.05
 _MAX_TILT = 0.02
 
 
-def read_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
-    """Read a MetaImage or NRRD file.
+def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
+    """Read a MetaImage or NRRD file; a `VolumeReader`.
 
     Raises:
         UnreadableFileError: SimpleITK cannot read it.
@@ -94,7 +94,7 @@ def _series_files(folder: Path) -> tuple[str, ...]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """ITK warns on standard error, with paths, of what is told as an error here."""
+    """Keep ITK from writing warnings with paths to standard error: errors are raised here."""
     before = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
@@ -147,7 +147,7 @@ def _check(size: tuple[int, ...], components: int, pixel: int, max_voxels: int) 
 
 
 def _to_volume(image: Any, *, mask: bool) -> Volume:
-    """SimpleITK's axes are (Z, Y, X) as an array and its world is LPS."""
+    """A volume of a SimpleITK image, whose array has axes (Z, Y, X) and whose world is LPS."""
     values = sitk.GetArrayViewFromImage(image).transpose()
     matrix = np.eye(4)
     direction = np.array(image.GetDirection(), dtype=np.float64).reshape(3, 3)
@@ -159,7 +159,10 @@ def _to_volume(image: Any, *, mask: bool) -> Volume:
 
 
 def _check_data_file(path: Path) -> None:
-    """A header from an archive could otherwise name any file of this machine as its data."""
+    """Refuse a header that names a data file outside its own folder.
+
+    One from an archive could otherwise read any file of this machine.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER_BYTES)

@@ -1,4 +1,4 @@
-"""The frozen nouns: a volume in memory, and how its file stores it."""
+"""The records of a volume in memory and of how its file stores it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lungreg.spatial.geometry import Grid
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """How values stand in a file: real value = slope * stored value + intercept."""
+    """Type and scale of the values in a file: real value = slope * stored value + intercept."""
 
     dtype: str
     """Name of the numpy type, e.g. "int16"."""
@@ -28,9 +28,9 @@ class Volume:
     data: NDArray[Any]
     """(X, Y, Z): float32 real values of a scan, or uint8 or int16 labels of a mask."""
     grid: Grid
-    """Where the voxels lie."""
+    """Places of the voxels."""
     stored: Stored
-    """How the file stores the values."""
+    """Type and scale of its file."""
 
     def __post_init__(self) -> None:
         if self.data.shape != self.grid.shape:

@@ -1,4 +1,4 @@
-"""Breathing pairs made here, from an analytic chest or a real CT, with the truth known."""
+"""Simulate breathing pairs with a known transform, from an analytic chest or a real CT."""
 
 from __future__ import annotations
 

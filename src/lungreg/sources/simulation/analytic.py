@@ -1,4 +1,4 @@
-"""A breathing pair of an analytic chest."""
+"""Simulate a breathing pair of an analytic chest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STREAMS = 4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Patient:
-    """The chest at inspiration, with its tubes where one scan shows them."""
+    """The chest at inspiration, with its tubes at inspiration or at expiration."""
 
     thorax: Thorax
     vessels: Tubes
@@ -61,7 +61,7 @@ def simulate_pair(
     spacing_mm: tuple[float, float, float],
     settings: BreathingSettings = _DEFAULT,
 ) -> SimulatedPair:
-    """Make one breathing pair of a chest that exists only as formulas.
+    """Simulate one breathing pair of a chest that is given by formulas.
 
     The chest is defined at inspiration. Both scans show it as it is at each voxel's own place,
     never by resampling the other, so that they are equally sharp. Lung tissue keeps its mass: its

@@ -15,7 +15,7 @@ from lungreg.spatial.geometry import FloatArray, Grid
 _NODE_MM = 12.0
 _WOBBLE_NODE_MM = 36.0
 _WOBBLE_SHARE = 0.06
-"""Irregular motion against the diaphragm's: a deeper breath is also a less regular one."""
+"""Irregular motion, as a share of the diaphragm's motion."""
 _INVERSE_STEPS = 8
 _REFINING_STEPS = 3
 _PROBE_MM = 1.0
@@ -48,7 +48,7 @@ class Exhaling:
     sink_mm: float
     """Motion of the breast bone downwards."""
     wobble: SplineField
-    """What no rule describes: a few mm that differ from place to place."""
+    """Irregular motion of a few mm that differs from place to place."""
 
     def at(self, points_ras: FloatArray) -> NDArray[np.float64]:
         """Displacement (N, 3) in mm at points (N, 3) of the inspiration, RAS mm."""
@@ -106,7 +106,7 @@ class Breathing:
         return found
 
     def expansion(self, points_ras: FloatArray) -> NDArray[np.float64]:
-        """(N,) by how much `T` widens small volumes at points (N, 3) in RAS mm."""
+        """(N,) Jacobian determinant of `T` at points (N, 3) in RAS mm."""
         columns = [
             self.to_moving(points_ras + step) - self.to_moving(points_ras - step)
             for step in np.eye(3) * _PROBE_MM
@@ -120,7 +120,7 @@ def draw_breathing(
     """Draw one patient's breathing.
 
     Args:
-        rng: Where the differences between cases come from.
+        rng: Source of the differences between cases.
         chest: The lungs at inspiration.
         grid: The expiration's grid: the motion is known on it and a little beyond.
         settings: The ranges to draw from.
@@ -139,7 +139,7 @@ def draw_breathing(
 
 
 def _settled(field: SplineField, exhaling: Exhaling) -> SplineField:
-    """Between nodes the spline overshoots by a few per cent: bring the range back to its word."""
+    """Scale a field so that its largest fall is the one drawn: between nodes it overshoots."""
     inhaled = exhaling.chest.points_ras
     moved_mm = float(-field.at(_exhale(exhaling, inhaled))[:, 2].min())
     meant_mm = float(exhaling.at(inhaled)[:, 2].max())

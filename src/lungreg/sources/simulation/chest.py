@@ -1,4 +1,4 @@
-"""Where a chest lies, measured from its lung mask in world coordinates."""
+"""Measure a chest from its lung mask, in world coordinates."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FloorPlan:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chest:
-    """The frame that a breathing motion is drawn in: lengths in mm, world axes (RAS)."""
+    """Position and size of a chest, in mm along the world axes (RAS)."""
 
     points_ras: FloatArray
     """(N, 3) positions inside the lungs, about one per 4 mm cube."""

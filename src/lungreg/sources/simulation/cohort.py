@@ -1,4 +1,4 @@
-"""Simulated pairs as files, in the layout of the Zenodo record."""
+"""Write simulated pairs as files in the layout of the Zenodo record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paired points inside the lungs of both scans, well spread."""
+"""Choose paired landmarks inside the lungs of both scans, far from each other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw_landmarks(
     """Choose points that both scans show inside the lungs, far from each other.
 
     Args:
-        rng: Where the choice comes from.
+        rng: Source of the random choice.
         breathing: The true `T`.
         fixed: Mask and grid of the expiration.
         moving: Mask and grid of the inspiration.

@@ -1,4 +1,4 @@
-"""A breathing pair of a real CT."""
+"""Simulate a breathing pair from a real CT."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def simulate_from_ct(
     index: int,
     settings: BreathingSettings = _DEFAULT,
 ) -> SimulatedPair:
-    """Make one breathing pair from a real CT, which serves as inspiration.
+    """Simulate one breathing pair from a real CT, which serves as inspiration.
 
     The expiration shows the CT at `T` of each voxel, sampled once with cubic splines; its lung
     tissue is denser by the determinant of `T`'s derivative, so that its mass stays. The motion
@@ -123,7 +123,7 @@ def _bright_places(rng: np.random.Generator, picture: Picture) -> FloatArray:
 
 
 def _unseen_planes(mask: NDArray[Any], grid: Grid, breathing: Breathing) -> int:
-    """How many of the lowest planes show a chest that `T` carries below what the CT shows."""
+    """Number of lowest planes whose lung `T` carries below the field of view of the CT."""
     if breathing.exhaling.chest.shows_bases:
         return 0
     axis, starts_low = bottom_face(grid)

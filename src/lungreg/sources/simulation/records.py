@@ -1,4 +1,4 @@
-"""The frozen nouns of a simulation: what is asked for, and the pair that comes of it."""
+"""The records of a simulation: its settings, the CT it starts from, the pair it makes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Anatomy:
     mask: NDArray[Any]
     """(X, Y, Z) integer labels, any positive value is lung."""
     grid: Grid
-    """Where the voxels of both lie; any orientation."""
+    """Grid of both, in any orientation."""
 
     def __post_init__(self) -> None:
         for name, array in (("ct", self.ct), ("mask", self.mask)):
@@ -74,7 +74,7 @@ class Anatomy:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SimulatedPair:
-    """One breathing pair, with everything that is known of it."""
+    """One breathing pair with its true transform."""
 
     fixed: NDArray[np.int16]
     """(X, Y, Z) expiration, HU."""
@@ -85,7 +85,7 @@ class SimulatedPair:
     fixed_mask: NDArray[Any]
     """(X, Y, Z) labels on `fixed_grid`: 1 the right lung, 2 the left; of a real CT, its own."""
     moving_mask: NDArray[Any]
-    """Likewise on `moving_grid`."""
+    """(X, Y, Z) labels on `moving_grid`, the same as in `fixed_mask`."""
     landmarks_vox: NDArray[np.float64]
     """(N, 6) the same tissue in both scans: fixed xyz, then moving xyz, in voxels of each."""
     displacement_mm: NDArray[np.float32]

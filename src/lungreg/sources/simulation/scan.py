@@ -1,4 +1,4 @@
-"""What both kinds of pair share: noise, stored values, and a field of view that ends early."""
+"""Finish a simulated pair: cut off the bases, add noise, round to stored values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from lungreg.sources.simulation.chest import bottom_face
 from lungreg.sources.simulation.landmarks import draw_landmarks
 from lungreg.sources.simulation.records import BreathingSettings, SimulatedPair
 from lungreg.sources.simulation.spline import FieldSlab, Float32, field_slabs
-from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.geometry import Box, FloatArray, Grid
 
 _LOWEST_HU, _HIGHEST_HU = -1024, 3071
-
-Crop = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +32,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Truth:
-    """What is known of the motion between two pictures."""
+    """The true motion between two pictures."""
 
     breathing: Breathing
     slabs: list[FieldSlab]
@@ -73,7 +71,7 @@ def make_pair(
     """
     planes = lost_planes(fixed.mask, fixed.grid, settings.cutoff_mm)
     crop = bottom_crop(fixed.grid, max(planes, truth.unseen_planes))
-    seen, seen_grid = np.ascontiguousarray(fixed.mask[crop]), cropped_grid(fixed.grid, crop)
+    seen, seen_grid = np.ascontiguousarray(fixed.mask[crop]), fixed.grid.cropped(crop)
     landmarks_vox = draw_landmarks(
         rng,
         truth.breathing,
@@ -104,7 +102,7 @@ def _with_noise(rng: np.random.Generator, hu: Float32, noise_hu: float) -> NDArr
 
 
 def lost_planes(mask: NDArray[Any], grid: Grid, cutoff_mm: float) -> int:
-    """How many of a grid's lowest planes go when `cutoff_mm` of the lung's bases are cut off."""
+    """Number of a grid's lowest planes that a cut through `cutoff_mm` of the lung bases removes."""
     if cutoff_mm == 0:
         return 0
     axis, starts_low = bottom_face(grid)
@@ -114,8 +112,8 @@ def lost_planes(mask: NDArray[Any], grid: Grid, cutoff_mm: float) -> int:
     return int(lowest) + round(cutoff_mm / float(grid.spacing_mm[axis]))
 
 
-def bottom_crop(grid: Grid, planes: int) -> Crop:
-    """All of a grid but some of its lowest planes.
+def bottom_crop(grid: Grid, planes: int) -> Box:
+    """The part of a grid without some of its lowest planes.
 
     Raises:
         DataError: Fewer than two planes would be left.
@@ -128,12 +126,3 @@ def bottom_crop(grid: Grid, planes: int) -> Crop:
     whole = [slice(0, n) for n in grid.shape]
     whole[axis] = slice(planes, size) if starts_low else slice(0, size - planes)
     return whole[0], whole[1], whole[2]
-
-
-def cropped_grid(grid: Grid, crop: Crop) -> Grid:
-    """The grid of the voxels that `crop` keeps."""
-    affine = np.array(grid.affine)
-    start: FloatArray = np.array([[float(part.start) for part in crop]])
-    affine[:3, 3] = grid.to_world(start)[0]
-    nx, ny, nz = (part.stop - part.start for part in crop)
-    return Grid(shape=(nx, ny, nz), affine=affine)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.slabs import slabs
 
 Float32 = NDArray[np.float32]
 
@@ -49,7 +50,7 @@ class FieldSlab:
     """A field on some planes of a grid."""
 
     planes: slice
-    """Which indices of the grid's last axis."""
+    """Indices of the grid's last axis."""
     displacement_mm: Float32
     """(3, X, Y, planes) RAS components in mm."""
     jacobian: Float32
@@ -100,9 +101,8 @@ def field_slabs(field: SplineField, grid: Grid) -> Iterator[FieldSlab]:
 
 
 def plane_slabs(grid: Grid) -> list[slice]:
-    """The last axis of a grid in runs of about a million voxels."""
-    step = max(1, _SLAB_VOXELS // (grid.shape[0] * grid.shape[1]))
-    return [slice(k, min(k + step, grid.shape[2])) for k in range(0, grid.shape[2], step)]
+    """Slabs along the last axis of a grid, of about a million voxels each."""
+    return [slice(*ends) for ends in slabs(grid.shape[::-1], _SLAB_VOXELS)]
 
 
 def world_axes(grid: Grid, planes: slice) -> tuple[Float32, Float32, Float32]:

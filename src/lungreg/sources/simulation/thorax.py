@@ -1,4 +1,4 @@
-"""An analytic chest at inspiration: what lies at any point of the world."""
+"""An analytic chest at inspiration: its tissue at any point of the world."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MIDDLE_X = -4.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tissue:
-    """What an analytic chest shows at some points; every array has their shape."""
+    """Tissue of an analytic chest at some points; every array has their shape."""
 
     lung: Float32
     """Share of lung, 0 to 1, partial at its surface."""
@@ -88,7 +88,7 @@ class Thorax:
         return np.asarray(depth, dtype=np.float32)
 
     def tissue(self, x: Float32, y: Float32, z: Float32, blur_mm: float) -> Tissue:
-        """What lies at world positions (RAS mm), surfaces blurred over `blur_mm`."""
+        """Tissue at world positions (RAS mm), its surfaces blurred over `blur_mm`."""
         grain = self._texture_at(x, y, z)
         x, y, z = self.to_frame(x, y, z)
         lung = np.clip(0.5 + self.lung_depth(x, y, z) / np.float32(blur_mm), 0, 1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lungreg.sources.simulation.spline import Float32
 from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.slabs import slabs
 
 _POINTS_AT_ONCE = 500_000
 
@@ -71,10 +72,9 @@ def _stamp(
     reach = np.ceil((radius_mm.max() + width) / grid.spacing_mm).astype(int)
     box = [np.arange(-r, r + 1) for r in reach]
     offsets = np.stack(np.meshgrid(*box, indexing="ij"), axis=-1).reshape(-1, 3)
-    step = max(1, _POINTS_AT_ONCE // len(offsets))
     flat = share.reshape(-1)
-    for start in range(0, len(points_ras), step):
-        part = slice(start, start + step)
+    for start, stop in slabs((len(points_ras), len(offsets)), _POINTS_AT_ONCE):
+        part = slice(start, stop)
         centre_vox = grid.to_voxel(points_ras[part])
         nearest = np.rint(centre_vox).astype(int)
         voxels = nearest[:, None, :] + offsets

@@ -1,4 +1,4 @@
-"""The inverse of a transform: of points, exactly; as a transform, as fine as it needs to be."""
+"""Invert a transform: exactly for single points, or as a transform on a grid fine enough."""
 
 from __future__ import annotations
 

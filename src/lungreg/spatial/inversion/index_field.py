@@ -1,4 +1,4 @@
-"""A displacement field in voxels of its own grid, with its exact slopes."""
+"""A displacement field in voxels of its own grid, with its exact derivative."""
 
 from __future__ import annotations
 

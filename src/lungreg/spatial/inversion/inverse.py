@@ -1,8 +1,7 @@
-"""The inverse of a transform: of single points, and as a transform on the moving scan's grid."""
+"""Invert a transform: for single points, and as a transform over the moving scan's box."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,29 +16,31 @@ from lungreg.spatial.displacement import CPU, sample
 from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform, apply_affine
 from lungreg.spatial.inversion.index_field import IndexField, voxels_of
 from lungreg.spatial.inversion.newton import solve
+from lungreg.spatial.slabs import slabs
 
 MEAN_MM = 0.02
-"""Mean residual that a stored inverse is fine enough for."""
+"""Largest mean residual that a stored inverse may have."""
 MAX_MM = 0.1
-"""And the largest one."""
+"""Largest residual that it may have anywhere."""
+SLAB_POINTS = 400_000
+"""Points that are computed at once."""
 
 _COARSENINGS = (4.0, 2.8, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125)
 _NODES_PER_VOXEL = 4
 _NODES = (2_000_000, 8_000_000)
-"""Nodes that the finest grid may have whatever the moving scan, and never more."""
+"""Nodes that the finest grid may always have, and may never exceed."""
 _STALLED = 0.9
 _FEW_POINTS = 50_000
 _TOLERANCE_MM = 2e-3
 _FAR_TOLERANCE_MM = 0.05
 """At nodes beyond the lungs."""
 _POINT_TOLERANCE_MM = 1e-6
-_SLAB_POINTS = 400_000
 _WITHIN_VOXEL = np.array([0.8191725134, 0.6710436067, 0.5497004779])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inverse:
-    """The inverse of a transform, and how well it undoes it."""
+    """The inverse of a transform, with the residual that is left."""
 
     transform: Transform
     """From moving RAS mm to fixed RAS mm: `T^-1(y) = A^-1(y + v(y))`, `v` on a grid that fills the
@@ -47,7 +48,7 @@ class Inverse:
     residual_mean_mm: float
     """Mean of `|T(T^-1(y)) - y|` over the voxels measured, mm."""
     residual_max_mm: float
-    """And the largest, mm."""
+    """Largest of `|T(T^-1(y)) - y|` over the voxels measured, mm."""
     voxels: int
     """Moving voxels measured: those that the inverse carries into the box of the transform's grid,
     of the lungs where they were given."""
@@ -60,7 +61,7 @@ def invert(
     lungs: NDArray[Any] | None = None,
     device: torch.device = CPU,
 ) -> Inverse:
-    """The inverse on the coarsest of a few grids that is fine enough.
+    """Invert a transform on the coarsest of a few grids that is fine enough.
 
     The grids have 4 to 1/8 times the spacing of the transform's own field, and at most four nodes
     for each voxel of the moving scan (two million are always allowed, 8 million never exceeded).
@@ -105,7 +106,7 @@ def invert(
 def invert_points(
     transform: Transform, points_ras: FloatArray
 ) -> tuple[FloatArray, NDArray[np.float64]]:
-    """`T^-1` of points, exact to rounding wherever the transform does not fold.
+    """Invert a transform at points, exact to rounding wherever it does not fold.
 
     Args:
         transform: `T`.
@@ -141,7 +142,7 @@ def _places(moving: Grid, lungs: NDArray[Any] | None) -> NDArray[np.int64]:
 
 
 def _is_settled(inverse: Inverse, coarser_max_mm: float) -> bool:
-    """Whether an inverse is fine enough, or a finer grid would not help: a fold is a jump."""
+    """Whether an inverse is fine enough, or a finer grid would not help, as at a fold."""
     largest_mm = inverse.residual_max_mm
     return inverse.residual_mean_mm <= MEAN_MM and (
         largest_mm <= MAX_MM or largest_mm > _STALLED * coarser_max_mm
@@ -149,7 +150,7 @@ def _is_settled(inverse: Inverse, coarser_max_mm: float) -> bool:
 
 
 def _steps_finer(inverse: Inverse) -> int:
-    """How many grids further the residual may be small enough, each about 1.4 times as fine.
+    """Guess how many grids finer, each about 1.4 times, the residual will be small enough.
 
     The mean falls with the square of the spacing, the largest, at the kinks of a field that is
     linear between its nodes, not much faster than the spacing itself.
@@ -160,7 +161,7 @@ def _steps_finer(inverse: Inverse) -> int:
 
 
 def _face_to_face(moving: Grid, shape: Shape) -> Grid:
-    """A grid whose outer nodes lie on the faces of the moving scan's box: nothing is continued."""
+    """A grid whose outer nodes lie on the faces of the moving scan's box."""
     steps = np.array(moving.shape) / np.maximum(np.array(shape) - 1, 1)
     index = np.diag([*steps, 1.0])
     index[:3, 3] = -0.5
@@ -175,13 +176,13 @@ def _invert_on(
     coarser: Transform | None,
     device: torch.device,
 ) -> Transform:
-    """The inverse with `v` at the nodes of a grid of this shape, begun at a coarser one."""
+    """The inverse with `v` at the nodes of a grid of this shape, solved from a coarser one."""
     grid = _face_to_face(moving, shape)
     field = IndexField.of(transform, device, torch.float32)
     to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
     tolerance_mm = _tolerances(moving, grid, None if coarser is None else lungs)
     values = np.empty((3, grid.size), dtype=np.float32)
-    for start, stop in _pieces(grid.size):
+    for start, stop in slabs((grid.size,), SLAB_POINTS):
         nodes = voxels_of(grid.shape, np.arange(start, stop))
         targets = _tensor(apply_affine(to_index @ grid.affine, nodes), device)
         begin = targets
@@ -199,7 +200,7 @@ def _invert_on(
 
 
 def _tolerances(moving: Grid, grid: Grid, lungs: NDArray[Any] | None) -> NDArray[np.float32]:
-    """(N,) the residual in mm that each node may have: far from lungs a coarser grid's will do."""
+    """(N,) residual in mm that each node may have, larger far from the lungs."""
     if lungs is None:
         return np.full(grid.size, _TOLERANCE_MM, dtype=np.float32)
     near = np.asarray(lungs) > 0
@@ -213,10 +214,10 @@ def _tolerances(moving: Grid, grid: Grid, lungs: NDArray[Any] | None) -> NDArray
 
 
 def _balanced(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Node values whose interpolation errs to both sides of a curved field alike.
+    """Shift node values so that linear interpolation of a curved field errs to both sides.
 
-    Through exact values at the nodes it errs to one side only, by an eighth of the second
-    difference at most; less a sixteenth at the nodes, by a sixteenth.
+    Between exact values it errs to one side only, by at most an eighth of the second difference.
+    With nodes shifted by a sixteenth it errs by at most a sixteenth to either side.
     """
     balanced = values.copy()
     for axis in (1, 2, 3):
@@ -233,12 +234,12 @@ def _measured(
     places: NDArray[np.int64],
     device: torch.device,
 ) -> Inverse:
-    """How far `T` after its inverse misses, at moving voxels (N,) that land in the fixed box."""
+    """Measure `|T(T^-1(y)) - y|` at moving voxels (N,) that land in the box of the fixed field."""
     field = IndexField.of(transform, device, torch.float32)
     to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
     limit = torch.tensor(transform.grid.shape, device=device) - 0.5
     total, largest, count = 0.0, 0.0, 0
-    for start, stop in _pieces(len(places)):
+    for start, stop in slabs((len(places),), SLAB_POINTS):
         voxels = voxels_of(moving.shape, places[start:stop])
         voxels += (places[start:stop, None] * _WITHIN_VOXEL) % 1 - 0.5
         targets = _tensor(apply_affine(to_index @ moving.affine, voxels), device)
@@ -265,11 +266,6 @@ def _sampled(
     index = _tensor(apply_affine(to_node, voxels).T, device)
     field = torch.as_tensor(inverse.displacement_mm, device=device)
     return sample(field[None], index[None])[0].T
-
-
-def _pieces(size: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, size, _SLAB_POINTS):
-        yield start, min(start + _SLAB_POINTS, size)
 
 
 def _tensor(values: FloatArray, device: torch.device) -> Tensor:

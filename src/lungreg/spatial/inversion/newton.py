@@ -1,4 +1,4 @@
-"""Where a displaced point came from, by Newton's method on the interpolated field itself.
+"""Solve `i + u(i) = z` for `i` by Newton's method on the interpolated field.
 
 Each point takes its own step, halved until the residual falls (damped Newton; Ortega and
 Rheinboldt 1970). The fixed-point iteration that registration tools commonly use (Chen et al. 2008,
@@ -25,12 +25,12 @@ def solve(
 ) -> tuple[Tensor, Tensor]:
     """Indices `i` with `i + u(i) = z` for targets z (N, 3), and the residual (N,) in mm.
 
-    Where Newton's method is caught in a fold, it begins again at the node that lands nearest.
+    Where it does not converge, as in a fold, it starts again at the node that lands nearest.
 
     Args:
         field: `u`.
         targets: (N, 3) `z`, in the field's index.
-        start: (N, 3) where to begin, likewise.
+        start: (N, 3) first guess of `i`, in the field's index.
         tolerance_mm: Residual that is small enough, for all points or (N,) for each.
     """
     tolerance = torch.as_tensor(tolerance_mm, device=targets.device).expand(len(targets))

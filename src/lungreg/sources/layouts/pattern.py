@@ -1,4 +1,4 @@
-"""The user's own layout, by patterns with `{case_id}`."""
+"""The layout that users describe themselves, by patterns with `{case_id}`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from lungreg.config import Pattern
+from lungreg.config import Ingest
 from lungreg.errors import ConfigError
-from lungreg.sources.case import (
+from lungreg.sources.layouts.folders import is_ignored, nothing_found, visible
+from lungreg.sources.source_case import (
     FIXED,
     FIXED_MASK,
     LANDMARKS,
@@ -18,24 +19,26 @@ from lungreg.sources.case import (
     MOVING_MASK,
     SourceCase,
     build_cases,
-    is_ignored,
 )
-from lungreg.sources.layouts import nothing_found
 
 _PLACEHOLDER = "{case_id}"
 
 
-def list_pattern(folder: Path, pattern: Pattern) -> list[SourceCase]:
-    """Cases whose files or DICOM folders match the patterns, relative to the folder.
+def list_pattern(folder: Path, settings: Ingest) -> list[SourceCase]:
+    """Cases whose files or DICOM folders match `ingest.pattern`, relative to the folder.
 
     `{case_id}` stands for a name without slash, the same wherever it appears; `*` stands for any
-    text without slash; everything else is meant literally. Where nothing matches and the folder
-    holds but one folder, as an archive often does, that one is searched.
+    text without slash; everything else is literal. Where nothing matches and the folder
+    contains a single folder, as an archive often does, that one is searched.
 
     Raises:
-        ConfigError: A pattern that leaves the folder.
+        ConfigError: No pattern, or one that leaves the folder.
         DataError: Nothing matches the patterns of the scans.
     """
+    pattern = settings.pattern
+    if pattern is None:
+        msg = "layout 'pattern' needs ingest.pattern with fixed and moving"
+        raise ConfigError(msg)
     wanted = {
         FIXED: pattern.fixed,
         MOVING: pattern.moving,
@@ -93,5 +96,6 @@ def _walk(root: Path, prefix: str, depth: int, level: int = 1) -> Iterator[tuple
 
 
 def _only_folder(folder: Path) -> Path | None:
-    visible = [path for path in folder.iterdir() if not is_ignored(path.name)]
-    return visible[0] if len(visible) == 1 and visible[0].is_dir() else None
+    """The folder that is all that another one holds, or None."""
+    found = visible(folder)
+    return found[0] if len(found) == 1 and found[0].is_dir() else None

@@ -1,15 +1,11 @@
-"""The pieces that the truth rests on: splines, the inverse of breathing, tubes."""
+"""Spline fields: on a grid, at points, at their nodes, and their Jacobian."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from lungreg.sources.simulation import Anatomy, BreathingSettings
-from lungreg.sources.simulation.breathing import draw_breathing
-from lungreg.sources.simulation.chest import bottom_face, measure_chest
 from lungreg.sources.simulation.spline import SplineField, field_slabs, lattice_over, world_axes
-from lungreg.sources.simulation.tubes import Tubes, draw_tubes, sweep
 from lungreg.spatial.geometry import Grid
 from tests.sources.simulation.truth import jacobian
 
@@ -71,36 +67,3 @@ def test_world_axes_are_the_grids(oblique_grid: Grid) -> None:
     axes = np.stack(world_axes(oblique_grid, slice(4, 7)))
     voxels = np.indices(oblique_grid.shape, dtype=float)[..., 4:7].reshape(3, -1).T
     np.testing.assert_allclose(axes.reshape(3, -1).T, oblique_grid.to_world(voxels), atol=1e-3)
-
-
-def test_breathing_there_and_back(oblique_anatomy: Anatomy) -> None:
-    """`to_fixed` inverts `to_moving` to a fiftieth of a millimetre inside the lungs."""
-    a = oblique_anatomy
-    chest = measure_chest(a.mask, a.grid)
-    settings = BreathingSettings(diaphragm_mm=(45.0, 45.0))
-    breathing = draw_breathing(np.random.default_rng(3), chest, a.grid, settings)
-    back = breathing.to_moving(breathing.to_fixed(chest.points_ras))
-    assert np.linalg.norm(back - chest.points_ras, axis=1).max() < 0.02
-    expansion = breathing.expansion(breathing.to_fixed(chest.points_ras[::50]))
-    assert expansion.min() > 0.5
-    assert expansion.mean() > 1.15
-
-
-def test_bottom_face_follows_the_affine() -> None:
-    """The axis that runs along the body and its lower end are read from the affine."""
-    upright = Grid(shape=(4, 5, 6), affine=np.diag([-2.0, -2.0, 3.0, 1.0]))
-    assert bottom_face(upright) == (2, True)
-    lying = np.array([[0, 2.0, 0, 0], [0, 0, 3.0, 0], [-2.5, 0, 0, 0], [0, 0, 0, 1]])
-    assert bottom_face(Grid(shape=(4, 5, 6), affine=lying)) == (0, False)
-
-
-def test_tube_fills_the_volume_of_a_cylinder(oblique_grid: Grid) -> None:
-    """The share of voxels adds up to length times cross-section, within the rounded ends."""
-    grid = oblique_grid.resized((60, 60, 60))
-    centre = grid.centre_ras
-    half = np.array([0.0, 0.0, 20.0])
-    line = np.stack([centre - half, centre + half])
-    points, radii = sweep(line, np.array([5.0, 5.0]), 0.5)
-    tube = Tubes(points_ras=points, radius_mm=radii, forks_ras=np.empty((0, 3)))
-    volume = draw_tubes(tube, grid).sum() * grid.voxel_volume_mm3
-    assert volume == pytest.approx(np.pi * 25 * 40 + 4 / 3 * np.pi * 125, rel=0.06)

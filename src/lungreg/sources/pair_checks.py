@@ -1,4 +1,4 @@
-"""What the files of a pair must hold: asked alike of a cohort's pairs and of a single one."""
+"""Checks of a pair's contents: masks, intensities and landmarks, for a cohort or a single pair."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from lungreg.errors import DataError
 from lungreg.formats.volumes import Volume, hu_offset
 from lungreg.formats.volumes.volume import require_same_grid
 from lungreg.spatial.geometry import Grid
+from lungreg.spatial.slabs import slabs
 
 MOST_LABELS = 128
 """Lungs, lobes, segments or all organs of a body are fewer; the grey values of a scan are more."""
 
 _CHUNK = 1 << 20
-"""Voxels looked at once."""
+"""Voxels whose labels are counted at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doubt:
-    """What is odd about a pair and does not stop it; no case ids, no paths."""
+class PairWarning:
+    """Something odd about a pair that does not stop it; without case ids and paths."""
 
     code: str
     text: str
@@ -34,8 +35,8 @@ class Doubt:
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
-    """Say of refusals inside which file of the pair they are about.
+def errors_about(what: str) -> Iterator[None]:
+    """Put the name of a file in front of the rule of every `DataError` raised inside.
 
     Args:
         what: Such as "fixed scan"; no case id and no path, since it is stored with the rule.
@@ -66,21 +67,26 @@ def check_mask(mask: Volume, scan: Volume) -> None:
 
 def check_units(
     role: str, scan: Volume, mask: NDArray[Any] | None
-) -> tuple[float, tuple[Doubt, ...]]:
-    """What a scan's stored values lie above Hounsfield units, and whether they look like any.
+) -> tuple[float, tuple[PairWarning, ...]]:
+    """The offset of a scan's stored values from Hounsfield units, and a warning if they look odd.
 
     Args:
         role: "fixed" or "moving".
         scan: Its values as stored.
         mask: (X, Y, Z) its lungs, positive inside.
+
+    Returns:
+        HU = stored value - offset: 0, 1000 or 1024; and no warning or one.
     """
     units = hu_offset(scan.data, mask)
     text = f"the {role} scan does not look like Hounsfield units"
-    return units.offset, () if units.plausible else (Doubt(code="implausible_hu", text=text),)
+    return units.offset, () if units.plausible else (PairWarning(code="implausible_hu", text=text),)
 
 
-def check_landmarks(points: NDArray[np.float64], fixed: Grid, moving: Grid) -> tuple[Doubt, ...]:
-    """Doubts about landmarks (N, 6), in voxels of each scan, that lie outside their scan.
+def check_landmarks(
+    points: NDArray[np.float64], fixed: Grid, moving: Grid
+) -> tuple[PairWarning, ...]:
+    """Warn of landmarks (N, 6), in voxels of each scan, that lie outside their scan.
 
     Raises:
         DataError: Most of them do: they are given in another frame.
@@ -93,13 +99,16 @@ def check_landmarks(points: NDArray[np.float64], fixed: Grid, moving: Grid) -> t
         mend = "convert them from mm to voxels (from 0)"
         raise DataError(msg, got=f"{lost} of {len(points)} outside", mend=mend)
     text = f"{lost} of {len(points)} landmarks lie outside"
-    return (Doubt(code="landmarks_outside", text=text),) if lost else ()
+    return (PairWarning(code="landmarks_outside", text=text),) if lost else ()
 
 
 def _count_labels(labels: NDArray[Any]) -> int:
-    """Different labels of a mask: sorting a whole scan, or reading it across, takes seconds."""
+    """How many different labels a mask holds.
+
+    In the order of memory and without sorting: either takes seconds for a large scan.
+    """
     seen = np.zeros(int(labels.max()) + 1, dtype=bool)
     in_memory = labels.ravel(order="K")
-    for first in range(0, in_memory.size, _CHUNK):
-        seen[in_memory[first : first + _CHUNK]] = True
+    for start, stop in slabs(in_memory.shape, _CHUNK):
+        seen[in_memory[start:stop]] = True
     return int(seen.sum())

@@ -1,4 +1,4 @@
-"""One pair of a source, checked and turned into what the stage holds."""
+"""Check one pair of a source and upload its files to the stage."""
 
 from __future__ import annotations
 
@@ -20,8 +20,14 @@ from lungreg.formats.nifti import scrub_nifti
 from lungreg.formats.points.landmarks import encode_landmarks
 from lungreg.formats.volumes import Volume, check_scan, encode_labels, encode_volume, read_volume
 from lungreg.records import Verdict
-from lungreg.sources import SourceCase, load_landmarks
-from lungreg.sources.checks import Doubt, check_landmarks, check_mask, check_units, telling
+from lungreg.sources.pair_checks import (
+    PairWarning,
+    check_landmarks,
+    check_mask,
+    check_units,
+    errors_about,
+)
+from lungreg.sources.source_case import SourceCase, load_landmarks
 from lungreg.spatial.geometry import Grid
 from lungreg.stores import Stage
 from lungreg.stores.manifest import STAGE_NAMES, ManifestFile, ManifestRow, ScanFacts
@@ -31,8 +37,8 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intake:
-    """What came of one pair."""
+class PairUpload:
+    """The result for one pair."""
 
     row: ManifestRow
     uploaded: int
@@ -45,7 +51,7 @@ def stage_sizes(stage: Stage) -> dict[str, int]:
     return {info.name: info.size for folder in folders for info in stage.list(folder)}
 
 
-def take_in(
+def upload_pair(
     stage: Stage,
     source: SourceCase,
     known: ManifestRow | None,
@@ -53,24 +59,27 @@ def take_in(
     there: Mapping[str, int],
     group: str | None,
     max_voxels: int,
-) -> Intake:
-    """Check a pair and bring its files to the stage, unless they are there already.
+) -> PairUpload:
+    """Check a pair and upload its files, unless the stage has them already.
 
-    A rejected pair gives a row without files, and what the stage held of it is removed.
+    A rejected pair gets a row without files, and its files are removed from the stage.
 
     Args:
-        stage: Where to.
+        stage: Where the files go.
         source: The pair.
-        known: Its row of the manifest, if it has one.
-        there: What the stage holds, from `stage_sizes`.
-        group: Of the manifest.
-        max_voxels: Largest scan that is read.
+        known: Its row in the manifest, if it has one.
+        there: Sizes of the files on the stage, from `stage_sizes`.
+        group: Its group (patient) for the manifest.
+        max_voxels: Most voxels of a scan that is read.
+
+    Raises:
+        LungregError: The stage fails; what is wrong with the pair stands in its row instead.
     """
     try:
         _require_no_problem(source)
         digest = _source_digest(source)
         if known is not None and _is_unchanged(there, known, digest, group):
-            return Intake(row=known, uploaded=0)
+            return PairUpload(row=known, uploaded=0)
         checked = _check(source, max_voxels=max_voxels)
         contents = list(_stage_bytes(source, checked))
     except LungregError as error:
@@ -92,7 +101,7 @@ def take_in(
         source_sha256=digest,
         checked_at=datetime.now(UTC),
     )
-    return Intake(row=row, uploaded=len(files))
+    return PairUpload(row=row, uploaded=len(files))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,22 +117,22 @@ def _check(source: SourceCase, *, max_voxels: int) -> _Checked:
     volumes: dict[str, Volume] = {}
     for role in ("fixed", "moving"):
         path = _path(source, role)
-        with telling(f"{role} scan"):
+        with errors_about(f"{role} scan"):
             volumes[role] = read_volume(path, max_voxels=max_voxels)
             check_scan(volumes[role])
-    doubts: list[Doubt] = []
+    odd: list[PairWarning] = []
     facts: dict[str, ScanFacts] = {}
     for role in ("fixed", "moving"):
         mask = _check_mask(source, role, volumes, max_voxels)
-        offset, odd = check_units(role, volumes[role], mask)
+        offset, found = check_units(role, volumes[role], mask)
         facts[role] = _facts(volumes[role].grid, offset)
-        doubts += odd
-    with telling("landmarks"):
+        odd += found
+    with errors_about("landmarks"):
         points = load_landmarks(source)
     if points is not None:
-        doubts += check_landmarks(points, volumes["fixed"].grid, volumes["moving"].grid)
+        odd += check_landmarks(points, volumes["fixed"].grid, volumes["moving"].grid)
     warnings = [f"{warning.code}: {warning.anonymous}" for warning in source.warnings]
-    warnings += map(str, doubts)
+    warnings += map(str, odd)
     return _Checked(volumes=volumes, landmarks_vox=points, facts=facts, warnings=tuple(warnings))
 
 
@@ -133,7 +142,7 @@ def _check_mask(
     path = getattr(source, f"{role}_mask")
     if path is None:
         return None
-    with telling(f"{role} mask"):
+    with errors_about(f"{role} mask"):
         mask = read_volume(path, mask=True, max_voxels=max_voxels)
         check_mask(mask, volumes[role])
     volumes[f"{role}_mask"] = mask
@@ -150,7 +159,7 @@ def _facts(grid: Grid, offset: float) -> ScanFacts:
 
 
 def _stage_bytes(source: SourceCase, checked: _Checked) -> Iterator[tuple[str, bytes]]:
-    """The bytes for the stage by role: gzipped NIfTI without its texts, all else converted."""
+    """The bytes for the stage by role: gzipped NIfTI without its free text, others converted."""
     for role, volume in checked.volumes.items():
         path = _path(source, role)
         if path.is_file() and path.name.endswith(".nii.gz"):
@@ -185,7 +194,7 @@ def _rejected(
     source: SourceCase,
     error: LungregError,
     group: str | None,
-) -> Intake:
+) -> PairUpload:
     if not isinstance(error, DataError):
         raise error
     with suppress(DataError):  # an id that no stage can hold has left nothing there
@@ -198,11 +207,11 @@ def _rejected(
         group=group,
         checked_at=datetime.now(UTC),
     )
-    return Intake(row=row, uploaded=0)
+    return PairUpload(row=row, uploaded=0)
 
 
 def _remove(stage: Stage, there: Mapping[str, int], case_id: str, *, keep: Collection[str]) -> None:
-    """Delete what an earlier ingest brought of a case, but for some roles."""
+    """Delete the files that an earlier ingest uploaded for a case, except for some roles."""
     names = {role: name.format(case_id) for role, name in STAGE_NAMES.items()}
     for role, name in names.items():
         if role not in keep and name in there:
@@ -228,12 +237,12 @@ def _source_digest(source: SourceCase) -> str:
     for role in ("fixed", "moving", "fixed_mask", "moving_mask"):
         path: Path | None = getattr(source, role)
         digest.update(f"{role}:".encode())
-        with telling(role.replace("_", " ") if "_" in role else f"{role} scan"):
+        with errors_about(role.replace("_", " ") if "_" in role else f"{role} scan"):
             for file in () if path is None else _files(path):
                 _update(digest, file)
     for file in source.landmarks:
         digest.update(b"landmarks:")
-        with telling("landmarks"):
+        with errors_about("landmarks"):
             _update(digest, file)
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""One pair as it lies in a source, before anything is checked but its files' names."""
+"""The files of one case in a source: found by a layout, not yet opened."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ LANDMARKS = "landmarks"
 _LONGEST_SUFFIX = "_insp.nii.gz"
 _FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 _MAX_LANDMARK_BYTES = 2**26
-_IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 Files = Mapping[str, Mapping[str, list[Path]]]
 """By case id and role, all files found for it."""
@@ -40,20 +39,15 @@ class SourceCase:
     fixed: Path | None = None
     """Expiration scan, a file or a folder of DICOM files; None only with a problem."""
     moving: Path | None = None
-    """Inspiration scan, likewise."""
+    """Inspiration scan, a file or a folder of DICOM files; None only with a problem."""
     fixed_mask: Path | None = None
     moving_mask: Path | None = None
     landmarks: tuple[Path, ...] = ()
     """None, one CSV of six columns (fixed xyz, moving xyz), or one of three for each scan."""
     problems: tuple[LungregError, ...] = ()
-    """Why the case cannot be taken in."""
+    """Why the case is rejected."""
     warnings: tuple[LungregError, ...] = ()
-    """What it goes without."""
-
-
-def is_ignored(name: str) -> bool:
-    """Whether a file name is hidden or left behind by an operating system."""
-    return name.startswith(".") or name in _IGNORED
+    """What is left out of it, such as half a pair of landmark files."""
 
 
 def load_landmarks(case: SourceCase) -> NDArray[np.float64] | None:

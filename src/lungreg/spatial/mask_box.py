@@ -1,0 +1,41 @@
+"""The box around the voxels of a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.spatial.geometry import Box
+
+
+def mask_box(mask: NDArray[Any], *, margin: int | Sequence[int] = 0) -> Box:
+    """The smallest box that holds every voxel of a mask, wider by a margin within the volume.
+
+    `Grid.cropped` gives the box's own grid, `Grid.corners_ras` its corners.
+
+    Args:
+        mask: (X, Y, Z) of any type; voxels that are not zero are inside.
+        margin: Voxels added on both sides: of every axis, or one number for each.
+
+    Returns:
+        A slice for each axis, from the first voxel kept to one past the last.
+
+    Raises:
+        DataError: No voxel is inside.
+    """
+    widths = (margin,) * mask.ndim if isinstance(margin, int) else margin
+    spans = []
+    for axis, width in enumerate(widths):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        hit = np.flatnonzero(mask.any(axis=others))
+        if not hit.size:
+            msg = "a mask that a box is put around has at least one voxel"
+            raise DataError(msg, got="an empty mask")
+        first, end = int(hit[0]) - int(width), int(hit[-1]) + 1 + int(width)
+        spans.append(slice(max(first, 0), min(end, mask.shape[axis])))
+    x, y, z = spans
+    return x, y, z

@@ -1,0 +1,72 @@
+"""Displacement fields as NIfTI, against SimpleITK, nibabel and a closed form."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from lungreg.errors import DataError, UnreadableFileError
+from lungreg.formats.transforms import decode_displacement, encode_displacement, encode_learn2reg
+from lungreg.formats.volumes import Stored, encode_volume
+from lungreg.spatial.geometry import flip_lps
+from tests.formats.transforms.linear_field import GRID, OFFSET_MM, SLOPE, linear_field
+
+
+def test_simpleitk_moves_points_by_the_file_as_we_say(tmp_path: Path) -> None:
+    """ITK, in LPS, carries points where our RAS field says, to 1e-3 mm."""
+    path = tmp_path / "displacement.nii.gz"
+    path.write_bytes(encode_displacement(linear_field(), GRID))
+    image = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
+    transform = sitk.DisplacementFieldTransform(image)
+    rng = np.random.default_rng(0)
+    points = GRID.to_world(rng.uniform(0.1, np.array(GRID.shape) - 1.1, size=(50, 3)))
+    expected = points + points @ SLOPE + OFFSET_MM
+    moved = [transform.TransformPoint(point.tolist()) for point in flip_lps(points)]
+    np.testing.assert_allclose(flip_lps(np.array(moved)), expected, atol=1e-3)
+
+
+def test_displacement_round_trip() -> None:
+    """What is written comes back, exactly, in RAS."""
+    back, where = decode_displacement(encode_displacement(linear_field(), GRID))
+    np.testing.assert_array_equal(back, linear_field())
+    assert where.same_as(GRID)
+
+
+def test_displacement_has_the_shape_and_intent_that_itk_wants() -> None:
+    """(X, Y, Z, 1, 3), vector intent, LPS components."""
+    data = encode_displacement(linear_field(), GRID)
+    image = nib.Nifti1Image.from_bytes(gzip.decompress(data))
+    assert image.shape == (*GRID.shape, 1, 3)
+    assert int(image.header["intent_code"]) == 1007
+    expected = linear_field()[0, 2, 3, 4]
+    assert np.asarray(image.dataobj)[2, 3, 4, 0, 0] == -expected
+
+
+def test_a_displacement_of_another_grid_is_refused() -> None:
+    """Shape and GRID belong together."""
+    with pytest.raises(DataError, match="has shape"):
+        encode_displacement(np.zeros((3, 2, 2, 2)), GRID)
+
+
+def test_a_scan_is_no_displacement() -> None:
+    """Other files are recognised by their shape, other bytes by their header."""
+    scan = encode_volume(np.zeros(GRID.shape), GRID, Stored(dtype="int16"))
+    with pytest.raises(DataError, match="vector field has shape"):
+        decode_displacement(scan)
+    with pytest.raises(UnreadableFileError):
+        decode_displacement(b"text")
+
+
+def test_learn2reg_has_four_dimensions() -> None:
+    """(X, Y, Z, 3) float32, voxels along array axes, as the official script reads it."""
+    voxels = np.random.default_rng(0).normal(size=(3, *GRID.shape)).astype(np.float32)
+    image = nib.Nifti1Image.from_bytes(gzip.decompress(encode_learn2reg(voxels, GRID)))
+    assert image.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(image.get_fdata(), np.moveaxis(voxels, 0, -1))
+    with pytest.raises(DataError, match="has shape"):
+        encode_learn2reg(voxels[:, :2], GRID)

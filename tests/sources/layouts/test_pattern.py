@@ -1,0 +1,73 @@
+"""Cases by the patterns of the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lungreg.errors import ConfigError, MissingFileError
+from lungreg.sources import list_cases
+from tests.sources.made_sources import by_pattern, put
+
+
+def test_patterns_find_files_and_folders(tmp_path: Path) -> None:
+    """The placeholder may come twice, a folder may be a DICOM series, * is any text."""
+    put(
+        tmp_path,
+        "p1/p1_exp.nii",
+        "p1/in 42/1.dcm",
+        "p1/lung.nrrd",
+        "p2/p2_exp.nii",
+        "p2/in 7/1.dcm",
+    )
+    put(tmp_path, "p1/p2_exp.nii", "points.csv/p1")
+    settings = by_pattern(
+        fixed="./{case_id}/{case_id}_exp.nii",
+        moving="{case_id}/in *",
+        fixed_mask="{case_id}/lung.nrrd",
+    )
+    first, second = list_cases(tmp_path, settings)
+    assert (first.case_id, second.case_id) == ("p1", "p2")
+    assert first.fixed == tmp_path / "p1/p1_exp.nii"
+    assert first.moving == tmp_path / "p1/in 42"
+    assert (first.fixed_mask, second.fixed_mask) == (tmp_path / "p1/lung.nrrd", None)
+    assert first.problems == second.problems == ()
+
+
+def test_patterns_are_literal_but_for_the_star(tmp_path: Path) -> None:
+    """Brackets, dots and the like of a name mean themselves."""
+    put(tmp_path, "a [1].(e).nii", "a [1].(i).nii", "a 1Xeyynii")
+    settings = by_pattern(fixed="{case_id} [1].(e).nii", moving="{case_id} [1].(i).nii")
+    (case,) = list_cases(tmp_path, settings)
+    assert case.case_id == "a"
+
+
+def test_two_matches_of_a_pattern_are_a_problem(tmp_path: Path) -> None:
+    """Nobody knows which is meant; a missing partner is reported as well."""
+    put(tmp_path, "a/e1.nii", "a/e2.nii", "a/i.nii", "b/e1.nii")
+    first, second = list_cases(tmp_path, by_pattern(fixed="{case_id}/e*", moving="{case_id}/i.nii"))
+    assert "one file as fixed, got 2" in first.problems[0].anonymous
+    assert isinstance(second.problems[0], MissingFileError)
+
+
+def test_a_top_folder_of_an_archive_is_passed_through(tmp_path: Path) -> None:
+    """Patterns are written for what lies in it."""
+    put(tmp_path, "data/a/e.nii", "data/a/i.nii", "__MACOSX/x")
+    settings = by_pattern(fixed="{case_id}/e.nii", moving="{case_id}/i.nii")
+    assert [case.case_id for case in list_cases(tmp_path, settings)] == ["a"]
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    """A user's folder may hold links, even to itself."""
+    put(tmp_path, "a/e.nii", "a/i.nii")
+    (tmp_path / "a/loop").symlink_to(tmp_path)
+    settings = by_pattern(fixed="{case_id}/e.nii", moving="{case_id}/i.nii")
+    assert [case.case_id for case in list_cases(tmp_path, settings)] == ["a"]
+
+
+@pytest.mark.parametrize("pattern", ["/data/{case_id}.nii", "../{case_id}.nii"])
+def test_patterns_stay_inside_the_source(tmp_path: Path, pattern: str) -> None:
+    """They are relative to it."""
+    with pytest.raises(ConfigError, match="stays inside"):
+        list_cases(tmp_path, by_pattern(fixed=pattern, moving="{case_id}/i.nii"))

@@ -1,0 +1,112 @@
+"""Checks of a pair's contents, each with what it refuses and what it only warns of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lungreg.errors import DataError
+from lungreg.formats.volumes import Stored, Volume
+from lungreg.sources.pair_checks import (
+    MOST_LABELS,
+    PairWarning,
+    check_landmarks,
+    check_mask,
+    check_units,
+    errors_about,
+)
+from lungreg.spatial.geometry import Grid
+from tests.small_cases import FIXED_GRID, MOVING_GRID, landmarks, scan
+
+SHAPE = FIXED_GRID.shape
+HU, LUNGS = scan(FIXED_GRID, 0)
+
+
+def volume(data: NDArray[Any], grid: Grid = FIXED_GRID) -> Volume:
+    return Volume(data=data, grid=grid, stored=Stored(dtype="int16"))
+
+
+def shifted(share_of_voxel: float) -> Grid:
+    """The fixed grid, moved by a share of its smallest spacing."""
+    affine = FIXED_GRID.affine.copy()
+    affine[0, 3] += share_of_voxel * FIXED_GRID.spacing_mm.min()
+    return Grid(shape=SHAPE, affine=affine)
+
+
+def labels(count: int) -> NDArray[np.int16]:
+    """A mask of some labels, 0 among them."""
+    return (np.arange(np.prod(SHAPE)).reshape(SHAPE) % count).astype(np.int16)
+
+
+class TestMask:
+    @pytest.mark.parametrize(
+        ("mask", "match"),
+        [
+            (np.zeros(SHAPE, np.uint8), "neither empty nor full, got empty"),
+            (np.full(SHAPE, 2, np.uint8), "neither empty nor full, got full"),
+            (labels(MOST_LABELS + 1), "at most 128 different labels, got 129"),
+        ],
+    )
+    def test_what_is_no_mask_of_lungs_is_refused(self, mask: NDArray[Any], match: str) -> None:
+        """Nothing, everything, and the grey values of a scan."""
+        with pytest.raises(DataError, match=match):
+            check_mask(volume(mask), volume(HU))
+
+    @pytest.mark.parametrize("mask", [LUNGS, labels(MOST_LABELS), np.asfortranarray(labels(5))])
+    def test_lobes_and_segments_are_a_mask(self, mask: NDArray[Any]) -> None:
+        """Up to 128 labels, in any order of memory."""
+        check_mask(volume(mask), volume(HU))
+
+    def test_it_lies_on_its_scans_grid(self) -> None:
+        """Up to a hundredth of a voxel, as headers are rounded; not a tenth, nor another shape."""
+        check_mask(volume(LUNGS, shifted(0.009)), volume(HU))
+        with pytest.raises(DataError, match="lies on its scan's grid"):
+            check_mask(volume(LUNGS, shifted(0.1)), volume(HU))
+        _, other = scan(MOVING_GRID, 0)
+        with pytest.raises(DataError, match="lies on its scan's grid"):
+            check_mask(volume(other, MOVING_GRID), volume(HU))
+
+
+class TestUnits:
+    @pytest.mark.parametrize("offset", [0.0, 1000.0])
+    def test_the_offset_of_a_ct_is_found(self, offset: float) -> None:
+        """Without a warning."""
+        noisy = HU + np.random.default_rng(0).normal(0, 10, SHAPE).astype(np.float32)
+        assert check_units("fixed", volume(noisy + np.float32(offset)), LUNGS) == (offset, ())
+
+    def test_what_looks_like_no_ct_is_warned_of(self) -> None:
+        """By the role of the scan."""
+        offset, (warning,) = check_units("moving", volume(HU * 0.05 + 5000), None)
+        assert offset == 0.0
+        assert str(warning) == (
+            "implausible_hu: the moving scan does not look like Hounsfield units"
+        )
+
+
+class TestLandmarks:
+    def test_a_few_outside_are_warned_of(self) -> None:
+        """In either scan, from half a voxel beyond the outer centres on."""
+        points = landmarks(0)
+        assert check_landmarks(points, FIXED_GRID, MOVING_GRID) == ()
+        points[0, 0], points[1, 4], points[2, 2] = SHAPE[0] - 0.4, -0.6, SHAPE[2] - 0.6
+        assert check_landmarks(points, FIXED_GRID, MOVING_GRID) == (
+            PairWarning(code="landmarks_outside", text="2 of 20 landmarks lie outside"),
+        )
+
+    def test_most_outside_are_of_another_frame(self) -> None:
+        """Points in mm are refused, with how to mend them."""
+        points = landmarks(0)
+        points[:, 3:] = MOVING_GRID.to_world(points[:, 3:])
+        with pytest.raises(DataError, match=r"of 20 outside; convert them from mm to voxels"):
+            check_landmarks(points, FIXED_GRID, MOVING_GRID)
+
+
+def test_errors_say_which_file_they_are_about() -> None:
+    """In front of the rule, where a log keeps it."""
+    rule = "a scan is not constant"
+    with pytest.raises(DataError) as caught, errors_about("fixed scan"):
+        raise DataError(rule, got="7 everywhere", where="/secret/file")
+    assert caught.value.anonymous == "fixed scan: a scan is not constant, got 7 everywhere"

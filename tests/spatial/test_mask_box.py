@@ -1,0 +1,45 @@
+"""Boxes around masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lungreg.errors import DataError
+from lungreg.spatial.mask_box import mask_box
+
+MASK = np.zeros((9, 8, 7), dtype=bool)
+MASK[2, 5, 1] = MASK[4, 3, 6] = True
+
+
+def test_the_box_is_the_smallest_that_holds_every_voxel() -> None:
+    """It has a voxel on each of its faces, and nothing lies outside."""
+    box = mask_box(MASK)
+    assert box == (slice(2, 5), slice(3, 6), slice(1, 7))
+    assert MASK[box].sum() == MASK.sum()
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float32])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_any_mask_has_a_box(dtype: type, order: str) -> None:
+    """Truth values, labels and shares, whatever their order in memory."""
+    assert mask_box(np.asarray(7 * MASK, dtype=dtype, order=order)) == mask_box(MASK)
+
+
+@pytest.mark.parametrize(
+    ("margin", "expected"),
+    [
+        (1, (slice(1, 6), slice(2, 7), slice(0, 7))),
+        ((0, 2, 1), (slice(2, 5), slice(1, 8), slice(0, 7))),
+        (99, (slice(0, 9), slice(0, 8), slice(0, 7))),
+    ],
+)
+def test_a_margin_ends_where_the_volume_does(margin: int, expected: tuple[slice, ...]) -> None:
+    """One number for all axes or one for each; a box never leaves the volume."""
+    assert mask_box(MASK, margin=margin) == expected
+
+
+def test_an_empty_mask_has_no_box() -> None:
+    """It is refused, not taken for the whole volume."""
+    with pytest.raises(DataError, match="at least one voxel, got an empty mask"):
+        mask_box(np.zeros((3, 3, 3), dtype=bool))
