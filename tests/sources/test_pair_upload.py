@@ -16,7 +16,7 @@ from lungreg.formats.volumes import Stored, encode_labels, encode_volume
 from lungreg.records import Verdict
 from lungreg.registration.pair import read_pair
 from lungreg.sources import SourceCase
-from lungreg.stores.manifest import STAGE_NAMES
+from lungreg.stores.names import CASE_INPUTS
 from lungreg.testing import FaultyStage, MemoryStage
 from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, landmarks, scan
 from tests.sources.uploads import INT16, names, upload, write
@@ -29,7 +29,7 @@ class TestAccepted:
         row = done.row
         assert (row.verdict, row.reasons, row.group) == (Verdict.PASS, (), "patient 1")
         assert done.uploaded == 5
-        assert names(stage) == {name.format("a") for name in STAGE_NAMES.values()}
+        assert names(stage) == {name.format("a") for name in CASE_INPUTS.values()}
         for file in row.files:
             data = stage.read(file.name)
             assert file.size == len(data)
@@ -47,7 +47,7 @@ class TestAccepted:
         """Files that are as the stage wants them are not written anew."""
         upload(stage, source)
         assert source.fixed is not None
-        assert stage.read(STAGE_NAMES["fixed"].format("a")) == source.fixed.read_bytes()
+        assert stage.read(CASE_INPUTS["fixed"].format("a")) == source.fixed.read_bytes()
 
     def test_other_formats_are_converted(
         self, stage: MemoryStage, source: SourceCase, tmp_path: Path
@@ -86,7 +86,7 @@ class TestAccepted:
             nib.save(image, files[role])
         upload(stage, SourceCase(case_id="a", **files))
         for role in files:
-            data = stage.read(STAGE_NAMES[role].format("a"))
+            data = stage.read(CASE_INPUTS[role].format("a"))
             assert secret.encode() not in data
             assert secret.encode() not in gzip.decompress(data)
 
@@ -108,7 +108,7 @@ class TestAccepted:
         assert row.moving.hu_offset == 1000.0
         assert row.case().moving_hu_offset == 1000.0
         assert row.case().fixed_hu_offset == 0.0
-        assert stage.read(STAGE_NAMES["moving"].format("a")) == data
+        assert stage.read(CASE_INPUTS["moving"].format("a")) == data
         pair = read_pair(stage, row.case())
         np.testing.assert_array_equal(pair.moving_hu, np.rint(moving + 1000) - 1000)
 
@@ -128,7 +128,7 @@ class TestAgain:
     ) -> None:
         """Files that the manifest lists and the stage lacks, or has cut off, are uploaded."""
         known = upload(stage, source).row
-        name = STAGE_NAMES[role].format("a")
+        name = CASE_INPUTS[role].format("a")
         whole = stage.read(name)
         for damage in (lambda: stage.delete(name), lambda: stage.write(name, b"cut")):
             damage()
@@ -142,7 +142,7 @@ class TestAgain:
         changed = upload(stage, source, known)
         assert changed.uploaded == 5
         assert changed.row.case().fingerprint != known.case().fingerprint
-        assert len(decode_landmarks(stage.read(STAGE_NAMES["landmarks"].format("a")))) == 10
+        assert len(decode_landmarks(stage.read(CASE_INPUTS["landmarks"].format("a")))) == 10
         moved = upload(stage, source, changed.row, group="patient 2")
         assert moved.row.group == "patient 2"
 
@@ -165,7 +165,7 @@ class TestAgain:
         row = upload(stage, bare, known).row
         assert [file.role for file in row.files] == ["fixed", "moving", "moving_mask"]
         assert names(stage) == {
-            STAGE_NAMES[r].format("a") for r in ("fixed", "moving", "moving_mask")
+            CASE_INPUTS[r].format("a") for r in ("fixed", "moving", "moving_mask")
         }
 
     def test_file_that_is_added_is_brought(self, stage: MemoryStage, source: SourceCase) -> None:

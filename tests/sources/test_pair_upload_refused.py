@@ -18,7 +18,7 @@ from lungreg.formats.points.landmarks import encode_landmarks
 from lungreg.formats.volumes import encode_volume
 from lungreg.records import Verdict
 from lungreg.sources import SourceCase
-from lungreg.stores.manifest import STAGE_NAMES
+from lungreg.stores.names import CASE_INPUTS
 from lungreg.testing import FaultyStage, MemoryStage
 from tests.small_cases import FIXED_GRID, landmarks, scan
 from tests.sources.uploads import INT16, names, upload, write
@@ -202,12 +202,12 @@ class TestRejected:
 
     def test_takes_away_what_was_there(self, stage: MemoryStage, source: SourceCase) -> None:
         """A case that was sound and is now broken leaves the stage; its neighbours stay."""
-        stage.write(STAGE_NAMES["fixed"].format("ab"), b"neighbour")
+        stage.write(CASE_INPUTS["fixed"].format("ab"), b"neighbour")
         known = upload(stage, source).row
         write(source.moving, b"garbage")
         row = upload(stage, source, known).row
         assert row.verdict is Verdict.REJECT
-        assert names(stage) == {STAGE_NAMES["fixed"].format("ab")}
+        assert names(stage) == {CASE_INPUTS["fixed"].format("ab")}
 
     def test_trouble_of_the_stage_is_not_the_cases(self, source: SourceCase) -> None:
         """A full disk stops ingest; it rejects nobody."""

@@ -15,7 +15,6 @@ from lungreg.errors import ConfigError, DataError, NotFoundError
 from lungreg.learning.split import split_cases
 from lungreg.records import Case, Split, Verdict
 from lungreg.stores.manifest import (
-    STAGE_NAMES,
     ManifestFile,
     ManifestRow,
     ScanFacts,
@@ -25,6 +24,7 @@ from lungreg.stores.manifest import (
     require_case_id,
     write_manifest,
 )
+from lungreg.stores.names import CASE_INPUTS
 from lungreg.testing import MemoryStage
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -35,7 +35,7 @@ SHARES = SplitSpec()
 def row(case_id: str, *, roles: tuple[str, ...] = ("fixed", "moving"), **changes: object):
     """What ingest writes of a case."""
     files = tuple(
-        ManifestFile(role=role, name=STAGE_NAMES[role].format(case_id), size=7, sha256=f"{role}1")
+        ManifestFile(role=role, name=CASE_INPUTS[role].format(case_id), size=7, sha256=f"{role}1")
         for role in roles
     )
     values: dict[str, object] = {
@@ -83,7 +83,7 @@ class TestManifest:
     def test_round_trip(self) -> None:
         """Rows come back as they were written, ordered by case, rejected ones too."""
         stage = MemoryStage()
-        full = row("b", roles=tuple(STAGE_NAMES), group="p", reasons=("x: y",))
+        full = row("b", roles=tuple(CASE_INPUTS), group="p", reasons=("x: y",))
         rows = [full, rejected("c"), row("a", verdict=Verdict.WARN)]
         write_manifest(stage, rows)
         assert read_manifest(stage) == sorted(rows, key=lambda item: item.case_id)

@@ -126,7 +126,7 @@ def test_a_pair_that_turned_bad_is_taken_off_the_stage_and_comes_back_when_mende
 
 def test_a_fault_of_our_own_costs_one_case(raw: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong with a pair, the others are in."""
-    from lungreg.sources import pair_upload
+    from lungreg.sources import pair_loading
 
     checks: list[object] = []
 
@@ -135,7 +135,7 @@ def test_a_fault_of_our_own_costs_one_case(raw: Site, monkeypatch: pytest.Monkey
         if len(checks) == 1:
             raise MemoryError
 
-    monkeypatch.setattr(pair_upload, "check_scan", fail_once)
+    monkeypatch.setattr(pair_loading, "check_scan", fail_once)
     done = ingest(raw.config("ingest.threads=1"))
     (rejected,) = done.rejected
     assert rejected.reasons == ("data: a pair can be checked, got MemoryError",)

@@ -11,26 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from nibabel.orientations import aff2axcodes
-from numpy.typing import NDArray
 
-from lungreg.errors import DataError, LungregError, MissingFileError, UnreadableFileError
+from lungreg.errors import DataError, LungregError, UnreadableFileError
 from lungreg.formats.nifti import scrub_nifti
 from lungreg.formats.points.landmarks import encode_landmarks
-from lungreg.formats.volumes import Volume, check_scan, encode_labels, encode_volume, read_volume
+from lungreg.formats.volumes import encode_labels, encode_volume
 from lungreg.records import Verdict
-from lungreg.sources.pair_checks import (
-    PairWarning,
-    check_landmarks,
-    check_mask,
-    check_units,
-    errors_about,
-)
-from lungreg.sources.source_case import SourceCase, load_landmarks
+from lungreg.sources.pair_checks import errors_about
+from lungreg.sources.pair_loading import FILE_NAMES, LoadedPair, load_pair
+from lungreg.sources.source_case import SourceCase
 from lungreg.spatial.geometry import Grid
 from lungreg.stores import Stage
-from lungreg.stores.manifest import STAGE_NAMES, ManifestFile, ManifestRow, ScanFacts
+from lungreg.stores.manifest import ManifestFile, ManifestRow, ScanFacts
+from lungreg.stores.names import CASE_INPUTS
 
 _log = logging.getLogger(__name__)
 _CHUNK = 1 << 20
@@ -47,7 +41,7 @@ class PairUpload:
 
 def stage_sizes(stage: Stage) -> dict[str, int]:
     """Size in bytes of every file of a case on the stage, by name: one listing for each role."""
-    folders = {name.partition("/")[0] for name in STAGE_NAMES.values()}
+    folders = {name.partition("/")[0] for name in CASE_INPUTS.values()}
     return {info.name: info.size for folder in folders for info in stage.list(folder)}
 
 
@@ -80,8 +74,8 @@ def upload_pair(
         digest = _source_digest(source)
         if known is not None and _is_unchanged(there, known, digest, group):
             return PairUpload(row=known, uploaded=0)
-        checked = _check(source, max_voxels=max_voxels)
-        contents = list(_stage_bytes(source, checked))
+        loaded = load_pair(source, max_voxels=max_voxels)
+        contents = list(_stage_bytes(source, loaded))
     except LungregError as error:
         return _rejected(stage, there, source, error, group)
     except Exception as error:  # noqa: BLE001  # one pair never stops the others
@@ -90,63 +84,25 @@ def upload_pair(
         return _rejected(stage, there, source, DataError(msg, got=type(error).__name__), group)
     files = tuple(_put(stage, role, source.case_id, data) for role, data in contents)
     _remove(stage, there, source.case_id, keep={file.role for file in files})
+    pair, warnings = loaded.pair, _warnings(source, loaded)
     row = ManifestRow(
         case_id=source.case_id,
-        verdict=Verdict.WARN if checked.warnings else Verdict.PASS,
-        reasons=checked.warnings,
+        verdict=Verdict.WARN if warnings else Verdict.PASS,
+        reasons=warnings,
         group=group,
         files=files,
-        fixed=checked.facts["fixed"],
-        moving=checked.facts["moving"],
+        fixed=_facts(pair.fixed.grid, pair.case.fixed_hu_offset),
+        moving=_facts(pair.moving.grid, pair.case.moving_hu_offset),
         source_sha256=digest,
         checked_at=datetime.now(UTC),
     )
     return PairUpload(row=row, uploaded=len(files))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Checked:
-    volumes: Mapping[str, Volume]
-    """By role."""
-    landmarks_vox: NDArray[np.float64] | None
-    facts: Mapping[str, ScanFacts]
-    warnings: tuple[str, ...]
-
-
-def _check(source: SourceCase, *, max_voxels: int) -> _Checked:
-    volumes: dict[str, Volume] = {}
-    for role in ("fixed", "moving"):
-        path = _path(source, role)
-        with errors_about(f"{role} scan"):
-            volumes[role] = read_volume(path, max_voxels=max_voxels)
-            check_scan(volumes[role])
-    odd: list[PairWarning] = []
-    facts: dict[str, ScanFacts] = {}
-    for role in ("fixed", "moving"):
-        mask = _check_mask(source, role, volumes, max_voxels)
-        offset, found = check_units(role, volumes[role], mask)
-        facts[role] = _facts(volumes[role].grid, offset)
-        odd += found
-    with errors_about("landmarks"):
-        points = load_landmarks(source)
-    if points is not None:
-        odd += check_landmarks(points, volumes["fixed"].grid, volumes["moving"].grid)
-    warnings = [f"{warning.code}: {warning.anonymous}" for warning in source.warnings]
-    warnings += map(str, odd)
-    return _Checked(volumes=volumes, landmarks_vox=points, facts=facts, warnings=tuple(warnings))
-
-
-def _check_mask(
-    source: SourceCase, role: str, volumes: dict[str, Volume], max_voxels: int
-) -> NDArray[Any] | None:
-    path = getattr(source, f"{role}_mask")
-    if path is None:
-        return None
-    with errors_about(f"{role} mask"):
-        mask = read_volume(path, mask=True, max_voxels=max_voxels)
-        check_mask(mask, volumes[role])
-    volumes[f"{role}_mask"] = mask
-    return np.asarray(mask.data)
+def _warnings(source: SourceCase, loaded: LoadedPair) -> tuple[str, ...]:
+    """What the manifest says of a pair that is taken with a warning."""
+    of_layout = (f"{warning.code}: {warning.anonymous}" for warning in source.warnings)
+    return (*of_layout, *map(str, loaded.warnings))
 
 
 def _facts(grid: Grid, offset: float) -> ScanFacts:
@@ -158,22 +114,22 @@ def _facts(grid: Grid, offset: float) -> ScanFacts:
     )
 
 
-def _stage_bytes(source: SourceCase, checked: _Checked) -> Iterator[tuple[str, bytes]]:
+def _stage_bytes(source: SourceCase, loaded: LoadedPair) -> Iterator[tuple[str, bytes]]:
     """The bytes for the stage by role: gzipped NIfTI without its free text, others converted."""
-    for role, volume in checked.volumes.items():
-        path = _path(source, role)
+    for role, volume in loaded.volumes.items():
+        path: Path = getattr(source, role)
         if path.is_file() and path.name.endswith(".nii.gz"):
             yield role, scrub_nifti(path.read_bytes())
         elif role.endswith("_mask"):
             yield role, encode_labels(volume.data, volume.grid)
         else:
             yield role, encode_volume(volume.data, volume.grid, volume.stored)
-    if checked.landmarks_vox is not None:
-        yield "landmarks", encode_landmarks(checked.landmarks_vox)
+    if loaded.pair.landmarks_vox is not None:
+        yield "landmarks", encode_landmarks(loaded.pair.landmarks_vox)
 
 
 def _put(stage: Stage, role: str, case_id: str, data: bytes) -> ManifestFile:
-    name = STAGE_NAMES[role].format(case_id)
+    name = CASE_INPUTS[role].format(case_id)
     stage.write(name, data)
     return ManifestFile(
         role=role, name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest()
@@ -212,7 +168,7 @@ def _rejected(
 
 def _remove(stage: Stage, there: Mapping[str, int], case_id: str, *, keep: Collection[str]) -> None:
     """Delete the files that an earlier ingest uploaded for a case, except for some roles."""
-    names = {role: name.format(case_id) for role, name in STAGE_NAMES.items()}
+    names = {role: name.format(case_id) for role, name in CASE_INPUTS.items()}
     for role, name in names.items():
         if role not in keep and name in there:
             stage.delete(name)
@@ -223,26 +179,18 @@ def _require_no_problem(source: SourceCase) -> None:
         raise source.problems[0]
 
 
-def _path(source: SourceCase, role: str) -> Path:
-    path: Path | None = getattr(source, role)
-    if path is None:
-        msg = f"a case has a {role} scan"
-        raise MissingFileError(msg, where=source.case_id)
-    return path
-
-
 def _source_digest(source: SourceCase) -> str:
     """SHA-256 over the contents of all source files of a case, by role."""
     digest = hashlib.sha256()
     for role in ("fixed", "moving", "fixed_mask", "moving_mask"):
         path: Path | None = getattr(source, role)
         digest.update(f"{role}:".encode())
-        with errors_about(role.replace("_", " ") if "_" in role else f"{role} scan"):
+        with errors_about(FILE_NAMES[role]):
             for file in () if path is None else _files(path):
                 _update(digest, file)
     for file in source.landmarks:
         digest.update(b"landmarks:")
-        with errors_about("landmarks"):
+        with errors_about(FILE_NAMES["landmarks"]):
             _update(digest, file)
     return digest.hexdigest()
 

@@ -14,9 +14,9 @@ from lungreg.errors import (
     DataError,
     LungregError,
     MissingFileError,
-    UnreadableFileError,
     UnsafeInputError,
 )
+from lungreg.formats.local_files import read_file
 from lungreg.formats.points.landmarks import LANDMARK_COLUMNS, decode_landmarks
 from lungreg.stores import check_name
 
@@ -127,13 +127,11 @@ def _build_case(
 
 def _read_points(path: Path, columns: int) -> NDArray[np.float64]:
     try:
-        if path.stat().st_size > _MAX_LANDMARK_BYTES:
+        size = path.stat().st_size if path.is_file() else 0
+        if size > _MAX_LANDMARK_BYTES:
             msg = f"a file of landmarks has at most {_MAX_LANDMARK_BYTES} bytes"
-            raise UnsafeInputError(msg, got=path.stat().st_size)
-        return decode_landmarks(path.read_bytes(), columns=columns)
-    except OSError as error:
-        msg = "a file of landmarks must be readable"
-        raise UnreadableFileError(msg, got=error.strerror, where=path) from error
+            raise UnsafeInputError(msg, got=size)
+        return decode_landmarks(read_file(path), columns=columns)
     except DataError as error:
         error.where = path
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,17 +13,8 @@ import pyarrow as pa
 from lungreg.errors import DataError, NotFoundError
 from lungreg.records import Case, Verdict
 from lungreg.stores import Stage
+from lungreg.stores.names import MANIFEST
 from lungreg.stores.part_table import PartTable
-
-MANIFEST = "manifest"
-STAGE_NAMES: Mapping[str, str] = {
-    "fixed": "scansExp/{}_exp.nii.gz",
-    "moving": "scansInsp/{}_insp.nii.gz",
-    "fixed_mask": "lungMasksExp/{}_exp.nii.gz",
-    "moving_mask": "lungMasksInsp/{}_insp.nii.gz",
-    "landmarks": "landmarks/{}.csv",
-}
-"""Where the files of a case lie on the stage, by role."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +22,7 @@ class ManifestFile:
     """One file of a case on the stage."""
 
     role: str
-    """A key of `STAGE_NAMES`."""
+    """A key of `stores.names.CASE_INPUTS`."""
     name: str
     size: int
     """Bytes on the stage."""

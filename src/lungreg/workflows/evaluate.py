@@ -130,7 +130,7 @@ def _registered_files(folder: Path) -> dict[str, Path]:
 
 def _evaluate_files(config: Config, file: Path, files: PairFiles) -> EvaluationReport:
     name = file.absolute().parent.name if file.name == DISPLACEMENT_FILE else file.name
-    pair = read_pair_files(files, name).pair
+    pair = read_pair_files(files, name, max_voxels=config.ingest.max_voxels).pair
     known = read_transform(file)
     if known.direction != FIXED_TO_MOVING:
         msg = "a transform to evaluate leads from the fixed scan to the moving one"

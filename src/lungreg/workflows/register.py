@@ -117,10 +117,11 @@ def register(
     require_writable(stage.root)
     device = choose_device(settings.device)
     begun, clock = datetime.now(UTC), time.perf_counter()
-    read = read_pair_files(files, _CASE)
+    config = config or Config()
+    read = read_pair_files(files, _CASE, max_voxels=config.ingest.max_voxels)
     pair = read.pair
     read_s = time.perf_counter() - clock
-    estimate, config, made = _estimate(config or Config(), settings, device)
+    estimate, config, made = _estimate(config, settings, device)
     registered = register_pair(
         pair,
         estimate,
