@@ -27,7 +27,8 @@ from scipy.ndimage import (
 
 from lungreg.errors import DataError
 from lungreg.spatial.coarsening import block_mean, block_sizes
-from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.geometry import Box, FloatArray, Grid
+from lungreg.spatial.mask_box import mask_box
 
 RIGHT_LUNG = 1
 LEFT_LUNG = 2
@@ -215,8 +216,7 @@ def _are_two(lungs: list[BoolArray], chest: _Chest) -> bool:
 
 def _parted(lung: BoolArray, chest: _Chest) -> list[BoolArray]:
     """One piece that is both lungs cut in two where it is thinnest; nothing where it is one."""
-    (box,) = find_objects(lung.view(np.uint8))
-    spacing_mm = chest.spacing_mm
+    box, spacing_mm = mask_box(lung), chest.spacing_mm
     # Where the lungs meet, a thin sheet of pleura shows as a lighter seam.
     inside = lung[box] & (chest.hu[box] < _PARTED_BELOW_HU)
     depth_mm = distance_transform_edt(inside, sampling=spacing_mm)
@@ -238,7 +238,7 @@ def _parted(lung: BoolArray, chest: _Chest) -> list[BoolArray]:
 
 def _nearest(
     lung: BoolArray,
-    box: tuple[slice, ...],
+    box: Box,
     first: BoolArray,
     second: BoolArray,
     spacing_mm: FloatArray,
@@ -254,10 +254,7 @@ def _nearest(
 def _closed(lung: BoolArray, spacing_mm: FloatArray) -> BoolArray:
     """Closing by a ball in mm, and inner holes filled; the volume's faces erode nothing."""
     margin = np.ceil(_CLOSING_MM / spacing_mm).astype(int) + 1
-    (tight,) = find_objects(lung.view(np.uint8))
-    box = tuple(
-        slice(max(0, part.start - n), part.stop + n) for part, n in zip(tight, margin, strict=True)
-    )
+    box = mask_box(lung, margin=margin.tolist())
     grown = distance_transform_edt(~lung[box], sampling=spacing_mm) <= _CLOSING_MM
     closed = lung.copy()
     if grown.all():

@@ -16,7 +16,7 @@ from lungreg.config import Quality
 from lungreg.formats.transforms import (
     Description,
     decode_description,
-    decode_displacement,
+    decode_transform,
     describe_transform,
     encode_displacement,
 )
@@ -25,7 +25,7 @@ from lungreg.metrics.verdict import explain
 from lungreg.records import CaseResult, Remarks
 from lungreg.registration.pair import Pair
 from lungreg.registration.register import Registered
-from lungreg.spatial.displacement import total_displacement_mm, without_affine
+from lungreg.spatial.displacement import total_displacement_mm
 from lungreg.spatial.geometry import Grid, Transform
 from lungreg.stores import Stage
 from lungreg.stores.names import CaseNames
@@ -120,12 +120,8 @@ def read_registration(stage: Stage, names: CaseNames) -> StoredRegistration:
         UnreadableFileError: A file is damaged.
         DataError: A file holds something else, or a displacement that is not finite.
     """
-    total_mm, grid = decode_displacement(stage.read(names.displacement))
     description = decode_description(stage.read(names.description))
-    affine = description.affine
-    transform = Transform(
-        affine=affine, displacement_mm=without_affine(affine, total_mm, grid), grid=grid
-    )
+    transform = decode_transform(stage.read(names.displacement), description.affine)
     return StoredRegistration(transform=transform, description=description)
 
 

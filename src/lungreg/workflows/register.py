@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from lungreg.backends import open_backend
@@ -31,7 +30,7 @@ from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.registration.refinement import refinement_estimate
 from lungreg.registration.register import Registered, register_pair
 from lungreg.sources.pair_files import PairFiles, read_pair_files
-from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.spatial.geometry import FloatArray, affine_transform
 from lungreg.stores.names import INPUTS_FILE, CaseNames
 from lungreg.workflows.output_folder import remove_old, require_writable
 from lungreg.workflows.progress import provenance
@@ -205,9 +204,8 @@ def _estimate(
 
 
 def _alignment_alone(pair: Pair, affine: FloatArray) -> Estimated:
-    grid = pair.fixed.grid.resized((2, 2, 2))
-    nothing = np.zeros((3, *grid.shape), dtype=np.float32)
-    return Estimated(transform=Transform(affine=affine, displacement_mm=nothing, grid=grid))
+    """The estimate without network and refinement: `T` is `A`."""
+    return Estimated(transform=affine_transform(affine, pair.fixed.grid.resized((2, 2, 2))))
 
 
 def _transform_files(

@@ -21,6 +21,7 @@ from lungreg.formats.transforms.description import (
 )
 from lungreg.formats.transforms.vectors import (
     decode_displacement,
+    decode_transform,
     encode_displacement,
     encode_learn2reg,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "decode_composite",
     "decode_description",
     "decode_displacement",
+    "decode_transform",
     "describe_grid",
     "describe_transform",
     "encode_composite",

@@ -18,9 +18,8 @@ from lungreg.formats.transforms import (
     Description,
     decode_composite,
     decode_description,
-    decode_displacement,
+    decode_transform,
 )
-from lungreg.spatial.displacement import without_affine
 from lungreg.spatial.geometry import Grid, Transform
 
 _VECTOR_SUFFIXES = (".nii.gz", ".nii")
@@ -67,7 +66,9 @@ def _read(path: Path) -> KnownTransform:
     direction = directions.get(path.name, FIXED_TO_MOVING)
     name = path.name.lower()
     if name.endswith(_VECTOR_SUFFIXES):
-        transform = _from_field(read_file(path), known, direction)
+        affine = np.eye(4) if known is None else known.affine
+        affine = np.linalg.inv(affine) if direction == MOVING_TO_FIXED else affine
+        transform = decode_transform(read_file(path), affine)
     elif name.endswith(COMPOSITE_SUFFIXES):
         transform = decode_composite(read_file(path), suffix=path.suffix)
     else:
@@ -79,16 +80,6 @@ def _read(path: Path) -> KnownTransform:
     grids = (known.fixed, known.moving)
     start, end = grids if direction == FIXED_TO_MOVING else grids[::-1]
     return KnownTransform(transform=transform, direction=direction, start=start, end=end)
-
-
-def _from_field(data: bytes, known: Description | None, direction: str) -> Transform:
-    total, grid = decode_displacement(data)
-    if not np.isfinite(total).all():
-        msg = "a displacement is finite"
-        raise DataError(msg, got="NaN or infinity", mend="export the transform again")
-    affine = np.eye(4) if known is None else known.affine
-    affine = np.linalg.inv(affine) if direction == MOVING_TO_FIXED else affine
-    return Transform(affine=affine, displacement_mm=without_affine(affine, total, grid), grid=grid)
 
 
 def _description(path: Path) -> Description | None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from lungreg.errors import DataError
 from lungreg.formats.nifti import INTENT_VECTOR, MAX_VOXELS, decode_nifti, encode_nifti
-from lungreg.spatial.geometry import Grid
+from lungreg.spatial.displacement import without_affine
+from lungreg.spatial.geometry import FloatArray, Grid, Transform
 
 _LPS_SIGNS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)
 
@@ -49,6 +50,25 @@ def decode_displacement(
     values = array.raw.astype(np.float32) * np.float32(array.slope) + np.float32(array.intercept)
     ras = np.moveaxis(values * _LPS_SIGNS, -1, 0)
     return np.ascontiguousarray(ras), grid
+
+
+def decode_transform(data: bytes, affine: FloatArray) -> Transform:
+    """Read a total displacement `T(x) - x` as the transform whose affine is known.
+
+    Args:
+        data: Bytes that `decode_displacement` takes.
+        affine: (4, 4) `A`, RAS mm; with the identity, all of the displacement becomes `u`.
+
+    Raises:
+        UnreadableFileError: Not a NIfTI file, cut off or damaged.
+        DataError: Not a vector field, or one that is not finite.
+    """
+    total_mm, grid = decode_displacement(data)
+    if not np.isfinite(total_mm).all():
+        msg = "a displacement is finite"
+        raise DataError(msg, got="NaN or infinity", mend="export the transform again")
+    u_mm = without_affine(affine, total_mm, grid)
+    return Transform(affine=affine, displacement_mm=u_mm, grid=grid)
 
 
 def encode_learn2reg(displacement_vox: NDArray[Any], grid: Grid) -> bytes:

@@ -27,7 +27,7 @@ from lungreg.registration.refinement.polish import polished
 from lungreg.registration.refinement.scene import Scene, make_scene, working_grid
 from lungreg.registration.refinement.search import search
 from lungreg.registration.refinement.unfolding import unfold
-from lungreg.spatial.geometry import FloatArray, Grid, Transform
+from lungreg.spatial.geometry import FloatArray, Grid, Transform, affine_transform
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def _optimise(
     descent = _Descent(scene=scene, affine=affine, plan=plan, seed=seed, on_step=on_step)
     first, *finer = plan.levels
     if start is None:
-        nothing = _identity(scene.grid, affine)
+        nothing = affine_transform(affine, scene.grid.resized((2, 2, 2)))
         ends = [descent.run(first, nothing)]
         if plan.search_mm:
             ends.append(descent.run(first, descent.search()))
@@ -210,9 +210,3 @@ class _Descent:
             loss=loss,
             transform=lambda: as_transform(field, nodes, self._affine),
         )
-
-
-def _identity(grid: Grid, affine: FloatArray) -> Transform:
-    corners = grid.resized((2, 2, 2))
-    nothing = np.zeros((3, 2, 2, 2), dtype=np.float32)
-    return Transform(affine=affine, displacement_mm=nothing, grid=corners)

@@ -16,6 +16,7 @@ from lungreg.registration.lungs import ScanLungs
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import resample
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
+from lungreg.spatial.mask_box import mask_box
 
 _HU_RANGE = (-1000.0, 200.0)
 """Bone and metal beyond it would outweigh the vessels."""
@@ -47,8 +48,8 @@ def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
     axes = pair.fixed.grid.directions
     left, _, right = np.linalg.svd(axes)
     frame = left @ right
-    moving = _corners(pair.moving_lungs.or_everything, pair.moving.grid)
-    fixed = _corners(pair.fixed_lungs.or_everything, pair.fixed.grid)
+    moving = pair.moving.grid.corners_ras(mask_box(pair.moving_lungs.or_everything))
+    fixed = pair.fixed.grid.corners_ras(mask_box(pair.fixed_lungs.or_everything))
     ends = np.concatenate([fixed, apply_affine(np.linalg.inv(affine), moving)]) @ frame
     low, high = ends.min(axis=0) - _MARGIN_MM, ends.max(axis=0) + _MARGIN_MM
     nx, ny, nz = (int(n) + 1 for n in np.ceil((high - low) / spacing_mm))
@@ -77,13 +78,6 @@ def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device)
 def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.device) -> Tensor:
     inside = lungs.or_everything.astype(np.float32)
     return _tensor(resample(inside, lungs.grid, grid, affine, device=device).values, device)
-
-
-def _corners(mask: NDArray[np.bool_], grid: Grid) -> FloatArray:
-    """(8, 3) RAS mm, the corners of the box around a mask."""
-    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    ends = [(float(span[0]), float(span[-1])) for span in spans]
-    return grid.to_world(np.array(np.meshgrid(*ends)).reshape(3, -1).T)
 
 
 def _onto(

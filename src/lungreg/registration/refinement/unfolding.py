@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter, uniform_filter
 
 from lungreg.spatial.displacement import dense_displacement, jacobian_determinant
-from lungreg.spatial.geometry import Grid, Transform
+from lungreg.spatial.geometry import Grid, Transform, affine_transform
+from lungreg.spatial.mask_box import mask_box
 
 _SMALLEST_DETERMINANT = 0.05
 _AROUND_VOX = 3
@@ -28,8 +29,8 @@ def unfold(
         device: Where to compute.
     """
     near = binary_dilation(lungs, iterations=_AROUND_VOX)
-    box, grid = _box(near, fixed)
-    near = near[box]
+    box = mask_box(near, margin=1)
+    near, grid = near[box], fixed.cropped(box)
     displacement = transform.displacement_mm
     for number in range(_PASSES):
         current = Transform(
@@ -41,19 +42,7 @@ def unfold(
         if not folded.any():
             return current
         displacement = _smoothed(displacement, _at_nodes(folded, grid, transform.grid), number)
-    flat = np.zeros_like(displacement)
-    return Transform(affine=transform.affine, displacement_mm=flat, grid=transform.grid)
-
-
-def _box(mask: NDArray[np.bool_], grid: Grid) -> tuple[tuple[slice, ...], Grid]:
-    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    low = [int(max(span[0] - 1, 0)) for span in spans]
-    high = [int(min(span[-1] + 2, n)) for span, n in zip(spans, grid.shape, strict=True)]
-    affine = grid.affine.copy()
-    affine[:3, 3] = grid.to_world(np.array([low], dtype=np.float64))[0]
-    nx, ny, nz = (b - a for a, b in zip(low, high, strict=True))
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    return box, Grid(shape=(nx, ny, nz), affine=affine)
+    return affine_transform(transform.affine, transform.grid)
 
 
 def _at_nodes(folded: NDArray[np.bool_], grid: Grid, nodes: Grid) -> NDArray[np.float32]:
