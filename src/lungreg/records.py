@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
 
 class Status(StrEnum):
-    """How the registration of one case ended."""
+    """Whether a case could be registered."""
 
     SUCCESS = "success"
     FAILED = "failed"
@@ -74,7 +74,7 @@ class Remarks:
     """Remarks on a registered case beside its figures; without case ids and paths."""
 
     reasons: tuple[str, ...] = ()
-    """Why the verdict is not simply "pass", failures first."""
+    """Why the verdict is not "pass", failures first."""
     lungs_from: str | None = None
     """How the lungs of the fixed scan were found: "mask", "threshold" (segmented here), or
     "whole scan" (none were found)."""

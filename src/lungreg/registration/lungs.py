@@ -1,4 +1,4 @@
-"""Where the lungs of a scan are: from its mask, else segmented by threshold."""
+"""The lungs of a scan: from its mask, else segmented by threshold."""
 
 from __future__ import annotations
 

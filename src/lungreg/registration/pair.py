@@ -82,7 +82,7 @@ class Estimated:
     transform: Transform
     """`T`."""
     notes: tuple[str, ...] = ()
-    """What a person should know of how it was found; no case ids, no paths."""
+    """Warnings about how it was found; without case ids and paths."""
 
 
 Estimate = Callable[[Pair, FloatArray], Estimated]

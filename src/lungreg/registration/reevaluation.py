@@ -83,7 +83,7 @@ def reevaluate(
 def inverse_consistency(
     forward: Transform, points_ras: FloatArray, backward: Transform | None = None
 ) -> RoundTrip:
-    """How far there and back lies from the start (Christensen and Johnson 2001, TMI 20(7):568).
+    """Inverse consistency error (Christensen and Johnson 2001, TMI 20(7):568).
 
     Without `backward`, back is the exact inverse of `forward`. This is then large only where
     `forward` folds, so that more than one point arrives at the same place and the inverse leads

@@ -33,16 +33,16 @@ class Registered:
     label: NDArray[Any] | None
     """(X, Y, Z) warped moving labels."""
     lungs_from: LungsFrom
-    """How the fixed lungs are known."""
+    """Source of the fixed lungs: mask, threshold or none found."""
     notes: tuple[str, ...]
-    """What a person should know of how the transform was found."""
+    """Warnings about how the transform was found."""
     field_s: float
     """Seconds from the arrays in memory to the final displacement."""
     metrics: CaseMetrics
     evidence: Evidence
-    """What the verdict rests on where there are neither masks nor landmarks."""
+    """Measures for the verdict where there are neither masks nor landmarks."""
     images: PairImages
-    """What the metrics were measured on and the case's page shows."""
+    """The arrays that the metrics were measured on and the case's page is drawn from."""
 
 
 def register_pair(

@@ -48,7 +48,7 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True, kw_only=True)
 class ExportReport:
-    """What an export wrote."""
+    """The files that an export wrote, and the cases that failed."""
 
     files: list[str]
     """Names relative to the folder, by case."""

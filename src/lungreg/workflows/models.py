@@ -1,4 +1,4 @@
-"""A model as one file, to carry it to another site."""
+"""Export a model version as one zip file, and import it at another site."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lungreg.stores import ModelRegistry
 
 _CARD, _WEIGHTS, _HASHES = "card.json", "weights.safetensors", "SHA256SUMS"
 _DAMAGED = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, zlib.error)
-"""What zipfile raises for bytes from anyone; RuntimeError for a password."""
+"""Errors of zipfile for damaged files; RuntimeError for one with a password."""
 _MAX_CARD_BYTES = 16 * 2**20
 _MAX_WEIGHTS_BYTES = 4 * 2**30
 

@@ -15,17 +15,17 @@ class Progress:
     """One step forward of a workflow."""
 
     step: str
-    """What is being done: "download", "ingest", "train", "infer"."""
+    """Name of the step: "download", "ingest", "train", "infer", ..."""
     done: int
-    """How much of it is done, counted in `unit`."""
+    """Amount done so far, in `unit`."""
     total: int | None
-    """How much it is in all; None where that is not known."""
+    """Amount in all, in `unit`; None where it is not known."""
     note: str = ""
     """The latest result, for the console: it may name a case."""
     public: str = ""
     """The part of the note that is safe in a log that others read: it names no case."""
     unit: str = ""
-    """What `done` and `total` count, such as "MB"; empty for cases and epochs."""
+    """Unit of `done` and `total`, such as "MB"; empty for cases and epochs."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -42,7 +42,7 @@ def stopped(run_id: str, command: str) -> RunError:
 
 
 def provenance(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Where a result came from, as a page shows it."""
+    """Facts about the origin of a result and the package versions, for its page."""
     shown = {name: str(value) for name, value in facts.items()}
     versions = environment()
     made_with = ", ".join(f"{name} {version}" for name, version in versions.items())

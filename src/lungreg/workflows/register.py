@@ -46,11 +46,11 @@ class RegisterReport:
     """The result of registering one pair."""
 
     folder: Path
-    """Where its files are."""
+    """Folder of the output files."""
     result: CaseResult
     """Its metrics; names of files are within the folder."""
     alignment: str
-    """Which initial alignment was chosen."""
+    """The initial alignment that was chosen."""
     reasons: tuple[str, ...]
     """Why the verdict is not "pass"."""
     notes: tuple[str, ...]
@@ -63,7 +63,7 @@ class RegisterReport:
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterSettings:
-    """How one pair is registered."""
+    """Settings of `register`."""
 
     model: str | None = None
     """"NAME" or "NAME:VERSION" of the registry to start from."""

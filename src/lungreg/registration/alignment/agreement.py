@@ -1,4 +1,4 @@
-"""How well two scans agree under an affine, computed at a resolution of about 8 mm."""
+"""Agreement of two scans under affine candidates, computed at a resolution of about 8 mm."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def agreement(fixed: Scan, moving: Scan, candidates: Mapping[str, FloatArray]) -
 
     Args:
         fixed: The scan whose grid is judged on.
-        moving: The scan that is carried.
+        moving: The scan that is resampled.
         candidates: Affines (4, 4) from fixed to moving RAS mm, by name.
     """
     coarse, coarse_moving = _coarse(fixed), _coarse(moving)

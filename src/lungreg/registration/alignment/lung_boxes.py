@@ -1,4 +1,4 @@
-"""The affine that carries the box around the lungs of one scan onto that of the other.
+"""The affine that maps the box around the lungs of one scan to that of the other.
 
 A box has two ends along each axis of the fixed grid. Where the lungs run into the border of their
 scan, the end says where the scan stops, not where the lungs do: expiration is often cut off at the
@@ -26,7 +26,7 @@ _BORDER_MM = 5.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BoxFit:
-    """How one box of lungs is carried onto the other."""
+    """The affine from the box of the fixed lungs to that of the moving lungs, and its scales."""
 
     affine: FloatArray
     """(4, 4) from fixed RAS mm to moving RAS mm."""
@@ -36,18 +36,18 @@ class BoxFit:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Lungs:
-    """Where the lungs of one scan are along three directions of the world."""
+    """The lungs of one scan as points along three directions of the world."""
 
     points_mm: FloatArray
     """(N, 3)"""
     point_ml: float
-    """Volume that each point stands for."""
+    """Volume per point, ml."""
     usable: NDArray[np.bool_]
     """(3, 2) whether the lower and upper ends are the lungs' own, and not the scan's."""
 
 
 def fit_boxes(fixed: Scan, moving: Scan) -> BoxFit | None:
-    """Carry the box of the fixed lungs onto that of the moving ones; None without lungs."""
+    """The map from the box of the fixed lungs to that of the moving lungs; None without lungs."""
     frame = _frame(fixed.grid)
     fixed_lungs, moving_lungs = _lungs(fixed, frame), _lungs(moving, frame)
     if fixed_lungs is None or moving_lungs is None:

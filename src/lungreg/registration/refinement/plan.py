@@ -38,9 +38,9 @@ class Plan:
     levels: tuple[Level, ...]
     """Coarse to fine."""
     search_mm: float = 32.0
-    """Reach of the discrete first step in each direction."""
+    """Reach of the discrete search in each direction, mm; 0 skips it."""
     search_spacing_mm: float = 8.0
-    """Step between its candidates."""
+    """Distance between its candidates, mm."""
     smoothness: float = 0.3
     """Weight of the regularity."""
     kink: float = 0.03
@@ -49,9 +49,9 @@ class Plan:
     search_gain: float = 0.2
     """Share of the loss that the search must spare to be the start instead of `A` alone."""
     around_mm: float = 5.0
-    """How far beyond the lungs places count fully."""
+    """Distance around the lungs within which places have weight 1, mm."""
     body_mm: float = 20.0
-    """How far beyond that they count with `body_weight`."""
+    """Distance beyond that within which places have `body_weight`, mm."""
     body_weight: float = 0.5
     samples: int = 150_000
     """Most places that one step looks at; the steps take turns through all of them."""
@@ -75,7 +75,7 @@ class Plan:
         return replace(self, search_mm=0.0)
 
     def continued(self) -> Plan:
-        """The plan from a start that is already near: without what finds large motion.
+        """The plan from a start that is already near: without search and coarsest level.
 
         Adam's first steps are of full length whatever the gradient: long ones would lose the start.
         """
