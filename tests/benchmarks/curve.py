@@ -41,17 +41,18 @@ def main() -> None:
     asked = parser.parse_args()
     config = load_config(asked.config)
     device = choose_device("cpu")
-    network, _, _ = load_estimate(config, config.infer.model, device)
-    stage = open_backend(config.backend).stage
-    pairs = [read_pair(stage, case) for case in read_cases(stage, config.infer.cases)]
+    backend = open_backend(config.backend)
+    network, _, _ = load_estimate(backend.models, config, config.infer.model, device)
+    cases = read_cases(backend.stage, config.infer.cases)
+    pairs = [read_pair(backend.stage, case) for case in cases]
     curves = {
         "from the alignment": np.mean([curve(p, None, asked.preset) for p in pairs], axis=0),
         "from the network": np.mean([curve(p, network, asked.preset) for p in pairs], axis=0),
     }
     show(curves)
-    told = {name: np.round(values, 3).tolist() for name, values in curves.items()}
+    rounded = {name: np.round(values, 3).tolist() for name, values in curves.items()}
     file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M}-curve.json"
-    file.write_text(json.dumps({"mean landmark error in mm by step": told}) + "\n")
+    file.write_text(json.dumps({"mean landmark error in mm by step": rounded}) + "\n")
 
 
 def curve(pair: Pair, start: Estimate | None, preset: str) -> NDArray[np.float64]:

@@ -1,17 +1,12 @@
-"""A stage in this process's memory: for tests, and for a worker whose files come as bytes."""
+"""A stage in memory: for tests, and for a worker whose files come as bytes."""
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
 
-from lungreg.errors import (
-    AlreadyExistsError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnreadableFileError,
-)
-from lungreg.stores import FileInfo, check_name
+from lungreg.errors import AlreadyExistsError, StoreUnavailableError
+from lungreg.stores.stage import FileInfo, check_name, missing_file, open_upload
 
 _TAKEN = "a name on the stage is either a file or a folder, and is created only once"
 
@@ -19,7 +14,7 @@ _TAKEN = "a name on the stage is either a file or a folder, and is created only 
 class MemoryStage:
     """A stage in this process's memory. Implements `lungreg.stores.Stage`.
 
-    Pickling copies the files: what another process writes stays there.
+    Pickling copies the files: a copy in another process does not share them.
     """
 
     def __init__(self) -> None:
@@ -39,8 +34,7 @@ class MemoryStage:
         try:
             return self._files[check_name(name)]
         except KeyError as error:
-            msg = "a file must be on the stage to be read"
-            raise NotFoundError(msg, where=name) from error
+            raise missing_file(name) from error
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file."""
@@ -48,15 +42,8 @@ class MemoryStage:
             self._refuse_clash(name)
             self._files[name] = bytes(data)
 
-    def create(self, name: str, data: bytes) -> None:
-        """Write a file that must not exist yet."""
-        with self._lock:
-            if name in self._files:
-                raise AlreadyExistsError(_TAKEN, where=name)
-            self.write(name, data)
-
     def download(self, name: str, path: Path) -> None:
-        """Copy a file of the stage to a local path, whose folder comes into being."""
+        """Copy a file of the stage to a local path, whose folder is made."""
         data = self.read(name)
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -68,12 +55,8 @@ class MemoryStage:
     def upload(self, path: Path, name: str) -> None:
         """Copy a local file to the stage, replacing what is there."""
         check_name(name)
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            msg = "a file to upload must exist and be readable"
-            raise UnreadableFileError(msg, got=error.strerror, where=path) from error
-        self.write(name, data)
+        with open_upload(path) as source:
+            self.write(name, source.read())
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -103,7 +86,7 @@ class MemoryStage:
             ]
 
     def _refuse_clash(self, name: str) -> None:
-        """A file cannot share its name with a folder, as in a file system."""
+        """Refuse a name that is a folder's, or that is below a file, as a file system does."""
         parts = check_name(name).split("/")
         above = {"/".join(parts[:count]) for count in range(1, len(parts))}
         if above & self._files.keys() or any(old.startswith(f"{name}/") for old in self._files):

@@ -1,12 +1,12 @@
-"""Where files live."""
+"""The Stage protocol: the place where files live."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
-from lungreg.errors import DataError
+from lungreg.errors import DataError, NotFoundError, UnreadableFileError
 
 MAX_NAME_BYTES = 200
 """Longest part of a name between slashes, UTF-8: file systems allow 255, writers add a suffix."""
@@ -31,9 +31,7 @@ class Stage(Protocol):
           control character, a backslash or more than `MAX_NAME_BYTES` bytes (`check_name`).
           Spaces, quotes and unicode are kept. Bad names raise `DataError`.
         - `write` and `upload` are atomic: a reader sees the old bytes or the new, never a part,
-          and a failed write leaves nothing behind. Missing folders come into being.
-        - `create` writes only where nothing is, atomically against any other process: exactly
-          one of many callers succeeds, the others get `AlreadyExistsError`.
+          and a failed write leaves nothing behind. Missing folders are made.
         - `read`, `download` and `size` of a missing name raise `NotFoundError`; `delete` of one
           does nothing.
         - `list` takes a folder, not a prefix: "case_1" does not list "case_10/...". It descends,
@@ -48,9 +46,6 @@ class Stage(Protocol):
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file."""
-
-    def create(self, name: str, data: bytes) -> None:
-        """Write a file that must not exist yet."""
 
     def download(self, name: str, path: Path) -> None:
         """Copy a file of the stage to a local path."""
@@ -72,6 +67,24 @@ class Stage(Protocol):
 
     def uri(self, name: str) -> str:
         """Where a person finds the file."""
+
+
+def open_upload(path: Path) -> BinaryIO:
+    """Open a local file that is to be uploaded.
+
+    Raises:
+        UnreadableFileError: It cannot be opened.
+    """
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        msg = "a file to upload must exist and be readable"
+        raise UnreadableFileError(msg, got=error.strerror, where=path) from error
+
+
+def missing_file(name: object) -> NotFoundError:
+    """The error of a name that is not on the stage."""
+    return NotFoundError("a file must be on the stage to be read", where=name)
 
 
 def check_name(name: str) -> str:

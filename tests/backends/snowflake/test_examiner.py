@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from lungreg.backends import open_backend
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.examiner import SnowflakeExaminer
-from lungreg.config import Config, SnowflakeBackend
-from lungreg.workflows import doctor
+from lungreg.config import SnowflakeBackend
 from tests.backends.snowflake.peer import Peer
 
 
 def states(source: SessionSource) -> dict[str, str]:
-    """By check, what is told of it."""
+    """State by name of the check."""
     return {check.name: check.state for check in SnowflakeExaminer(source).examine()}
 
 
@@ -29,8 +27,8 @@ def test_a_role_of_nobody_that_sees_nothing_fails(source: SessionSource) -> None
     assert stages.mend.startswith("run 'lungreg setup', or take the role of the step")
 
 
-def test_a_missing_stage_is_told_with_its_mend(source: SessionSource) -> None:
-    """Before `lungreg setup` the role that makes all is told the stages that it would make."""
+def test_a_missing_stage_is_named_with_its_mend(source: SessionSource) -> None:
+    """Before `lungreg setup` the role of setup sees the names of the stages that it would make."""
     changes = {"run_stage": "NOWHERE", "role": "LUNGREG_SETUP"}
     settings = source.settings.model_copy(update=changes)
     (failed,) = [
@@ -42,7 +40,7 @@ def test_a_missing_stage_is_told_with_its_mend(source: SessionSource) -> None:
     assert failed.mend == "run 'lungreg setup'"
 
 
-def test_a_stage_that_no_job_could_read_is_told(source: SessionSource) -> None:
+def test_a_stage_that_no_job_could_read_fails(source: SessionSource) -> None:
     """What the client encrypts is noise to everyone else; a stage keeps its encryption for good."""
     settings = source.settings.model_copy(update={"run_stage": "PLAIN"})
     source.run(f"CREATE STAGE {settings.database}.{settings.results_schema}.PLAIN")
@@ -61,12 +59,3 @@ def test_no_session_is_one_failure(peer: Peer) -> None:
     assert (failed.name, failed.state) == ("session", "fail")
     assert failed.mend.startswith("add it to that file")
     assert failed.mend not in failed.found
-
-
-def test_doctor_tells_what_the_backend_found(settings: SnowflakeBackend) -> None:
-    """The backend's own checks are told beside a stage that is written and read, and a disk."""
-    config = Config(backend=settings)
-    assert {check.name: check.state for check in doctor._of_backend(config)}["stages"] == "ok"
-    assert doctor._stage(config).state == "ok"
-    assert doctor._disk(config).name == "disk"
-    assert open_backend(settings).stage.list() == []

@@ -1,4 +1,4 @@
-"""A stage in a bucket, or anywhere else that fsspec has a driver for."""
+"""A stage in a bucket, or in any other store with an fsspec driver."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
-from lungreg.backends.local.faults import open_source, reading, writing
+from lungreg.backends.local.faults import reading, writing
 from lungreg.backends.local.partial import is_partial, partial_beside, partial_name
 from lungreg.errors import DataError, NotFoundError, StoreUnavailableError
 from lungreg.stores import FileInfo, check_name
+from lungreg.stores.stage import open_upload
 
 _DRIVERS = {
     "s3": "s3fs",
@@ -33,11 +34,12 @@ _MEMORY_LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class BucketStage:
-    """Files under one fsspec URL. Implements `lungreg.stores.Stage`.
+    """Files under one fsspec URL. Implements `ExclusiveStage`.
 
-    Object stores put a file at once, and `create` is their conditional put (fsspec's
-    `pipe_file(mode="create")`). Other drivers get a partial name, then a rename, and `create`
-    opens exclusively. Credentials come from the driver's own environment or files.
+    Object stores write a file at once, and `create` is their conditional put (fsspec's
+    `pipe_file(mode="create")`). With other drivers a file is written under a partial name and
+    renamed, and `create` opens it exclusively. Credentials come from the driver's own environment
+    or files.
     """
 
     url: str
@@ -66,8 +68,8 @@ class BucketStage:
                 self._create_exclusively(path, data)
 
     def download(self, name: str, path: Path) -> None:
-        """Copy a file of the stage to a local path, whose folder comes into being."""
-        self.size(name)  # drivers take a folder's name for a request to copy the folder
+        """Copy a file of the stage to a local path, whose folder is made."""
+        self.size(name)  # of a folder, drivers would copy all files
         with writing(path), partial_beside(Path(path)) as partial:
             with reading(name):
                 self._driver().get_file(self._path(name), str(partial))
@@ -80,7 +82,7 @@ class BucketStage:
             UnreadableFileError: The local file cannot be opened.
         """
         target = self._path(name)
-        with open_source(path), writing(name), self._replacing(target) as place:
+        with open_upload(path), writing(name), self._replacing(target) as place:
             self._driver().put_file(str(path), place)
 
     def delete(self, name: str) -> None:
@@ -148,7 +150,7 @@ class BucketStage:
         return self._open()[0]
 
     def _open(self) -> tuple[AbstractFileSystem, str]:
-        """Driver and root; fsspec keeps one per process. It must not remember listings."""
+        """Driver and root; fsspec caches drivers, which must not cache listings."""
         try:
             driver, root = fsspec.url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
@@ -163,7 +165,7 @@ class BucketStage:
 
     @contextmanager
     def _replacing(self, path: str) -> Iterator[str]:
-        """Where to write so that the file appears at `path` at once and complete."""
+        """A path to write to, so that the file appears at `path` at once and complete."""
         if self._protocol in _DRIVERS:
             yield path
             return

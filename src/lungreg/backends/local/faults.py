@@ -1,21 +1,13 @@
-"""From the errors of an operating system or driver to those of the stores' contract."""
+"""Turn errors of the operating system or a driver into those of the stores' contract."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
 
-from lungreg.errors import (
-    AlreadyExistsError,
-    DataError,
-    LungregError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnreadableFileError,
-)
+from lungreg.errors import AlreadyExistsError, DataError, LungregError, StoreUnavailableError
+from lungreg.stores.stage import missing_file
 
 _WRONG_KIND = (FileExistsError, IsADirectoryError, NotADirectoryError)
 _MENDS = {
@@ -30,7 +22,7 @@ _MENDS = {
 
 @contextmanager
 def reading(where: object) -> Iterator[None]:
-    """Raise the contract's errors for faults of reading; a folder is no file, so not found.
+    """Raise the contract's errors for errors of reading; a folder is a file not found.
 
     Raises:
         NotFoundError: There is no such file.
@@ -39,8 +31,7 @@ def reading(where: object) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        msg = "a file must be on the stage to be read"
-        raise NotFoundError(msg, where=where) from error
+        raise missing_file(where) from error
     except LungregError:
         raise
     except Exception as error:  # drivers have exceptions of their own
@@ -49,7 +40,7 @@ def reading(where: object) -> Iterator[None]:
 
 @contextmanager
 def writing(where: object) -> Iterator[None]:
-    """Raise the contract's errors for faults of writing.
+    """Raise the contract's errors for errors of writing.
 
     Raises:
         AlreadyExistsError: The name is taken by a folder, or a part of it by a file.
@@ -64,19 +55,6 @@ def writing(where: object) -> Iterator[None]:
         raise
     except Exception as error:  # drivers have exceptions of their own
         raise _fault(error, where) from error
-
-
-def open_source(path: Path) -> BinaryIO:
-    """Open a local file that is to be uploaded.
-
-    Raises:
-        UnreadableFileError: It cannot be opened.
-    """
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        msg = "a file to upload must exist and be readable"
-        raise UnreadableFileError(msg, got=error.strerror, where=path) from error
 
 
 def _fault(error: Exception, where: object) -> LungregError:

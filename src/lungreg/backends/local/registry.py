@@ -1,4 +1,4 @@
-"""The model registry as files of a stage."""
+"""Files of a stage as a `lungreg.stores.ModelRegistry`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
+from lungreg.backends.local.exclusive_stage import ExclusiveStage
 from lungreg.errors import AlreadyExistsError, ModelError
 from lungreg.records import ModelCard, ModelVersion
 from lungreg.stores import (
     CHAMPION,
-    Stage,
     check_alias,
     check_model_name,
     check_weights,
@@ -20,17 +20,19 @@ from lungreg.stores import (
     is_model_name,
     unknown_version,
 )
+from lungreg.stores.names import MODELS, ModelNames
 
 
 @dataclass(frozen=True)
 class StageModelRegistry:
     """Models under `models/NAME/VERSION/`. Implements `lungreg.stores.ModelRegistry`.
 
-    A version is claimed by creating `claim`, filled, and becomes visible with `card.json`, which
-    is written last. A claim without a card (the process died) keeps its number and shows nothing.
+    A process reserves a version by creating its file `claim`. The version is visible once
+    `card.json` is there, which is written last: one whose process died before is never listed, and
+    its number is not used again.
     """
 
-    stage: Stage
+    stage: ExclusiveStage
 
     def add(self, card: ModelCard, weights: bytes) -> ModelCard:
         """Store a model (safetensors bytes) as the next version of `card.name`.
@@ -42,11 +44,11 @@ class StageModelRegistry:
         version = self._claim(card.name)
         digest = hashlib.sha256(weights).hexdigest()
         stored = dataclasses.replace(card, version=version, weights_sha256=digest)
-        folder = f"models/{card.name}/{version}"
-        self.stage.write(f"{folder}/weights.safetensors", weights)
-        self.stage.write(f"{folder}/card.json", stored.to_json().encode())
+        names = ModelNames(card.name)
+        self.stage.write(names.weights(version), weights)
+        self.stage.write(names.card(version), stored.to_json().encode())
         with suppress(AlreadyExistsError):
-            self.stage.create(_alias_file(card.name, CHAMPION), _alias_json(version))
+            self.stage.create(names.alias(CHAMPION), _alias_json(version))
         return stored
 
     def resolve(self, name: str, version: str) -> ModelCard:
@@ -59,7 +61,7 @@ class StageModelRegistry:
         if card.version not in (versions := self._versions(card.name)):
             aliases = self._aliases(card.name)
             raise unknown_version(card.name, card.version, versions, aliases, self._names)
-        data = self.stage.read(f"models/{card.name}/{card.version}/weights.safetensors")
+        data = self.stage.read(ModelNames(card.name).weights(card.version))
         return check_weights(card, data)
 
     def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
@@ -70,7 +72,7 @@ class StageModelRegistry:
         """
         check_alias(alias)
         number = self.resolve(name, version).version
-        self.stage.write(_alias_file(name, alias), _alias_json(number))
+        self.stage.write(ModelNames(name).alias(alias), _alias_json(number))
 
     def _entries(self, name: str) -> list[ModelVersion]:
         aliases = self._aliases(name)
@@ -83,26 +85,26 @@ class StageModelRegistry:
         ]
 
     def _claim(self, name: str) -> str:
-        """A version number that no other process gets."""
+        """Reserve the next version number, against all other processes."""
         numbers = [int(part) for part in self._parts(name) if part.isdecimal()]
         number = max(numbers, default=0) + 1
         while True:
             try:
-                self.stage.create(f"models/{name}/{number}/claim", b"")
+                self.stage.create(ModelNames(name).claim(number), b"")
             except AlreadyExistsError:
                 number += 1
             else:
                 return str(number)
 
     def _names(self) -> list[str]:
-        files = (info.name.split("/") for info in self.stage.list("models"))
+        files = (info.name.split("/") for info in self.stage.list(MODELS))
         return sorted({parts[1] for parts in files if parts[3:] == ["card.json"]})
 
     def _parts(self, name: str) -> dict[str, list[str]]:
-        """Names of files by the folder of the model that they are in: versions and "aliases"."""
+        """Names of a model's files by the folder that they are in: versions and "aliases"."""
         parts: dict[str, list[str]] = {}
         if is_model_name(name):
-            for info in self.stage.list(f"models/{name}"):
+            for info in self.stage.list(ModelNames(name).folder):
                 _, _, folder, *rest = info.name.split("/")
                 parts.setdefault(folder, []).extend(rest)
         return parts
@@ -120,23 +122,19 @@ class StageModelRegistry:
 
     def _target(self, name: str, alias: str) -> str:
         try:
-            return str(json.loads(self.stage.read(_alias_file(name, alias)))["version"])
+            return str(json.loads(self.stage.read(ModelNames(name).alias(alias)))["version"])
         except (ValueError, KeyError, TypeError) as error:
             msg = "an alias of a model is a JSON object with a version"
             mend = "set it again with 'lungreg models promote'"
             raise ModelError(msg, got=f"alias {alias!r}", mend=mend) from error
 
     def _card(self, name: str, version: str) -> ModelCard:
-        return ModelCard.from_json(self.stage.read(f"models/{name}/{version}/card.json"))
+        return ModelCard.from_json(self.stage.read(ModelNames(name).card(version)))
 
     def list(self, name: str | None = None) -> list[ModelVersion]:
         """All versions, or those of one name, by name and number."""
         names = self._names() if name is None else [name]
         return [entry for each in names for entry in self._entries(each)]
-
-
-def _alias_file(name: str, alias: str) -> str:
-    return f"models/{name}/aliases/{alias}.json"
 
 
 def _alias_json(version: str) -> bytes:

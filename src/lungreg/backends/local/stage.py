@@ -1,4 +1,4 @@
-"""A stage in a folder of this machine's file system."""
+"""A stage in a folder of the file system."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import BinaryIO
 
-from lungreg.backends.local.faults import open_source, reading, writing
+from lungreg.backends.local.faults import reading, writing
 from lungreg.backends.local.partial import PARTIAL_PREFIX, is_partial, link_new, partial_beside
 from lungreg.errors import DataError, NotFoundError, StoreUnavailableError, UnsafeInputError
 from lungreg.stores import FileInfo, check_name
+from lungreg.stores.stage import open_upload
 
 _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class LocalStage:
-    """Files under one folder. Implements `lungreg.stores.Stage`.
+    """Files under one folder. Implements `ExclusiveStage`.
 
     Several processes and nodes may share the folder. A symbolic link inside it may lead to
     another place inside it and nowhere else.
@@ -54,7 +55,7 @@ class LocalStage:
             link_new(partial, target)
 
     def download(self, name: str, path: Path) -> None:
-        """Copy a file of the stage to a local path, whose folder comes into being."""
+        """Copy a file of the stage to a local path, whose folder is made."""
         with self._open(name) as source, writing(path), partial_beside(Path(path)) as partial:
             self._copy(source, partial)
             partial.replace(path)
@@ -66,7 +67,7 @@ class LocalStage:
             UnreadableFileError: The local file cannot be opened.
         """
         target = self._target(name)
-        with open_source(path) as source, writing(name), partial_beside(target) as partial:
+        with open_upload(path) as source, writing(name), partial_beside(target) as partial:
             self._copy(source, partial)
             partial.replace(target)
 
@@ -78,7 +79,7 @@ class LocalStage:
                 target.unlink(missing_ok=True)
             except NotADirectoryError:
                 return
-            except OSError:  # what a folder gives differs between systems
+            except OSError:  # the error for a folder differs between systems
                 if not target.is_dir():
                     raise
 
@@ -124,7 +125,7 @@ class LocalStage:
                 yield info
 
     def _info(self, name: str, entry: os.DirEntry[str]) -> FileInfo | None:
-        """None for what is no file of the stage, or no longer."""
+        """The file; None where it is none of the stage, or is gone."""
         if is_partial(name):
             return None
         try:
@@ -160,7 +161,7 @@ class LocalStage:
         return path
 
     def _target(self, name: str) -> Path:
-        """Path to write or delete: a link as last part is itself replaced, never followed."""
+        """Path to write or delete: a link as last part is replaced itself, never followed."""
         path = self.root / check_name(name)
         if path.name.startswith(PARTIAL_PREFIX):
             msg = f"no name on the stage begins with {PARTIAL_PREFIX}"

@@ -1,4 +1,4 @@
-"""Training curves in MLflow."""
+"""MLflow as a `lungreg.stores.Tracker` of training curves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lungreg.backends.local.partial import link_new, partial_beside
+from lungreg.stores.tracker import flattened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,23 +27,23 @@ _MAX_KEY = 250
 _MAX_PARAM = 6000
 _MAX_TAG = 8000
 _BATCH = 100
-"""What MLflow takes: characters of a key, a parameter and a tag, parameters of one call."""
+"""Limits of MLflow: characters of a key, a parameter and a tag, parameters of one call."""
 
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
-"""MLflow sends usage statistics from its import on, unless these are set before."""
+"""Environment variables without which MLflow sends usage statistics from its import on."""
 
 
 @dataclass
 class MlflowTracker:
     """Curves in `ROOT/mlflow/mlflow.db`. Implements `lungreg.stores.Tracker`.
 
-    MLflow is imported by the first call. The first call of all on a root also makes the database,
-    which takes MLflow some seconds. To look: `mlflow ui --backend-store-uri sqlite:///ROOT/mlflow/
-    mlflow.db`.
+    MLflow is imported by the first call. The first call on a new root also makes the database,
+    which takes some seconds. `mlflow ui --backend-store-uri sqlite:///ROOT/mlflow/mlflow.db` shows
+    the curves.
     """
 
     root: Path
@@ -50,14 +51,14 @@ class MlflowTracker:
     _warned: bool = field(default=False, init=False, repr=False, compare=False)
 
     def start(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Begin or go on with a run; of a known run, only parameters not yet there are added."""
+        """Begin or continue a run; a known run only gets parameters that it has not yet."""
         with self._harmless():
             from mlflow.entities import Param
 
             client = self._client()
             run = _find_or_create(client, run_id, self._folder)
             client.update_run(run.info.run_id, status="RUNNING")
-            flat = _flat(params)
+            flat = {k[:_MAX_KEY]: v[:_MAX_PARAM] for k, v in flattened(params).items()}
             new = [Param(key, flat[key]) for key in flat if key not in run.data.params]
             for first in range(0, len(new), _BATCH):
                 client.log_batch(run.info.run_id, params=new[first : first + _BATCH])
@@ -98,7 +99,7 @@ class MlflowTracker:
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:
-        """Curves may be lost, a run may not: whatever goes wrong is logged, the first time."""
+        """Failures in the block are only logged, the first time, and do not stop the run."""
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         logger = logging.getLogger("mlflow")
@@ -116,7 +117,7 @@ class MlflowTracker:
 
 
 def _make_database(database: Path) -> None:
-    """Let MLflow make a database under a partial name: two runs at once would make it half each."""
+    """Make the database under a partial name: two processes at once would spoil it."""
     from mlflow import MlflowClient
 
     with partial_beside(database) as partial:
@@ -154,15 +155,3 @@ def _experiment_id(client: MlflowClient, folder: Path) -> str:
         if known is None:
             raise
         return str(known.experiment_id)
-
-
-def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as "a.b" and text, within MLflow's lengths."""
-    flat: dict[str, str] = {}
-    for key, value in params.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{name}."))
-        else:
-            flat[name[:_MAX_KEY]] = str(value)[:_MAX_PARAM]
-    return flat

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +87,13 @@ def run(backend: Backend, engine: str) -> InferReport:
     return infer(run_config(engine), backend=backend)
 
 
+def figures(row: CaseResult) -> dict[str, float]:
+    """What was measured, without times."""
+    values = dataclasses.asdict(row)
+    timed = {"read_s", "compute_s", "write_s"}
+    return {k: v for k, v in values.items() if isinstance(v, float) and k not in timed}
+
+
 def files_of_batches(account: Backend) -> list[str]:
     """Paths of what is left of batch jobs, however they are spelled."""
     assert isinstance(account.stage, SnowflakeStage)
@@ -118,14 +127,14 @@ def answer_at_once(
 ) -> None:
     """Let workers answer so many rows with successes, which they make up."""
 
-    def started(order: dict[str, Any]) -> SimpleNamespace:
-        run_id = json.loads(order["params"]["settings"])["run_id"]
-        given = pq.read_table(order["input"]).to_pylist()[:rows]
+    def started(job: dict[str, Any]) -> SimpleNamespace:
+        run_id = json.loads(job["params"]["settings"])["run_id"]
+        given = pq.read_table(job["input"]).to_pylist()[:rows]
         answers = [output_row(made_up(run_id, row["CASE_ID"])) for row in given]
-        put(answers, Path(order["output"]))
+        put(answers, Path(job["output"]))
         return SimpleNamespace(poll=lambda: 0, returncode=0)
 
-    monkeypatch.setattr(service, "_started", started)
+    monkeypatch.setattr(service, "start_worker", started)
 
 
 def made_up(run_id: str, case_id: str) -> BatchOutput:
@@ -140,3 +149,16 @@ def made_up(run_id: str, case_id: str) -> BatchOutput:
         finished_at=now,
     )
     return BatchOutput(result=result, files=dict.fromkeys(OUTPUT_FILES.values(), case_id.encode()))
+
+
+def stop_at_sleep(monkeypatch: pytest.MonkeyPatch, *pauses: float) -> None:
+    """Press Ctrl-C once, in a sleep of so many seconds."""
+    waiting, sleep = [True], time.sleep
+
+    def stop(seconds: float) -> None:
+        if seconds in pauses and waiting:
+            waiting.clear()
+            raise KeyboardInterrupt
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from snowflake.connector.config_manager import CONFIG_MANAGER
 
 from lungreg.backends.snowflake.connection import login
-from lungreg.backends.snowflake.connection.faults import is_lost
 from lungreg.backends.snowflake.connection.pool import close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import ForbiddenError, StoreUnavailableError
-from tests.backends.snowflake.conftest import CONNECTIONS
+from tests.backends.snowflake.conftest import CONNECTION, CONNECTIONS
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.server import connection_of
 
@@ -82,7 +82,7 @@ def test_a_key_pair_logs_in(
         assert str(session.get_current_role()).strip('"') == "LUNGREG_TRAIN"
 
 
-def test_a_key_that_is_not_there_is_told(
+def test_a_key_that_is_missing_is_named(
     settings: SnowflakeBackend, peer: Peer, connections: Any, tmp_path: Path
 ) -> None:
     """With the file, and where it is named."""
@@ -114,13 +114,13 @@ def test_the_role_of_the_configuration_is_taken(settings: SnowflakeBackend, peer
 
 
 def test_a_service_keeps_the_role_of_its_token(
-    settings: SnowflakeBackend, container: Path, monkeypatch: pytest.MonkeyPatch
+    settings: SnowflakeBackend, peer: Peer, container: Path
 ) -> None:
     """A container's token is its owner's role: another one would be refused."""
     with_role = settings.model_copy(update={"connection": None, "role": "LUNGREG_TRAIN"})
-    assert "role" not in login._credentials(with_role)
-    assert login._credentials(with_role)["token"] == "of the service"
-    in_container(with_role).run("SELECT 1")
+    with in_container(with_role).use() as session:
+        assert "LUNGREG_TRAIN" not in str(session.get_current_role())
+    assert [each["TOKEN"] for each in peer.logins] == ["of the service"]
 
 
 @pytest.mark.parametrize("name", ["SNOWFLAKE_HOST", "SNOWFLAKE_ACCOUNT"])
@@ -133,31 +133,35 @@ def test_a_missing_variable_of_the_container_is_named(
         in_container(settings).run("SELECT 1")
 
 
-def test_a_token_that_cannot_be_read_is_told(settings: SnowflakeBackend, container: Path) -> None:
-    """Likewise where the file holds no text."""
+def test_an_unreadable_token_is_an_error(settings: SnowflakeBackend, container: Path) -> None:
+    """Also where the file holds no text."""
     container.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(StoreUnavailableError, match="the container's token can be read"):
         in_container(settings).run("SELECT 1")
 
 
-def test_no_connection_at_all_is_told_as_such(
+def test_no_connection_at_all_is_an_error_of_its_own(
     settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has never configured one is shown how, and is not told of an unknown name."""
+    """Who has never configured one is shown how; the error is not that of an unknown name."""
     close_all()
     nothing = {"connections": {}, "default_connection_name": "default"}
     monkeypatch.setattr(type(CONFIG_MANAGER), "__getitem__", lambda _, key: nothing[key])
-    with pytest.raises(StoreUnavailableError, match="a connection is configured") as told:
+    with pytest.raises(StoreUnavailableError, match="a connection is configured") as caught:
         SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
-    assert "connections.toml, as the README shows" in str(told.value)
-    assert "unknown name" not in str(told.value)
+    assert "connections.toml, as the README shows" in str(caught.value)
+    assert "unknown name" not in str(caught.value)
 
 
-def test_an_account_that_is_away_is_told_soon() -> None:
+@pytest.mark.parametrize(("timeout_s", "login_s"), [(600, 60), (5, 5)])
+def test_an_account_that_is_away_is_reported_soon(
+    settings: SnowflakeBackend, timeout_s: int, login_s: int
+) -> None:
     """The client logs in a few times: each try is short however long a statement may take."""
-    for timeout_s, expected in ((600, 60), (5, 5)):
-        options = login._defaults(SnowflakeBackend(kind="snowflake", timeout_s=timeout_s))
-        assert (options["login_timeout"], options["network_timeout"]) == (expected, timeout_s)
+    patient = settings.model_copy(update={"timeout_s": timeout_s})
+    with SessionSource(patient).use() as session:
+        timeouts = session.connection.login_timeout, session.connection.network_timeout
+    assert timeouts == (login_s, timeout_s)
 
 
 @pytest.mark.parametrize(
@@ -175,12 +179,12 @@ def test_an_account_that_is_away_is_told_soon() -> None:
 def test_a_refused_login_says_what_mends_it(
     code: str, mend: str, settings: SnowflakeBackend, peer: Peer
 ) -> None:
-    """It is told at once: a second try locks the user."""
+    """At once: a second try locks the user."""
     peer.mischief.refuse_logins(code, "Access is refused.", times=5)
-    with pytest.raises(ForbiddenError, match=mend) as told:
+    with pytest.raises(ForbiddenError, match=mend) as caught:
         SessionSource(settings).run("SELECT 1")
-    assert code in told.value.anonymous
-    assert "Access is refused." in str(told.value)
+    assert code in caught.value.anonymous
+    assert "Access is refused." in str(caught.value)
     assert len(peer.logins) == 1
 
 
@@ -193,23 +197,15 @@ def test_a_stale_token_is_read_again(
     assert len(peer.logins) == 2
 
 
-def test_a_token_that_stays_invalid_is_told(
+def test_a_token_that_stays_invalid_is_named(
     settings: SnowflakeBackend, peer: Peer, container: Path
 ) -> None:
     """After some tries the token is named, not the network."""
     peer.mischief.refuse_logins("390303", "Invalid OAuth access token.", times=50)
-    with pytest.raises(StoreUnavailableError, match="takes the connection's OAuth token") as told:
+    with pytest.raises(StoreUnavailableError, match="takes the connection's OAuth token") as caught:
         in_container(settings).run("SELECT 1")
-    assert "get a new one" in told.value.anonymous
+    assert "get a new one" in caught.value.anonymous
     assert len(peer.logins) == 4
-
-
-@pytest.mark.parametrize(("number", "is_mended"), [(604, True), (630, True), (57014, False)])
-def test_a_cancelled_statement_is_known_by_its_number(number: int, *, is_mended: bool) -> None:
-    """57014 is the state that both have, and no number."""
-    from snowflake.connector.errors import ProgrammingError
-
-    assert is_lost(ProgrammingError(msg="cancelled", errno=number, sqlstate="57014")) == is_mended
 
 
 def test_a_notebooks_session_names_no_files_in_logs_either(
@@ -219,7 +215,8 @@ def test_a_notebooks_session_names_no_files_in_logs_either(
     from snowflake.snowpark import Session
 
     close_all()
-    clients = [logging.getLogger(name) for name in login._NAMING_LOGGERS]
+    names = ("snowflake.connector.storage_client", "snowflake.connector.file_transfer_agent")
+    clients = [logging.getLogger(name) for name in names]
     for client in clients:
         monkeypatch.setattr(client, "level", logging.NOTSET)
     session = Session.builder.configs(connection_of(peer)).create()
@@ -228,3 +225,47 @@ def test_a_notebooks_session_names_no_files_in_logs_either(
         assert {client.level for client in clients} == {logging.CRITICAL}
     finally:
         session.close()
+
+
+def test_an_unknown_connection_is_named() -> None:
+    """A connection that is not configured is a clear error, and no secret is asked for."""
+    settings = SnowflakeBackend(kind="snowflake", connection="nobody", timeout_s=2)
+    with pytest.raises(StoreUnavailableError, match=r"nobody in .*connections\.toml") as caught:
+        SessionSource(settings).run("SELECT 1")
+    assert f"set backend.connection to one that is known ({CONNECTION})" in caught.value.anonymous
+
+
+def test_packages_that_are_missing_are_named(
+    settings: SnowflakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only one of them is, before anything is asked of the account."""
+    monkeypatch.setitem(sys.modules, "snowflake.ml", None)
+    with pytest.raises(StoreUnavailableError, match=r"got no snowflake-ml-python; .*\[snowflake\]"):
+        SessionSource(settings).run("SELECT 1")
+
+
+def test_the_token_of_the_container_is_read_each_time(
+    settings: SnowflakeBackend, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a job without session the short-lived token file logs in, and its newest content."""
+    options = connection_of(peer)
+    monkeypatch.setattr(login, "TOKEN_FILE", tmp_path / "token")
+    monkeypatch.setattr(login, "CONTAINER_OPTIONS", {"protocol": "http", "port": options["port"]})
+    monkeypatch.setenv("SNOWFLAKE_HOST", "127.0.0.1")
+    monkeypatch.setenv("SNOWFLAKE_ACCOUNT", "lungreg")
+    source = SessionSource(settings.model_copy(update={"connection": None}))
+    for token in ("first", "second"):
+        (tmp_path / "token").write_text(token)
+        source.run("SELECT 1")
+        source.discard()
+    assert [data["TOKEN"] for data in peer.logins] == ["first", "second"]
+    assert all(data["AUTHENTICATOR"].upper() == "OAUTH" for data in peer.logins)
+
+
+def test_the_default_connection_is_the_last_resort(
+    settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With neither a name, a session nor a token, Snowflake's own default decides."""
+    monkeypatch.setenv("SNOWFLAKE_DEFAULT_CONNECTION_NAME", CONNECTION)
+    SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
+    assert len(peer.logins) == 1

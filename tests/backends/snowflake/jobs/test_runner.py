@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.jobs import SnowflakeJobs
-from lungreg.config import Config, SnowflakeBackend, load_config, parse_config
+from lungreg.config import Config, load_config, parse_config
 from lungreg.errors import (
     ConfigError,
     NotFoundError,
@@ -27,21 +25,6 @@ from tests.backends.snowflake.peer.statement import SqlError
 
 SECRET_CASE = "patient_Meier_01"
 JOB = "LUNGREG.UTILS.LUNGREG_TRAIN_20261122_101500_3FA9C1_8A2B"
-
-
-@pytest.fixture
-def jobs(settings: SnowflakeBackend) -> SnowflakeJobs:
-    """Jobs that install from an index, so that no wheels are fetched here."""
-    changes = {
-        "integrations": ("PYPI_EAI",),
-        "compute_pool": settings.compute_pool.model_copy(update={"max_nodes": 2}),
-    }
-    return SnowflakeJobs(SessionSource(settings.model_copy(update=changes)), pause_s=0.01)
-
-
-@pytest.fixture
-def service(peer: Peer, settings: SnowflakeBackend) -> JobService:
-    return JobService(peer)
 
 
 def config_of(jobs: SnowflakeJobs) -> Config:
@@ -103,7 +86,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
 def test_no_statement_of_a_job_names_a_case(
     jobs: SnowflakeJobs, service: JobService, peer: Peer
 ) -> None:
-    """Its name tells the command and the time; two of one second do not share a payload."""
+    """Its name has the command and the time; two of one second do not share a payload."""
     for pool in ("other_pool", None):
         command = ["infer", "--resume", "infer-20261122-101500-3fa9c1"]
         jobs.submit(command, config_of(jobs), pool=pool)
@@ -151,10 +134,10 @@ def test_more_nodes_than_the_pool_has_are_refused(jobs: SnowflakeJobs, service: 
         jobs.submit(["train"], config_of(jobs), nodes=3)
 
 
-def test_a_job_that_the_account_refuses_is_told(
+def test_a_job_that_the_account_refuses_is_an_error(
     jobs: SnowflakeJobs, service: JobService, peer: Peer
 ) -> None:
-    """A role that may not use the pool hears so."""
+    """A role that may not use the pool gets the reason."""
 
     def refuse(*_: object) -> None:
         raise SqlError(3001, "42501", "Insufficient privileges to operate on compute pool.")
@@ -179,7 +162,7 @@ def test_a_log_is_followed_to_its_end(jobs: SnowflakeJobs, service: JobService) 
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "exit_code"),
+    ("status", "ours", "exit_code"),
     [
         ("DONE", "done", 3),
         ("FAILED", "failed", 2),
@@ -189,18 +172,18 @@ def test_a_log_is_followed_to_its_end(jobs: SnowflakeJobs, service: JobService) 
     ],
 )
 def test_every_final_status_ends_the_wait(
-    jobs: SnowflakeJobs, service: JobService, status: str, told: str, exit_code: int
+    jobs: SnowflakeJobs, service: JobService, status: str, ours: str, exit_code: int
 ) -> None:
     """None of them is waited on for ever, and the exit code is that of the command."""
     service.statuses = ["RUNNING", status]
     ends = {"DONE": "lungreg: exit code 3", "FAILED": "lungreg: exit code 2\nthe launcher's words"}
     service.logs = ["infer 1/2", "infer 1/2\ninfer 2/2\n" + ends.get(status, "")]
     assert list(jobs.follow(JOB))[0:2] == ["infer 1/2", "infer 2/2"]
-    assert jobs.status(JOB) == told
+    assert jobs.status(JOB) == ours
     assert jobs.exit_code(JOB) == exit_code
 
 
-def test_a_done_job_that_does_not_tell_how_is_no_success(
+def test_a_done_job_without_exit_code_is_no_success(
     jobs: SnowflakeJobs, service: JobService
 ) -> None:
     """Failed cases end a job as DONE too: without its word, nobody claims that all went well."""
@@ -216,7 +199,7 @@ def test_a_job_that_wrote_no_log_ends_like_others(jobs: SnowflakeJobs, service: 
     assert (jobs.status(JOB), jobs.exit_code(JOB)) == ("failed", 1)
 
 
-def test_a_job_of_somebody_else_is_told_so(
+def test_a_job_of_somebody_else_is_an_error(
     jobs: SnowflakeJobs, service: JobService, peer: Peer
 ) -> None:
     """What the client raises of its own kinds is said in our words."""
@@ -232,7 +215,7 @@ def test_a_job_of_somebody_else_is_told_so(
 def test_a_broken_connection_does_not_end_the_wait(
     jobs: SnowflakeJobs, service: JobService, peer: Peer
 ) -> None:
-    """Following goes on in a new session, and no line is told twice."""
+    """Following goes on in a new session, and no line comes twice."""
     service.statuses = ["RUNNING", "RUNNING", "DONE"]
     service.logs = ["a\nb\n", "a\nb\nc\n", "a\nb\nc\nd"]
     lines = []
@@ -251,23 +234,6 @@ def test_a_job_is_cancelled_once(jobs: SnowflakeJobs, service: JobService) -> No
     jobs.cancel(JOB)
     assert len(service.cancelled) == 1
     assert jobs.status(JOB) == "cancelled"
-
-
-def test_jobs_are_listed_the_newest_first(jobs: SnowflakeJobs, service: JobService) -> None:
-    """Whoever lost an id finds it again; jobs of other programs are left out."""
-    times = [datetime(2026, 11, day, tzinfo=UTC) for day in (20, 22, 21, 22)]
-    service.history = [
-        ("LUNGREG_TRAIN_A", "DONE", "BIG", times[0]),
-        ("LUNGREG_BATCH_B", "RUNNING", "LUNGREG_GPU", times[1]),
-        ("LUNGREG_INFER_C", "PENDING", "BIG", times[2]),
-        ("MLJOB_D", "DONE", "BIG", times[3]),
-    ]
-    found = jobs.latest(2)
-    assert [(job.job_id, job.status, job.pool) for job in found] == [
-        ("D.UTILS.LUNGREG_BATCH_B", "running", "LUNGREG_GPU"),
-        ("D.UTILS.LUNGREG_INFER_C", "pending", "BIG"),
-    ]
-    assert [job.created_at for job in found] == times[1:3]
 
 
 def test_what_an_ended_job_was_sent_is_removed(jobs: SnowflakeJobs, service: JobService) -> None:

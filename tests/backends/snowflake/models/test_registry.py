@@ -20,7 +20,7 @@ from lungreg.errors import ModelError, NotFoundError, StoreUnavailableError
 from lungreg.records import ModelCard
 from lungreg.stores import ModelRegistry
 from tests.backends.snowflake.peer import Peer
-from tests.backends.snowflake.peer.models import Model, Models
+from tests.backends.snowflake.peer.models import Models
 from tests.backends.snowflake.peer.statement import SqlError
 from tests.contracts.models import CARD, ModelRegistryContract
 
@@ -50,7 +50,7 @@ class TestSnowflakeModels(ModelRegistryContract):
         file.write_bytes(file.read_bytes()[:-1])
 
     def race(self, worker: Callable[..., list[str]], *arguments: object) -> list[list[str]]:
-        """Threads, each with its session: the account cannot tell them from processes."""
+        """Threads, each with its session: in the account they are like processes."""
         barrier = threading.Barrier(self.processes)
         with ThreadPoolExecutor(self.processes) as pool:
             started = [pool.submit(worker, barrier, *arguments) for _ in range(self.processes)]
@@ -139,14 +139,16 @@ def test_a_name_that_could_not_be_ours_reaches_no_statement(
     """Whoever may create models in the schema writes no SQL for those who list them."""
     registry.add(CARD, b"1")
     settings = registry.source.settings
-    models._models[f'{settings.database}.{settings.utils_schema}.x"; DROP SCHEMA UTILS'] = Model()
+    schema = f"{settings.database}.{settings.utils_schema}"
+    files = models.folder(f"{schema}.LUNGS", "V1")
+    models.put(f'{schema}.x"; DROP SCHEMA UTILS', "V1", files, comment="lungreg")
     assert [entry.card.name for entry in registry.list()] == ["lungs"]
     with pytest.raises(NotFoundError):
         registry.resolve('x"; DROP SCHEMA UTILS', "1")
 
 
 def test_a_name_that_snowflake_would_confuse_is_refused(registry: SnowflakeModelRegistry) -> None:
-    """Case and "_" do not tell models apart there."""
+    """In Snowflake, names that differ in case and "_" only are the same."""
     registry.add(CARD, b"1")
     for name in ("LUNGS", "Lungs", "lung_", "A", "A_1"):
         with pytest.raises(ModelError, match="more than case and '_'"):
@@ -154,7 +156,7 @@ def test_a_name_that_snowflake_would_confuse_is_refused(registry: SnowflakeModel
     assert [entry.card.name for entry in registry.list()] == ["lungs"]
 
 
-def test_no_statement_tells_what_a_card_holds(registry: SnowflakeModelRegistry, peer: Peer) -> None:
+def test_no_statement_has_what_a_card_holds(registry: SnowflakeModelRegistry, peer: Peer) -> None:
     """A card travels as a file: its configuration may name what a site calls its things."""
     card = dataclasses.replace(CARD, config={**CARD.config, "note": "MUSTERMANN"})
     stored = registry.add(card, b"1")
@@ -195,7 +197,7 @@ def test_a_model_that_goes_meanwhile_is_left_out(
 
 
 def test_a_missing_privilege_is_said_in_words(registry: SnowflakeModelRegistry, peer: Peer) -> None:
-    """A role that may not create models is told so; nothing is left behind."""
+    """A role that may not create models gets the reason; nothing is left behind."""
     peer.mischief.deny("^CREATE MODEL")
     with pytest.raises(StoreUnavailableError, match="lets this user and role"):
         registry.add(CARD, b"1")

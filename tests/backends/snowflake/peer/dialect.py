@@ -16,8 +16,6 @@ IS_WRITE = re.compile(
     r"^\s*(INSERT|UPDATE|DELETE|MERGE|CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE
 )
 IS_DROP = re.compile(r"^\s*(DROP|ALTER|CREATE\s+OR\s+REPLACE)\b", re.IGNORECASE)
-IS_BEGIN = re.compile(r"^\s*(BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
-IS_END = re.compile(r"^\s*(COMMIT|ROLLBACK)\b", re.IGNORECASE)
 SET_TAG = re.compile(r"^\s*ALTER\s+SESSION\s+SET\s+QUERY_TAG\s*=\s*'(.*)'\s*;?\s*$", re.I | re.S)
 WAREHOUSE = "LUNGREG_WH"
 """The one that every session has here."""
@@ -60,7 +58,7 @@ def adapted(sql: str, connection: Any) -> str:
 
 
 def note_encryption(sql: str, connection: Any) -> None:
-    """Let SHOW STAGES tell of a stage that was just made how it is encrypted."""
+    """Let SHOW STAGES have the type of encryption of a stage that was just made."""
     if match := _STAGE_WITH_SSE.match(sql):
         connection._duck_conn.execute(
             "UPDATE _fs_global._fs_information_schema._fs_stages SET type = 'INTERNAL NO CSE' "

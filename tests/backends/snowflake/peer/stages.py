@@ -45,15 +45,17 @@ class Stages:
         self.root = root
         self.url = url
         self.is_encrypted_by_client = False
-        """Whether LIST tells checksums of encrypted bytes, as for stages without SSE."""
+        """Whether LIST has checksums of encrypted bytes, as for stages without SSE."""
         self.part_bytes = 0
-        """Size of the parts in which larger files arrive, so that LIST tells the checksum of their
+        """Size of the parts in which larger files arrive, so that LIST has the checksum of their
         checksums; 0 where all arrive whole."""
+        self.times = ""
+        """Text that LIST has in place of each file's time, where it is not empty."""
         self._digests: dict[tuple[Path, int, int], str] = {}
         self._known: set[tuple[str, str, str]] = set()
 
     def answer(self, sql: str, connection: Any) -> dict[str, Any]:
-        """The rows of a file statement, or orders for the client's transfer."""
+        """The rows of a file statement, or what the client needs for a transfer."""
         words = tokens_of(sql)
         verb = words[0].upper()
         if verb == "PUT":
@@ -175,7 +177,7 @@ class Stages:
         key = (file, status.st_mtime_ns, status.st_ino)
         if key not in self._digests:
             self._digests[key] = hashlib.md5(file.read_bytes()).hexdigest()
-        modified = formatdate(status.st_mtime, usegmt=True)
+        modified = self.times or formatdate(status.st_mtime, usegmt=True)
         digest = self._digests[key][::-1] if self.is_encrypted_by_client else self._digests[key]
         if 0 < self.part_bytes < status.st_size:
             digest = _digest_of_parts(file.read_bytes(), self.part_bytes)

@@ -1,4 +1,4 @@
-"""A stage on Snowflake: scans and masks on one internal stage, runs on another."""
+"""Snowflake's internal stages as a `lungreg.stores.Stage`: one for scans, one for runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -15,15 +16,9 @@ from lungreg.backends.snowflake.files import transfers
 from lungreg.backends.snowflake.files.client_folders import client_folders_removed
 from lungreg.backends.snowflake.files.listing import Entry, entries, entry_of
 from lungreg.backends.snowflake.files.stage_names import spelled, unspelled
-from lungreg.backends.snowflake.tables.claims import Claims
-from lungreg.errors import (
-    AlreadyExistsError,
-    DataError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnreadableFileError,
-)
+from lungreg.errors import DataError, StoreUnavailableError
 from lungreg.stores import FileInfo, check_name
+from lungreg.stores.stage import missing_file, open_upload
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -38,9 +33,9 @@ Answer = TypeVar("Answer")
 class SnowflakeStage:
     """Files on two internal stages. Implements `lungreg.stores.Stage`.
 
-    Names are spelled on the stage as `stage_names` says. A file appears at once and complete, as
-    object stores put it; a transfer that breaks off is begun again on a new session. What arrived
-    is compared in size and MD5 with what was sent. Downloads pass through private folders.
+    Names are spelled as `stage_names` says. A file appears at once and complete, as in all object
+    stores; a transfer that breaks off is started again on a new session. Size and MD5 are compared
+    after each transfer. Downloads pass through private folders.
     """
 
     source: SessionSource
@@ -56,21 +51,9 @@ class SnowflakeStage:
         """Write or replace a file."""
         self._put(name, lambda: io.BytesIO(data))
 
-    def create(self, name: str, data: bytes) -> None:
-        """Write a file that must not exist yet.
-
-        A claim in a table of the results schema keeps others from creating it meanwhile.
-        """
-        if self.exists(name):
-            raise _taken(name)
-        with Claims(self.source).held(name):
-            if self.exists(name):
-                raise _taken(name)
-            self.write(name, data)
-
     def download(self, name: str, path: Path) -> None:
-        """Copy a file of the stage to a local path, whose folder comes into being."""
-        self.size(name)  # nothing is made for a file that is not there
+        """Copy a file of the stage to a local path, whose folder is made."""
+        self.size(name)  # no folder is made for a file that is not there
         target = Path(path)
         with _private_folder(beside=target) as folder:
             self._fetched(name, folder).replace(target)
@@ -81,7 +64,7 @@ class SnowflakeStage:
         Raises:
             UnreadableFileError: The local file cannot be opened.
         """
-        self._put(name, lambda: _open_source(Path(path)))
+        self._put(name, lambda: open_upload(path))
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -96,11 +79,11 @@ class SnowflakeStage:
         """Size of a file in bytes."""
         found = self._entry(name)
         if found is None:
-            raise _missing(name)
+            raise missing_file(name)
         return found.size
 
     def list(self, folder: str = "") -> list[FileInfo]:
-        """All files under a folder, without those whose names are not spelled as here."""
+        """All files under a folder, without those whose names lungreg would spell otherwise."""
         if folder:
             stage, path = self._place(folder)
             found = self._entries(folder, stage, f"{path}/")
@@ -113,27 +96,33 @@ class SnowflakeStage:
         ]
         return sorted(files, key=lambda info: info.name)
 
+    def written_at(self, prefix: str) -> dict[str, datetime]:
+        """When the files whose names begin so were last written, by the server's clock."""
+        stage, path = self._place(prefix)
+        found = {_name_of(entry): entry for entry in self._entries(prefix, stage, path)}
+        return {name: entry.written_at for name, entry in found.items() if name is not None}
+
     def paths(self, folder: str) -> Sequence[str]:
-        """Paths of all files under a folder as they stand there, however others spelled them."""
+        """Paths of all files under a folder on the stage, also where others have spelled them."""
         stage, path = self._place(folder)
         return [entry.path for entry in self._entries(folder, stage, f"{path}/")]
 
     def download_path(self, folder: str, path: str, private: Path) -> Path:
-        """Copy a file of `paths` into a local folder that nobody else writes to; where it is."""
+        """Copy a file of `paths` into a local folder of its own; returns its path there."""
         stage, _ = self._place(folder)
         file = self._do(folder, lambda session: transfers.get(session, stage, path, private))
         if file is None:
-            raise _missing(folder)
+            raise missing_file(folder)
         return file
 
     def clear(self, folder: str) -> int:
-        """Remove all files under a folder, however they are spelled; the number of those left."""
+        """Remove all files under a folder, however they are spelled; returns how many stay."""
         stage, path = self._place(folder)
         self._do(folder, lambda session: transfers.remove_all(session, stage, f"{path}/"))
         return len(self.paths(folder))
 
     def uri(self, name: str) -> str:
-        """The file's place as SQL names it: @DATABASE.SCHEMA.STAGE/path."""
+        """The file's place in SQL: @DATABASE.SCHEMA.STAGE/path."""
         return "@{}/{}".format(*self._place(name))
 
     def _place(self, name: str) -> tuple[str, str]:
@@ -185,25 +174,9 @@ def _private_folder(*, beside: Path | None = None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _open_source(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        msg = "a file to upload must exist and be readable"
-        raise UnreadableFileError(msg, got=error.strerror, where=path) from error
-
-
 def _name_of(entry: Entry) -> str | None:
     name = unspelled(entry.path)
     try:
         return None if name is None else check_name(name)
     except DataError:
         return None
-
-
-def _missing(name: str) -> NotFoundError:
-    return NotFoundError("a file must be on the stage to be read", where=name)
-
-
-def _taken(name: str) -> AlreadyExistsError:
-    return AlreadyExistsError("a name on the stage is created only once", where=name)

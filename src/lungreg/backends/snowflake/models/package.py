@@ -1,18 +1,23 @@
-"""What a model is logged with: its files, the package's code, requirements and signature."""
+"""The parts of a logged model: its files, the package's code, requirements and signature."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from functools import cache
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from lungreg.backends.snowflake.installed import (
+    PACKAGE,
+    add_file,
+    package_files,
+    requirements_of,
+)
 from lungreg.backends.snowflake.models.rows import INPUT_COLUMNS, OUTPUT_COLUMNS
 from lungreg.records import ModelCard
 
@@ -22,9 +27,8 @@ if TYPE_CHECKING:
 
 CARD_FILE, WEIGHTS_FILE = "card.json", "weights.safetensors"
 _NOT_NEEDED = {"duckdb", "fsspec", "mlflow", "pooch", "ray", "requests", "rich", "typer"}
-"""Of the package's requirements: what no registration of a row imports."""
-_ZIP_DATE = (2020, 1, 1, 0, 0, 0)
-_CODE = '''"""lungreg beside a model, in one file: a model's files are carried one by one."""
+"""Requirements of the package that registering a row does not import."""
+_CODE = '''"""lungreg beside a model, in one file: a model's files are copied one by one."""
 
 from pathlib import Path
 
@@ -34,7 +38,7 @@ __path__ = [str(Path(__file__).with_name("lungreg.zip") / "lungreg")]
 
 
 def write_files(folder: Path, card: ModelCard, weights: bytes) -> dict[str, str]:
-    """Write a model's own files; their paths by the names that `PackagedModel` asks for."""
+    """Write a model's own files; returns their paths, by their names in `PackagedModel`."""
     card_file, weights_file = folder / CARD_FILE, folder / WEIGHTS_FILE
     card_file.write_text(card.to_json(), encoding="utf-8")
     weights_file.write_bytes(weights)
@@ -42,7 +46,7 @@ def write_files(folder: Path, card: ModelCard, weights: bytes) -> dict[str, str]
 
 
 def packaged(files: dict[str, str]) -> CustomModel:
-    """The model that Snowflake stores, over files of `write_files`."""
+    """The model object that Snowflake stores, with the files of `write_files`."""
     from snowflake.ml.model.custom_model import ModelContext
 
     from lungreg.backends.snowflake.models.packaged_model import PackagedModel
@@ -52,26 +56,21 @@ def packaged(files: dict[str, str]) -> CustomModel:
 
 def write_code(folder: Path) -> Path:
     """Write the package so that `import lungreg` finds it in `folder`; returns its own folder."""
-    package = folder / "lungreg"
+    package = folder / PACKAGE
     package.mkdir()
-    text = _CODE.format(version=metadata.version("lungreg"))
+    text = _CODE.format(version=metadata.version(PACKAGE))
     (package / "__init__.py").write_text(text, encoding="utf-8")
     (package / "lungreg.zip").write_bytes(_zipped())
     return package
 
 
 def requirements() -> list[str]:
-    """What the model needs, pinned to the versions of this installation.
+    """The requirements of the model, pinned to the versions of this installation.
 
     PyTorch may be a later patch: an exact pin is rewritten by Snowflake's client to the build for
     `cuda_version`, such as torch==2.8.0+cu124, whether there is one or not.
     """
-    asked = (Requirement(text) for text in metadata.requires("lungreg") or ())
-    names = sorted(
-        canonicalize_name(one.name)
-        for one in asked
-        if one.marker is None or one.marker.evaluate({"extra": ""})
-    )
+    names = sorted(canonicalize_name(one.name) for one in requirements_of(PACKAGE, [""]))
     return [
         f"{name}{'~=' if name == 'torch' else '=='}{_public_version(name)}"
         for name in names
@@ -95,13 +94,10 @@ def signatures() -> dict[str, ModelSignature]:
 @cache
 def _zipped() -> bytes:
     """The package's files as one archive, which Python imports from."""
-    root, archived = Path(str(resources.files("lungreg"))), io.BytesIO()
-    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-    with zipfile.ZipFile(archived, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            if "__pycache__" not in path.parts:
-                name = f"lungreg/{path.relative_to(root).as_posix()}"
-                archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), path.read_bytes())
+    archived = io.BytesIO()
+    with zipfile.ZipFile(archived, "w") as archive:
+        for name, data in package_files():
+            add_file(archive, name, data)
     return archived.getvalue()
 
 

@@ -1,11 +1,10 @@
-"""The whole setup as one script that a person can read, or run by hand."""
+"""The whole setup as one SQL script, to read or to run by hand."""
 
 from __future__ import annotations
 
-from lungreg.backends.snowflake.setup.grants import role_statements, step_roles
+from lungreg.backends.snowflake.setup.grants import Grant, role_statements, step_roles
 from lungreg.backends.snowflake.setup.objects import object_statements
 from lungreg.backends.snowflake.setup.statement import Statement
-from lungreg.backends.snowflake.tables.claims import create_claim_table
 from lungreg.backends.snowflake.tables.result_sql import create_result_table, create_result_view
 from lungreg.config import SnowflakeBackend
 
@@ -13,7 +12,7 @@ _ACCOUNT_PRIVILEGES = ("DATABASE", "WAREHOUSE", "COMPUTE POOL", "ROLE")
 
 
 def setup_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """All that setup runs, in the role of `roles.setup`; run again it changes nothing."""
+    """All statements of setup, in the role of `roles.setup`; run again they change nothing."""
     return [
         *object_statements(settings),
         *table_statements(settings),
@@ -22,7 +21,7 @@ def setup_statements(settings: SnowflakeBackend) -> list[Statement]:
 
 
 def setup_script(settings: SnowflakeBackend) -> str:
-    """The statements with what must come before them, which is not lungreg's to do."""
+    """The statements, after comments on what an administrator must do before and afterwards."""
     lines = [*_preface(settings), "", f"USE ROLE {settings.roles.setup};"]
     for statement in setup_statements(settings):
         lines += [f"-- {statement.note}"] if statement.note else []
@@ -46,21 +45,21 @@ def _preface(settings: SnowflakeBackend) -> list[str]:
 
 
 def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
-    """Grants on objects that the configuration names and setup does not own."""
+    """Comments on grants by the owners of objects that the configuration names."""
     train, infer = settings.roles.train, settings.roles.infer
     repository = settings.batch.image_repository
     grants = [
-        f"GRANT USAGE ON INTEGRATION {name} TO ROLE {role}"
+        Grant("USAGE", "INTEGRATION", name, role)
         for name in settings.integrations
         for role in (train, infer)
     ]
     if repository is not None:
-        grants.append(f"GRANT READ ON IMAGE REPOSITORY {repository} TO ROLE {infer}")
-    told = "-- Afterwards, too, by whoever owns these, for they are not made here:"
-    return [told, *(f"--   {grant};" for grant in grants)] if grants else []
+        grants.append(Grant("READ", "IMAGE REPOSITORY", repository, infer))
+    heading = "-- Afterwards, too, by whoever owns these, for they are not made here:"
+    return [heading, *(f"--   {grant.sql};" for grant in grants)] if grants else []
 
 
 def table_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """What holds claims on file names, what holds results, and the view of the latest."""
-    made = (create_claim_table, create_result_table, create_result_view)
+    """The result table, and the view of each case's latest success."""
+    made = (create_result_table, create_result_view)
     return [Statement(sql=statement(settings)) for statement in made]
