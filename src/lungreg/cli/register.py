@@ -61,7 +61,7 @@ def register_pair(
     fixed: Annotated[
         Path, typer.Argument(help="Expiration: NIfTI, MHA/MHD, NRRD or a DICOM series folder.")
     ],
-    moving: Annotated[Path, typer.Argument(help="Inspiration, likewise.")],
+    moving: Annotated[Path, typer.Argument(help="Inspiration: as for the expiration.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     fixed_mask: Annotated[
         Path | None, typer.Option(help="Lungs of the expiration; else found by threshold.")

@@ -80,7 +80,7 @@ def ingest(
         try:
             taken = _take_all(backend.stage, wanted, known, config.ingest, on_progress)
         except KeyboardInterrupt as error:
-            msg = "ingest was stopped; the cases told of so far are on the stage"
+            msg = "ingest was stopped; the cases reported so far are on the stage"
             raise RunError(msg, mend="run the same command again to go on") from error
     manifest_table(backend.stage).compact()
     return IngestReport(

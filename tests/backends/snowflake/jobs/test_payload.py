@@ -56,3 +56,11 @@ def test_the_job_reads_what_was_set_and_no_more() -> None:
     there = {"kind": "snowflake", "database": "D", "compute_pool": {"name": "BIG"}}
     assert sent == {"backend": there, "seed": 7}
     assert parse_config(sent).model_fields_set == {"backend", "seed"}
+
+
+def test_a_job_heeds_the_size_limit_of_scans() -> None:
+    """Of `ingest` it is the only key that loading a pair needs."""
+    config = parse_config({"backend": BACKEND, "ingest": {"source": "/x", "max_voxels": 1000}})
+    sent = job_config(config, pool="BIG")
+    assert sent["ingest"] == {"max_voxels": 1000}
+    assert parse_config(sent).ingest.max_voxels == 1000

@@ -78,7 +78,8 @@ def job_config(config: Config, *, pool: str) -> dict[str, Any]:
     Of `ingest` only the size limit, which loading a pair heeds too: its paths are this machine's.
     With the compute pool that the job runs on, by whose name its cost is queried.
     """
-    raw = config.model_dump(mode="json", exclude_unset=True, exclude={"ingest": _PATHS})
+    left_out = {"ingest": _PATHS} if "max_voxels" in config.ingest.model_fields_set else {"ingest"}
+    raw = config.model_dump(mode="json", exclude_unset=True, exclude=left_out)
     backend = {key: value for key, value in raw["backend"].items() if key not in _HERE_ONLY}
     backend["compute_pool"] = {**backend.get("compute_pool", {}), "name": pool}
     return {**raw, "backend": backend}

@@ -54,7 +54,7 @@ def refuse_foreign_egress(settings: SnowflakeBackend, ask: Ask) -> None:
     for kind, scope in (("NETWORK RULES", f"IN SCHEMA {schema}"), ("INTEGRATIONS", "")):
         for row in _shown(Probe(kind=kind, name=name, scope=scope), ask):
             if str(row["comment"] or "") != mark:
-                msg = "what jobs may reach is told by objects that this installation has made"
+                msg = "objects that this installation has made say what jobs may reach"
                 got = f"{kind.lower().removesuffix('s')} {name} of somebody else"
                 raise AlreadyExistsError(msg, got=got, mend="set backend.egress.name to a new name")
 
