@@ -47,9 +47,8 @@ def test_a_file_and_a_folder_cannot_share_a_name_in_memory() -> None:
     stage = MemoryStage()
     stage.write("folder/file", b"x")
     for name in ("folder", "folder/file/deeper"):
-        for write in (stage.write, stage.create):
-            with pytest.raises(AlreadyExistsError):
-                write(name, b"y")
+        with pytest.raises(AlreadyExistsError):
+            stage.write(name, b"y")
 
 
 def test_the_nth_write_finds_a_full_disk(tmp_path: Path) -> None:
@@ -57,7 +56,7 @@ def test_the_nth_write_finds_a_full_disk(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"x")
     stage = FaultyStage(MemoryStage(), full_on=range(3, 5))
     stage.write("1", b"x")
-    stage.create("2", b"x")
+    stage.write("2", b"x")
     with pytest.raises(StoreUnavailableError, match="a full disk"):
         stage.upload(tmp_path / "source", "3")
     with pytest.raises(StoreUnavailableError, match="free disk space"):

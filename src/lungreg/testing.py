@@ -20,7 +20,7 @@ __all__ = ["FaultyStage", "MemoryStage"]
 class FaultyStage:
     """A stage whose calls fail or wait on demand, around any other stage.
 
-    Writes (`write`, `create`, `upload`) and reads (`read`, `download`) are counted from 1, those
+    Writes (`write`, `upload`) and reads (`read`, `download`) are counted from 1, those
     of names that `only` is part of.
     """
 
@@ -55,11 +55,6 @@ class FaultyStage:
         """Write or replace a file."""
         self._before_write(name)
         self.stage.write(name, data)
-
-    def create(self, name: str, data: bytes) -> None:
-        """Write a file that must not exist yet."""
-        self._before_write(name)
-        self.stage.create(name, data)
 
     def download(self, name: str, path: Path) -> None:
         """Copy a file of the stage to a local path."""

@@ -10,16 +10,33 @@ from pathlib import Path
 
 import pytest
 
-from lungreg.errors import (
-    AlreadyExistsError,
-    DataError,
-    LungregError,
-    NotFoundError,
-    UnreadableFileError,
-)
+from lungreg.errors import DataError, LungregError, NotFoundError, UnreadableFileError
 from lungreg.stores import FileInfo, Stage
 from tests.contracts.names import BAD_NAMES, ODD_NAMES
-from tests.contracts.processes import create_all, race, start_python
+from tests.contracts.processes import start_python
+
+_ON_A_FULL_DISK = """
+import resource
+from pathlib import Path
+from lungreg.errors import StoreUnavailableError
+stage, source = given
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+for call in ({calls}):
+    try: call()
+    except StoreUnavailableError as error: print(error.anonymous)
+"""
+
+
+def errors_on_a_full_disk(stage: Stage, calls: str, source: str = "") -> list[str]:
+    """What StoreUnavailableErrors say in a process whose files may have 100,000 bytes.
+
+    Args:
+        stage: As `stage` in the calls.
+        calls: Lambdas, separated by commas.
+        source: Name of a local file, as `source` in the calls.
+    """
+    with start_python(_ON_A_FULL_DISK.format(calls=calls), (stage, source)) as process:
+        return process.stdout.read().decode().splitlines()
 
 
 class StageContract:
@@ -31,8 +48,6 @@ class StageContract:
     """Whether the files lie in a file system of this machine, whose limits can be felt."""
     rounds = 50
     """How often what may go wrong is tried: fewer where each call travels over a network."""
-    claimants, processes = 32, 3
-    """Threads and processes that race for a name."""
 
     @pytest.fixture
     def stage(self, tmp_path: Path) -> Stage:
@@ -62,9 +77,6 @@ class StageContract:
         assert stage.read(name) == b"uploaded"
         stage.delete(name)
         assert not stage.exists(name)
-        stage.create(name, b"created")
-        assert stage.read(name) == b"created"
-        assert stage.list() == [FileInfo(name=name, size=7)]
 
     @pytest.mark.parametrize("name", BAD_NAMES)
     def test_a_bad_name_is_refused(self, stage: Stage, name: str, tmp_path: Path) -> None:
@@ -75,7 +87,6 @@ class StageContract:
         for call in (
             lambda: stage.read(name),
             lambda: stage.write(name, b"x"),
-            lambda: stage.create(name, b"x"),
             lambda: stage.download(name, tmp_path / "down"),
             lambda: stage.upload(source, name),
             lambda: stage.delete(name),
@@ -97,20 +108,9 @@ class StageContract:
     def test_an_empty_file_is_a_file(self, stage: Stage) -> None:
         """Zero bytes are kept, listed and read."""
         stage.write("empty", b"")
-        stage.create("empty too", b"")
-        assert stage.read("empty") == stage.read("empty too") == b""
+        assert stage.read("empty") == b""
         assert stage.exists("empty")
-        assert stage.list() == [FileInfo(name="empty", size=0), FileInfo(name="empty too", size=0)]
-
-    def test_create_never_replaces(self, stage: Stage) -> None:
-        """What is there stays as it is when `create` is refused."""
-        stage.create("claim", b"first")
-        with pytest.raises(AlreadyExistsError):
-            stage.create("claim", b"second")
-        stage.write("written", b"first")
-        with pytest.raises(AlreadyExistsError):
-            stage.create("written", b"second")
-        assert stage.read("claim") == stage.read("written") == b"first"
+        assert stage.list() == [FileInfo(name="empty", size=0)]
 
     def test_a_missing_file_is_not_found(self, stage: Stage, tmp_path: Path) -> None:
         """Reading what is not there raises NotFoundError and makes nothing."""
@@ -170,10 +170,7 @@ class StageContract:
         (tmp_path / "source").write_bytes(b"x")
         stage.write("a/written", b"x")
         stage.upload(tmp_path / "source", "a/uploaded")
-        stage.create("a/created", b"x")
-        with pytest.raises(AlreadyExistsError):
-            stage.create("a/created", b"x")
-        assert self.raw_names(stage, tmp_path) == {"a/written", "a/uploaded", "a/created"}
+        assert self.raw_names(stage, tmp_path) == {"a/written", "a/uploaded"}
 
     def test_readers_see_old_or_new(self, stage: Stage, tmp_path: Path) -> None:
         """While a file is replaced again and again, a reader never meets a part of it."""
@@ -196,28 +193,6 @@ class StageContract:
             finally:
                 stop.set()
             writer.result()
-
-    def test_one_thread_wins_create(self, stage: Stage) -> None:
-        """Of many threads creating a name, exactly one succeeds, and its bytes are there."""
-
-        def attempt(number: int) -> int | None:
-            try:
-                stage.create("claim", str(number).encode())
-            except AlreadyExistsError:
-                return None
-            return number
-
-        with ThreadPoolExecutor(self.claimants // 2) as pool:
-            found = [*pool.map(attempt, range(self.claimants))]
-        winners = [number for number in found if number is not None]
-        assert [str(number).encode() for number in winners] == [stage.read("claim")]
-
-    def test_one_process_wins_create(self, stage: Stage) -> None:
-        """Of many processes creating a name, exactly one succeeds."""
-        self._needs_processes()
-        names = [f"claims/{number}" for number in range(self.rounds // 2 + 1)]
-        won = race(create_all, stage, names, processes=self.processes)
-        assert sorted(name for names in won for name in names) == sorted(names)
 
     def test_a_killed_writer_leaves_old_or_new(self, stage: Stage) -> None:
         """SIGKILL in the middle of a write leaves a whole file, and no part is ever listed."""
@@ -244,24 +219,12 @@ class StageContract:
             pytest.skip("the store is on no disk of this machine")
         stage.write("file", b"old")
         before = self.raw_names(stage, tmp_path)
-        code = (
-            "import resource\n"
-            "from pathlib import Path\n"
-            "from lungreg.errors import StoreUnavailableError\n"
-            "stage, source = given\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-            "calls = [lambda: stage.write('file', bytes(200_000)),\n"
-            "         lambda: stage.create('new', bytes(200_000)),\n"
-            "         lambda: stage.upload(Path(source), 'file')]\n"
-            "for call in calls:\n"
-            "    try: call()\n"
-            "    except StoreUnavailableError as error: print(error.anonymous)\n"
-        )
         source = tmp_path / "source"
         source.write_bytes(bytes(200_000))
-        with start_python(code, (stage, str(source))) as process:
-            lines = process.stdout.read().decode().splitlines()
-        assert len(lines) == 3, lines
+        calls = """lambda: stage.write('file', bytes(200_000)),
+                   lambda: stage.upload(Path(source), 'file')"""
+        lines = errors_on_a_full_disk(stage, calls, str(source))
+        assert len(lines) == 2, lines
         assert all("have space" in line and "raise the limit" in line for line in lines)
         assert stage.read("file") == b"old"
         assert self.raw_names(stage, tmp_path) == before
@@ -280,10 +243,8 @@ class StageContract:
 
     def test_errors_keep_names_out_of_logs(self, stage: Stage) -> None:
         """A name may hold a patient's: only `where`, which is never logged, repeats it."""
-        stage.create("Doe^John/claim", b"")
         for call in (
             lambda: stage.read("Doe^John/missing"),
-            lambda: stage.create("Doe^John/claim", b""),
             lambda: stage.read("Doe^John//x"),
             lambda: stage.write("Doe^John" * 50, b""),
         ):

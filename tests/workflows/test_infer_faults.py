@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lungreg.backends.local import ParquetResultTable, StageModelRegistry
+from lungreg.backends.local import ParquetResultTable
 from lungreg.errors import RunError, StoreUnavailableError
 from lungreg.formats.transforms import decode_displacement
 from lungreg.formats.volumes import decode_mask, decode_scan
@@ -53,12 +53,7 @@ def assert_whole(stage: Stage, run_id: str) -> None:
 
 def on_stage(site: Site, stage: Stage) -> Backend:
     """The site's stores on another stage."""
-    return dataclasses.replace(
-        site.backend(),
-        stage=stage,
-        results=ParquetResultTable(stage),
-        models=StageModelRegistry(stage),
-    )
+    return dataclasses.replace(site.backend(), stage=stage, results=ParquetResultTable(stage))
 
 
 def test_a_killed_command_leaves_no_worker_and_is_resumed(trained: Site) -> None:

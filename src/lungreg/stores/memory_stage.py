@@ -48,13 +48,6 @@ class MemoryStage:
             self._refuse_clash(name)
             self._files[name] = bytes(data)
 
-    def create(self, name: str, data: bytes) -> None:
-        """Write a file that must not exist yet."""
-        with self._lock:
-            if name in self._files:
-                raise AlreadyExistsError(_TAKEN, where=name)
-            self.write(name, data)
-
     def download(self, name: str, path: Path) -> None:
         """Copy a file of the stage to a local path, whose folder comes into being."""
         data = self.read(name)

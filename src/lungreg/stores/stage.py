@@ -32,8 +32,6 @@ class Stage(Protocol):
           Spaces, quotes and unicode are kept. Bad names raise `DataError`.
         - `write` and `upload` are atomic: a reader sees the old bytes or the new, never a part,
           and a failed write leaves nothing behind. Missing folders come into being.
-        - `create` writes only where nothing is, atomically against any other process: exactly
-          one of many callers succeeds, the others get `AlreadyExistsError`.
         - `read`, `download` and `size` of a missing name raise `NotFoundError`; `delete` of one
           does nothing.
         - `list` takes a folder, not a prefix: "case_1" does not list "case_10/...". It descends,
@@ -48,9 +46,6 @@ class Stage(Protocol):
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file."""
-
-    def create(self, name: str, data: bytes) -> None:
-        """Write a file that must not exist yet."""
 
     def download(self, name: str, path: Path) -> None:
         """Copy a file of the stage to a local path."""

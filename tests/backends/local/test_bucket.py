@@ -14,10 +14,10 @@ from lungreg.backends.local.bucket import BucketStage
 from lungreg.errors import StoreUnavailableError
 from lungreg.stores import Stage
 from tests.backends.local.test_stage import files_in
-from tests.contracts.stage import StageContract
+from tests.contracts.exclusive_stage import ExclusiveStageContract
 
 
-class TestMemoryUrl(StageContract):
+class TestMemoryUrl(ExclusiveStageContract):
     """memory:// keeps the contract."""
 
     shared_between_processes = False
@@ -36,7 +36,7 @@ class TestMemoryUrl(StageContract):
         return {name.removeprefix(f"{root}/") for name in driver.find(root)}
 
 
-class TestFileUrl(StageContract):
+class TestFileUrl(ExclusiveStageContract):
     """file:// through fsspec keeps the contract: so can other drivers that rename."""
 
     @pytest.fixture

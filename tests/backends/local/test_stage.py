@@ -20,7 +20,7 @@ from lungreg.errors import (
     UnsafeInputError,
 )
 from lungreg.stores import Stage
-from tests.contracts.stage import StageContract
+from tests.contracts.exclusive_stage import ExclusiveStageContract
 
 
 def files_in(folder: Path) -> set[str]:
@@ -48,7 +48,7 @@ def as_nobody(folder: Path) -> Iterator[None]:
         folder.chmod(mode)
 
 
-class TestLocalStage(StageContract):
+class TestLocalStage(ExclusiveStageContract):
     """A folder keeps the contract."""
 
     @pytest.fixture

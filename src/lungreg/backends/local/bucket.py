@@ -33,7 +33,7 @@ _MEMORY_LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class BucketStage:
-    """Files under one fsspec URL. Implements `lungreg.stores.Stage`.
+    """Files under one fsspec URL. Implements `ExclusiveStage`.
 
     Object stores put a file at once, and `create` is their conditional put (fsspec's
     `pipe_file(mode="create")`). Other drivers get a partial name, then a rename, and `create`

@@ -8,11 +8,11 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
+from lungreg.backends.local.exclusive_stage import ExclusiveStage
 from lungreg.errors import AlreadyExistsError, ModelError
 from lungreg.records import ModelCard, ModelVersion
 from lungreg.stores import (
     CHAMPION,
-    Stage,
     check_alias,
     check_model_name,
     check_weights,
@@ -30,7 +30,7 @@ class StageModelRegistry:
     is written last. A claim without a card (the process died) keeps its number and shows nothing.
     """
 
-    stage: Stage
+    stage: ExclusiveStage
 
     def add(self, card: ModelCard, weights: bytes) -> ModelCard:
         """Store a model (safetensors bytes) as the next version of `card.name`.

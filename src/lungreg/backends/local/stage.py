@@ -20,7 +20,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class LocalStage:
-    """Files under one folder. Implements `lungreg.stores.Stage`.
+    """Files under one folder. Implements `ExclusiveStage`.
 
     Several processes and nodes may share the folder. A symbolic link inside it may lead to
     another place inside it and nowhere else.

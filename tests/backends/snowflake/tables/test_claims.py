@@ -7,11 +7,9 @@ import time
 import pytest
 
 from lungreg.backends.snowflake.connection.session import SessionSource
-from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.tables import claims
 from lungreg.backends.snowflake.tables.claims import Claims, claim_table
-from lungreg.errors import AlreadyExistsError, RunError, StoreUnavailableError
-from tests.backends.snowflake.peer import Peer
+from lungreg.errors import RunError, StoreUnavailableError
 
 
 def keys_in(source: SessionSource) -> list[str]:
@@ -63,22 +61,3 @@ def test_clocks_of_claimants_do_not_count(
         monkeypatch.setattr(time, "time", lambda: ahead)
         with pytest.raises(StoreUnavailableError), Claims(source).held("name", patience_s=0):
             pass
-
-
-@pytest.mark.parametrize(
-    ("statement", "when"),
-    [("^UPDATE", "before"), ("^INSERT", "after"), ("^COMMIT", "after"), ("^DELETE", "before")],
-)
-def test_a_lost_connection_neither_loses_nor_doubles(
-    source: SessionSource, peer: Peer, statement: str, when: str
-) -> None:
-    """Wherever in the transaction the connection breaks, the file is created once."""
-    stage = SnowflakeStage(source)
-    stage.create("first", b"")  # the table is there
-    peer.mischief.drop(statement, after=when == "after")
-    stage.create("claim", b"x")
-    assert peer.mischief.happened == 1
-    with pytest.raises(AlreadyExistsError):
-        stage.create("claim", b"y")
-    assert stage.read("claim") == b"x"
-    assert keys_in(source) == []

@@ -15,14 +15,7 @@ from lungreg.backends.snowflake.files import transfers
 from lungreg.backends.snowflake.files.client_folders import client_folders_removed
 from lungreg.backends.snowflake.files.listing import Entry, entries, entry_of
 from lungreg.backends.snowflake.files.stage_names import spelled, unspelled
-from lungreg.backends.snowflake.tables.claims import Claims
-from lungreg.errors import (
-    AlreadyExistsError,
-    DataError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnreadableFileError,
-)
+from lungreg.errors import DataError, NotFoundError, StoreUnavailableError, UnreadableFileError
 from lungreg.stores import FileInfo, check_name
 
 if TYPE_CHECKING:
@@ -55,18 +48,6 @@ class SnowflakeStage:
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file."""
         self._put(name, lambda: io.BytesIO(data))
-
-    def create(self, name: str, data: bytes) -> None:
-        """Write a file that must not exist yet.
-
-        A claim in a table of the results schema keeps others from creating it meanwhile.
-        """
-        if self.exists(name):
-            raise _taken(name)
-        with Claims(self.source).held(name):
-            if self.exists(name):
-                raise _taken(name)
-            self.write(name, data)
 
     def download(self, name: str, path: Path) -> None:
         """Copy a file of the stage to a local path, whose folder comes into being."""
@@ -203,7 +184,3 @@ def _name_of(entry: Entry) -> str | None:
 
 def _missing(name: str) -> NotFoundError:
     return NotFoundError("a file must be on the stage to be read", where=name)
-
-
-def _taken(name: str) -> AlreadyExistsError:
-    return AlreadyExistsError("a name on the stage is created only once", where=name)
