@@ -16,10 +16,12 @@ import pytest
 from lungreg.backends.snowflake import open_snowflake
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.examiner import SnowflakeExaminer
+from lungreg.backends.snowflake.files.lock import StageLock
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.config import SnowflakeBackend
+from lungreg.errors import RunError
 from lungreg.records import CaseResult, ModelCard, Status
 from lungreg.stores import ModelRegistry, Stage
 from tests.backends.snowflake.batch.cohort import fill, run
@@ -48,6 +50,15 @@ class TestAccountStage(StageContract):
 
     def raw_names(self, stage: Stage, tmp_path: Path) -> set[str]:
         return {info.name for info in stage.list()}
+
+
+def test_the_lock_is_had_once(account: SessionSource) -> None:
+    """The times that the account lists are understood, and a second process is refused."""
+    lock = StageLock(SnowflakeStage(account), "runs/r/batch/lock-", lease_s=60, patience_s=1)
+    refusal = RunError("one process at a time")
+    with lock.acquired(refusal), pytest.raises(RunError), lock.acquired(refusal):
+        pass
+    assert lock.stage.list() == []
 
 
 class TestAccountModels(ModelRegistryContract):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,6 @@ import yaml
 
 from lungreg.backends.snowflake.batch.attempts import left_behind, new_attempt
 from lungreg.backends.snowflake.connection.session import SessionSource
-from lungreg.backends.snowflake.tables.claims import claim_table
 from lungreg.backends.snowflake.tables.result_sql import result_table
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import RunError, StoreUnavailableError
@@ -35,9 +35,10 @@ MERGE = r"^\s*MERGE"
 UNLOAD = r"^\s*COPY\s+INTO"
 
 
-def run_out(settings: SnowflakeBackend) -> None:
+def run_out(peer: Peer) -> None:
     """Let the time go by after which a silent process counts no longer."""
-    SessionSource(settings).run(f"UPDATE {claim_table(settings)} SET EXPIRES_AT = 0")
+    (lock,) = peer.stages.root.rglob("batch/lock-*")
+    os.utime(lock, (0, 0))
 
 
 @pytest.mark.slow
@@ -45,6 +46,7 @@ def test_a_killed_client_leaves_its_job_to_the_next(
     service: BatchService,
     account: Backend,
     settings: SnowflakeBackend,
+    peer: Peer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -64,7 +66,7 @@ def test_a_killed_client_leaves_its_job_to_the_next(
         destroy_started()
     assert files_of_batches(account)
     service.statuses = ["RUNNING"]
-    run_out(settings)
+    run_out(peer)
     done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
     assert [(row.case_id, row.status) for row in done.results] == [
         (case, Status.SUCCESS) for case in sorted(CASES)

@@ -1,9 +1,9 @@
 """A loopback peer: what Snowflake's own clients talk to in tests, instead of an account.
 
 fakesnow's HTTP server runs the SQL in DuckDB. Around it stands what it lacks: stages whose files
-travel over HTTP, canned answers for statements that only a real account can run, locks that make
-writers wait as Snowflake's do, and knobs that drop connections, expire tokens and refuse
-privileges. Every statement is recorded, so that a test can read what left the client.
+travel over HTTP, canned answers for statements that only a real account can run, and knobs that
+drop connections, expire tokens and refuse privileges. Every statement is recorded, so that a test
+can read what left the client.
 
 Who may do what it asks a guard, where a test gives it one: `privileges.py` models the grants that
 setup runs.

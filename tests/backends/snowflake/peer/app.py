@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
@@ -18,7 +19,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from tests.backends.snowflake.peer import dialect
-from tests.backends.snowflake.peer.locks import WriteLock
 from tests.backends.snowflake.peer.mischief import HangUpError, Mischief
 from tests.backends.snowflake.peer.roles import Roles
 from tests.backends.snowflake.peer.stages import FILES, Stages
@@ -74,7 +74,8 @@ class Peer:
         self._canned: list[tuple[re.Pattern[str], Canned]] = []
         self._tags: dict[str, str] = {}
         self._answers: dict[str, list[Any]] = {}
-        self._locks = WriteLock(self._rollback)
+        self._writing = asyncio.Lock()
+        """Writers wait for each other, as Snowflake's do: DuckDB would refuse the second."""
         fakesnow.server.shared_fs = FakeSnow(
             create_database_on_connect=False, create_schema_on_connect=False
         )
@@ -105,6 +106,7 @@ class Peer:
         self.logins.clear()
         self.forget_faults()
         self.stages.is_encrypted_by_client, self.stages.part_bytes = False, 0
+        self.stages.times = ""
 
     def forget_faults(self) -> None:
         """Let nothing go wrong from now on."""
@@ -135,8 +137,6 @@ class Peer:
             held = {"data": {"queries": [{"status": "RUNNING"}]}, "success": True}
             await JSONResponse(held)(scope, receive, send)
         else:
-            if path == "/session" and b"delete=true" in scope["query_string"]:
-                self._locks.end(_token_of(scope), rollback=True)
             await fakesnow.server.app(scope, receive, send)
 
     async def _login(self, scope: Any, receive: Any, send: Any) -> None:
@@ -173,14 +173,17 @@ class Peer:
 
     async def _run(self, scope: Any, request: dict[str, Any], token: str) -> list[Any]:
         """Carry out one statement; the messages of its answer."""
+        if dialect.IS_WRITE.match(request["sqlText"]):
+            async with self._writing:
+                return await self._carry_out(scope, request, token)
+        return await self._carry_out(scope, request, token)
+
+    async def _carry_out(self, scope: Any, request: dict[str, Any], token: str) -> list[Any]:
         sql, binds = request["sqlText"], binds_of(request)
         self._record(sql, binds, token)
         connection = fakesnow.server.sessions.get(token)
         try:
             self._admit(sql, binds, token)
-            self._locks.heard(token)
-            if dialect.IS_WRITE.match(sql):
-                await self._locks.acquire(token)
             if connection is not None:
                 orders = await run_in_threadpool(self._prepare, request, binds, connection)
                 if orders is not None:
@@ -200,7 +203,8 @@ class Peer:
             error = SqlError(603, "XX000", traceback.format_exc())
             return await sent_through(failure(error), scope, b"")
         finally:
-            self._note_end(sql, token)
+            if dialect.IS_DROP.match(sql):
+                self.stages.look_again()
 
     def _admit(self, sql: str, binds: Sequence[Any], token: str) -> None:
         self.mischief.before(sql)
@@ -273,21 +277,6 @@ class Peer:
         if tag := dialect.SET_TAG.match(sql):
             self._tags[token] = tag[1]
         self.statements.append(Statement(sql, tuple(binds), self._tags.get(token, "")))
-
-    def _note_end(self, sql: str, token: str) -> None:
-        if dialect.IS_DROP.match(sql):
-            self.stages.look_again()
-        if dialect.IS_BEGIN.match(sql):
-            self._locks.begin(token)
-        elif dialect.IS_END.match(sql):
-            self._locks.end(token)
-        else:
-            self._locks.statement_done(token)
-
-    def _rollback(self, token: str) -> None:
-        connection = fakesnow.server.sessions.get(token)
-        if connection is not None:
-            connection._duck_conn.rollback()
 
 
 def _token_of(scope: Any) -> str:

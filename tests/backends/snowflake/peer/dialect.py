@@ -16,8 +16,6 @@ IS_WRITE = re.compile(
     r"^\s*(INSERT|UPDATE|DELETE|MERGE|CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE
 )
 IS_DROP = re.compile(r"^\s*(DROP|ALTER|CREATE\s+OR\s+REPLACE)\b", re.IGNORECASE)
-IS_BEGIN = re.compile(r"^\s*(BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
-IS_END = re.compile(r"^\s*(COMMIT|ROLLBACK)\b", re.IGNORECASE)
 SET_TAG = re.compile(r"^\s*ALTER\s+SESSION\s+SET\s+QUERY_TAG\s*=\s*'(.*)'\s*;?\s*$", re.I | re.S)
 WAREHOUSE = "LUNGREG_WH"
 """The one that every session has here."""

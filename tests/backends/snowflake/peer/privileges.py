@@ -218,7 +218,7 @@ _INFERENCE = (
     rf"MODEL = (?P<model>\S+) VERSION .* NAME = {_NAME}"
 )
 _RULES: tuple[tuple[str, Callable[[str, Any], Iterator[Need]]], ...] = (
-    (r"(BEGIN|COMMIT|ROLLBACK|USE|ALTER SESSION)\b", _nothing),
+    (r"(USE|ALTER SESSION)\b", _nothing),
     (r"(PUT|GET|LIST|LS|REMOVE|RM) ", _files),
     (r"COPY INTO '?(?P<stage>@[^\s']+)", _unload),
     (_CREATE, _create),

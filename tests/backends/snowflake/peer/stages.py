@@ -49,6 +49,8 @@ class Stages:
         self.part_bytes = 0
         """Size of the parts in which larger files arrive, so that LIST tells the checksum of their
         checksums; 0 where all arrive whole."""
+        self.times = ""
+        """What LIST tells in place of each file's time, where it is not empty."""
         self._digests: dict[tuple[Path, int, int], str] = {}
         self._known: set[tuple[str, str, str]] = set()
 
@@ -175,7 +177,7 @@ class Stages:
         key = (file, status.st_mtime_ns, status.st_ino)
         if key not in self._digests:
             self._digests[key] = hashlib.md5(file.read_bytes()).hexdigest()
-        modified = formatdate(status.st_mtime, usegmt=True)
+        modified = self.times or formatdate(status.st_mtime, usegmt=True)
         digest = self._digests[key][::-1] if self.is_encrypted_by_client else self._digests[key]
         if 0 < self.part_bytes < status.st_size:
             digest = _digest_of_parts(file.read_bytes(), self.part_bytes)

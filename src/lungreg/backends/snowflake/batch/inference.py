@@ -16,8 +16,8 @@ from lungreg.backends.snowflake.batch.read_back import ReadBack
 from lungreg.backends.snowflake.batch.start import start_job
 from lungreg.backends.snowflake.connection.faults import is_lost, is_missing
 from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.files.lock import StageLock
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
-from lungreg.backends.snowflake.tables.claims import Claims
 from lungreg.errors import LungregError, RunError, StoreUnavailableError
 from lungreg.stores.names import RunNames
 
@@ -57,17 +57,14 @@ class BatchInference:
                 process has jobs of the run.
             StoreUnavailableError: The account does not answer, or forbids it.
         """
-        held = Claims(self.source).held(
-            RunNames(job.run_id).batch,
-            lease_s=_LEASE_S,
-            patience_s=_PATIENCE_S,
-            taken=RunError(
-                "one process at a time takes what the batch jobs of a run give",
-                got="another one waits for them",
-                mend=f"let it end; if it was killed, try again after {_LEASE_S} s",
-            ),
+        refusal = RunError(
+            "one process at a time takes what the batch jobs of a run give",
+            got="another one waits for them",
+            mend=f"let it end; if it was killed, try again after {_LEASE_S} s",
         )
-        with held:
+        prefix = f"{RunNames(job.run_id).batch}/lock-"
+        lock = StageLock(self._stage, prefix, lease_s=_LEASE_S, patience_s=_PATIENCE_S)
+        with lock.acquired(refusal):
             yield from self._run(job, {case.case_id: case for case in cases})
 
     def _run(self, job: RegistrationJob, waiting: dict[str, Case]) -> Iterator[list[CaseResult]]:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -93,6 +94,12 @@ class SnowflakeStage:
             if (name := _name_of(entry)) is not None
         ]
         return sorted(files, key=lambda info: info.name)
+
+    def written_at(self, prefix: str) -> dict[str, datetime]:
+        """When the files whose names begin so were last written, by the server's clock."""
+        stage, path = self._place(prefix)
+        found = {_name_of(entry): entry for entry in self._entries(prefix, stage, path)}
+        return {name: entry.written_at for name, entry in found.items() if name is not None}
 
     def paths(self, folder: str) -> Sequence[str]:
         """Paths of all files under a folder as they stand there, however others spelled them."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from lungreg.backends.snowflake.setup.objects import stages
 from lungreg.backends.snowflake.setup.statement import Statement, mark_of
-from lungreg.backends.snowflake.tables.claims import claim_table
 from lungreg.backends.snowflake.tables.result_sql import result_table, result_view
 from lungreg.config import SnowflakeBackend
 
@@ -55,7 +54,6 @@ def _ingest(settings: SnowflakeBackend) -> list[str]:
     return [
         *_inside(settings, settings.utils, settings.results),
         *_files(settings.images),
-        *_claims(settings),
     ]
 
 
@@ -106,7 +104,6 @@ def _running(settings: SnowflakeBackend) -> list[str]:
         f"READ ON STAGE {settings.images}",
         *_files(settings.runs),
         *_files(settings.jobs),
-        *_claims(settings),
         f"CREATE SERVICE ON SCHEMA {settings.utils}",
         f"USAGE, MONITOR ON COMPUTE POOL {settings.compute_pool.name}",
         *([f"USAGE ON INTEGRATION {egress.name}"] if egress.hosts else []),
@@ -115,7 +112,3 @@ def _running(settings: SnowflakeBackend) -> list[str]:
 
 def _files(stage: str) -> list[str]:
     return [f"READ, WRITE ON STAGE {stage}"]
-
-
-def _claims(settings: SnowflakeBackend) -> list[str]:
-    return [f"SELECT, INSERT, UPDATE, DELETE ON TABLE {claim_table(settings)}"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from lungreg.backends.snowflake.setup.grants import role_statements, step_roles
 from lungreg.backends.snowflake.setup.objects import object_statements
 from lungreg.backends.snowflake.setup.statement import Statement
-from lungreg.backends.snowflake.tables.claims import create_claim_table
 from lungreg.backends.snowflake.tables.result_sql import create_result_table, create_result_view
 from lungreg.config import SnowflakeBackend
 
@@ -61,6 +60,6 @@ def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
 
 
 def table_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """What holds claims on file names, what holds results, and the view of the latest."""
-    made = (create_claim_table, create_result_table, create_result_view)
+    """The result table, and the view of each case's latest success."""
+    made = (create_result_table, create_result_view)
     return [Statement(sql=statement(settings)) for statement in made]

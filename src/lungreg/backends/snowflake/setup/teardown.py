@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from lungreg.backends.snowflake.setup.grants import step_roles
 from lungreg.backends.snowflake.setup.objects import schemas, stages
 from lungreg.backends.snowflake.setup.statement import MARK, Ask, Probe, mark_of
-from lungreg.backends.snowflake.tables.claims import claim_table
 from lungreg.backends.snowflake.tables.result_sql import result_table, result_view
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import Removal
@@ -24,6 +23,8 @@ _KINDS = ("TABLES", "VIEWS", "STAGES", "MODELS")
 _KINDS_OF_OTHERS = (*_KINDS, "NOTEBOOKS", "SERVICES", "TASKS", "SEQUENCES", "USER FUNCTIONS")
 """What people put into PUBLIC."""
 _SERVICE_NAME = ("database_name", "schema_name", "name")
+_OLD_CLAIMS = "CLAIMS"
+"""A table of the results schema that the setup of earlier versions made; nothing uses it now."""
 _NAMED = 10
 """Names that are told of a longer list."""
 
@@ -145,7 +146,8 @@ def _schema(settings: SnowflakeBackend, full: str, ask: Ask) -> Removal | None:
 def _contents(settings: SnowflakeBackend, schema: str, ask: Ask) -> str:
     """How much a schema holds; by name, what lungreg did not put there."""
     found = {kind: _names(ask, kind, f"SCHEMA {schema}") for kind in _KINDS}
-    ours = {claim_table(settings), result_table(settings), result_view(settings), *stages(settings)}
+    claims = f"{settings.results}.{_OLD_CLAIMS}"
+    ours = {claims, result_table(settings), result_view(settings), *stages(settings)}
     known = {name.upper() for name in ours}
     others = [
         f"{kind.lower()} {_listed(foreign)}"

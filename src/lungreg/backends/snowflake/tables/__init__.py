@@ -1,1 +1,1 @@
-"""The result table and claims."""
+"""The result table and its SQL."""
