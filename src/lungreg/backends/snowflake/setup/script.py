@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lungreg.backends.snowflake.setup.grants import role_statements, step_roles
+from lungreg.backends.snowflake.setup.grants import Grant, role_statements, step_roles
 from lungreg.backends.snowflake.setup.objects import object_statements
 from lungreg.backends.snowflake.setup.statement import Statement
 from lungreg.backends.snowflake.tables.result_sql import create_result_table, create_result_view
@@ -49,14 +49,14 @@ def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
     train, infer = settings.roles.train, settings.roles.infer
     repository = settings.batch.image_repository
     grants = [
-        f"GRANT USAGE ON INTEGRATION {name} TO ROLE {role}"
+        Grant("USAGE", "INTEGRATION", name, role)
         for name in settings.integrations
         for role in (train, infer)
     ]
     if repository is not None:
-        grants.append(f"GRANT READ ON IMAGE REPOSITORY {repository} TO ROLE {infer}")
-    told = "-- Afterwards, too, by whoever owns these, for they are not made here:"
-    return [told, *(f"--   {grant};" for grant in grants)] if grants else []
+        grants.append(Grant("READ", "IMAGE REPOSITORY", repository, infer))
+    heading = "-- Afterwards, too, by whoever owns these, for they are not made here:"
+    return [heading, *(f"--   {grant.sql};" for grant in grants)] if grants else []
 
 
 def table_statements(settings: SnowflakeBackend) -> list[Statement]:
