@@ -5,26 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import lungreg
 from lungreg.backends.snowflake.jobs.wheel import write_wheel
-
-
-def test_the_wheel_holds_what_runs_here(tmp_path: Path) -> None:
-    """Every module and data file of the imported package is in it, byte by byte, no cache is."""
-    root = Path(lungreg.__file__).parent
-    with zipfile.ZipFile(write_wheel(tmp_path)) as archive:
-        names = {name for name in archive.namelist() if name.startswith("lungreg/")}
-        start = archive.read("lungreg/backends/snowflake/jobs/start.py")
-    there = {
-        f"lungreg/{file.relative_to(root).as_posix()}"
-        for file in root.rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts
-    }
-    assert names == there
-    assert start == (root / "backends/snowflake/jobs/start.py").read_bytes()
 
 
 def test_the_same_installation_gives_the_same_wheel(tmp_path: Path) -> None:

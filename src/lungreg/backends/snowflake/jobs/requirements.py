@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from lungreg.backends.snowflake.installed import PACKAGE, requirements_of
 from lungreg.errors import RunError
 
-PACKAGE = "lungreg"
-_EXTRA = "snowflake"
+_EXTRAS = ("", "snowflake")
 _LOCAL_ONLY = {"mlflow"}
 """Of the local backend alone: a job does without."""
 _RUNTIME_OWN = {"torch", "ray", "snowflake-ml-python", "snowflake-snowpark-python"}
 """The runtime has them with all that they need; nothing of it is sent."""
-_PLATFORM = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"}
 _WHEEL_PLATFORMS = tuple(
     f"manylinux{suffix}_x86_64" for suffix in ("_2_28", "_2_27", "_2_26", "_2_24", "_2_17", "2014")
 )
 
 
-def job_requirements(distribution: str = PACKAGE) -> list[str]:
+def job_requirements() -> list[str]:
     """The direct requirements of lungreg in a job; torch and ray stay in, to be checked there."""
-    asked = _asked_of(distribution, {"", _EXTRA})
+    asked = requirements_of(PACKAGE, _EXTRAS)
     return sorted(str(_bare(req)) for req in asked if _key(req.name) not in _LOCAL_ONLY)
 
 
-def pinned_closure(distribution: str = PACKAGE) -> list[str]:
-    """What those need in turn, at this installation's versions, without the runtime's own.
+def pinned_closure() -> list[str]:
+    """These and all that they need in turn, at this installation's versions.
+
+    What the runtime has itself is left out, with all that it needs.
 
     Raises:
         RunError: A package that is needed is not installed here.
     """
     pins: dict[str, str] = {}
-    waiting = list(_asked_of(distribution, {"", _EXTRA}))
+    waiting = list(requirements_of(PACKAGE, _EXTRAS))
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         req = waiting.pop()
@@ -50,7 +50,7 @@ def pinned_closure(distribution: str = PACKAGE) -> list[str]:
             continue
         seen.add((name, extras))
         pins[name] = _version(name)
-        waiting += _asked_of(name, extras)
+        waiting += requirements_of(name, extras)
     return [f"{name}=={version}" for name, version in sorted(pins.items())]
 
 
@@ -75,18 +75,6 @@ def download_wheels(pins: Iterable[str], folder: Path) -> None:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         mend = "set backend.egress.hosts or backend.integrations, so that the job installs them"
         raise RunError(msg, got=f"exit code {done.returncode}", mend=mend, where=" ".join(lines))
-
-
-def _asked_of(distribution: str, extras: Iterable[str]) -> Iterator[Requirement]:
-    for text in metadata.requires(distribution) or ():
-        req = Requirement(text)
-        if req.marker is None or any(_holds(req, extra) for extra in extras):
-            yield req
-
-
-def _holds(req: Requirement, extra: str) -> bool:
-    here: dict[str, str] = {**default_environment(), **_PLATFORM, "extra": extra}  # type: ignore[dict-item]
-    return req.marker is None or req.marker.evaluate(here)
 
 
 def _bare(req: Requirement) -> Requirement:

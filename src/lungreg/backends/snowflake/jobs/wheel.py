@@ -6,14 +6,13 @@ import base64
 import hashlib
 import zipfile
 from collections.abc import Iterator
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 
+from lungreg.backends.snowflake.installed import PACKAGE, add_file, package_files
 from lungreg.errors import RunError
 
-_PACKAGE = "lungreg"
 _KEPT_METADATA = ("METADATA", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_wheel(folder: Path) -> Path:
@@ -32,32 +31,20 @@ def write_wheel(folder: Path) -> Path:
         RunError: The package is not installed as files, or without metadata.
     """
     try:
-        installed = metadata.distribution(_PACKAGE)
+        installed = metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError as error:
         msg = "a job is sent the installed lungreg"
         raise RunError(msg, got="one without metadata", mend="install it with pip") from error
-    info = f"{_PACKAGE}-{installed.version}.dist-info"
-    wheel = folder / f"{_PACKAGE}-{installed.version}-py3-none-any.whl"
+    info = f"{PACKAGE}-{installed.version}.dist-info"
+    wheel = folder / f"{PACKAGE}-{installed.version}-py3-none-any.whl"
     record = []
-    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in (*_code(), *_metadata(installed, info)):
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, data in (*package_files(), *_metadata(installed, info)):
+            add_file(archive, name, data)
             record.append(f"{name},sha256={_digest(data)},{len(data)}")
         record.append(f"{info}/RECORD,,")
-        listed = "\n".join(record) + "\n"
-        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD", _EPOCH), listed, zipfile.ZIP_DEFLATED)
+        add_file(archive, f"{info}/RECORD", ("\n".join(record) + "\n").encode())
     return wheel
-
-
-def _code() -> Iterator[tuple[str, bytes]]:
-    root = resources.files(_PACKAGE)
-    if not isinstance(root, Path):
-        msg = "a job is sent the installed lungreg, which lies in a folder"
-        raise RunError(msg, got=type(root).__name__, mend="install it with pip")
-    for file in sorted(root.rglob("*")):
-        inside = file.relative_to(root)
-        if file.is_file() and "__pycache__" not in inside.parts:
-            yield f"{_PACKAGE}/{inside.as_posix()}", file.read_bytes()
 
 
 def _metadata(installed: metadata.Distribution, info: str) -> Iterator[tuple[str, bytes]]:

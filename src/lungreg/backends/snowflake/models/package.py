@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import zipfile
 from functools import cache
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from lungreg.backends.snowflake.installed import (
+    PACKAGE,
+    add_file,
+    package_files,
+    requirements_of,
+)
 from lungreg.backends.snowflake.models.rows import INPUT_COLUMNS, OUTPUT_COLUMNS
 from lungreg.records import ModelCard
 
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
 CARD_FILE, WEIGHTS_FILE = "card.json", "weights.safetensors"
 _NOT_NEEDED = {"duckdb", "fsspec", "mlflow", "pooch", "ray", "requests", "rich", "typer"}
 """Of the package's requirements: what no registration of a row imports."""
-_ZIP_DATE = (2020, 1, 1, 0, 0, 0)
 _CODE = '''"""lungreg beside a model, in one file: a model's files are carried one by one."""
 
 from pathlib import Path
@@ -52,9 +56,9 @@ def packaged(files: dict[str, str]) -> CustomModel:
 
 def write_code(folder: Path) -> Path:
     """Write the package so that `import lungreg` finds it in `folder`; returns its own folder."""
-    package = folder / "lungreg"
+    package = folder / PACKAGE
     package.mkdir()
-    text = _CODE.format(version=metadata.version("lungreg"))
+    text = _CODE.format(version=metadata.version(PACKAGE))
     (package / "__init__.py").write_text(text, encoding="utf-8")
     (package / "lungreg.zip").write_bytes(_zipped())
     return package
@@ -66,12 +70,7 @@ def requirements() -> list[str]:
     PyTorch may be a later patch: an exact pin is rewritten by Snowflake's client to the build for
     `cuda_version`, such as torch==2.8.0+cu124, whether there is one or not.
     """
-    asked = (Requirement(text) for text in metadata.requires("lungreg") or ())
-    names = sorted(
-        canonicalize_name(one.name)
-        for one in asked
-        if one.marker is None or one.marker.evaluate({"extra": ""})
-    )
+    names = sorted(canonicalize_name(one.name) for one in requirements_of(PACKAGE, [""]))
     return [
         f"{name}{'~=' if name == 'torch' else '=='}{_public_version(name)}"
         for name in names
@@ -95,13 +94,10 @@ def signatures() -> dict[str, ModelSignature]:
 @cache
 def _zipped() -> bytes:
     """The package's files as one archive, which Python imports from."""
-    root, archived = Path(str(resources.files("lungreg"))), io.BytesIO()
-    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-    with zipfile.ZipFile(archived, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            if "__pycache__" not in path.parts:
-                name = f"lungreg/{path.relative_to(root).as_posix()}"
-                archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), path.read_bytes())
+    archived = io.BytesIO()
+    with zipfile.ZipFile(archived, "w") as archive:
+        for name, data in package_files():
+            add_file(archive, name, data)
     return archived.getvalue()
 
 
