@@ -1,4 +1,4 @@
-"""What users test their own pipelines with: stores in memory, and stores that fail on demand."""
+"""Stages for users' own tests: one in memory, and one that fails on demand."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["FaultyStage", "MemoryStage"]
 class FaultyStage:
     """A stage whose calls fail or wait on demand, around any other stage.
 
-    Writes (`write`, `upload`) and reads (`read`, `download`) are counted from 1, those
-    of names that `only` is part of.
+    Writes (`write`, `upload`) and reads (`read`, `download`) are counted from 1.
     """
 
     stage: Stage
     full_on: Container[int] = ()
-    """Writes that find the store full: {3} the third, `range(3, 10**9)` from the third on."""
+    """Numbers of the writes that fail as on a full disk: {3}, or `range(3, 10**9)`."""
     down_on: Container[int] = ()
-    """Reads that the store does not answer."""
+    """Numbers of the reads that fail as in a store that does not answer."""
     slow_s: float = 0.0
     """Wait before each write and read, seconds."""
     only: str = ""
+    """Only names that contain it are counted and fail."""
     writes: int = field(default=0, init=False)
     """Counted writes so far, failed ones too."""
     reads: int = field(default=0, init=False)

@@ -1,4 +1,4 @@
-"""Implementations of the stores, and the one line that chooses between them."""
+"""The backends, which implement the stores, and the choice between them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _OPENERS = {
     "local": "lungreg.backends.local:open_local",
     "snowflake": "lungreg.backends.snowflake:open_snowflake",
 }
-"""Imported when chosen, so that one backend needs none of the other's packages."""
+"""Imported when chosen, so that no backend needs the packages of the other."""
 
 
 def open_backend(settings: BackendSettings) -> Backend:
-    """The stores that a configuration chose; nothing is connected to yet."""
+    """The stores that a configuration chooses; no connection is opened yet."""
     backend: Backend = pkgutil.resolve_name(_OPENERS[settings.kind])(settings)
     return backend

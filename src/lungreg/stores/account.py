@@ -1,4 +1,4 @@
-"""What only a backend in an account has: its setup, its bill, its state."""
+"""The protocols of backends in an account: Provisioner, Billing and Examiner."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ from lungreg.errors import LungregError
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """One object that teardown found."""
+    """One object that teardown has found."""
 
     kind: str
-    """As a person calls it: "database", "compute pool"."""
+    """Such as "database" or "compute pool"."""
     name: str
     statements: tuple[str, ...] = ()
-    """What drops it; none where it is kept."""
+    """The SQL that drops it; none where it is kept."""
     holds: str = ""
-    """What goes with it."""
+    """What is dropped with it."""
     kept: str = ""
-    """Why it stays; empty where it goes."""
+    """Why it is kept; empty where it is dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provisioned:
-    """What setup has done."""
+    """The result of setup."""
 
     made: int
     """Objects that were missing."""
     found: int
-    """Objects that were there already, as far as the account tells."""
+    """Objects that existed already, where the account's answer says so."""
     statements: int
-    """All that was run, grants too."""
+    """Number of statements that were run, grants too."""
 
 
 @runtime_checkable
 class Provisioner(Protocol):
-    """What must be made once before a backend can be used. Only some backends have one.
+    """Makes the objects that a backend needs, and removes them. Only some backends have one.
 
     Contract:
-        - `make` makes what is missing, changes nothing of others and drops nothing: run twice it
-          leaves what it left once.
-        - `removals` changes nothing. It offers only what `make` made, and names with a reason
-          what it found and keeps.
+        - `make` makes the objects that are missing, changes nothing of others and drops nothing:
+          run again it changes nothing.
+        - `removals` changes nothing. It lists objects that `make` has made, to be removed, and
+          others with the reason why they are kept.
     """
 
     def script(self) -> str:
-        """What `make` runs, for a person to read or to run by hand."""
+        """The SQL of `make`, to read or to run by hand."""
 
     def make(self) -> Provisioned:
-        """Make what is missing."""
+        """Make the objects that are missing."""
 
     def removals(self) -> list[Removal]:
-        """What `remove` would drop, in order, and what is kept."""
+        """List what `remove` would drop, in order, and what is kept."""
 
     def remove(self, removals: Sequence[Removal]) -> None:
-        """Drop for good what is listed."""
+        """Drop the listed objects for good."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """Compute that is billed while it is held."""
+    """Compute that is allocated to a process, and billed for as long."""
 
     nodes: int
     pool: str
@@ -71,38 +71,38 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class BillQuery:
-    """How a person asks the provider what was billed."""
+    """A query by which a person gets the bill from the provider."""
 
     sql: str
-    """Whole, to be run as it is."""
+    """Complete, without bound values."""
     note: str
-    """What the answer holds beside the run, and from when on."""
+    """What else is in the answer, and when it is complete."""
 
 
 @runtime_checkable
 class Billing(Protocol):
-    """Where the bill of a backend stands. Only some backends send one."""
+    """The bill of a backend's compute. Only some backends have one."""
 
     def held(self, *, in_batch: bool = False) -> Held | None:
-        """What the work of this process holds; None where none of it is billed.
+        """The compute that this process uses; None where none of it is billed.
 
         Args:
             in_batch: Whether a batch job of the backend does the work.
         """
 
     def query(self, begin: datetime, end: datetime, pool: str | None = None) -> BillQuery:
-        """What asks for the credits of the compute between two times in UTC.
+        """The query for the credits of the compute between two times in UTC.
 
         Args:
-            begin: From when.
-            end: Until when.
-            pool: Which compute; None for that of the configuration.
+            begin: First time.
+            end: Last time.
+            pool: The compute pool; None for that of the configuration.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing looked at."""
+    """The result of one check."""
 
     name: str
     state: str
@@ -112,18 +112,18 @@ class Check:
 
     @classmethod
     def failed(cls, name: str, error: LungregError) -> Check:
-        """A check that met an error."""
+        """A check that failed with an error."""
         mend = error.mend or ""
         return cls(name=name, state="fail", found=str(error).removesuffix(f"; {mend}"), mend=mend)
 
 
 @runtime_checkable
 class Examiner(Protocol):
-    """What a backend knows of its own state, for `lungreg doctor`. Only some backends have one.
+    """The checks of a backend for `lungreg doctor`. Only some backends have one.
 
     Contract:
-        - `examine` changes nothing that stays and raises nothing: a fault is a check that failed.
+        - `examine` leaves nothing changed and raises nothing: an error is a check that failed.
     """
 
     def examine(self) -> list[Check]:
-        """What was found."""
+        """Run the checks."""

@@ -1,4 +1,4 @@
-"""The stores of one configuration together."""
+"""The Backend: all stores of one configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lungreg.stores.tracker import Tracker
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """The stores that one configuration chose."""
+    """All stores of one configuration; None for those that the backend does not have."""
 
     stage: Stage
     results: ResultTable
@@ -26,13 +26,13 @@ class Backend:
     provisioner: Provisioner | None = field(default=None)
     examiner: Examiner | None = field(default=None)
     label: Callable[[str | None, str], Backend] | None = field(default=None)
-    """Makes `for_run` where the provider keeps a history of who asked for what."""
+    """Makes the stores of `for_run`; None where the provider has no history of statements."""
 
     def for_run(self, run_id: str | None, step: str) -> Backend:
-        """The same stores, which tell the provider's history their run and step.
+        """The same stores, with run and step in the provider's history of statements.
 
         Args:
             run_id: None where a step has no run.
-            step: What is being done: ingest, train, infer, evaluate, ...
+            step: Such as ingest, train, infer or evaluate.
         """
         return self if self.label is None else self.label(run_id, step)

@@ -1,26 +1,23 @@
-"""Compute that only some backends have."""
+"""The JobRunner protocol: jobs on compute that a backend offers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from lungreg.records import Case, CaseResult
-
-if TYPE_CHECKING:
-    from lungreg.config import Config
-    from lungreg.records import RegistrationJob
+from lungreg.config import Config
+from lungreg.records import Case, CaseResult, RegistrationJob
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedJob:
-    """One job as a list of them tells it."""
+    """One job in a list of jobs."""
 
     job_id: str
     status: str
-    """As `JobRunner.status` says it."""
+    """One of the words of `JobRunner.status`."""
     pool: str
     created_at: datetime | None
     """UTC."""
@@ -28,7 +25,7 @@ class ListedJob:
 
 @runtime_checkable
 class JobRunner(Protocol):
-    """Compute that a backend offers beside this machine's Ray. Only some backends have one.
+    """Jobs on compute of a backend, beside Ray on this machine. Only some backends have one.
 
     Contract:
         - `submit` returns at once with the job's id; `follow` yields its log lines until it ends;
@@ -43,31 +40,31 @@ class JobRunner(Protocol):
 
         Args:
             command: "train" or "infer", and options beside `--config`.
-            config: What the job runs with; it travels as a file.
-            pool: None takes the configuration's own.
+            config: Of the job; it is sent as a file.
+            pool: A compute pool; None for that of the configuration.
             nodes: Machines, which form one Ray cluster.
         """
 
     def infer_batch(
         self, job: RegistrationJob, cases: Sequence[Case]
     ) -> Iterator[list[CaseResult]]:
-        """Register cases with a stored model in one batch job, rows as they are read back.
+        """Register cases with a stored model in one batch job, and yield rows as they are read.
 
-        When a row is given, its files are on the stage. A case that cannot be registered gives a
+        When a row is yielded, its files are on the stage. A case that cannot be registered has a
         failed result.
 
         Raises:
-            RunError: The job did not end well; what it left was given before.
+            RunError: The job did not end well; the rows that it left were yielded before.
         """
 
     def follow(self, job_id: str) -> Iterable[str]:
         """The job's log lines, until it ends."""
 
     def status(self, job_id: str) -> str:
-        """What has become of the job."""
+        """The job's status."""
 
     def exit_code(self, job_id: str) -> int:
-        """The exit code of the command of a job that has ended; 1 where it never came to one."""
+        """The exit code of the command of a job that has ended; 1 where the command never ran."""
 
     def latest(self, limit: int = 20) -> Sequence[ListedJob]:
         """The latest jobs that were started from lungreg, by anyone, the newest first."""
@@ -76,10 +73,10 @@ class JobRunner(Protocol):
         """Stop a job; one that has ended stays as it is."""
 
     def tidy(self, job_id: str) -> None:
-        """Remove what a job was sent, if it has ended; its log stays."""
+        """Remove the files that were sent with a job, if it has ended; its log stays."""
 
     def prepare(self) -> None:
-        """Bring the cluster around this process to the size that the configuration asks for.
+        """Scale the Ray cluster around this process to the configured size.
 
-        Called before Ray is used; nothing happens where the backend does not run this process.
+        Called before Ray is used; does nothing where this process does not run in the backend.
         """

@@ -1,4 +1,4 @@
-"""A stage in this process's memory: for tests, and for a worker whose files come as bytes."""
+"""A stage in memory: for tests, and for a worker whose files come as bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TAKEN = "a name on the stage is either a file or a folder, and is created only 
 class MemoryStage:
     """A stage in this process's memory. Implements `lungreg.stores.Stage`.
 
-    Pickling copies the files: what another process writes stays there.
+    Pickling copies the files: a copy in another process does not share them.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class MemoryStage:
             self._files[name] = bytes(data)
 
     def download(self, name: str, path: Path) -> None:
-        """Copy a file of the stage to a local path, whose folder comes into being."""
+        """Copy a file of the stage to a local path, whose folder is made."""
         data = self.read(name)
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class MemoryStage:
             ]
 
     def _refuse_clash(self, name: str) -> None:
-        """A file cannot share its name with a folder, as in a file system."""
+        """Refuse a name that is a folder's, or that is below a file, as a file system does."""
         parts = check_name(name).split("/")
         above = {"/".join(parts[:count]) for count in range(1, len(parts))}
         if above & self._files.keys() or any(old.startswith(f"{name}/") for old in self._files):

@@ -1,4 +1,4 @@
-"""Where versions of models live."""
+"""The ModelRegistry protocol: versions of models; and the checks that all registries share."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def is_model_name(name: str) -> bool:
 
 
 def check_model_name(name: str) -> None:
-    """Refuse what no registry takes as a model's name.
+    """Refuse a name that is not valid for a model.
 
     Raises:
-        ModelError: It is none.
+        ModelError: The name is not valid.
     """
     if not is_model_name(name):
         msg = "a model's name has up to 100 letters, digits, '.', '_' and '-'"
@@ -62,10 +62,10 @@ def check_model_name(name: str) -> None:
 
 
 def check_alias(alias: str) -> None:
-    """Refuse an alias that reads like a version.
+    """Refuse an alias that could be mistaken for a version.
 
     Raises:
-        ModelError: It does.
+        ModelError: The alias is a number, "latest", or not valid as a name.
     """
     if not is_model_name(alias) or alias.isdecimal() or alias == LATEST:
         msg = "an alias has letters, digits, '.', '_' and '-', and is no number nor 'latest'"
@@ -96,13 +96,13 @@ def choose_version(
 
     Args:
         name: Of the model.
-        version: What was asked for.
-        versions: Numbers that there are, in order.
+        version: A number, an alias or "latest".
+        versions: Existing numbers, in order.
         aliases: Number by alias.
-        names: Tells the models that there are, for a person who asked for another.
+        names: Returns the names of all models, for the error message.
 
     Raises:
-        NotFoundError: There is none.
+        NotFoundError: There is no such version.
     """
     number = aliases.get(version, version)
     if version == LATEST and versions:
@@ -119,7 +119,7 @@ def unknown_version(
     aliases: Mapping[str, str],
     names: Callable[[], Sequence[str]],
 ) -> NotFoundError:
-    """The error that says what there is instead; the arguments are those of `choose_version`."""
+    """The error that lists the existing versions or models; arguments as in `choose_version`."""
     if not versions:
         known = ", ".join(names()) or "none: train one with 'lungreg train'"
         msg = "a model must be in the registry"

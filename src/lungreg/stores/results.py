@@ -1,4 +1,4 @@
-"""Where rows live."""
+"""The ResultTable protocol: one row per run and case."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ class ResultTable(Protocol):
         """The answer to an SQL query."""
 
     def compact(self, run_id: str) -> None:
-        """Tidy the storage of a finished run, without changing what it holds."""
+        """Merge the parts of a finished run in the store; its rows stay the same."""

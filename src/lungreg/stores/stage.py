@@ -1,4 +1,4 @@
-"""Where files live."""
+"""The Stage protocol: the place where files live."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Stage(Protocol):
           control character, a backslash or more than `MAX_NAME_BYTES` bytes (`check_name`).
           Spaces, quotes and unicode are kept. Bad names raise `DataError`.
         - `write` and `upload` are atomic: a reader sees the old bytes or the new, never a part,
-          and a failed write leaves nothing behind. Missing folders come into being.
+          and a failed write leaves nothing behind. Missing folders are made.
         - `read`, `download` and `size` of a missing name raise `NotFoundError`; `delete` of one
           does nothing.
         - `list` takes a folder, not a prefix: "case_1" does not list "case_10/...". It descends,

@@ -1,4 +1,4 @@
-"""Where training curves live."""
+"""The Tracker protocol: training curves; and a tracker that stores none."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, Protocol, runtime_checkable
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Training curves, for people who compare runs. Losing them loses no truth.
+    """Training curves, for people who compare runs. No other part of lungreg reads them.
 
     Contract:
         - No case id and no path is ever passed in.
-        - `start` of a known run goes on with it. Fault of the tracker never stops a run: it is
+        - `start` of a known run continues it. An error of the tracker never stops a run: it is
           logged once as a warning.
     """
 
     def start(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Begin or go on with a run. `params` are the settings, nested as in the config."""
+        """Begin or continue a run. `params` are the settings, nested as in the config."""
 
     def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
         """Add one point to each curve; `step` is the epoch."""
@@ -29,7 +29,7 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True)
 class NullTracker:
-    """Keeps nothing. Implements `lungreg.stores.Tracker`."""
+    """Stores no curves. Implements `lungreg.stores.Tracker`."""
 
     def start(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Do nothing."""

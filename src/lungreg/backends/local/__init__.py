@@ -1,4 +1,4 @@
-"""Files in a folder or bucket, rows in Parquet, versions beside them, curves in MLflow."""
+"""The local backend: a folder or bucket, results in Parquet, models in files, curves in MLflow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def open_local(settings: LocalBackend) -> Backend:
-    """The stores under a folder or URL; nothing is made or connected to yet."""
+    """The stores under a folder or URL; nothing is made and no connection is opened yet."""
     stage = _stage(settings.root)
     return Backend(
         stage=stage,

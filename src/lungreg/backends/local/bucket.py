@@ -1,4 +1,4 @@
-"""A stage in a bucket, or anywhere else that fsspec has a driver for."""
+"""A stage in a bucket, or in any other store with an fsspec driver."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ _MEMORY_LOCK = threading.Lock()
 class BucketStage:
     """Files under one fsspec URL. Implements `ExclusiveStage`.
 
-    Object stores put a file at once, and `create` is their conditional put (fsspec's
-    `pipe_file(mode="create")`). Other drivers get a partial name, then a rename, and `create`
-    opens exclusively. Credentials come from the driver's own environment or files.
+    Object stores write a file at once, and `create` is their conditional put (fsspec's
+    `pipe_file(mode="create")`). With other drivers a file is written under a partial name and
+    renamed, and `create` opens it exclusively. Credentials come from the driver's own environment
+    or files.
     """
 
     url: str
@@ -66,8 +67,8 @@ class BucketStage:
                 self._create_exclusively(path, data)
 
     def download(self, name: str, path: Path) -> None:
-        """Copy a file of the stage to a local path, whose folder comes into being."""
-        self.size(name)  # drivers take a folder's name for a request to copy the folder
+        """Copy a file of the stage to a local path, whose folder is made."""
+        self.size(name)  # of a folder, drivers would copy all files
         with writing(path), partial_beside(Path(path)) as partial:
             with reading(name):
                 self._driver().get_file(self._path(name), str(partial))
@@ -148,7 +149,7 @@ class BucketStage:
         return self._open()[0]
 
     def _open(self) -> tuple[AbstractFileSystem, str]:
-        """Driver and root; fsspec keeps one per process. It must not remember listings."""
+        """Driver and root; fsspec caches drivers, which must not cache listings."""
         try:
             driver, root = fsspec.url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
@@ -163,7 +164,7 @@ class BucketStage:
 
     @contextmanager
     def _replacing(self, path: str) -> Iterator[str]:
-        """Where to write so that the file appears at `path` at once and complete."""
+        """A path to write to, so that the file appears at `path` at once and complete."""
         if self._protocol in _DRIVERS:
             yield path
             return

@@ -1,4 +1,4 @@
-"""From the errors of an operating system or driver to those of the stores' contract."""
+"""Turn errors of the operating system or a driver into those of the stores' contract."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MENDS = {
 
 @contextmanager
 def reading(where: object) -> Iterator[None]:
-    """Raise the contract's errors for faults of reading; a folder is no file, so not found.
+    """Raise the contract's errors for errors of reading; a folder is a file not found.
 
     Raises:
         NotFoundError: There is no such file.
@@ -49,7 +49,7 @@ def reading(where: object) -> Iterator[None]:
 
 @contextmanager
 def writing(where: object) -> Iterator[None]:
-    """Raise the contract's errors for faults of writing.
+    """Raise the contract's errors for errors of writing.
 
     Raises:
         AlreadyExistsError: The name is taken by a folder, or a part of it by a file.

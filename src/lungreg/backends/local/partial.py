@@ -1,4 +1,4 @@
-"""Files that come into being at once: written under a partial name, then renamed."""
+"""Write a file under a partial name, then rename it, so that it appears complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL_PREFIX = ".lungreg-partial-"
-"""Of files being written. A killed process leaves one behind; it is never listed."""
+"""Begins the names of files being written. A killed process leaves one behind, never listed."""
 
 
 def partial_name() -> str:
@@ -18,13 +18,13 @@ def partial_name() -> str:
 
 
 def is_partial(name: str) -> bool:
-    """Whether a file of a stage is, or was, being written."""
+    """Whether a name is that of a file being written."""
     return name.rpartition("/")[2].startswith(PARTIAL_PREFIX)
 
 
 @contextmanager
 def partial_beside(target: Path) -> Iterator[Path]:
-    """A free path in the target's folder, which comes into being; removed afterwards if left.
+    """A free path in the target's folder, which is made; a file left there is removed afterwards.
 
     Raises:
         OSError: The folder cannot be made.

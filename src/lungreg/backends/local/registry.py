@@ -1,4 +1,4 @@
-"""The model registry as files of a stage."""
+"""Files of a stage as a `lungreg.stores.ModelRegistry`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from lungreg.stores import (
 class StageModelRegistry:
     """Models under `models/NAME/VERSION/`. Implements `lungreg.stores.ModelRegistry`.
 
-    A version is claimed by creating `claim`, filled, and becomes visible with `card.json`, which
-    is written last. A claim without a card (the process died) keeps its number and shows nothing.
+    A process reserves a version by creating its file `claim`. The version is visible once
+    `card.json` is there, which is written last: one whose process died before is never listed, and
+    its number is not used again.
     """
 
     stage: ExclusiveStage
@@ -83,7 +84,7 @@ class StageModelRegistry:
         ]
 
     def _claim(self, name: str) -> str:
-        """A version number that no other process gets."""
+        """Reserve the next version number, against all other processes."""
         numbers = [int(part) for part in self._parts(name) if part.isdecimal()]
         number = max(numbers, default=0) + 1
         while True:
@@ -99,7 +100,7 @@ class StageModelRegistry:
         return sorted({parts[1] for parts in files if parts[3:] == ["card.json"]})
 
     def _parts(self, name: str) -> dict[str, list[str]]:
-        """Names of files by the folder of the model that they are in: versions and "aliases"."""
+        """Names of a model's files by the folder that they are in: versions and "aliases"."""
         parts: dict[str, list[str]] = {}
         if is_model_name(name):
             for info in self.stage.list(f"models/{name}"):

@@ -1,4 +1,4 @@
-"""The result table as Parquet parts beside each run, queried with DuckDB."""
+"""Parquet parts of each run as a `lungreg.stores.ResultTable`, queried with DuckDB."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ParquetResultTable:
         return query_rows(self._table.read(), sql)
 
     def compact(self, run_id: str) -> None:
-        """Make one part of a finished run's parts."""
+        """Merge the parts of a finished run into one."""
         self._table.compact(RunNames(run_id).results)
 
     @property

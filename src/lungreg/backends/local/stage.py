@@ -1,4 +1,4 @@
-"""A stage in a folder of this machine's file system."""
+"""A stage in a folder of the file system."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LocalStage:
             link_new(partial, target)
 
     def download(self, name: str, path: Path) -> None:
-        """Copy a file of the stage to a local path, whose folder comes into being."""
+        """Copy a file of the stage to a local path, whose folder is made."""
         with self._open(name) as source, writing(path), partial_beside(Path(path)) as partial:
             self._copy(source, partial)
             partial.replace(path)
@@ -78,7 +78,7 @@ class LocalStage:
                 target.unlink(missing_ok=True)
             except NotADirectoryError:
                 return
-            except OSError:  # what a folder gives differs between systems
+            except OSError:  # the error for a folder differs between systems
                 if not target.is_dir():
                     raise
 
@@ -124,7 +124,7 @@ class LocalStage:
                 yield info
 
     def _info(self, name: str, entry: os.DirEntry[str]) -> FileInfo | None:
-        """None for what is no file of the stage, or no longer."""
+        """The file; None where it is none of the stage, or is gone."""
         if is_partial(name):
             return None
         try:
@@ -160,7 +160,7 @@ class LocalStage:
         return path
 
     def _target(self, name: str) -> Path:
-        """Path to write or delete: a link as last part is itself replaced, never followed."""
+        """Path to write or delete: a link as last part is replaced itself, never followed."""
         path = self.root / check_name(name)
         if path.name.startswith(PARTIAL_PREFIX):
             msg = f"no name on the stage begins with {PARTIAL_PREFIX}"

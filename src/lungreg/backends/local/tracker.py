@@ -1,4 +1,4 @@
-"""Training curves in MLflow."""
+"""MLflow as a `lungreg.stores.Tracker` of training curves."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _MAX_KEY = 250
 _MAX_PARAM = 6000
 _MAX_TAG = 8000
 _BATCH = 100
-"""What MLflow takes: characters of a key, a parameter and a tag, parameters of one call."""
+"""Limits of MLflow: characters of a key, a parameter and a tag, parameters of one call."""
 
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
-"""MLflow sends usage statistics from its import on, unless these are set before."""
+"""Environment variables without which MLflow sends usage statistics from its import on."""
 
 
 @dataclass
 class MlflowTracker:
     """Curves in `ROOT/mlflow/mlflow.db`. Implements `lungreg.stores.Tracker`.
 
-    MLflow is imported by the first call. The first call of all on a root also makes the database,
-    which takes MLflow some seconds. To look: `mlflow ui --backend-store-uri sqlite:///ROOT/mlflow/
-    mlflow.db`.
+    MLflow is imported by the first call. The first call on a new root also makes the database,
+    which takes some seconds. `mlflow ui --backend-store-uri sqlite:///ROOT/mlflow/mlflow.db` shows
+    the curves.
     """
 
     root: Path
@@ -50,7 +50,7 @@ class MlflowTracker:
     _warned: bool = field(default=False, init=False, repr=False, compare=False)
 
     def start(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Begin or go on with a run; of a known run, only parameters not yet there are added."""
+        """Begin or continue a run; a known run only gets parameters that it has not yet."""
         with self._harmless():
             from mlflow.entities import Param
 
@@ -98,7 +98,7 @@ class MlflowTracker:
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:
-        """Curves may be lost, a run may not: whatever goes wrong is logged, the first time."""
+        """Failures in the block are only logged, the first time, and do not stop the run."""
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         logger = logging.getLogger("mlflow")
@@ -116,7 +116,7 @@ class MlflowTracker:
 
 
 def _make_database(database: Path) -> None:
-    """Let MLflow make a database under a partial name: two runs at once would make it half each."""
+    """Make the database under a partial name: two processes at once would spoil it."""
     from mlflow import MlflowClient
 
     with partial_beside(database) as partial:

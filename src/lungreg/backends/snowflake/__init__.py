@@ -1,4 +1,4 @@
-"""Files in stages, rows in a table, versions in the Model Registry, jobs in compute pools."""
+"""The Snowflake backend: internal stages, a table, the Model Registry, jobs on compute pools."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = ["SessionSource", "SnowflakeStage", "open_snowflake"]
 def open_snowflake(
     settings: SnowflakeBackend, run_id: str | None = None, step: str | None = None
 ) -> Backend:
-    """The stores of an account; nothing is connected to yet.
+    """The stores of an account; no session is opened yet.
 
-    Inside Container Runtime, Ray is told to join the cluster that is there.
+    Inside Container Runtime, Ray is set to join the cluster that runs already.
 
     Args:
         settings: Which account and objects.
-        run_id: Of the run that statements are tagged with.
-        step: Likewise.
+        run_id: The run in the tag of all statements.
+        step: The step in the tag of all statements, such as "infer".
     """
     join_runtime_cluster()
     source = SessionSource(settings, run_id=run_id, step=step)

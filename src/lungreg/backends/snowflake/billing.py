@@ -1,4 +1,4 @@
-"""Where Snowflake says what a compute pool was billed."""
+"""The nodes that a run uses, and the query for the credits of their compute pool."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ORDER BY 2;"""
 
 @dataclass(frozen=True)
 class PoolBilling:
-    """The bill of the compute pool. Implements `lungreg.stores.Billing`."""
+    """The bill of a compute pool. Implements `lungreg.stores.Billing`."""
 
     settings: SnowflakeBackend
 
     def held(self, *, in_batch: bool = False) -> Held | None:
-        """The nodes of this job, or of the batch jobs that it starts; None on another machine."""
+        """The nodes of this job, or of the batch jobs that it starts; None outside Snowflake."""
         pool = self.settings.compute_pool
         if in_batch:
             return Held(nodes=self.settings.batch.replicas or pool.max_nodes, pool=pool.name)
@@ -34,10 +34,10 @@ class PoolBilling:
         return None if nodes is None else Held(nodes=nodes, pool=pool.name)
 
     def query(self, begin: datetime, end: datetime, pool: str | None = None) -> BillQuery:
-        """What asks for the pool's credits in the hours that a run touched.
+        """The query for the pool's credits in all hours of a run.
 
-        The name is an identifier of the configuration and the times are ours: the query stands as
-        it is in a worksheet, where nothing is bound.
+        It has no bound values, so that it runs in a worksheet: the name is an identifier of the
+        configuration, and the times are lungreg's own.
         """
         name = (pool or self.settings.compute_pool.name).upper()
         return BillQuery(

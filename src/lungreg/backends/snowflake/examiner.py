@@ -1,4 +1,4 @@
-"""What `lungreg doctor` asks an account."""
+"""The checks of an account for `lungreg doctor`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lungreg.errors import ForbiddenError, LungregError
 from lungreg.stores import Check
 
 _ENCRYPTED_THERE = "INTERNAL NO CSE"
-"""How SHOW STAGES tells server-side encryption: the client does none."""
+"""The type in SHOW STAGES of a stage that the server encrypts, and not the client."""
 _STEPS = {
     "setup": "setup, teardown",
     "ingest": "ingest",
@@ -21,18 +21,18 @@ _STEPS = {
     "infer": "infer, submit infer, report, results",
     "read": "results, report",
 }
-"""By key of `roles`, what it is for."""
+"""Steps that a role is for, by its key in `roles`."""
 _OTHER_ROLE = "take the role of the step, with --set backend.role=ROLE or in the connection"
 
 
 @dataclass(frozen=True)
 class SnowflakeExaminer:
-    """Looks at session and stages. Implements `lungreg.stores.Examiner`."""
+    """Checks session and stages. Implements `lungreg.stores.Examiner`."""
 
     source: SessionSource
 
     def examine(self) -> list[Check]:
-        """What was found; the stages are not asked where no session opens."""
+        """Run the checks; the stages are not checked where no session opens."""
         session = self._guarded("session", self._session)
         if session.state == "fail":
             return [session]
@@ -52,17 +52,17 @@ class SnowflakeExaminer:
                 "database": session.get_current_database(),
             }
         lacking = [name for name, value in found.items() if value is None]
-        told = ", ".join(f"{name} {value}" for name, value in found.items() if value is not None)
+        known = ", ".join(f"{name} {value}" for name, value in found.items() if value is not None)
         if lacking:
             mend = "run 'lungreg setup', or name them in the connection"
             without = f"none for {', '.join(lacking)}"
-            return Check(name="session", state="warn", found=f"{told}; {without}", mend=mend)
-        return Check(name="session", state="ok", found=told)
+            return Check(name="session", state="warn", found=f"{known}; {without}", mend=mend)
+        return Check(name="session", state="ok", found=known)
 
     def _stages(self) -> Check:
-        """Those that the role is granted are there, and encrypted so that a job can read them.
+        """Whether the role's stages exist and are encrypted so that a job can read them.
 
-        SHOW lists what a role has a privilege on: a role of a step sees the stages of its step.
+        SHOW lists only stages on which the role has a privilege: those of its step.
         """
         at = self.source.settings
         role, types = self._role(), self._types()
@@ -89,13 +89,13 @@ class SnowflakeExaminer:
             return str(session.get_current_role() or "").strip('"').upper()
 
     def _types(self) -> dict[str, str]:
-        """By full name, how each of our stages that the role sees is encrypted."""
+        """Type by full name of the stages of the configuration that the role sees."""
         known = {name.upper(): name for name in stages(self.source.settings)}
         found: dict[str, str] = {}
         for schema in {name.rpartition(".")[0] for name in known.values()}:
             try:
                 rows = self.source.run(f"SHOW STAGES IN SCHEMA {schema}")
-            except ForbiddenError:  # the schema is missing, or of other steps
+            except ForbiddenError:  # the schema is missing, or for other steps
                 continue
             for row in rows:
                 if name := known.get(f"{schema}.{row['name']}".upper()):
@@ -104,7 +104,7 @@ class SnowflakeExaminer:
 
 
 def _fit_for(settings: SnowflakeBackend, role: str) -> str:
-    """Which steps a role of ours may do; of another one nothing is known."""
+    """The steps that a role of the configuration is for; of other roles nothing is known."""
     keys = [key for key, name in settings.roles.model_dump().items() if name.upper() == role]
     steps = [f"fit for {_STEPS[key]}" for key in keys]
     return "".join(steps) or _OTHER_ROLE

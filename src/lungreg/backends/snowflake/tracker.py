@@ -1,4 +1,4 @@
-"""Training curves in Snowflake's experiment tracking."""
+"""Snowflake's experiment tracking as a `lungreg.stores.Tracker` of training curves."""
 
 from __future__ import annotations
 
@@ -27,43 +27,43 @@ _EXPERIMENT = "LUNGREG"
 _END_OF_TEXT = re.compile(r"\$(?=\$)")
 _MAX_PARAM = 2000
 _MAX_PARTS = 100
-"""How often one run may be finished and gone on with."""
+"""How often one run may be finished and continued."""
 _GIVE_UP_AFTER = 3
-"""Calls in a row that failed: a run must not wait for its tracker epoch by epoch."""
+"""Failed calls in a row: a run must not wait for its tracker in each epoch."""
 
 
 @dataclass
 class SnowflakeTracker:
     """Curves in the experiment LUNGREG of the utils schema. Implements `lungreg.stores.Tracker`.
 
-    A run that was finished is closed for good there: what comes when it is gone on with lies in a
-    run beside it, NAME$P2 and so on.
+    Snowflake cannot continue a run that was finished: its later points are in further runs, NAME$P2
+    and so on.
     """
 
     source: SessionSource
     _runs: dict[str, tuple[Session, ExperimentTracking]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    """Those in progress, each with the session that it was opened on."""
+    """Runs in progress by id, each with the session that it was opened on."""
     _warned: bool = field(default=False, init=False, repr=False, compare=False)
     _failures: int = field(default=0, init=False, repr=False, compare=False)
-    """Calls that failed since the last one that did not."""
+    """Calls that failed since the last success."""
 
     def __reduce__(self) -> tuple[type[SnowflakeTracker], tuple[SessionSource]]:
         return type(self), (self.source,)
 
     def start(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Begin or go on with a run; of one that was not finished the first settings stay."""
+        """Begin or continue a run; an unfinished one keeps its first settings."""
         self._harmless(run_id, lambda run: _add_params(run, params))
 
     def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
-        """Add one point to each curve; NaN and infinity, which JSON has not, are left out."""
+        """Add one point to each curve; NaN and infinity are left out, since JSON has neither."""
         points = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
         if points:
             self._harmless(run_id, lambda run: run.log_metrics(points, step=step))
 
     def finish(self, run_id: str, *, status: str, tags: Mapping[str, str]) -> None:
-        """End a run: "finished" or "failed"; pointers such as the model version are settings."""
+        """End a run as "finished" or "failed"; tags such as the model version become settings."""
 
         def end(run: ExperimentTracking) -> None:
             if tags:
@@ -74,11 +74,11 @@ class SnowflakeTracker:
         self._harmless(run_id, end)
 
     def _harmless(self, run_id: str, work: Callable[[ExperimentTracking], None]) -> None:
-        """Curves may be lost, a run may not: whatever goes wrong is logged, the first time."""
+        """Do some work; a failure is only logged, the first time, and does not stop the run."""
         if self._failures >= _GIVE_UP_AFTER:
             return
         try:
-            # The library prints addresses, also where a program reads what we print.
+            # The library prints addresses, also on output that a program reads.
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with self.source.use() as session:
@@ -104,7 +104,7 @@ class SnowflakeTracker:
 
 
 def _open_run(session: Session, settings: SnowflakeBackend, run_id: str) -> ExperimentTracking:
-    """The run under its id, or the first part of it that is not finished."""
+    """Open the run by its id, or by that of its first part that is not finished."""
     tracking = _tracking(session, settings)
     tracking.set_experiment(_EXPERIMENT)
     # Runs are looked up with LIKE, where an underscore would stand for any character.
@@ -120,7 +120,7 @@ def _open_run(session: Session, settings: SnowflakeBackend, run_id: str) -> Expe
 
 
 def _tracking(session: Session, settings: SnowflakeBackend) -> ExperimentTracking:
-    """A tracking of its own: the class gives one to a process, with its first session and run."""
+    """A new ExperimentTracking: the class itself makes one per process, for its first session."""
     from snowflake.ml.experiment import ExperimentTracking
 
     kind: Any = ExperimentTracking
@@ -147,7 +147,7 @@ def _add_params(run: ExperimentTracking, params: Mapping[str, Any]) -> None:
 
 
 def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as "a.b" and text, without the mark that ends a text in a statement."""
+    """Nested settings as text by "a.b", without $$, which would end the text in a statement."""
     flat: dict[str, str] = {}
     for key, value in params.items():
         if isinstance(value, Mapping):

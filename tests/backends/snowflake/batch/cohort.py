@@ -118,11 +118,11 @@ def answer_at_once(
 ) -> None:
     """Let workers answer so many rows with successes, which they make up."""
 
-    def started(order: dict[str, Any]) -> SimpleNamespace:
-        run_id = json.loads(order["params"]["settings"])["run_id"]
-        given = pq.read_table(order["input"]).to_pylist()[:rows]
+    def started(job: dict[str, Any]) -> SimpleNamespace:
+        run_id = json.loads(job["params"]["settings"])["run_id"]
+        given = pq.read_table(job["input"]).to_pylist()[:rows]
         answers = [output_row(made_up(run_id, row["CASE_ID"])) for row in given]
-        put(answers, Path(order["output"]))
+        put(answers, Path(job["output"]))
         return SimpleNamespace(poll=lambda: 0, returncode=0)
 
     monkeypatch.setattr(service, "_started", started)

@@ -41,21 +41,21 @@ def test_a_job_is_told_what_to_do(
     """
     rows: list[dict[str, Any]] = []
 
-    def look(order: dict[str, Any]) -> SimpleNamespace:
-        rows.extend(pq.read_table(order["input"]).to_pylist())
+    def look(job: dict[str, Any]) -> SimpleNamespace:
+        rows.extend(pq.read_table(job["input"]).to_pylist())
         return SimpleNamespace(poll=lambda: 0, returncode=0)
 
     monkeypatch.setattr(service, "_started", look)
     run_id = run(account, "run-batch").run_id
-    (order,) = service.orders
-    assert order["replicas"] == 1
-    assert order["spec"]["resources"] == {"gpu_requests": "1"}
-    assert order["spec"]["inference"] == {"num_workers": 1, "max_batch_rows": 1}
-    assert json.loads(order["params"]["settings"])["run_id"] == run_id
+    (job,) = service.jobs
+    assert job["replicas"] == 1
+    assert job["spec"]["resources"] == {"gpu_requests": "1"}
+    assert job["spec"]["inference"] == {"num_workers": 1, "max_batch_rows": 1}
+    assert json.loads(job["params"]["settings"])["run_id"] == run_id
     assert sorted(row["CASE_ID"] for row in rows) == sorted(CASES)
     for row in rows:
         database, schema, path = row["FIXED"].removeprefix("@").split(".", 2)
-        file = Path(order["stages"], database, schema, path)
+        file = Path(job["stages"], database, schema, path)
         assert file.read_bytes() == account.stage.read(f"fixed/{row['CASE_ID']}")
     assert account.stage.list(f"runs/{run_id}/batch") == []
     names = [*CASES, *(case.replace(" ", "=20") for case in CASES)]
@@ -129,7 +129,7 @@ def test_a_run_stopped_while_the_image_is_built_leaves_no_job_coming(
         run(account, "run-batch")
     assert len(peer.said(r"SYSTEM\$CANCEL_QUERY")) == 1
     service.end_build()
-    assert service.orders == []
+    assert service.jobs == []
     assert files_of_batches(account) == []
 
 
@@ -147,7 +147,7 @@ def test_a_job_that_comes_in_spite_of_all_keeps_its_input(
     service.end_build()
     done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
     assert {row.status for row in done.results} == {Status.SUCCESS}
-    assert len(service.orders) == 1
+    assert len(service.jobs) == 1
     assert files_of_batches(account) == []
 
 
@@ -175,7 +175,7 @@ def test_a_lost_answer_starts_no_second_job(
     service.works, service.loses_answer = False, True
     assert len(run(account, "run-batch").results) == 3
     assert len(peer.said(r"^\s*EXECUTE INFERENCE")) == 2
-    assert len(service.orders) == 1
+    assert len(service.jobs) == 1
 
 
 def test_a_missing_privilege_leaves_nothing_behind(
@@ -185,7 +185,7 @@ def test_a_missing_privilege_leaves_nothing_behind(
     peer.mischief.deny(r"^\s*EXECUTE INFERENCE")
     with pytest.raises(StoreUnavailableError, match="lets this user and role"):
         run(account, "run-batch")
-    assert service.orders == []
+    assert service.jobs == []
     assert files_of_batches(account) == []
 
 

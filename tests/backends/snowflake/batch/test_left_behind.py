@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lungreg.backends.snowflake.batch.attempts import left_behind, new_attempt
+from lungreg.backends.snowflake.batch.batch_job import new_job, unfinished_jobs
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.tables.result_sql import result_table
 from lungreg.config import SnowflakeBackend
@@ -71,7 +71,7 @@ def test_a_killed_client_leaves_its_job_to_the_next(
     assert [(row.case_id, row.status) for row in done.results] == [
         (case, Status.SUCCESS) for case in sorted(CASES)
     ]
-    assert len(service.orders) == 1
+    assert len(service.jobs) == 1
     assert service.cancelled == []
     assert files_of_batches(account) == []
 
@@ -86,7 +86,7 @@ def test_a_connection_lost_while_rows_are_unloaded(
     done = run(account, "run-batch")
     assert (peer.mischief.happened, len(peer.logins) > before) == (3, True)
     assert [row.case_id for row in done.results] == sorted(CASES)
-    assert len(service.orders) == 1
+    assert len(service.jobs) == 1
     assert files_of_batches(account) == []
 
 
@@ -125,7 +125,7 @@ def test_rows_that_cannot_be_kept_wait_for_the_next_process(
     done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
     assert {row.status for row in done.results} == {Status.SUCCESS}
     assert {row.attempt for row in done.results} == {1}
-    assert len(service.orders) == 1
+    assert len(service.jobs) == 1
     assert files_of_batches(account) == []
 
 
@@ -141,7 +141,7 @@ def test_an_account_that_is_away_leaves_the_job_running(
     assert service.cancelled == []
     done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
     assert {row.status for row in done.results} == {Status.SUCCESS}
-    assert len(service.orders) == 1
+    assert len(service.jobs) == 1
 
 
 def test_a_left_job_that_did_only_a_part(
@@ -159,7 +159,7 @@ def test_a_left_job_that_did_only_a_part(
     done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
     assert [row.case_id for row in done.results] == sorted(CASES)
     assert {row.status for row in done.results} == {Status.SUCCESS}
-    assert len(service.orders) == 2
+    assert len(service.jobs) == 2
     assert files_of_batches(account) == []
 
 
@@ -174,14 +174,14 @@ def test_a_job_of_a_living_process_is_left_alone(
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(run, account, "run-batch")
         try:
-            while not service.orders:
+            while not service.jobs:
                 time.sleep(0.05)
             with pytest.raises(RunError, match="another one waits"):
                 infer(run_config("run-batch"), resume=run_started(account), backend=account)
         finally:
             service.statuses = []
         assert {row.status for row in first.result().results} == {Status.SUCCESS}
-    assert (len(service.orders), service.cancelled) == (1, [])
+    assert (len(service.jobs), service.cancelled) == (1, [])
     assert files_of_batches(account) == []
 
 
@@ -191,13 +191,12 @@ def test_a_job_that_was_never_started(
     settings: SnowflakeBackend,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A process killed before the order leaves a mark, which goes with the next call."""
+    """A process killed before the job was started leaves a file, which goes with the next call."""
     answer_at_once(service, monkeypatch)
     first = run(account, "run-batch")
-    mark = new_attempt(settings, first.run_id).mark
-    account.stage.write(mark, b"")
-    (left,) = left_behind(settings, account.stage, first.run_id)
-    assert left.mark == mark
+    never_started = new_job(settings, first.run_id)
+    account.stage.write(never_started.no_file, b"")
+    assert unfinished_jobs(settings, account.stage, first.run_id) == [never_started]
     infer(run_config("run-batch"), resume=first.run_id, backend=account)
-    assert len(service.orders) == 1
+    assert len(service.jobs) == 1
     assert files_of_batches(account) == []

@@ -93,7 +93,7 @@ def test_spoiled_rows_of_a_job_left_behind_go_into_a_new_one(
     answer_at_once(service, monkeypatch)
     done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
     assert {row.status for row in done.results} == {Status.SUCCESS}
-    assert len(service.orders) == 2
+    assert len(service.jobs) == 2
     assert files_of_batches(account) == []
 
 

@@ -185,9 +185,9 @@ class Peer:
         try:
             self._admit(sql, binds, token)
             if connection is not None:
-                orders = await run_in_threadpool(self._prepare, request, binds, connection)
-                if orders is not None:
-                    return await sent_through(JSONResponse(orders), scope, b"")
+                whole = await run_in_threadpool(self._prepare, request, binds, connection)
+                if whole is not None:
+                    return await sent_through(JSONResponse(whole), scope, b"")
             body = json.dumps(request).encode()
             answer = await sent_through(fakesnow.server.app, scope, body)
             if answer[0]["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:

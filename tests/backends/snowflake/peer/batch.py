@@ -47,7 +47,7 @@ class BatchService:
     """What is said of the name of a job, which is not started."""
     loses_answer: bool = False
     """Whether the session runs out while the first job is being taken."""
-    orders: list[dict[str, Any]] = field(default_factory=list)
+    jobs: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -63,8 +63,8 @@ class BatchService:
         """The image is there: statements that waited for it end, and their jobs start."""
         coming, self._coming = self._coming, []
         self.builds = self.peer.mischief.holds_queries = False
-        for order in coming:
-            self._take(order)
+        for job in coming:
+            self._take(job)
 
     def _execute(self, sql: str, _binds: object, connection: Any) -> Answer:
         match = _ORDER.search(sql)
@@ -73,13 +73,13 @@ class BatchService:
         spec = yaml.safe_load(re.sub(r"\\(.)", r"\1", match["spec"]))
         source = self.peer.stages.place(match["source"], connection)
         target = self.peer.stages.place(spec["output"]["stage_location"], connection)
-        job = match["name"]
-        if any(order["job"] == job for order in self.orders):
-            raise SqlError(2002, "42710", f"Object '{job}' already exists.")
+        name = match["name"]
+        if any(job["name"] == name for job in self.jobs):
+            raise SqlError(2002, "42710", f"Object '{name}' already exists.")
         if self.refusal:
-            raise SqlError(3041, "42710", f"SQL compilation error:\nObject '{job}' {self.refusal}")
-        order = {
-            "job": job,
+            raise SqlError(3041, "42710", f"SQL compilation error:\nObject '{name}' {self.refusal}")
+        job = {
+            "name": name,
             "pool": match["pool"],
             "replicas": int(match["replicas"]),
             "spec": spec,
@@ -89,22 +89,22 @@ class BatchService:
             "columns": spec["input"]["column_handling"],
             "params": spec["input"]["params"],
             "rows_at_once": spec["inference"]["max_batch_rows"],
-            "output": str(target.folder / target.path.strip("/") / job.rpartition(".")[2]),
+            "output": str(target.folder / target.path.strip("/") / name.rpartition(".")[2]),
         }
         if self.builds:
             self.peer.mischief.holds_queries = True
-            self._coming.append(order)
+            self._coming.append(job)
         else:
-            self._take(order)
+            self._take(job)
         if self.loses_answer:
             self.loses_answer = False
             raise SqlError(390112, "08001", "Session no longer exists.")
-        return ["status"], [[f"Batch inference job {job} submitted successfully."]]
+        return ["status"], [[f"Batch inference job {name} submitted successfully."]]
 
-    def _take(self, order: dict[str, Any]) -> None:
-        self.orders.append(order)
+    def _take(self, job: dict[str, Any]) -> None:
+        self.jobs.append(job)
         if self.works:
-            self._workers.append(self._started(order))
+            self._workers.append(self._started(job))
 
     def _cancel_query(self, *_: object) -> Answer:
         if self.heeds_cancel:
@@ -114,7 +114,7 @@ class BatchService:
 
     def _describe(self, _sql: str, binds: Sequence[Any], _connection: object) -> Answer:
         names = ["name", "status", "spec", "target_instances"]
-        if binds[0] not in [order["job"] for order in self.orders]:
+        if binds[0] not in [job["name"] for job in self.jobs]:
             raise LookupError(binds[0])
         if self.statuses:
             return names, [["JOB", self.statuses.pop(0), _SPEC, 1]]
@@ -128,16 +128,16 @@ class BatchService:
         """Of jobs that are no services any longer: there are none."""
         return ["DATABASE_NAME", "SCHEMA_NAME", "NAME", "STATUS", "COMPUTE_POOL_NAME"], []
 
-    def _started(self, order: dict[str, Any]) -> subprocess.Popen[str]:
-        file = self.peer.stages.root / f"{order['job']}.json"
-        file.write_text(json.dumps(order))
+    def _started(self, job: dict[str, Any]) -> subprocess.Popen[str]:
+        file = self.peer.stages.root / f"{job['name']}.json"
+        file.write_text(json.dumps(job))
         kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         command = [sys.executable, "-W", "ignore", str(WORKER), str(file)]
         environment = {**kept, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(command, text=True, env=environment, cwd=file.parent)
 
     def _cancel(self, sql: str, _binds: object, _connection: object) -> Answer:
-        if not any(order["job"] in sql for order in self.orders):
+        if not any(job["name"] in sql for job in self.jobs):
             raise LookupError(sql)
         self.cancelled.append(sql)
         self.statuses, self.final = [], "CANCELLED"

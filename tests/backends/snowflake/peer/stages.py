@@ -55,7 +55,7 @@ class Stages:
         self._known: set[tuple[str, str, str]] = set()
 
     def answer(self, sql: str, connection: Any) -> dict[str, Any]:
-        """The rows of a file statement, or orders for the client's transfer."""
+        """The rows of a file statement, or what the client needs for a transfer."""
         words = tokens_of(sql)
         verb = words[0].upper()
         if verb == "PUT":

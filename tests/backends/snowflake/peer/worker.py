@@ -41,29 +41,29 @@ class OnlyFromModel:
         return spec
 
 
-def main(order_file: str) -> None:
-    """Carry out one order."""
+def main(job_file: str) -> None:
+    """Do the work of one job."""
     from snowflake.ml.model._packager.model_packager import ModelPackager
 
-    order = json.loads(Path(order_file).read_text())
-    folder = Path(order["model"]) / "model"
+    job = json.loads(Path(job_file).read_text())
+    folder = Path(job["model"]) / "model"
     sys.meta_path.insert(0, OnlyFromModel(folder / "code"))
     packager = ModelPackager(str(folder))
     packager.load()
-    rows = pq.read_table(order["input"]).to_pandas()
-    for column, opened in order["columns"].items():
+    rows = pq.read_table(job["input"]).to_pandas()
+    for column, opened in job["columns"].items():
         if opened != {"convert_to": "raw_bytes", "input_format": "full_stage_path"}:
             raise ValueError(opened)
-        rows[column] = [_open(order["stages"], path) for path in rows[column]]
-    step = order["rows_at_once"]
+        rows[column] = [_open(job["stages"], path) for path in rows[column]]
+    step = job["rows_at_once"]
     parts = [
-        packager.model.predict(rows[first : first + step], **order["params"])
+        packager.model.predict(rows[first : first + step], **job["params"])
         for first in range(0, len(rows), step)
     ]
     outputs = packager.meta.signatures["predict"].outputs
     schema = pa.schema([(each.name, _KINDS[each.to_dict()["type"]]) for each in outputs])
     table = pa.Table.from_pandas(pd.concat(parts), schema=schema, preserve_index=False)
-    target = Path(order["output"])
+    target = Path(job["output"])
     target.mkdir(parents=True)
     pq.write_table(table, target / "part-0.parquet")
 

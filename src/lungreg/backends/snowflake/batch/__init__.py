@@ -1,1 +1,1 @@
-"""Batch inference by Snowflake itself: what starts a job, runs in it, and takes what it leaves."""
+"""Batch inference by Snowflake: start a job over cases, wait for it, read its results back."""

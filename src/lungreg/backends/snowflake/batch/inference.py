@@ -1,4 +1,4 @@
-"""Batch inference by Snowflake: a job over cases, and what comes back of it."""
+"""Batch inference: run one job over cases, with its lock, its waiting and its results."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lungreg.backends.snowflake.batch.attempts import Attempt, left_behind, new_attempt
-from lungreg.backends.snowflake.batch.order import Order
+from lungreg.backends.snowflake.batch.batch_job import (
+    BatchJob,
+    new_job,
+    unfinished_jobs,
+)
 from lungreg.backends.snowflake.batch.read_back import ReadBack
 from lungreg.backends.snowflake.batch.start import start_job
+from lungreg.backends.snowflake.batch.statements import JobStatements
 from lungreg.backends.snowflake.connection.faults import is_lost, is_missing
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.files.lock import StageLock
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.errors import LungregError, RunError, StoreUnavailableError
+from lungreg.records import Case, CaseResult, RegistrationJob
 from lungreg.stores.names import RunNames
-
-if TYPE_CHECKING:
-    from lungreg.records import Case, CaseResult, RegistrationJob
 
 _log = logging.getLogger(__name__)
 _GONE = "DELETED"
@@ -30,10 +32,9 @@ _GONE = "DELETED"
 _STOP_S = 60.0
 """A job that was cancelled has so long to end."""
 _LEASE_S = 120
-"""A process that was silent for so long no longer minds its run."""
-
+"""After so long without a renewal a run's batch jobs are free for another process."""
 _PATIENCE_S = 5.0
-"""Not longer: what another process does meanwhile is no longer among the cases that wait."""
+"""Not longer: the cases that another process registers meanwhile would be registered again."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,17 @@ class BatchInference:
     """Between two looks at a running job."""
 
     def run(self, job: RegistrationJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
-        """Register cases in one job; their files are on the stage before their rows are given.
+        """Register cases in one job; their files are on the stage before their rows are yielded.
 
-        What an earlier process of the run left behind is waited for and taken first. A case that
-        cannot be registered, or whose row is lost or spoiled, gives a failed result. A job that is
-        stopped is cancelled, and what was made for it removed; where the account is away, its rows
-        cannot be kept, or the job goes on in spite of all, everything stays for the next process.
+        Jobs that an earlier process of the run left unfinished are waited for and read back first.
+        A case that cannot be registered, or whose row is lost or damaged, has a failed result. When
+        the run is stopped, the job is cancelled and its files are deleted. Where the account does
+        not answer, the rows cannot be written, or the job goes on in spite of the cancelling,
+        everything stays for the next process.
 
         Raises:
-            RunError: The job did not end well; the rows that it left were given before. Or another
-                process has jobs of the run.
+            RunError: The job did not end well; the rows that it left were yielded before. Or
+                another process works on the batch jobs of the run.
             StoreUnavailableError: The account does not answer, or forbids it.
         """
         refusal = RunError(
@@ -68,50 +70,49 @@ class BatchInference:
             yield from self._run(job, {case.case_id: case for case in cases})
 
     def _run(self, job: RegistrationJob, waiting: dict[str, Case]) -> Iterator[list[CaseResult]]:
-        for left in left_behind(self.source.settings, self._stage, job.run_id):
+        for left in unfinished_jobs(self.source.settings, self._stage, job.run_id):
             _log.info("batch job %s was left behind: taking what it gives", left.job_name)
             self._wait(left)
-            yield from self._taken(left, waiting)
+            yield from self._results(left, waiting)
         if not waiting:
             return
-        attempt = new_attempt(self.source.settings, job.run_id)
-        order = Order(self.source)
-        with self._minded(attempt, order):
-            start_job(order, job, [*waiting.values()], attempt)
-        status = self._wait(attempt)
-        yield from self._taken(attempt, waiting)
+        batch_job = new_job(self.source.settings, job.run_id)
+        statements = JobStatements(self.source)
+        with self._stopped_on_error(batch_job, statements):
+            start_job(statements, job, [*waiting.values()], batch_job)
+        status = self._wait(batch_job)
+        yield from self._results(batch_job, waiting)
         if status != "DONE":
             msg = "a batch job ends as DONE"
-            mend = (
-                f"see 'lungreg jobs follow {attempt.job_id}', then go on with --resume {job.run_id}"
-            )
+            follow = f"see 'lungreg jobs follow {batch_job.job_id}'"
+            mend = f"{follow}, then go on with --resume {job.run_id}"
             raise RunError(msg, got=f"{status}, {len(waiting)} cases are missing", mend=mend)
         if waiting:
             yield [_lost(job, case) for case in waiting.values()]
 
-    def _taken(self, attempt: Attempt, waiting: dict[str, Case]) -> Iterator[list[CaseResult]]:
-        """The rows of a job that has ended, of which nothing stays."""
-        left = ReadBack(self._stage, attempt)
-        yield from left.rows(waiting)
-        left.tidy()
+    def _results(self, job: BatchJob, waiting: dict[str, Case]) -> Iterator[list[CaseResult]]:
+        """The rows of a job that has ended; its files are deleted afterwards."""
+        output = ReadBack(self._stage, job)
+        yield from output.rows(waiting)
+        output.delete_files()
 
     @property
     def _stage(self) -> SnowflakeStage:
         return SnowflakeStage(self.source)
 
-    def _wait(self, attempt: Attempt) -> str:
+    def _wait(self, job: BatchJob) -> str:
         """The status with which the job ends, any of the final ones."""
-        with self._minded(attempt, Order(self.source)):
-            while not _is_final(status := self._status(attempt)):
+        with self._stopped_on_error(job, JobStatements(self.source)):
+            while not _is_final(status := self._status(job)):
                 time.sleep(self.pause_s)
         return status
 
-    def _status(self, attempt: Attempt) -> str:
+    def _status(self, job: BatchJob) -> str:
         from snowflake.ml.jobs.job import MLJob
 
         try:
             return self.source.attempt(
-                lambda session: str(MLJob[Any](attempt.job_id, session=session).status)
+                lambda session: str(MLJob[Any](job.job_id, session=session).status)
             )
         except StoreUnavailableError as error:
             if not is_missing(error):
@@ -119,39 +120,40 @@ class BatchInference:
             return _GONE
 
     @contextmanager
-    def _minded(self, attempt: Attempt, order: Order) -> Iterator[None]:
-        """Whatever stops the block stops the job; unless the account is away and cannot be told."""
+    def _stopped_on_error(self, job: BatchJob, statements: JobStatements) -> Iterator[None]:
+        """Cancel the job when the block fails or is interrupted.
+
+        Not where the account does not answer: the job goes on, and its files stay.
+        """
         try:
             yield
         except (KeyboardInterrupt, LungregError) as error:
             is_away = isinstance(error, LungregError) and is_lost(error)
-            if not is_away and self._is_stopped(attempt, order):
-                ReadBack(self._stage, attempt).tidy()
+            if not is_away and self._is_stopped(job, statements):
+                ReadBack(self._stage, job).delete_files()
             else:
                 text = "batch job %s is left to itself: --resume %s takes what it gives"
-                _log.warning(text, attempt.job_name, attempt.run_id)
+                _log.warning(text, job.job_name, job.run_id)
             raise
 
-    def _is_stopped(self, attempt: Attempt, order: Order) -> bool:
-        """Cancel the job, and what would still make it; whether it has ended in time."""
+    def _is_stopped(self, job: BatchJob, statements: JobStatements) -> bool:
+        """Cancel the job and the statements that start it; whether all ended in time."""
         give_up = time.monotonic() + _STOP_S
-        order.withdraw()
+        statements.cancel()
         with suppress(LungregError):
             while time.monotonic() < give_up:
-                is_over = order.is_over()  # once it is, no job comes any more
-                self._cancel(attempt)
-                if _is_final(self._status(attempt)) and is_over:
+                is_over = statements.have_ended()  # once they have, no job comes any more
+                self._cancel(job)
+                if _is_final(self._status(job)) and is_over:
                     return True
                 time.sleep(min(1.0, self.pause_s))
         return False
 
-    def _cancel(self, attempt: Attempt) -> None:
+    def _cancel(self, job: BatchJob) -> None:
         from snowflake.ml.jobs.job import MLJob
 
         with suppress(LungregError, RuntimeError):
-            self.source.attempt(
-                lambda session: MLJob[Any](attempt.job_id, session=session).cancel()
-            )
+            self.source.attempt(lambda session: MLJob[Any](job.job_id, session=session).cancel())
 
 
 def _is_final(status: str) -> bool:

@@ -1,4 +1,4 @@
-"""The rows that a batch job starts from: case ids, facts, and where each file lies."""
+"""The input table of a batch job: case ids, facts, and the path of each file."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lungreg.backends.snowflake.models.rows import CASE_ID, INPUT_COLUMNS, INPUT_FACTS, INPUT_FILES
+from lungreg.records import Case
+from lungreg.stores import Stage
 
 if TYPE_CHECKING:
     from snowflake.snowpark import DataFrame, Session
 
-    from lungreg.records import Case
-    from lungreg.stores import Stage
-
 _TYPES = {str: "VARCHAR", float: "DOUBLE", bytes: "VARCHAR"}
-"""Of a column in SQL; bytes are given as the path of their file."""
+"""SQL type of a column by its type in Python; bytes stand as the path of their file."""
 _ROWS_OF_A_STATEMENT = 200
 Row = Mapping[str, object]
 
@@ -26,7 +25,7 @@ def input_rows(stage: Stage, cases: Sequence[Case], no_file: str) -> list[Row]:
     Args:
         stage: Where the files lie.
         cases: What to register.
-        no_file: Name of a file that stands for those that a case lacks.
+        no_file: Name of the file that stands for those that a case lacks.
     """
     rows: list[Row] = []
     for case in cases:
@@ -39,15 +38,15 @@ def input_rows(stage: Stage, cases: Sequence[Case], no_file: str) -> list[Row]:
 
 @contextmanager
 def as_table(session: Session, name: str, rows: Sequence[Row]) -> Iterator[DataFrame]:
-    """The rows as a temporary table: made from values here, they would stand in query texts.
+    """Write the rows into a temporary table, with bound values, which stand in no query text.
 
     Args:
-        session: What alone sees the table.
+        session: The only one that sees the table.
         name: Full name of the table.
         rows: Of `input_rows`.
 
     Yields:
-        What reads the table, which is dropped afterwards.
+        The table, which is dropped afterwards.
     """
     kinds = INPUT_COLUMNS
     columns = ", ".join(f"{column} {_TYPES[kind]}" for column, kind in kinds.items())

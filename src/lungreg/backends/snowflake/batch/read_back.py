@@ -1,4 +1,4 @@
-"""What a batch job gives, taken off its folder on the stage, which is then emptied."""
+"""Read a batch job's Parquet files, write the case files, delete the job's folder."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.batch.attempts import Attempt
+from lungreg.backends.snowflake.batch.batch_job import BatchJob
 from lungreg.backends.snowflake.batch.written_rows import WrittenRows
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.errors import LungregError, UnreadableFileError
+from lungreg.records import Case, CaseResult
 from lungreg.stores.names import RunNames
-
-if TYPE_CHECKING:
-    from lungreg.records import Case, CaseResult
 
 _log = logging.getLogger(__name__)
 _WRITERS = 8
@@ -26,47 +23,50 @@ _WRITERS = 8
 
 @dataclass(frozen=True)
 class ReadBack:
-    """What one job left."""
+    """The output of one job that has ended."""
 
     stage: SnowflakeStage
-    attempt: Attempt
+    job: BatchJob
 
     def rows(self, waiting: dict[str, Case]) -> Iterator[list[CaseResult]]:
-        """The rows of cases that wait, which then wait no longer; files are on the stage before.
+        """The results of each Parquet file, whose case files are written to the stage before.
 
-        A row or a file that cannot be read is passed over, and its cases wait on: what one worker
-        spoiled must not keep the others' work from being taken.
+        A row or a file that cannot be read is passed over, and its cases stay in `waiting`: one
+        damaged file must not lose the others.
+
+        Args:
+            waiting: Cases without a result, by id; those that have one now are removed.
         """
-        for path in self.stage.paths(self.attempt.output):
+        for path in self.stage.paths(self.job.output):
             if path.endswith(".parquet"):
                 yield self._of_file(path, waiting)
 
-    def tidy(self) -> None:
-        """Remove what the job was given and what it left: the rows hold case ids and images."""
+    def delete_files(self) -> None:
+        """Delete the job's input and output, which hold case ids and images."""
         try:
-            if left := self.stage.clear(self.attempt.folder):
-                _log.warning("%d files of batch job %s stay behind", left, self.attempt.token)
+            if left := self.stage.clear(self.job.folder):
+                _log.warning("%d files of batch job %s stay behind", left, self.job.token)
             else:
-                self.stage.delete(self.attempt.mark)
+                self.stage.delete(self.job.no_file)
         except LungregError as error:
             text = "files of batch job %s stay behind: %s"
-            _log.warning(text, self.attempt.token, error.anonymous)
+            _log.warning(text, self.job.token, error.anonymous)
 
     def _of_file(self, path: str, waiting: dict[str, Case]) -> list[CaseResult]:
         with TemporaryDirectory() as private:
-            file = self.stage.download_path(self.attempt.output, path, Path(private))
+            file = self.stage.download_path(self.job.output, path, Path(private))
             try:
                 return self._kept(WrittenRows(file), waiting)
             except UnreadableFileError as error:
                 text = "a file of rows of batch job %s is passed over: %s"
-                _log.warning(text, self.attempt.job_name, error.anonymous)
+                _log.warning(text, self.job.job_name, error.anonymous)
                 return []
 
     def _kept(self, rows: WrittenRows, waiting: dict[str, Case]) -> list[CaseResult]:
         found = rows.results()
         if unread := found.count(None):
             text = "%d rows of batch job %s are passed over: they are no results"
-            _log.warning(text, unread, self.attempt.job_name)
+            _log.warning(text, unread, self.job.job_name)
         known = {
             at: result for at, result in enumerate(found) if result and result.case_id in waiting
         }
@@ -75,7 +75,7 @@ class ReadBack:
 
     def _write_files(self, rows: WrittenRows, case_ids: dict[int, str]) -> None:
         """Write the files of cases, given by the number of their row."""
-        run = RunNames(self.attempt.run_id)
+        run = RunNames(self.job.run_id)
         with ThreadPoolExecutor(_WRITERS) as pool:
             for files in rows.files():
                 named = {

@@ -6,45 +6,47 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lungreg.backends.snowflake.batch.attempts import Attempt
+from lungreg.backends.snowflake.batch.batch_job import BatchJob
 from lungreg.backends.snowflake.batch.input import as_table, input_rows
-from lungreg.backends.snowflake.batch.order import Order
+from lungreg.backends.snowflake.batch.statements import JobStatements
 from lungreg.backends.snowflake.connection.faults import client_refusals
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
 from lungreg.backends.snowflake.models.rows import INPUT_FILES, NO_FILE, settings_text
+from lungreg.config import SnowflakeBackend
+from lungreg.records import Case, RegistrationJob
 
 if TYPE_CHECKING:
     from snowflake.ml.model import ModelVersion as SnowflakeVersion
     from snowflake.snowpark import DataFrame, Session
 
-    from lungreg.config import SnowflakeBackend
-    from lungreg.records import Case, RegistrationJob
 
-
-def start_job(order: Order, job: RegistrationJob, cases: Sequence[Case], attempt: Attempt) -> None:
+def start_job(
+    statements: JobStatements, job: RegistrationJob, cases: Sequence[Case], batch_job: BatchJob
+) -> None:
     """Start a batch job over cases; harmless to do twice, since it has its name already.
 
     Args:
-        order: What can withdraw the job while it is being made.
+        statements: Remembers the statement, by which the job can be cancelled before it is there.
         job: What to do with each case.
         cases: What to register.
-        attempt: The job's name and places.
+        batch_job: The names of the job and its files.
 
     Raises:
         RunError: Snowflake's client refuses it.
         StoreUnavailableError: The account does not answer, or forbids it.
     """
-    source = order.source
+    source = statements.source
     stage = SnowflakeStage(source)
-    stage.write(attempt.mark, NO_FILE)
-    rows = input_rows(stage, cases, attempt.mark)
-    specs = _specs(source.settings, job, stage.uri(attempt.folder))
+    stage.write(batch_job.no_file, NO_FILE)
+    rows = input_rows(stage, cases, batch_job.no_file)
+    specs = _specs(source.settings, job, stage.uri(batch_job.folder))
 
     def start(session: Session) -> None:
         version = SnowflakeModelRegistry(source).snowflake_version(session, job.card)
-        with as_table(session, f"{attempt.job_id}_INPUT", rows) as table, order.noted(session):
-            _start(version, table, attempt.job_id, specs)
+        name = f"{batch_job.job_id}_INPUT"
+        with as_table(session, name, rows) as table, statements.recorded(session):
+            _start(version, table, batch_job.job_id, specs)
 
     source.attempt(start)
 
@@ -52,29 +54,29 @@ def start_job(order: Order, job: RegistrationJob, cases: Sequence[Case], attempt
 def _start(
     version: SnowflakeVersion, table: DataFrame, name: str, specs: Mapping[str, Any]
 ) -> None:
-    """Start a job, unless an earlier try of it had come through."""
+    """Start a job, unless an earlier attempt has started it already."""
     with client_refusals("Snowflake's client takes the batch job"):
         try:
             version.run_batch(table, job_name=name, **specs)
         except (ValueError, RuntimeError):
             raise
         except Exception as error:
-            if not _tells_of_job(error, name):
+            if not _says_job_exists(error, name):
                 raise
 
 
-def _tells_of_job(error: Exception, name: str) -> bool:
-    """Whether the job is there already; not that somebody else's object has its name.
+def _says_job_exists(error: Exception, name: str) -> bool:
+    """Whether the job is there already, and is not somebody else's object of this name.
 
-    "Object 'X' already exists." is an earlier try; with "..., but current role has no privileges
-    on it" Snowflake refuses.
+    "Object 'X' already exists." means an earlier attempt; with "..., but current role has no
+    privileges on it" Snowflake refuses.
     """
     text, own = " ".join(str(error).split()), re.escape(name.rpartition(".")[2])
     return re.search(rf"{own}\W+already exists?\b(?!, but)", text, re.IGNORECASE) is not None
 
 
 def _specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dict[str, Any]:
-    """What `run_batch` takes beside the rows."""
+    """The keyword arguments of `run_batch`, beside the job's name."""
     from snowflake.ml.model.batch_inference import (
         FileEncoding,
         ImageBuildSpec,

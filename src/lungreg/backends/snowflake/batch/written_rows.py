@@ -20,10 +20,10 @@ _BUFFER_BYTES = 1 << 16
 class WrittenRows:
     """The rows of one file.
 
-    Columns of bytes are read one after the other and page by page, so that few rows of one column
-    are in memory at once. What the writer put into one page, which may be a column of a whole row
-    group, is there as a whole, packed and unpacked: 40 rows with images of 15 MB take 1.5 GB in
-    one page, and 0.4 GB in pages of a row each.
+    Columns of bytes are read one after the other and page by page, so that only a few rows of one
+    column are in memory at once. A page is in memory as a whole, compressed and not, and may be a
+    column of a whole row group: 40 rows with images of 15 MB take 1.5 GB in one page, and 0.4 GB
+    in pages of a row each.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class WrittenRows:
         self._path = path
 
     def results(self) -> list[CaseResult | None]:
-        """What each row says; None for one that no model of ours gave.
+        """The result of each row; None for a row that is not of a lungreg model.
 
         Raises:
             UnreadableFileError: The file is damaged.
@@ -39,7 +39,7 @@ class WrittenRows:
         return [_result(text) for batch in self._column(RESULT, _ROWS_AT_ONCE**2) for text in batch]
 
     def files(self) -> Iterator[list[tuple[int, str, bytes]]]:
-        """Number of the row, name in the case's folder, and bytes; a few rows at once.
+        """Files as number of the row, name in the case's folder, and bytes; a few rows at once.
 
         Raises:
             UnreadableFileError: The file is damaged.
@@ -52,7 +52,7 @@ class WrittenRows:
                 row += len(batch)
 
     def _column(self, name: str, rows: int) -> Iterator[list[object]]:
-        """The values of a column, nothing where there is none of this name."""
+        """The values of a column, a few rows at once; None for each where there is no column."""
         try:
             with pq.ParquetFile(self._path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
                 if name not in file.schema_arrow.names:
@@ -60,7 +60,7 @@ class WrittenRows:
                     return
                 for batch in file.iter_batches(rows, columns=[name], use_threads=False):
                     values = batch.column(0).to_pylist()
-                    del batch  # as large as its values, which the reader has for itself
+                    del batch  # its memory is as large as that of the values
                     yield values
         except (pa.ArrowException, OSError) as error:
             msg = "a file of rows can be read as Parquet"

@@ -1,1 +1,1 @@
-"""How the account is reached."""
+"""Sessions of the account: login, pool, errors."""

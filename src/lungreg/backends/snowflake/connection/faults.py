@@ -1,4 +1,4 @@
-"""From the exceptions of Snowflake's packages to those of the stores' contract."""
+"""Turn the exceptions of Snowflake's packages into those of the stores' contract."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LOST = {
     390318,  # an OAuth token ran out
     394301,  # a key pair's token ran out
 }
-"""Numbers of faults that a new session may mend."""
+"""Error numbers after which a new session may succeed."""
 _LOST_KINDS = {
     "BadGatewayError",
     "ChunkedEncodingError",  # the answer broke off
@@ -54,13 +54,13 @@ _LOST_KINDS = {
 }
 _LOST_SNOWPARK = {"1404", "1405"}  # the session is closed; it ran out
 _BLOCKED = {
-    625,  # another session held the lock for too long
+    625,  # another session had the lock for too long
     604,  # the statement was cancelled
     630,  # it ran longer than statements or the warehouse may
     90073,  # a deadlock was broken
 }
 _MISSING = {2003, 2043}
-"""What does not exist and what is not granted are one number: Snowflake tells neither apart."""
+"""Snowflake has one number for an object that does not exist and for one that is not granted."""
 _DENIED = {3001}
 _STEP_ROLE = "take the role of this step, with --set backend.role=ROLE or in the connection"
 _ROLE = "see which role backend.role or the connection asks for, and have it granted to the user"
@@ -79,7 +79,7 @@ _REFUSED = {
     394304: _KEY,
     394508: "log in by key pair or OAuth: nobody can answer for a second factor here",
 }
-"""Refusals that no second try mends, and what does."""
+"""What to do, by error number of a login that would be refused again."""
 _TOKENS = {390303, 390318}
 
 
@@ -93,10 +93,10 @@ def number_of(error: BaseException) -> int:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether a new session may do what this one failed at.
+    """Whether the same work may succeed in a new session.
 
-    So it is after a broken connection, an expired token, a lock held by another session or a
-    service that asks to come again. Causes are looked at too: Snowpark wraps what it meets.
+    True after a broken connection, an expired token, a lock that another session had for too long,
+    and where the service asks to try again. Causes are examined too, since Snowpark wraps errors.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -116,19 +116,19 @@ def is_missing(error: BaseException) -> bool:
 
 
 def lacks_privilege(error: BaseException) -> bool:
-    """Whether the role was refused something, or is not shown it."""
+    """Whether the role lacks a privilege, or cannot see the object."""
     return _comes_of(error, _MISSING | _DENIED)
 
 
 def is_forbidden(error: BaseException) -> bool:
-    """Whether this user or role may not, or is not shown the object."""
+    """Whether the user or role is refused, or cannot see the object."""
     number = number_of(error)
     return isinstance(error, ForbiddenError) or number in _MISSING | _DENIED | {*_REFUSED}
 
 
 @contextmanager
 def translated(where: object | None = None) -> Iterator[None]:
-    """Raise the contract's errors for whatever Snowflake's packages raise.
+    """Raise the contract's errors for all errors that Snowflake's packages raise.
 
     Args:
         where: File or case for the person at the console.
@@ -150,13 +150,13 @@ def translated(where: object | None = None) -> Iterator[None]:
 
 @contextmanager
 def client_refusals(rule: str) -> Iterator[None]:
-    """Raise what Snowflake's client refuses in its own words as an error of ours.
+    """Raise a plain ValueError or RuntimeError of Snowflake's client as a RunError.
 
-    Where the client only wraps what the account or the connection said, that comes out: its own
-    words do not tell a lost connection from a refusal.
+    Where the client wraps an error of the account or the connection, that error is raised: a lost
+    connection must not look like a refusal.
 
     Args:
-        rule: What must hold.
+        rule: The rule that the error states.
 
     Raises:
         RunError: The client refuses.
@@ -171,7 +171,7 @@ def client_refusals(rule: str) -> Iterator[None]:
 
 
 def is_of_snowflake(error: Exception) -> bool:
-    """Whether the exception is of Snowflake's packages, or of a connection that they lost."""
+    """Whether the exception is of Snowflake's packages, or of a lost connection."""
     return type(error).__module__.partition(".")[0] == "snowflake" or is_lost(error)
 
 
@@ -187,21 +187,21 @@ def _comes_of(error: BaseException, numbers: set[int]) -> bool:
 def _fault(error: Exception, where: object | None) -> LungregError:
     number = number_of(error)
     got = f"Snowflake's error {number:06d}" if number else type(error).__name__
-    told = where or _first_line(error)
+    place = where or _first_line(error)
     if number in _MISSING:
         msg = "the object exists in the account and this role may use it"
         mend = f"{_STEP_ROLE}; where it has never been made, run 'lungreg setup'"
-        return ForbiddenError(msg, got=got, mend=mend, where=told)
+        return ForbiddenError(msg, got=got, mend=mend, where=place)
     if number in _DENIED:
         msg = "the account lets this user and role do the operation"
-        return ForbiddenError(msg, got=got, mend=_STEP_ROLE, where=told)
+        return ForbiddenError(msg, got=got, mend=_STEP_ROLE, where=place)
     if number in _REFUSED:
         msg = "the account lets this user log in"
-        return ForbiddenError(msg, got=got, mend=_REFUSED[number], where=told)
+        return ForbiddenError(msg, got=got, mend=_REFUSED[number], where=place)
     if number in _TOKENS:
         msg = "the account takes the connection's OAuth token"
         mend = "get a new one: this one is invalid or ran out"
-        return StoreUnavailableError(msg, got=got, mend=mend, where=told)
+        return StoreUnavailableError(msg, got=got, mend=mend, where=place)
     if is_lost(error):
         msg = "the account must answer"
         mend = "check that it can be reached, with 'lungreg doctor'"
@@ -210,7 +210,7 @@ def _fault(error: Exception, where: object | None) -> LungregError:
 
 
 def _first_line(error: Exception) -> str:
-    """What Snowflake says: for the person at the console only, it may quote a statement."""
+    """The first line of Snowflake's message: for the console only, as it may quote a statement."""
     text = str(getattr(error, "raw_message", None) or getattr(error, "msg", None) or error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     is_heading = len(lines) > 1 and lines[0].endswith(":")

@@ -1,4 +1,4 @@
-"""Where a session comes from: never from secrets in a configuration."""
+"""Open a Snowpark session: of a connection, or of the container's token."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ _NAMING_LOGGERS = (
     "snowflake.connector.vendored.urllib3.connectionpool",
     "snowflake.snowpark._internal.server_connection",  # the text of a statement that fails
 )
+"""Loggers of Snowflake's clients that name files."""
 UNTAGGED = '{"app": "lungreg"}'
-"""The query tag of a session that works for no run and no step."""
+"""The query tag of a session without run and step."""
 _PACKAGES = {
     "snowflake-snowpark-python": "snowflake.snowpark",
     "snowflake-ml-python": "snowflake.ml",
 }
 _NAME_ONE = "name a connection with backend.connection"
 _LONGEST_LOGIN_S = 60
-"""The client gives up and begins again a few times: an account that is away is told soon."""
+"""Not longer, since the client tries several times and the user should soon see an error."""
 CONTAINER_OPTIONS: dict[str, Any] = {}
-"""Further options of a connection by that token; none are needed inside Snowflake."""
+"""More options of a connection by that token; none are needed inside Snowflake."""
 
 
 def active_session() -> Session | None:
-    """The session that a notebook or job has already opened, if there is exactly one.
+    """The session that a notebook or job has opened, if there is exactly one.
 
     Raises:
         StoreUnavailableError: The packages are missing.
@@ -55,7 +56,7 @@ def active_session() -> Session | None:
 
 
 def open_session(settings: SnowflakeBackend) -> Session:
-    """A new session: of the named connection, the container's token or the default connection.
+    """Open a session: of the named connection, the container's token or the default connection.
 
     Raises:
         StoreUnavailableError: No connection is configured, its key cannot be read, or the packages
@@ -79,9 +80,9 @@ def open_session(settings: SnowflakeBackend) -> Session:
 
 
 def _keep_names_out_of_logs() -> None:
-    """Snowflake's clients warn of broken transfers and statements with the names of their files.
+    """Silence warnings of Snowflake's clients that name files, of broken transfers for instance.
 
-    Their errors reach us as exceptions anyway. A level that somebody has set stays.
+    Their errors are raised as exceptions anyway. A level that somebody has set stays.
     """
     for name in _NAMING_LOGGERS:
         client_logger = logging.getLogger(name)
@@ -108,16 +109,16 @@ def _is_there(module: str) -> bool:
 
 
 def _credentials(settings: SnowflakeBackend) -> dict[str, Any]:
-    """Who logs in, and in which role."""
+    """The options of the login: connection or token, and the role."""
     if settings.connection is None and TOKEN_FILE.is_file():
-        # A service's token is its owner's role, and no other may be asked for.
+        # A service's token is for its owner's role, and no other is allowed.
         return {**CONTAINER_OPTIONS, **_container()}
     role = {} if settings.role is None else {"role": settings.role}
     return {"connection_name": _connection(settings), **role}
 
 
 def _container() -> dict[str, Any]:
-    """The token that Snowpark Container Services keep fresh, read anew for each login."""
+    """The options of a login by the container's token, which is read again for each login."""
     try:
         token = TOKEN_FILE.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -141,7 +142,7 @@ def _variable(name: str) -> str:
 
 
 def _connection(settings: SnowflakeBackend) -> str:
-    """The name of the connection, one that Snowflake's clients know."""
+    """The name of the connection, which Snowflake's clients must know."""
     from snowflake.connector.config_manager import CONFIG_MANAGER
     from snowflake.connector.constants import CONNECTIONS_FILE
 
@@ -161,7 +162,7 @@ def _connection(settings: SnowflakeBackend) -> str:
 
 
 def _defaults(settings: SnowflakeBackend) -> dict[str, Any]:
-    """What the configuration knows better than the connection."""
+    """Options of the configuration, which override those of the connection."""
     return {
         "database": settings.database,
         "schema": settings.utils_schema,

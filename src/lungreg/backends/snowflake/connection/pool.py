@@ -1,4 +1,4 @@
-"""The sessions of this process, one for each thread that needs one."""
+"""The Snowpark sessions of this process, one for each thread that needs one."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class SessionPool:
-    """Sessions of one configuration. A thread that ended leaves its session to the next."""
+    """Sessions of one configuration. The session of a thread that ended goes to another one."""
 
     settings: SnowflakeBackend
     _own: dict[threading.Thread, Session] = field(default_factory=dict)
     _foreign: Session | None = None
     """A session that somebody else opened and that therefore all threads share."""
     _lost: Session | None = None
-    """A foreign session that failed: the next one comes from the token or the connection."""
+    """A foreign session that failed: the next one is opened by the token or the connection."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    """Guards these, and the use of a foreign session."""
+    """Guards these fields, and the use of a foreign session."""
 
     @contextmanager
-    def held(self) -> Iterator[Session]:
-        """This thread's session; a foreign one is held until the block ends."""
+    def session(self) -> Iterator[Session]:
+        """This thread's session; a foreign one is locked for other threads during the block."""
         with self._lock:
             foreign = self._foreign_session()
             if foreign is not None:
@@ -60,7 +60,7 @@ class SessionPool:
 
     @property
     def opened(self) -> list[Session]:
-        """The sessions that were opened here and are still kept."""
+        """The sessions that were opened here and are not closed."""
         return [*self._own.values()]
 
     def _foreign_session(self) -> Session | None:
@@ -111,20 +111,20 @@ def _opened() -> list[Session]:
 
 
 def _close_first_at_exit() -> None:
-    """Be the last to register, and so the first to be called.
+    """Register `close_all` last at exit, so that it is called first.
 
-    Snowpark's own way out asks the account once more, and waits for one that is gone as long as a
-    statement may take.
+    What Snowpark registers sends one more statement, and waits for an account that does not answer
+    as long as a statement may take.
     """
     atexit.unregister(close_all)
     atexit.register(close_all)
 
 
 def _close(session: Session) -> None:
-    """Log out, without waiting long for a server that is gone.
+    """Log out, without waiting long for a server that does not answer.
 
-    Snowpark's own close first cancels what runs, which takes as long as a statement may; it finds
-    nothing to cancel where the connection is closed already.
+    Snowpark's own close first cancels running statements, which may take as long as a statement;
+    where the connection is closed already it cancels nothing.
     """
     with contextlib.suppress(Exception):
         session.connection.close(retry=False)

@@ -1,4 +1,4 @@
-"""Snowflake's Container Runtime around this process: its Ray cluster, and its size."""
+"""Snowflake's Container Runtime: whether this process runs in it, and its Ray cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IN_JOB = "SNOWFLAKE_JOB_INDEX"
 _COUNT = "SNOWFLAKE_JOBS_COUNT"
 _ADDRESS = "RAY_ADDRESS"
 _CLUSTER_MANAGER = "snowflake.ml.runtime_cluster.cluster_manager"
-"""Part of the runtime's images alone: no package index has it."""
+"""A module of the runtime's images, in no package index."""
 
 
 def is_in_runtime() -> bool:
@@ -26,35 +26,35 @@ def is_in_runtime() -> bool:
 
 
 def nodes_of_job() -> int | None:
-    """How many nodes the job has that this process runs in; None outside a job."""
+    """Number of nodes of the job that this process runs in; None outside a job."""
     return max(1, int(os.environ.get(_COUNT) or 1)) if is_in_job() else None
 
 
 def is_in_job() -> bool:
-    """Whether it runs in a job, whose nodes were asked for when it was submitted."""
+    """Whether this process runs in a job, whose number of nodes is fixed."""
     return bool(os.environ.get(_IN_JOB))
 
 
 def join_runtime_cluster() -> None:
-    """Have Ray join the runtime's cluster, which is there already, and never start its own.
+    """Make Ray join the runtime's cluster, which runs already, instead of starting another.
 
-    Outside the runtime, and where the user has named a cluster, nothing changes.
+    Nothing changes outside the runtime, and where the user has named a cluster.
     """
     if is_in_runtime():
         os.environ.setdefault(_ADDRESS, "auto")
 
 
 def scale_notebook_cluster(nodes: int) -> bool:
-    """Bring the cluster of this notebook to a number of nodes, where the runtime can.
+    """Scale the cluster of this notebook to a number of nodes, where the runtime can.
 
     Args:
-        nodes: Of the whole cluster, the one of the notebook among them.
+        nodes: Of the whole cluster, the notebook's own included.
 
     Returns:
         Whether it was scaled: False outside a notebook on Container Runtime.
 
     Raises:
-        ResourceError: The runtime cannot give so many.
+        ResourceError: The runtime cannot provide so many.
     """
     scale = _scaler()
     if scale is None:

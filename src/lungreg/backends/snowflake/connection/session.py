@@ -1,4 +1,4 @@
-"""One place from which all stores get their Snowpark session.
+"""The SessionSource, from which all stores get their Snowpark session.
 
 Tests reach the peer the official way: `backend.connection` names a connection, which the
 environment variable `SNOWFLAKE_CONNECTIONS` (TOML, read by the connector itself) describes. Child
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PAUSES_S = (0.2, 1.0, 4.0)
-"""Between the attempts: one more than pauses."""
+"""Seconds between attempts, of which there is one more than pauses."""
 RUN_ID = re.compile(r"(?:train|infer)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-"""What may stand for a run where others read it."""
+"""The form of a run's id, which may be shown where others read it."""
 Answer = TypeVar("Answer")
 
 
@@ -37,21 +37,21 @@ Answer = TypeVar("Answer")
 class SessionSource:
     """Sessions for one configuration. Picklable: a copy opens its own in another process.
 
-    A thread has its own session, since Snowpark's hold one cursor and one transaction; a
-    notebook's or job's active session is taken as it is, and one thread at a time uses it.
+    Each thread has its own session, since one of Snowpark has one cursor and one transaction. The
+    active session of a notebook or job is used instead where there is one, by one thread at a time.
     """
 
     settings: SnowflakeBackend
     run_id: str | None = None
-    """Tells the query history which run a statement belongs to."""
+    """For the query history: the run that a statement belongs to."""
     step: str | None = None
-    """Likewise: ingest, train, infer, evaluate, ..."""
+    """For the query history: the step, such as ingest, train, infer or evaluate."""
 
     @property
     def query_tag(self) -> str:
         """JSON for the query history: application, run and step, never a case.
 
-        What a person types in place of a run, a path say, is left out.
+        A run that is not of the form of an id, such as a path that a person typed, is left out.
         """
         is_run = self.run_id is not None and RUN_ID.fullmatch(self.run_id)
         tag = {"app": "lungreg", "run": self.run_id if is_run else None, "step": self.step}
@@ -63,9 +63,9 @@ class SessionSource:
 
         Raises:
             StoreUnavailableError: No session can be opened, or it fails in the block.
-            StoreError: Anything else that Snowflake refuses in the block.
+            StoreError: Snowflake refuses something else in the block.
         """
-        with translated(), pool_of(self.settings).held() as session:
+        with translated(), pool_of(self.settings).session() as session:
             if session.query_tag != self.query_tag:
                 session.query_tag = self.query_tag
             yield session
@@ -73,7 +73,7 @@ class SessionSource:
     def attempt(self, work: Callable[[Session], Answer]) -> Answer:
         """Do some work, again from its start on a new session when the connection is lost.
 
-        The work must be harmless to do twice: a lost connection does not tell how far it came.
+        The work must be harmless to do twice: after a lost connection it may have been done.
 
         Raises:
             StoreUnavailableError: The account does not answer, or forbids it.
@@ -96,8 +96,8 @@ class SessionSource:
         """The rows of one statement, which must be harmless to do twice.
 
         Args:
-            sql: With a "?" for each value; names in it come validated from the configuration.
-            binds: The values, which never stand in the text.
+            sql: With a "?" for each value; names in it are validated by the configuration.
+            binds: The values, which are never part of the text.
         """
 
         def collect(session: Session) -> list[Row]:

@@ -1,1 +1,1 @@
-"""The stage: names, transfers, checksums."""
+"""Files on internal stages: names, transfers, checksums, a lock."""

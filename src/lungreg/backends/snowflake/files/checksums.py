@@ -1,4 +1,4 @@
-"""Checksums of bytes as a stage lists them: of all at once, or of the parts that S3 got."""
+"""Compare bytes with the checksum that a stage lists: of the file, or of its parts on S3."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from lungreg.backends.snowflake.files.listing import Entry
 
 Open = Callable[[], IO[bytes]]
 _PART_SIZES = tuple(megabytes << 20 for megabytes in (8, 16, 32, 64, 5))
-"""That Snowflake's clients and other senders take; 8 MB are those of its Python connector, which
-sends files of 64 MB and more in parts."""
+"""Sizes of parts in use, in bytes. Snowflake's Python connector sends files of 64 MB and more in
+parts of 8 MB."""
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Digest:
-    """What a stage tells of bytes."""
+    """Size and checksum of a file's bytes."""
 
     size: int
     md5: str
 
 
 def digest_of(source: Open) -> Digest:
-    """Size and MD5."""
+    """Compute size and MD5."""
     digest, size = _md5(), 0
     with source() as stream:
         while chunk := stream.read(_CHUNK):
@@ -36,12 +36,12 @@ def digest_of(source: Open) -> Digest:
 
 
 def is_listed(entry: Entry, digest: Digest, source: Open) -> bool:
-    """Whether a listed file surely has these bytes; False also where the listing cannot tell.
+    """Whether a listed file certainly has these bytes; False also where it cannot be known.
 
     Args:
-        entry: What is listed.
+        entry: As listed.
         digest: Of the bytes.
-        source: The bytes, read again where the file went in parts.
+        source: The bytes, read again where the file was sent in parts.
     """
     if entry.size != digest.size:
         return False
@@ -53,7 +53,7 @@ def is_listed(entry: Entry, digest: Digest, source: Open) -> bool:
 
 
 def _of_parts(source: Open, size: int) -> str:
-    """MD5 of the MD5s of parts, all but the last of which have a size in bytes."""
+    """MD5 of the MD5s of parts of a size in bytes, of which the last may be smaller."""
     whole = _md5()
     with source() as stream:
         while part := _part_digest(stream, size):

@@ -1,8 +1,8 @@
-"""Where Snowflake's client puts what it makes of a file under way, and that nothing stays there.
+"""Remove the temporary folders that Snowflake's client makes for each file it transfers.
 
-For each file the client makes a folder in the common temporary one, and after a download it
-leaves it: a cohort of a million cases would leave millions. It asks for no place to make it in,
-so its module is given a `mkdtemp` that makes folders below one of ours, for this thread only.
+After a download the client leaves its folder in the system's temporary folder: a cohort of a
+million cases would leave millions. It has no option for another place, so the `tempfile` of its
+module is replaced by one whose `mkdtemp` makes folders below one of ours, for this thread only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _places = threading.local()
 
 
 class _TemporaryFiles:
-    """The module `tempfile`, whose folders lie below this thread's place where it has one."""
+    """The module `tempfile`, whose folders are made below that of this thread, if it has one."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(tempfile, name)
@@ -30,7 +30,7 @@ class _TemporaryFiles:
 
 @contextmanager
 def client_folders_removed() -> Iterator[None]:
-    """Remove afterwards what folders the client makes in this thread."""
+    """Remove after the block all folders that the client has made in this thread."""
     from snowflake.connector import storage_client
 
     client: Any = storage_client

@@ -1,4 +1,4 @@
-"""What lies on a stage, as LIST says."""
+"""List the files of a stage, with the sizes and checksums of LIST."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Entry:
     """One file."""
 
     path: str
-    """Below the stage, as spelled there."""
+    """Below the stage, spelled as `stage_names` says."""
     size: int
     """Bytes."""
     md5: str
-    """Of its bytes; or of the checksums of its parts, and their number, where S3 got it in parts;
-    or of what lies there encrypted, where the client encrypts."""
+    """Of its bytes; or of the checksums of its parts, with their number, where it was sent to S3 in
+    parts; or of the encrypted bytes, where the client encrypts."""
     last_modified: str = field(compare=False)
     """As the server says it: "Sun, 22 Nov 2026 10:15:00 GMT"."""
 
@@ -42,10 +42,10 @@ class Entry:
 
 
 def entries(session: Session, stage: str, prefix: str) -> list[Entry]:
-    """Files whose path begins with a prefix: no folder, "case_1" finds "case_10" too.
+    """Files whose path begins with a prefix, which is no folder: "case_1" finds "case_10" too.
 
     Args:
-        session: To ask with.
+        session: Of the account.
         stage: Full name.
         prefix: Spelled; "" for the whole stage.
     """
@@ -55,7 +55,7 @@ def entries(session: Session, stage: str, prefix: str) -> list[Entry]:
 
 
 def reference(stage: str, path: str) -> str:
-    """A place in LIST, GET and REMOVE, whatever signs are in the path."""
+    """A path on a stage as LIST, GET and REMOVE take it, in quotes and escaped."""
     escaped = path.replace("\\", "\\\\").replace("'", "\\'")
     return f"'@{stage}/{escaped}'"
 
@@ -66,7 +66,7 @@ def entry_of(session: Session, stage: str, path: str) -> Entry | None:
 
 
 def _entry(item: ListResult) -> Entry:
-    """Names come back as the stage's own name in lower case, a slash, and the path."""
+    """LIST's names are the stage's own name in lower case, a slash, and the path."""
     return Entry(
         path=item.name.partition("/")[2],
         size=int(item.size),

@@ -1,4 +1,4 @@
-"""A stage on Snowflake: scans and masks on one internal stage, runs on another."""
+"""Snowflake's internal stages as a `lungreg.stores.Stage`: one for scans, one for runs."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Answer = TypeVar("Answer")
 class SnowflakeStage:
     """Files on two internal stages. Implements `lungreg.stores.Stage`.
 
-    Names are spelled on the stage as `stage_names` says. A file appears at once and complete, as
-    object stores put it; a transfer that breaks off is begun again on a new session. What arrived
-    is compared in size and MD5 with what was sent. Downloads pass through private folders.
+    Names are spelled as `stage_names` says. A file appears at once and complete, as in all object
+    stores; a transfer that breaks off is started again on a new session. Size and MD5 are compared
+    after each transfer. Downloads pass through private folders.
     """
 
     source: SessionSource
@@ -51,8 +51,8 @@ class SnowflakeStage:
         self._put(name, lambda: io.BytesIO(data))
 
     def download(self, name: str, path: Path) -> None:
-        """Copy a file of the stage to a local path, whose folder comes into being."""
-        self.size(name)  # nothing is made for a file that is not there
+        """Copy a file of the stage to a local path, whose folder is made."""
+        self.size(name)  # no folder is made for a file that is not there
         target = Path(path)
         with _private_folder(beside=target) as folder:
             self._fetched(name, folder).replace(target)
@@ -82,7 +82,7 @@ class SnowflakeStage:
         return found.size
 
     def list(self, folder: str = "") -> list[FileInfo]:
-        """All files under a folder, without those whose names are not spelled as here."""
+        """All files under a folder, without those whose names lungreg would spell otherwise."""
         if folder:
             stage, path = self._place(folder)
             found = self._entries(folder, stage, f"{path}/")
@@ -102,12 +102,12 @@ class SnowflakeStage:
         return {name: entry.written_at for name, entry in found.items() if name is not None}
 
     def paths(self, folder: str) -> Sequence[str]:
-        """Paths of all files under a folder as they stand there, however others spelled them."""
+        """Paths of all files under a folder on the stage, also where others have spelled them."""
         stage, path = self._place(folder)
         return [entry.path for entry in self._entries(folder, stage, f"{path}/")]
 
     def download_path(self, folder: str, path: str, private: Path) -> Path:
-        """Copy a file of `paths` into a local folder that nobody else writes to; where it is."""
+        """Copy a file of `paths` into a local folder of its own; returns its path there."""
         stage, _ = self._place(folder)
         file = self._do(folder, lambda session: transfers.get(session, stage, path, private))
         if file is None:
@@ -115,13 +115,13 @@ class SnowflakeStage:
         return file
 
     def clear(self, folder: str) -> int:
-        """Remove all files under a folder, however they are spelled; the number of those left."""
+        """Remove all files under a folder, however they are spelled; returns how many stay."""
         stage, path = self._place(folder)
         self._do(folder, lambda session: transfers.remove_all(session, stage, f"{path}/"))
         return len(self.paths(folder))
 
     def uri(self, name: str) -> str:
-        """The file's place as SQL names it: @DATABASE.SCHEMA.STAGE/path."""
+        """The file's place in SQL: @DATABASE.SCHEMA.STAGE/path."""
         return "@{}/{}".format(*self._place(name))
 
     def _place(self, name: str) -> tuple[str, str]:

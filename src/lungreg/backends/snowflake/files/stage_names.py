@@ -1,8 +1,8 @@
-"""Names of files on a Snowflake stage, spelled so that no statement can take them for more.
+"""Spell names of files for a Snowflake stage, without characters that have a meaning in SQL.
 
-Letters and digits of any script, ".", "_" and "-" stand as they are; every other character is
-written as its bytes, each "=" and two hexadecimal digits. So a quote, a space at the end, or what
-PUT and GET take for a wildcard or an escape, reaches neither SQL nor the client's file patterns.
+Letters and digits of any script, ".", "_" and "-" are kept; every other character is written as
+its bytes, each "=" and two hexadecimal digits. So quotes, spaces, wildcards and escapes reach
+neither SQL nor the client's file patterns.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import re
 from lungreg.errors import DataError
 
 MAX_SPELLED_BYTES = 250
-"""Longest part as spelled: the client writes it to a disk, with a suffix."""
+"""Longest part when spelled: the client writes it to a disk, with a suffix."""
 _OTHERS = re.compile(r"[^\w.-]+")
 _SPELLED = re.compile(r"(?:=[0-9A-F]{2})+")
 
 
 def spelled(name: str) -> str:
-    """The name as it stands on the stage.
+    """The name as it is spelled on the stage.
 
     Raises:
         DataError: A part is too long when spelled.
@@ -33,7 +33,7 @@ def spelled(name: str) -> str:
 
 
 def unspelled(path: str) -> str | None:
-    """The name that stands on the stage as `path`; None where no name is spelled so."""
+    """The name that is spelled as `path`; None where no name is spelled so."""
     try:
         name = _SPELLED.sub(_from_hex, path)
         return name if spelled(name) == path else None

@@ -1,6 +1,6 @@
-"""Files to and from a stage, one at a time, checked by size and checksum on arrival.
+"""Upload and download single files of a stage, and check size and checksum on arrival.
 
-`get_stream` is avoided: it downloads to a file of the same base name in the common temporary
+`get_stream` is not used: it downloads to a file of the same base name in the system's temporary
 folder, where two readers get each other's bytes.
 """
 
@@ -28,7 +28,7 @@ def put(session: Session, stage: str, path: str, source: Open, parallel: int) ->
     """Upload to a path, replacing what is there; the file appears at once and complete.
 
     Raises:
-        StoreUnavailableError: What lies there afterwards is something else, again and again.
+        StoreUnavailableError: The file on the stage differs from what was sent each time.
     """
     sent = digest_of(source)
     for _ in range(_ROUNDS):
@@ -44,7 +44,7 @@ def put(session: Session, stage: str, path: str, source: Open, parallel: int) ->
         found = entry_of(session, stage, path)
         if found is not None and is_listed(found, sent, source):
             return
-        # A listing tells nothing of parts of unknown sizes, or of what the client encrypted.
+        # No listed checksum can be compared after parts of unknown sizes, or encryption.
         if (
             found is not None
             and found.size == sent.size
@@ -57,10 +57,10 @@ def put(session: Session, stage: str, path: str, source: Open, parallel: int) ->
 def get(session: Session, stage: str, path: str, folder: Path) -> Path | None:
     """Download a path into a private folder; None where there is no such file.
 
-    Where the listing's checksum is not that of the bytes, two downloads that agree count.
+    Where the listed checksum is not that of the bytes, two equal downloads are accepted.
 
     Raises:
-        StoreUnavailableError: What arrives differs from what is listed, again and again.
+        StoreUnavailableError: The bytes differ from the listing each time.
     """
     before = None
     listed, pattern = _look(session, stage, path)
@@ -77,9 +77,9 @@ def get(session: Session, stage: str, path: str, folder: Path) -> Path | None:
         if is_listed(listed, now, opened):
             return file
         after, pattern = _look(session, stage, path)
-        # Either it was replaced meanwhile, or the listing's checksum is not that of the bytes.
-        is_told_otherwise = now == before and after == listed
-        if after is not None and (is_told_otherwise or is_listed(after, now, opened)):
+        # Either it was replaced meanwhile, or the listed checksum is not that of the bytes.
+        is_unchanged = now == before and after == listed
+        if after is not None and (is_unchanged or is_listed(after, now, opened)):
             return file
         before, listed = now, after
     raise _altered()
@@ -98,7 +98,7 @@ def remove_all(session: Session, stage: str, prefix: str) -> None:
 
 
 def _look(session: Session, stage: str, path: str) -> tuple[Entry | None, str]:
-    """What lies at exactly this path, and the pattern that GET and REMOVE find nothing else by."""
+    """The file at exactly this path, and a pattern by which GET and REMOVE find no other."""
     found = entries(session, stage, path)
     return next((item for item in found if item.path == path), None), _pattern(path, found)
 
@@ -116,10 +116,10 @@ def _download(session: Session, stage: str, path: str, pattern: str, folder: Pat
 
 
 def _pattern(path: str, found: list[Entry]) -> str:
-    """Of GET and REMOVE, which take a path for a prefix and folders for nothing.
+    """A pattern for exactly one path: GET and REMOVE alone would take the path for a prefix.
 
-    The last part of the path suffices, however much of a path the server compares, unless another
-    file below the prefix ends in it too: then all of it, behind the name of the stage.
+    The last part of the path is enough, however much of a path the server compares, unless another
+    file below the prefix ends in it too: then the whole path, behind the name of the stage.
     """
     last = path.rpartition("/")[2]
     if all(entry.path == path or not entry.path.endswith(f"/{last}") for entry in found):
@@ -128,7 +128,7 @@ def _pattern(path: str, found: list[Entry]) -> str:
 
 
 def _literal(text: str) -> str:
-    """In a pattern: a class of one sign where it means more, any sign where that is no class."""
+    """Text in a pattern: special characters as a class of one, or as any where that fails."""
     return _SPECIAL.sub(lambda found: f"[{found[1]}]" if found[1] else ".", text)
 
 

@@ -1,4 +1,4 @@
-"""lungreg's commands as ML Jobs on a compute pool."""
+"""Run lungreg's commands as ML Jobs on a compute pool."""
 
 from __future__ import annotations
 

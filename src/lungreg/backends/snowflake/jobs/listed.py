@@ -1,4 +1,4 @@
-"""The jobs of an account that lungreg has started."""
+"""List the jobs of an account that lungreg has started."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _PREFIX = "LUNGREG_"
 def listed_jobs(
     session: Session, settings: SnowflakeBackend, status_of: Callable[[str], str]
 ) -> list[ListedJob]:
-    """All that the account still tells of, batch jobs too, the newest first.
+    """All jobs of lungreg that the account still lists, batch jobs too, the newest first.
 
     Args:
-        session: To ask with.
-        settings: Names the schema of the jobs.
-        status_of: Our word for a status of Snowflake.
+        session: Of the account.
+        settings: Name the schema of the jobs.
+        status_of: Turns a status of Snowflake into one of `lungreg.stores.JobRunner`.
     """
     import pandas as pd
     from snowflake.ml.jobs import list_jobs
 
-    # Without a limit: the client sets one before anything is in order.
+    # Without a limit: the client applies it before the jobs are sorted.
     found = list_jobs(
         limit=-1, database=settings.database, schema=settings.utils_schema, session=session
     )
@@ -49,5 +49,5 @@ def _listed(row: Mapping[Any, Any], status_of: Callable[[str], str]) -> ListedJo
 
 
 def _time(value: Any) -> datetime | None:
-    """A time of pandas; None for its NaT."""
+    """A time of pandas as a datetime; None for its NaT."""
     return None if value != value else value.to_pydatetime()

@@ -1,4 +1,4 @@
-"""The new lines of a log that can only be fetched as a whole."""
+"""Find the new lines of a log that can only be fetched as a whole."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _KEPT = 10_000
-"""Lines that are remembered: far more than the service keeps of a log."""
+"""Lines that are remembered: far more than the service stores of a log."""
 
 
 @dataclass
 class LogTail:
-    """Remembers what has been shown.
+    """The lines of a log that have been shown, by which new ones are found.
 
-    The service keeps the end of a long log only, so that what was shown may have left it at the
-    front; and its last line may still be in the writing.
+    The service stores only the end of a long log, so lines that were shown may be gone from its
+    front; and its last line may still be incomplete.
     """
 
     _shown: list[str] = field(default_factory=list)
 
     def new_lines(self, lines: Sequence[str], *, ended: bool) -> list[str]:
-        """What has come since the last call.
+        """The lines since the last call.
 
         Args:
             lines: The log as it is now.
-            ended: Whether the last line is complete.
+            ended: Whether the job has ended, so that the last line is complete.
         """
         whole = list(lines if ended else lines[:-1])
         new = whole[self._overlap(whole) :]
@@ -32,9 +32,9 @@ class LogTail:
         return new
 
     def _overlap(self, lines: list[str]) -> int:
-        """How many lines at the front of the log were the last ones shown.
+        """How many lines at the front of the log have been shown already.
 
-        The first one may be cut at its front, so that its end is compared.
+        The first line may be cut at its front, so only its end is compared.
         """
         most = min(len(self._shown), len(lines))
         for count in range(most, 0, -1):

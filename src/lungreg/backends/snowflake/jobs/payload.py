@@ -1,4 +1,4 @@
-"""What is sent with a job: the start script, lungreg's wheel, its requirements, the config."""
+"""The files sent with a job: start script, lungreg's wheel, its requirements, configuration."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ from lungreg.config import Config, SnowflakeBackend
 ENTRYPOINT = "start.py"
 _NAME = re.compile(r"LUNGREG_(?:TRAIN|INFER)_[0-9]{8}_[0-9]{6}_[0-9A-F]{6}")
 _HERE_ONLY = ("connection", "role")
-"""Of this machine: a job has the container's own token, and the role that submitted it."""
+"""Keys of this machine: a job uses its container's token, and the role that submitted it."""
 
 
 def write_payload(config: Config, settings: SnowflakeBackend, folder: Path, *, pool: str) -> None:
-    """Fill an empty folder with all that a job needs.
+    """Write all files that a job needs into an empty folder.
 
-    Nothing in it is called `requirements.txt`: the runtime would install that without asking
-    what it changes.
+    None is called `requirements.txt`: the runtime would install that, whatever it replaces.
 
     Args:
-        config: What the job runs with.
+        config: Of the job.
         settings: Of the account.
         folder: Empty.
-        pool: Compute pool of the job, whatever the configuration says.
+        pool: Compute pool of the job, which may differ from that of the configuration.
 
     Raises:
-        RunError: lungreg, or what travels with it, cannot be packed.
+        RunError: lungreg, or a wheel that it needs, cannot be packed.
     """
     bundled = not integrations_of(settings)
     wheel = write_wheel(folder)
@@ -53,30 +52,30 @@ def write_payload(config: Config, settings: SnowflakeBackend, folder: Path, *, p
 
 
 def payload_stage(settings: SnowflakeBackend) -> str:
-    """Where the folders of jobs lie, one for each, named like the job."""
+    """The place of the jobs' folders, one for each job, under its name."""
     return f"@{settings.jobs}/jobs"
 
 
 def payload_of(settings: SnowflakeBackend, job_id: str) -> str | None:
-    """The folder that a job of ours was sent; None for a job of somebody else.
+    """The folder with the files of a job; None for a job that lungreg has not started.
 
-    Snowflake puts a suffix behind the name that a job was given.
+    The job's id is its name here with a suffix of Snowflake.
     """
     found = _NAME.search(job_id.upper())
     return None if found is None else f"{payload_stage(settings)}/{found[0]}/"
 
 
 def integrations_of(settings: SnowflakeBackend) -> list[str]:
-    """External access integrations of jobs: those named, and the one that setup made."""
+    """External access integrations of jobs: those of the configuration, and that of setup."""
     ours = [settings.egress.name] if settings.egress.hosts else []
     return [*settings.integrations, *ours]
 
 
 def job_config(config: Config, *, pool: str) -> dict[str, Any]:
-    """The configuration as a job reads it: only what was set, and nothing of this machine.
+    """The configuration for a job: only the keys that were set, and none of this machine.
 
     Without `ingest`, whose paths are this machine's and which no job runs. With the compute pool
-    that the job runs on, since its cost is asked by that name.
+    that the job runs on, by whose name its cost is queried.
     """
     raw = config.model_dump(mode="json", exclude_unset=True, exclude={"ingest"})
     backend = {key: value for key, value in raw["backend"].items() if key not in _HERE_ONLY}

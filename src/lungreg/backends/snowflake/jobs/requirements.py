@@ -1,4 +1,4 @@
-"""What a job needs beside the Container Runtime's own packages."""
+"""The packages that a job installs beside those of the Container Runtime."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from lungreg.errors import RunError
 
 _EXTRAS = ("", "snowflake")
 _LOCAL_ONLY = {"mlflow"}
-"""Of the local backend alone: a job does without."""
+"""Only the local backend needs it: it is not installed in a job."""
 _RUNTIME_OWN = {"torch", "ray", "snowflake-ml-python", "snowflake-snowpark-python"}
-"""The runtime has them with all that they need; nothing of it is sent."""
+"""The runtime has them, with all that they require; they are not sent."""
 _WHEEL_PLATFORMS = tuple(
     f"manylinux{suffix}_x86_64" for suffix in ("_2_28", "_2_27", "_2_26", "_2_24", "_2_17", "2014")
 )
 
 
 def job_requirements() -> list[str]:
-    """The direct requirements of lungreg in a job; torch and ray stay in, to be checked there."""
+    """The direct requirements of lungreg in a job; torch and ray too, for the job to check."""
     asked = requirements_of(PACKAGE, _EXTRAS)
     return sorted(str(_bare(req)) for req in asked if _key(req.name) not in _LOCAL_ONLY)
 
 
 def pinned_closure() -> list[str]:
-    """These and all that they need in turn, at this installation's versions.
+    """All direct and indirect requirements, pinned to the versions of this installation.
 
-    What the runtime has itself is left out, with all that it needs.
+    Without those that the runtime has itself, and all that they require.
 
     Raises:
         RunError: A package that is needed is not installed here.
@@ -55,12 +55,12 @@ def pinned_closure() -> list[str]:
 
 
 def download_wheels(pins: Iterable[str], folder: Path) -> None:
-    """Fetch wheels for the runtime's platform with this machine's pip and its settings.
+    """Download wheels for the runtime's platform with this machine's pip and its settings.
 
     The Python version is this one: the client of ML Jobs asks for a runtime with the same.
 
     Raises:
-        RunError: pip cannot get one.
+        RunError: pip cannot download one.
     """
     platforms = [part for name in _WHEEL_PLATFORMS for part in ("--platform", name)]
     command = [
@@ -78,10 +78,10 @@ def download_wheels(pins: Iterable[str], folder: Path) -> None:
 
 
 def _bare(req: Requirement) -> Requirement:
-    """Without its marker, which has been decided.
+    """A requirement without its marker, which has been evaluated.
 
-    The runtime's own come without extras, and Snowflake's packages without bounds, since those of
-    an image are the ones that fit its runtime.
+    Those that the runtime has itself are without extras, and Snowflake's packages without bounds,
+    since the versions in an image are those that fit its runtime.
     """
     bare = Requirement(str(req))
     bare.marker = None

@@ -1,4 +1,4 @@
-"""ML Jobs: lungreg's commands on a compute pool."""
+"""Submit, follow and cancel ML Jobs, which run lungreg's commands on a compute pool."""
 
 from __future__ import annotations
 
@@ -35,12 +35,11 @@ from lungreg.errors import (
     RunError,
     StoreUnavailableError,
 )
+from lungreg.records import Case, CaseResult, RegistrationJob
 from lungreg.stores import ListedJob
 
 if TYPE_CHECKING:
     from snowflake.ml.jobs import MLJob
-
-    from lungreg.records import Case, CaseResult, RegistrationJob
 
 Answer = TypeVar("Answer")
 COMMANDS = ("train", "infer")
@@ -55,17 +54,17 @@ _ENDED = {
     "DELETED": "failed",
     "CANCELLED": "cancelled",
 }
-"""What becomes of Snowflake's final statuses; whatever else there is, the job goes on."""
+"""Our status by Snowflake's final one; with any other the job goes on."""
 _WAITING = {"PENDING", "UNKNOWN"}
 _ENVIRONMENT = {"LUNGREG_ANONYMOUS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 _TAIL_LINES = 200
-"""Of a log's end, in which the exit code is looked for: the launcher writes after it."""
+"""Lines at a log's end that are searched for the exit code: the launcher writes after it."""
 _NO_LOG = "No logs were found"
 
 
 @dataclass(frozen=True)
 class SnowflakeJobs:
-    """Jobs on compute pools of one configuration. Implements `lungreg.stores.JobRunner`."""
+    """Jobs on the compute pools of an account. Implements `lungreg.stores.JobRunner`."""
 
     source: SessionSource
     pause_s: float = 5.0
@@ -76,26 +75,26 @@ class SnowflakeJobs:
     ) -> str:
         """Send this installation and a configuration to a compute pool and start a command there.
 
-        The statement that starts the job is kept in the query history, so it names no case: the
-        configuration travels as a file.
+        The configuration is sent as a file: the statement that starts the job stays in the query
+        history and must name no case.
 
         Args:
             command: "train" or "infer", perhaps with "--resume" and a run.
-            config: What the job runs with, but for `ingest` and this machine's connection.
-            pool: None takes that of the configuration.
+            config: Of the job; `ingest` and this machine's connection are left out.
+            pool: A compute pool; None for that of the configuration.
             nodes: Machines, which form one Ray cluster.
 
         Raises:
-            ConfigError: No such command or option, or no name of a compute pool.
-            ResourceError: More nodes than the pool may have.
-            RunError: lungreg cannot be packed, or the job is not taken.
+            ConfigError: The command or option is unknown, or the pool's name is none.
+            ResourceError: The pool may not have so many nodes.
+            RunError: lungreg cannot be packed, or the job is refused.
             StoreUnavailableError: The account does not answer, or forbids it.
         """
         settings = self.source.settings
         _check_command(command)
         pool = _checked_pool(settings, pool, nodes)
-        # Not tried twice: a connection that is lost does not tell whether the job runs. And logged
-        # in before the wheels are fetched, which takes long.
+        # Not tried twice: after a lost connection the job may be running. The login comes first,
+        # since downloading the wheels takes long.
         with (
             self.source.use() as session,
             TemporaryDirectory(prefix="lungreg-") as folder,
@@ -109,16 +108,16 @@ class SnowflakeJobs:
     def infer_batch(
         self, job: RegistrationJob, cases: Sequence[Case]
     ) -> Iterator[list[CaseResult]]:
-        """Register cases with a stored model in one batch job, rows as they are read back.
+        """Register cases with a stored model in one batch job, and yield rows as they are read.
 
         Raises:
-            RunError: The job did not end well; what it left was given before.
+            RunError: The job did not end well; the rows that it left were yielded before.
             StoreUnavailableError: The account does not answer, or forbids it.
         """
         return BatchInference(self.source, self.pause_s).run(job, cases)
 
     def follow(self, job_id: str) -> Iterable[str]:
-        """The job's log lines as they come, until it ends; a new session goes on after a fault."""
+        """The job's log lines as they come, until it ends; lost connections are opened again."""
         tail = LogTail()
         while True:
             ended = self.status(job_id) in _ENDED.values()
@@ -128,10 +127,10 @@ class SnowflakeJobs:
             time.sleep(self.pause_s)
 
     def status(self, job_id: str) -> str:
-        """What has become of the job: "pending", "running", "done", "failed" or "cancelled".
+        """The job's status: "pending", "running", "done", "failed" or "cancelled".
 
         Raises:
-            NotFoundError: No job of this id.
+            NotFoundError: There is no job of this id.
         """
         try:
             found = self._ask(job_id, lambda job: str(job.status))
@@ -149,10 +148,10 @@ class SnowflakeJobs:
         return found[:limit]
 
     def exit_code(self, job_id: str) -> int:
-        """The exit code of the command, which the job's log ends with.
+        """The exit code of the command, read from the end of the job's log.
 
         Raises:
-            RunError: The job is done, and its log does not tell how.
+            RunError: The job is done, and no exit code is in its log.
         """
         status = self.status(job_id)
         for line in reversed(self._log(job_id, limit=_TAIL_LINES)):
@@ -169,23 +168,23 @@ class SnowflakeJobs:
             self._ask(job_id, lambda job: job.cancel())
 
     def tidy(self, job_id: str) -> None:
-        """Remove what an ended job was sent, wheels and configuration; its log stays."""
+        """Remove the files that were sent with a job, if it has ended; its log stays."""
         folder = payload_of(self.source.settings, job_id)
         if folder is not None and self.status(job_id) in _ENDED.values():
             self.source.attempt(lambda session: session.file.remove(folder))
 
     def prepare(self) -> None:
-        """In a notebook, bring its cluster to `compute_pool.notebook_nodes`.
+        """In a notebook, scale its Ray cluster to `compute_pool.notebook_nodes`.
 
         Raises:
-            ResourceError: The compute pool does not give so many.
+            ResourceError: The compute pool has not so many nodes.
         """
         nodes = self.source.settings.compute_pool.notebook_nodes
         if nodes is not None:
             scale_notebook_cluster(nodes)
 
     def _log(self, job_id: str, limit: int = -1) -> list[str]:
-        """The end of the log; nothing of a job that never came to write one."""
+        """The lines at the end of the log; none for a job that has not written any."""
 
         def fetch(job: MLJob[Any]) -> list[str]:
             try:
@@ -205,8 +204,8 @@ class SnowflakeJobs:
         return self.source.attempt(ask)
 
 
-def _our_status(told: str) -> str:
-    return "pending" if told in _WAITING else _ENDED.get(told, "running")
+def _our_status(status: str) -> str:
+    return "pending" if status in _WAITING else _ENDED.get(status, "running")
 
 
 def _job(job_id: str, session: Any) -> MLJob[Any]:
@@ -224,7 +223,7 @@ def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> 
         "entrypoint": ENTRYPOINT,
         "args": list(command),
         "stage_name": payload_stage(settings),
-        # The name is that of the payload's folder too: two jobs must never share one.
+        # Also the name of the folder with the job's files, which two jobs must never share.
         "name": f"{settings.utils}.LUNGREG_{command[0]}_{stamp}".upper(),
         "target_instances": nodes,
         "min_instances": nodes,
@@ -240,7 +239,7 @@ def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> 
 
 
 def _check_command(command: Sequence[str]) -> None:
-    """Let nothing into a job's arguments that could name a case."""
+    """Refuse arguments of a job that could name a case."""
     name, *options = command or ("",)
     if name not in COMMANDS:
         msg = f"a job runs {' or '.join(COMMANDS)}"

@@ -1,7 +1,7 @@
-"""The first thing that runs in a job: install lungreg beside the runtime's packages, then run it.
+"""The script that a job runs: install lungreg beside the runtime's packages, then run its command.
 
-It travels as a file and runs before lungreg is there: the standard library is all it may import,
-and Ray where there are several nodes. Its folder holds what `payload.py` put there.
+It is sent as a file and runs before lungreg is installed: it imports only the standard library,
+and Ray where there are several nodes. Beside it lie the other files of `payload.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 KEPT = ("torch", "ray")
-"""What the runtime's cluster runs on: a job never changes them."""
+"""Packages of the runtime that a job never changes: its cluster runs on them."""
 MAY_END_WITH = (0, 3)
-"""Exit codes of a run that came to its end; 3 tells of cases that failed."""
+"""Exit codes of a run that came to its end; 3 means that some cases failed."""
 EXIT_LINE = "lungreg: exit code"
-"""Followed by the number: the last line that a job writes."""
+"""Begins the last line that a job writes; the number follows."""
 _LUNGREG = "import sys; sys.argv[0] = 'lungreg'; from lungreg.cli import main; main()"
-"""Wherever pip has put the console command."""
+"""The console command, wherever pip has installed it."""
 
 Versions = dict[str, str]
 """Version by canonical name of the package."""
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str], folder: Path) -> int:
         Its exit code.
 
     Raises:
-        SystemExit: The runtime's own packages would change, or pip fails, before work starts.
+        SystemExit: The runtime's packages would change, or pip fails; the command is not run.
         RuntimeError: The run failed.
     """
     install(folder)
@@ -56,11 +56,11 @@ def main(arguments: Sequence[str], folder: Path) -> int:
 
 
 def install(folder: Path) -> None:
-    """Install lungreg's wheel and what it needs; all that is there keeps its version.
+    """Install lungreg's wheel and its requirements; installed packages keep their versions.
 
     Raises:
-        SystemExit: pip cannot do so, torch or ray would change, or a package that may be replaced
-            is not there.
+        SystemExit: pip cannot do so, torch or ray would change, or a package named in
+            backend.job_upgrades is not installed.
     """
     settings = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     before = parse_freeze(freeze())
@@ -83,7 +83,7 @@ def install(folder: Path) -> None:
 
 
 def install_on_other_nodes(folder: Path) -> None:
-    """Install on the nodes that have joined the runtime's cluster; each sees the same folder."""
+    """Install on the other nodes of the runtime's cluster, all of which see the same folder."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -106,24 +106,24 @@ def install_on_other_nodes(folder: Path) -> None:
 
 
 def run_quietly(command: list[str]) -> tuple[int, str]:
-    """A command's exit code and what it said last."""
+    """Run a command; returns its exit code and the end of its error output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr.strip()[-2000:]
 
 
 def freeze() -> str:
-    """What is installed, one `name==version` a line.
+    """The installed packages, one `name==version` a line.
 
-    `pip freeze` itself writes the build folder of a conda package in place of its version.
+    Not by `pip freeze`, which writes a conda package's build folder in place of its version.
     """
     return pip("list", "--format", "freeze")
 
 
 def pip(*arguments: str) -> str:
-    """The output of a pip command; its errors go to the job's log.
+    """Run a pip command and return its output; its errors go to the job's log.
 
     Raises:
-        SystemExit: It fails.
+        SystemExit: The command fails.
     """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
@@ -137,33 +137,33 @@ def pip(*arguments: str) -> str:
 
 
 def parse_freeze(text: str) -> Versions:
-    """The versions of a freeze; lines of another form are passed over."""
+    """Read the lines of `freeze`; lines of another form are passed over."""
     pairs = (line.strip().partition("==") for line in text.splitlines())
     return {canonical(name): version for name, sign, version in pairs if sign and version}
 
 
 def parse_report(report: dict[str, list[dict[str, dict[str, str]]]]) -> Versions:
-    """The versions that pip's installation report says it would install."""
+    """Read the versions that pip would install from its installation report."""
     chosen = (item["metadata"] for item in report["install"])
     return {canonical(item["name"]): item["version"] for item in chosen}
 
 
 def constraints_of(versions: Versions, upgrades: Sequence[str]) -> list[str]:
-    """Everything that is there, at its version, but for what the user lets go and lungreg."""
+    """Constraints of pip: all installed versions, without lungreg and the user's upgrades."""
     free = {canonical(name) for name in upgrades} - set(KEPT) | {"lungreg"}
     return as_lines({name: version for name, version in versions.items() if name not in free})
 
 
 def as_lines(versions: Versions) -> list[str]:
-    """As a freeze writes them."""
+    """Versions as lines `name==version`, sorted."""
     return [f"{name}=={version}" for name, version in sorted(versions.items())]
 
 
 def refuse_unknown(versions: Versions, upgrades: Sequence[str]) -> None:
-    """Let no name pass that means nothing here.
+    """Refuse packages to upgrade that are not installed.
 
     Raises:
-        SystemExit: A package that may be replaced is not there.
+        SystemExit: One is not installed.
     """
     unknown = [name for name in upgrades if canonical(name) not in versions]
     if unknown:
@@ -174,10 +174,10 @@ def refuse_unknown(versions: Versions, upgrades: Sequence[str]) -> None:
 
 
 def refuse_changes(before: Versions, after: Versions) -> None:
-    """Let nothing happen to torch and ray.
+    """Refuse any change of torch and ray.
 
     Raises:
-        SystemExit: One of them would come, go or change.
+        SystemExit: One of them would be added, removed or replaced.
     """
     for name in KEPT:
         if before.get(name) != after.get(name):
@@ -194,7 +194,7 @@ def canonical(name: str) -> str:
 
 
 if __name__ == "__main__":
-    # The launcher of ML Jobs runs this file in its own process and keeps `__return__`.
+    # The launcher of ML Jobs runs this file in its own process and stores `__return__`.
     if sys.argv[1:] == ["--install-only"]:
         install(Path(__file__).parent)
     else:

@@ -1,4 +1,4 @@
-"""`submit_directory`, made strict: its own code drops options that it does not know."""
+"""Submit an ML Job, and refuse options that Snowflake's `submit_directory` would ignore."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ KNOWN_OPTIONS = frozenset(
         *("runtime_environment", "schema", "spec_overrides"),
     }
 )
-"""What snowflake-ml-python 2.6 reads from the keyword arguments that its signature leaves open."""
+"""Options that snowflake-ml-python 2.6 reads from `**kwargs`."""
 _LOGGER = "snowflake.ml.jobs"
 _DROPPED = "Ignoring unknown kwargs"
 
 
 def submit_strictly(folder: Path, pool: str, options: Mapping[str, Any]) -> MLJob[None]:
-    """Submit a folder as a job; an option that would not be heeded is refused.
+    """Submit a folder as a job; an option that would be ignored is refused.
 
     Args:
         folder: The payload.
@@ -58,10 +58,10 @@ def _has_name(parameter: inspect.Parameter) -> bool:
 
 @contextmanager
 def _nothing_dropped() -> Iterator[None]:
-    """Stop before anything is sent when the installed release drops an option after all."""
+    """Raise RunError before anything is sent, when the installed release ignores an option."""
     handler, logger = _Refusal(), logging.getLogger(_LOGGER)
     level = logger.level
-    logger.setLevel(logging.WARNING)  # whatever its parents let pass
+    logger.setLevel(logging.WARNING)  # so that its parents' levels do not count
     logger.addHandler(handler)
     try:
         yield
@@ -71,7 +71,7 @@ def _nothing_dropped() -> Iterator[None]:
 
 
 class _Refusal(logging.Handler):
-    """Turns the client's one warning about dropped options into an error where it is given."""
+    """Raises the client's warning about ignored options as an error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.getMessage().startswith(_DROPPED):

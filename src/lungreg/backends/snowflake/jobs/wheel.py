@@ -1,4 +1,4 @@
-"""The running installation of lungreg as a wheel again, so that a job runs the same code."""
+"""Pack the installed lungreg as a wheel, so that a job runs the same code."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _KEPT_METADATA = ("METADATA", "WHEEL", "entry_points.txt", "licenses/LICENSE")
 def write_wheel(folder: Path) -> Path:
     """Pack the package that this process runs, and its metadata.
 
-    Neither a source tree nor a build tool is needed: the files are those that are imported, of
-    a wheel as of an editable installation.
+    No source tree and no build tool is needed: the files are those that are imported, whether
+    lungreg was installed from a wheel or is an editable installation.
 
     Args:
         folder: Where the wheel goes.

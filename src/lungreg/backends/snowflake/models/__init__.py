@@ -1,4 +1,4 @@
-"""Versions of models in Snowflake's Model Registry, and the model as Snowflake runs it."""
+"""Models in Snowflake's Model Registry, and the code that Snowflake runs with them."""
 
 from __future__ import annotations
 

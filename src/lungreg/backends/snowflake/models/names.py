@@ -1,4 +1,4 @@
-"""Names of models and versions: ours, and as Snowflake spells them."""
+"""Names of models and versions: those of lungreg, and as Snowflake spells them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _VERSION = re.compile(r"V([1-9][0-9]*)")
 
 
 def identifier_of(name: str) -> str:
-    """How a checked name stands in a statement: lung_ct is LUNG_CT there, "lung-ct" is quoted."""
+    """A checked name as an identifier in SQL: LUNG_CT for lung_ct, and lung-ct in quotes."""
     return name.upper() if _PLAIN.fullmatch(name) else f'"{name}"'
 
 
 def name_of(stored: str) -> str:
-    """Our name of what Snowflake stores: the reverse of `identifier_of`."""
+    """The name that lungreg uses for a stored one: the reverse of `identifier_of`."""
     return stored.lower() if _PLAIN_THERE.fullmatch(stored) else stored
 
 
@@ -35,6 +35,6 @@ def version_name(number: str) -> str:
 
 
 def version_number(stored: str) -> str | None:
-    """Our number of a version that Snowflake stores; None for a version of somebody else."""
+    """The number of a stored version; None where its name is not one of lungreg."""
     found = _VERSION.fullmatch(stored)
     return found[1] if found else None

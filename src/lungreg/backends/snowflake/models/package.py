@@ -1,4 +1,4 @@
-"""What a model is logged with: its files, the package's code, requirements and signature."""
+"""The parts of a logged model: its files, the package's code, requirements and signature."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 CARD_FILE, WEIGHTS_FILE = "card.json", "weights.safetensors"
 _NOT_NEEDED = {"duckdb", "fsspec", "mlflow", "pooch", "ray", "requests", "rich", "typer"}
-"""Of the package's requirements: what no registration of a row imports."""
-_CODE = '''"""lungreg beside a model, in one file: a model's files are carried one by one."""
+"""Requirements of the package that registering a row does not import."""
+_CODE = '''"""lungreg beside a model, in one file: a model's files are copied one by one."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ __path__ = [str(Path(__file__).with_name("lungreg.zip") / "lungreg")]
 
 
 def write_files(folder: Path, card: ModelCard, weights: bytes) -> dict[str, str]:
-    """Write a model's own files; their paths by the names that `PackagedModel` asks for."""
+    """Write a model's own files; returns their paths, by their names in `PackagedModel`."""
     card_file, weights_file = folder / CARD_FILE, folder / WEIGHTS_FILE
     card_file.write_text(card.to_json(), encoding="utf-8")
     weights_file.write_bytes(weights)
@@ -46,7 +46,7 @@ def write_files(folder: Path, card: ModelCard, weights: bytes) -> dict[str, str]
 
 
 def packaged(files: dict[str, str]) -> CustomModel:
-    """The model that Snowflake stores, over files of `write_files`."""
+    """The model object that Snowflake stores, with the files of `write_files`."""
     from snowflake.ml.model.custom_model import ModelContext
 
     from lungreg.backends.snowflake.models.packaged_model import PackagedModel
@@ -65,7 +65,7 @@ def write_code(folder: Path) -> Path:
 
 
 def requirements() -> list[str]:
-    """What the model needs, pinned to the versions of this installation.
+    """The requirements of the model, pinned to the versions of this installation.
 
     PyTorch may be a later patch: an exact pin is rewritten by Snowflake's client to the build for
     `cuda_version`, such as torch==2.8.0+cu124, whether there is one or not.

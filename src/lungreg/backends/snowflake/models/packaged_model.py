@@ -1,7 +1,7 @@
 """The model as Snowflake runs it: rows of file bytes in, rows of metrics and file bytes out.
 
-Annotations are not postponed here: Snowflake compares those of `predict` by identity. This module
-travels inside the model by value, the rest of the package as code beside it.
+Without `from __future__ import annotations`: Snowflake compares the annotations of `predict` by
+identity. The class is pickled into the model by value; the rest of the package lies beside it.
 """
 
 from pathlib import Path
@@ -15,27 +15,26 @@ if TYPE_CHECKING:
 
 
 class PackagedModel(CustomModel):  # type: ignore[misc]  # Snowflake ships no types
-    """Registers pairs with the weights and the card that travel with it.
+    """Registers pairs with the weights and the card that are stored with it.
 
-    The files "card" and "weights" of its context are read with the first row: to store a model
-    takes no PyTorch.
+    The files "card" and "weights" of its context are read with the first row, so that storing a
+    model needs no PyTorch.
     """
 
     def __init__(self, context: ModelContext) -> None:
         super().__init__(context)
         self._registration: RowRegistration | None = None
 
-    @inference_api  # type: ignore[untyped-decorator]  # likewise
+    @inference_api  # type: ignore[untyped-decorator]  # Snowflake ships no types
     def predict(self, rows: pd.DataFrame, *, settings: str = "{}") -> pd.DataFrame:
         """Register each row.
 
         Args:
-            rows: `CASE_ID`, the files' bytes and the manifest's facts (`batch.rows`).
-            settings: What the run asks for (`batch.rows.settings_text`).
+            rows: The columns of `models.rows.INPUT_COLUMNS`.
+            settings: Of the run, as `models.rows.settings_text` writes them.
 
         Returns:
-            A row for each, failed ones too: status, metrics, the row of the result table, and
-            the bytes of the files that the case leaves.
+            A row for each, failed ones too, with the columns of `models.rows.OUTPUT_COLUMNS`.
         """
         from lungreg.backends.snowflake.models.rows import OUTPUT_COLUMNS, output_row
 

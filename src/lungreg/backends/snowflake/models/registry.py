@@ -1,4 +1,4 @@
-"""The model registry in Snowflake's Model Registry."""
+"""Snowflake's Model Registry as a `lungreg.stores.ModelRegistry`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from lungreg.backends.snowflake.models.package import (
     write_code,
     write_files,
 )
-from lungreg.backends.snowflake.models.shelf import (
+from lungreg.backends.snowflake.models.stored_versions import (
     MARK,
-    Shelf,
+    NO_VERSIONS,
+    StoredVersions,
     default_versions,
     full_name,
-    give_alias,
-    give_default,
-    read_shelf,
+    read_versions,
+    set_alias,
+    set_default,
 )
 from lungreg.errors import ModelError, StoreError, StoreUnavailableError
 from lungreg.records import ModelCard, ModelVersion
@@ -51,15 +52,14 @@ if TYPE_CHECKING:
 
 _USER_FILES = "lungreg"
 _TRIES = 20
-_NOTHING = Shelf(versions={}, taken=0, default=None)
 
 
 @dataclass(frozen=True)
 class SnowflakeModelRegistry:
     """Models of one schema. Implements `lungreg.stores.ModelRegistry`.
 
-    Version "3" is V3 there. A version comes into being whole, in one statement, and is ours and
-    visible once its comment says so. What others keep in the schema is passed over.
+    Version "3" is V3 there. A version is made whole, in one statement, and is visible once its
+    comment says that it is lungreg's. Other models and versions in the schema are passed over.
     """
 
     source: SessionSource
@@ -74,7 +74,7 @@ class SnowflakeModelRegistry:
         self._check_name(card.name)
         digest, tried = hashlib.sha256(weights).hexdigest(), ""
         for _ in range(_TRIES):
-            number = str(self._shelf(card.name).taken + 1)
+            number = str(self._stored(card.name).highest + 1)
             if number == tried:
                 msg = "a model of another role's is not in the way"
                 mend = "choose another train.model, or take the role that owns it"
@@ -97,10 +97,10 @@ class SnowflakeModelRegistry:
 
     def weights(self, card: ModelCard) -> bytes:
         """The safetensors bytes of a version, compared with the hash on its card."""
-        shelf = self._shelf(card.name)
-        if card.version not in shelf.versions:
-            versions = [*shelf.versions]
-            raise unknown_version(card.name, card.version, versions, shelf.aliases, self._names)
+        stored = self._stored(card.name)
+        if card.version not in stored.versions:
+            versions = [*stored.versions]
+            raise unknown_version(card.name, card.version, versions, stored.aliases, self._names)
         return check_weights(card, self.source.attempt(lambda session: self._export(session, card)))
 
     def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
@@ -112,12 +112,12 @@ class SnowflakeModelRegistry:
         check_alias(alias)
         number = self._number(name, version)
         if alias == CHAMPION:
-            give_default(self.source, name, number)
+            set_default(self.source, name, number)
         else:
-            give_alias(self.source, name, self._shelf(name), number, alias)
+            set_alias(self.source, name, self._stored(name), number, alias)
 
     def snowflake_version(self, session: Session, card: ModelCard) -> SnowflakeVersion:
-        """The client's own handle of a version, for as long as the session is held."""
+        """A version as Snowflake's client has it, usable while the session is."""
         model = self._registry(session).get_model(identifier_of(card.name))
         return model.version(version_name(card.version))
 
@@ -131,7 +131,7 @@ class SnowflakeModelRegistry:
             raise ModelError(msg, got=repr(name), mend=mend)
 
     def _log(self, card: ModelCard, weights: bytes) -> None:
-        """Store a version; a broken connection is not retried, since it may have come about."""
+        """Store a version; not again after a lost connection, since it may have been stored."""
         settings = self.source.settings
         metrics = {name: value for name, value in card.metrics.items() if math.isfinite(value)}
         with tempfile.TemporaryDirectory() as name, self.source.use() as session, _quiet():
@@ -155,13 +155,13 @@ class SnowflakeModelRegistry:
             )
 
     def _export(self, session: Session, card: ModelCard) -> bytes:
-        """The weights by `export`: `load` would want the owner's role, and runs code."""
+        """The weights by `export`: `load` needs the owner's role, and runs code."""
         with tempfile.TemporaryDirectory() as folder:
             self.snowflake_version(session, card).export(folder)
             return next(Path(folder).rglob(WEIGHTS_FILE)).read_bytes()
 
     def _card(self, name: str, number: str) -> ModelCard:
-        """A version's card, one file of it; its name and number as Snowflake knows them."""
+        """The card in a version's files, with the name and number that Snowflake lists."""
         version = f"{full_name(self.source.settings, name)}/versions/{version_name(number)}"
         place = f"snow://model/{version}/user_files/{_USER_FILES}/{CARD_FILE}"
 
@@ -174,21 +174,21 @@ class SnowflakeModelRegistry:
         return dataclasses.replace(card, name=name, version=number)
 
     def _number(self, name: str, version: str) -> str:
-        shelf = self._shelf(name)
-        return choose_version(name, version, [*shelf.versions], shelf.aliases, self._names)
+        stored = self._stored(name)
+        return choose_version(name, version, [*stored.versions], stored.aliases, self._names)
 
-    def _shelf(self, name: str) -> Shelf:
+    def _stored(self, name: str) -> StoredVersions:
         default = default_versions(self.source).get(name)
-        return _NOTHING if default is None else self._shelf_or_nothing(name, default)
+        return NO_VERSIONS if default is None else self._read(name, default)
 
-    def _shelf_or_nothing(self, name: str, default: str) -> Shelf:
-        """Nothing of a model that somebody has dropped or renamed meanwhile."""
+    def _read(self, name: str, default: str) -> StoredVersions:
+        """The versions of a model; none where somebody has dropped or renamed it meanwhile."""
         try:
-            return read_shelf(self.source, name, default)
+            return read_versions(self.source, name, default)
         except StoreUnavailableError as error:
             if not is_missing(error):
                 raise
-            return _NOTHING
+            return NO_VERSIONS
 
     def _names(self) -> list[str]:
         return [*dict.fromkeys(entry.card.name for entry in self.list())]
@@ -203,23 +203,23 @@ class SnowflakeModelRegistry:
         """All versions, or those of one name, by name and number."""
         found = default_versions(self.source)
         names = [each for each in found if name in (None, each)]
-        shelves = {each: self._shelf_or_nothing(each, found[each]) for each in names}
+        read = {each: self._read(each, found[each]) for each in names}
         return [
             ModelVersion(
                 card=self._card(each, number),
-                aliases=tuple(alias for alias, target in shelf.aliases.items() if target == number),
+                aliases=tuple(alias for alias, of in stored.aliases.items() if of == number),
             )
-            for each, shelf in shelves.items()
-            for number in shelf.versions
+            for each, stored in read.items()
+            for number in stored.versions
         ]
 
 
 def _is_taken(error: Exception) -> bool:
-    """Whether another process was faster: the client and the server say so in words only."""
+    """Whether another process was faster; client and server have only words for it."""
     texts = (str(error), str(error.__cause__))
     return any("already exist" in text for text in texts)
 
 
 def _quiet() -> contextlib.AbstractContextManager[object]:
-    """Snowflake's client draws a progress bar on standard output, which is the caller's."""
+    """Keep off standard output, where Snowflake's client would draw a progress bar."""
     return contextlib.redirect_stdout(io.StringIO())

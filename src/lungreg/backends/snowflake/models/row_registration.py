@@ -1,4 +1,4 @@
-"""Rows of file bytes through the package's own registration. Knows no Snowflake."""
+"""Register cases whose files come as bytes in rows. Imports nothing of Snowflake."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from lungreg.stores.names import RunNames
 
 _log = logging.getLogger(__name__)
 _MAX_FILE_BYTES = 2**31
-"""Of one file as it comes; what it unpacks to has the decoder's own cap."""
+"""Of one file before it is unpacked; the decoder has a cap for what it unpacks to."""
 
 
 class RowRegistration:
-    """A model that registers rows, on CUDA where there is one."""
+    """A model that registers rows, on a GPU with CUDA where there is one."""
 
     def __init__(self, card: ModelCard, weights: bytes) -> None:
         """Take a model's card and its safetensors bytes.
@@ -50,7 +50,7 @@ class RowRegistration:
         self._card = card
         self._weights = weights
         self._device = choose_device("auto")
-        # A name of its own for each process, so that those who took part can be counted.
+        # A name of its own for each process, so that they can be counted in the results.
         self._worker = f"{self._device.type}-batch-{secrets.token_hex(3)}"
         self._prepared: dict[str, tuple[RegistrationJob, Estimate]] = {}
 
@@ -135,7 +135,7 @@ def _put(stage: MemoryStage, case: Case, row: Mapping[Any, Any]) -> Case:
 
 
 def _is_nothing(value: Any) -> bool:
-    """A cell without a value: None, or the NaN that pandas makes of it."""
+    """Whether a cell has no value: None, or the NaN that pandas makes of it."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 

@@ -1,6 +1,6 @@
-"""The rows that batch inference takes and gives: one case each, its files as bytes.
+"""Input and output rows of batch inference: one case each, its files as bytes.
 
-Both ends use this file: the model inside the job, and the process that started the job.
+Used on both sides: by the model inside the job, and by the process that started the job.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lungreg.config import parse_config
 from lungreg.errors import StoreError
-from lungreg.records import CaseMetrics, CaseResult, ModelCard, Split, Status, Verdict
-
-if TYPE_CHECKING:
-    from lungreg.records import RegistrationJob
+from lungreg.records import (
+    CaseMetrics,
+    CaseResult,
+    ModelCard,
+    RegistrationJob,
+    Split,
+    Status,
+    Verdict,
+)
 
 CASE_ID = "CASE_ID"
 INPUT_FILES = {
@@ -33,9 +38,9 @@ INPUT_FACTS: dict[str, tuple[str, type[Any]]] = {
     "moving_hu_offset": ("MOVING_HU_OFFSET", float),
     "fingerprint": ("FINGERPRINT", str),
 }
-"""Column and type of what the manifest knows of a case, by its attribute of `Case`."""
+"""Column and type of the manifest's facts of a case, by their attribute of `Case`."""
 NO_FILE = b"no file\n"
-"""Bytes that stand for a file that a case lacks: a path in a row must lead somewhere."""
+"""Content of the file that stands for those that a case lacks: each path needs a file."""
 
 OUTPUT_FILES = {
     "IMAGE": "registered_img.nii.gz",
@@ -45,13 +50,13 @@ OUTPUT_FILES = {
     "METRICS": "metrics.json",
     "PAGE": "qc.html",
 }
-"""Name in the case's folder by the column of its bytes."""
+"""Name of a file in the case's folder, by the column of its bytes."""
 METRICS = tuple(field.name for field in dataclasses.fields(CaseMetrics))
-"""Columns, in capitals, for those who query a job's Parquet files."""
+"""Columns of numbers, in capitals there, for people who query a job's Parquet files."""
 TEXTS = ("status", "verdict", "error_code", "error_message")
-"""Likewise."""
+"""Columns of text, in capitals there, for the same people."""
 RESULT = "RESULT"
-"""The whole row as JSON: a column of numbers does not tell NaN from nothing."""
+"""Column of the whole row as JSON, since NaN and null are the same in a column of numbers."""
 OUTPUT_COLUMNS: dict[str, type[Any]] = {
     CASE_ID: str,
     **{name.upper(): str for name in TEXTS},
@@ -59,13 +64,13 @@ OUTPUT_COLUMNS: dict[str, type[Any]] = {
     RESULT: str,
     **dict.fromkeys(OUTPUT_FILES, bytes),
 }
-"""Columns of the model's answer and their types, in order."""
+"""Type by column of the model's output, in order."""
 INPUT_COLUMNS: dict[str, type[Any]] = {
     CASE_ID: str,
     **dict.fromkeys(INPUT_FILES.values(), bytes),
     **dict(INPUT_FACTS.values()),
 }
-"""Columns that the model takes, likewise."""
+"""Type by column of the model's input, in order."""
 
 _SHIPPED: Any = {
     "seed": True,
@@ -79,7 +84,7 @@ _TIMES = ("started_at", "finished_at")
 
 
 def settings_text(job: RegistrationJob) -> str:
-    """What the model must know of a run, as JSON without case ids: it stands in a statement."""
+    """A run's settings for the model, as JSON without case ids: it is part of a statement."""
     return json.dumps(
         {
             "run_id": job.run_id,
@@ -93,14 +98,12 @@ def settings_text(job: RegistrationJob) -> str:
 
 
 def job_of(text: str, card: ModelCard) -> RegistrationJob:
-    """The job that `settings_text` describes, done by the model of a card.
+    """The job that `settings_text` describes, for the model of a card.
 
     Args:
-        text: JSON; what it leaves out has its default, so "{}" will do.
-        card: Its preprocessing and network are used, whatever the run says.
+        text: JSON; keys that are missing have their defaults, so "{}" is enough.
+        card: Its preprocessing and network are used, and never those of the run.
     """
-    from lungreg.records import RegistrationJob  # with PyTorch: not where rows are only read
-
     given = json.loads(text)
     stored = {section: card.config.get(section, {}) for section in _FROM_CARD}
     config = parse_config({**given.get("config", {}), **stored})
@@ -117,7 +120,7 @@ def job_of(text: str, card: ModelCard) -> RegistrationJob:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOutput:
-    """What came of one case in a batch job."""
+    """The result of one case in a batch job, and its files."""
 
     result: CaseResult
     files: Mapping[str, bytes]
@@ -125,7 +128,7 @@ class BatchOutput:
 
 
 def output_row(output: BatchOutput) -> dict[str, Any]:
-    """A row of the model's answer."""
+    """A row of the model's output."""
     result = output.result
     return {
         CASE_ID: result.case_id,
@@ -136,13 +139,13 @@ def output_row(output: BatchOutput) -> dict[str, Any]:
 
 
 def read_result(text: object) -> CaseResult:
-    """The result in a row of the model's answer, as it comes back from the job.
+    """The result in a row of the model's output.
 
     Args:
         text: Of the column `RESULT`.
 
     Raises:
-        StoreError: Not what `output_row` made.
+        StoreError: It is not as `output_row` writes it.
     """
     try:
         stored = json.loads(text)  # type: ignore[arg-type]  # what is no text raises TypeError

@@ -1,4 +1,4 @@
-"""The account's objects: made by statements that can be run again, dropped only when ours."""
+"""Make the account's objects, by statements that can be run again, and drop only these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What jobs may reach: a network rule of the hosts in the configuration, and its integration."""
+"""Let jobs reach hosts: the SQL of a network rule and its external access integration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def egress_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """A rule of the hosts and its integration, as they are now; nothing without hosts."""
+    """Make or update the rule of the hosts and its integration; none without hosts."""
     egress, mark = settings.egress, mark_of(settings)
     if not egress.hosts:
         return []
@@ -38,14 +38,14 @@ def egress_statements(settings: SnowflakeBackend) -> list[Statement]:
 
 
 def refuse_foreign_egress(settings: SnowflakeBackend, ask: Ask) -> None:
-    """Let nobody's rule be changed, and no role be granted an integration to anywhere.
+    """Refuse to change a rule or integration that this installation has not made.
 
     Args:
         settings: With hosts or without.
         ask: Runs SHOW in the role of setup.
 
     Raises:
-        AlreadyExistsError: Rule or integration exist and are not of this installation.
+        AlreadyExistsError: Rule or integration exist and have another comment.
     """
     if not settings.egress.hosts:
         return
@@ -67,6 +67,6 @@ def _shown(probe: Probe, ask: Ask) -> list[Row]:
     try:
         return probe.found(ask)
     except Exception as error:
-        if is_missing(error):  # before the first setup there is no schema
+        if is_missing(error):  # the schema does not exist before the first setup
             return []
         raise

@@ -1,4 +1,4 @@
-"""What setup makes: each object with IF NOT EXISTS."""
+"""The SQL of the objects that setup makes, each with IF NOT EXISTS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lungreg.config import SnowflakeBackend
 
 
 def object_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """Warehouse, database, schemas, stages, compute pool and what jobs may reach, in order."""
+    """Warehouse, database, schemas, stages, compute pool, network rule and integration."""
     made = [
         _warehouse(settings),
         f"CREATE DATABASE IF NOT EXISTS {settings.database}",
@@ -38,7 +38,7 @@ def _warehouse(settings: SnowflakeBackend) -> str:
 
 
 def _schema(name: str) -> str:
-    # In a managed schema its owner alone grants, on what will come too: on models, for one.
+    # In a managed schema only its owner grants, also on future objects such as models.
     return f"CREATE SCHEMA IF NOT EXISTS {name} WITH MANAGED ACCESS"
 
 

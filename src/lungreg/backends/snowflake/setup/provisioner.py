@@ -1,4 +1,4 @@
-"""Setup and teardown in the account."""
+"""Run setup and teardown in the account."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 _THERE = "already exists"
-"""What CREATE .. IF NOT EXISTS says of an object that it finds."""
+"""In the answer of CREATE .. IF NOT EXISTS where the object existed."""
 
 _NOT_HAD = "a user without it"
 
@@ -31,8 +31,8 @@ _NOT_HAD = "a user without it"
 class SnowflakeProvisioner:
     """The account's objects. Implements `lungreg.stores.Provisioner`.
 
-    All is done in the role of `roles.setup`, which owns what it makes; a notebook's session has
-    its own role again afterwards.
+    All statements run in the role of `roles.setup`, which owns the objects; afterwards the session
+    has its own role again.
     """
 
     source: SessionSource
@@ -42,10 +42,10 @@ class SnowflakeProvisioner:
         return setup_script(self.source.settings)
 
     def make(self) -> Provisioned:
-        """Make what is missing, and let jobs reach the hosts of the configuration alone.
+        """Make the objects that are missing, and let jobs reach only the configured hosts.
 
         Raises:
-            AlreadyExistsError: What jobs may reach is told by an object that is not ours.
+            AlreadyExistsError: The network rule or its integration is of another installation.
             ForbiddenError: The role lacks a privilege.
             StoreUnavailableError: The account does not answer.
         """
@@ -53,19 +53,19 @@ class SnowflakeProvisioner:
 
         def run_all(ask: Ask) -> Provisioned:
             refuse_foreign_egress(self.source.settings, ask)
-            answers = [(sql, _told(ask(sql))) for sql in statements]
-            told = [answer for sql, answer in answers if sql.startswith("CREATE")]
-            found = sum(_THERE in answer for answer in told)
-            return Provisioned(made=len(told) - found, found=found, statements=len(statements))
+            answers = [(sql, _first_cell(ask(sql))) for sql in statements]
+            created = [answer for sql, answer in answers if sql.startswith("CREATE")]
+            found = sum(_THERE in answer for answer in created)
+            return Provisioned(made=len(created) - found, found=found, statements=len(statements))
 
         return self._in_role(run_all)
 
     def removals(self) -> list[Removal]:
-        """What `remove` would drop, and what is kept and why; changes nothing."""
+        """List what `remove` would drop, and what is kept and why; changes nothing."""
         return self._in_role(lambda ask: find_removals(self.source.settings, ask))
 
     def remove(self, removals: Sequence[Removal]) -> None:
-        """Drop for good what is listed."""
+        """Drop the listed objects for good."""
 
         def drop(ask: Ask) -> None:
             for removal in removals:
@@ -84,14 +84,14 @@ class SnowflakeProvisioner:
         except ForbiddenError as error:
             if lacks_privilege(error) and error.got != _NOT_HAD:
                 role = self.source.settings.roles.setup
-                told = "what the first lines of 'lungreg setup' list"
-                error.mend = f"let an administrator grant {role} {told}"
+                listed = "what the first lines of 'lungreg setup' list"
+                error.mend = f"let an administrator grant {role} {listed}"
             raise
 
 
 @contextmanager
 def _role(session: Session, role: str) -> Iterator[None]:
-    """Take a role, and give the session its own back afterwards."""
+    """Use a role during the block, and the session's own again afterwards."""
     before = session.get_current_role()
     try:
         session.use_role(role)
@@ -109,5 +109,5 @@ def _role(session: Session, role: str) -> Iterator[None]:
                 session.use_role(before)
 
 
-def _told(rows: Sequence[Row]) -> str:
+def _first_cell(rows: Sequence[Row]) -> str:
     return str(rows[0][0]) if rows else ""

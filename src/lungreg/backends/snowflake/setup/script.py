@@ -1,4 +1,4 @@
-"""The whole setup as one script that a person can read, or run by hand."""
+"""The whole setup as one SQL script, to read or to run by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ACCOUNT_PRIVILEGES = ("DATABASE", "WAREHOUSE", "COMPUTE POOL", "ROLE")
 
 
 def setup_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """All that setup runs, in the role of `roles.setup`; run again it changes nothing."""
+    """All statements of setup, in the role of `roles.setup`; run again they change nothing."""
     return [
         *object_statements(settings),
         *table_statements(settings),
@@ -21,7 +21,7 @@ def setup_statements(settings: SnowflakeBackend) -> list[Statement]:
 
 
 def setup_script(settings: SnowflakeBackend) -> str:
-    """The statements with what must come before them, which is not lungreg's to do."""
+    """The statements, after comments on what an administrator must do before and afterwards."""
     lines = [*_preface(settings), "", f"USE ROLE {settings.roles.setup};"]
     for statement in setup_statements(settings):
         lines += [f"-- {statement.note}"] if statement.note else []
@@ -45,7 +45,7 @@ def _preface(settings: SnowflakeBackend) -> list[str]:
 
 
 def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
-    """Grants on objects that the configuration names and setup does not own."""
+    """Comments on grants by the owners of objects that the configuration names."""
     train, infer = settings.roles.train, settings.roles.infer
     repository = settings.batch.image_repository
     grants = [

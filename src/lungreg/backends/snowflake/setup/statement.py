@@ -1,4 +1,4 @@
-"""One statement of the setup, and the mark by which its objects are known again."""
+"""A statement of setup, and the comment by which teardown knows an object of this installation."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ if TYPE_CHECKING:
     from snowflake.snowpark import Row
 
 Ask = Callable[[str], Sequence["Row"]]
-"""Runs a statement."""
+"""Runs a statement and returns its rows."""
 
 MARK = "Made by lungreg setup for "
-"""Begins the comment of what setup makes; the database's name follows."""
+"""Begins the comment of each object of setup; the database's name follows."""
 
 
 def mark_of(settings: SnowflakeBackend) -> str:
-    """The comment of this installation's objects: teardown drops nothing that has another.
+    """The comment of this installation's objects; teardown keeps objects with another one.
 
-    Warehouse, compute pool, roles and integration are the account's, and their default names those
-    of every installation: whose they are is told by the database.
+    It names the database, since warehouse, compute pool, roles and integration belong to no
+    database and have the same default names in every installation.
     """
     return f"{MARK}{settings.database.upper()}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """SQL that changes nothing when it is run again."""
+    """A statement that changes nothing when it is run again."""
 
     sql: str
     note: str = ""
-    """What a person who runs it by hand should know."""
+    """For a person who runs it by hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A question whether an object exists."""
+    """A query whether an object exists."""
 
     kind: str
-    """As SHOW names it: "NETWORK RULES"."""
+    """The kind as in SHOW: "NETWORK RULES"."""
     name: str
     """Unquoted, without database and schema."""
     scope: str = ""
     """Where to look: "IN SCHEMA A.B"; empty for the account."""
 
     def found(self, ask: Ask) -> list[Row]:
-        """The rows of SHOW about it; LIKE takes "_" for any character, so names are compared."""
+        """The rows of SHOW for it; names are compared, since "_" matches any character in LIKE."""
         rows = ask(f"SHOW {self.kind} LIKE '{self.name}' {self.scope}".rstrip())
         return [row for row in rows if str(row["name"]).upper() == self.name.upper()]

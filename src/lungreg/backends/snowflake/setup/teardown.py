@@ -1,4 +1,4 @@
-"""What teardown finds in the account, and which of it is lungreg's to drop."""
+"""Find the objects in the account that teardown may drop, and those that it keeps."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _PUBLIC = "PUBLIC"
 _ALWAYS_THERE = {_PUBLIC, "INFORMATION_SCHEMA"}
 _KINDS = ("TABLES", "VIEWS", "STAGES", "MODELS")
-"""What our schemas hold."""
+"""Kinds of objects in lungreg's schemas."""
 _KINDS_OF_OTHERS = (*_KINDS, "NOTEBOOKS", "SERVICES", "TASKS", "SEQUENCES", "USER FUNCTIONS")
-"""What people put into PUBLIC."""
+"""Kinds of objects that people make in PUBLIC."""
 _SERVICE_NAME = ("database_name", "schema_name", "name")
 _OLD_CLAIMS = "CLAIMS"
 """A table of the results schema that the setup of earlier versions made; nothing uses it now."""
 _NAMED = 10
-"""Names that are told of a longer list."""
+"""Names that are shown of a longer list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,9 @@ class _Candidate:
 
 
 def find_removals(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
-    """What is there, in the order of dropping; what must be kept says why.
+    """The objects that exist, in the order of dropping; those that are kept say why.
 
-    SHOW lists what the role of setup has a privilege on: what others keep from it is not told.
+    SHOW lists only objects on which the role of setup has a privilege: others are not found.
     """
     mark = mark_of(settings)
     found = [_judged(candidate, mark, ask) for candidate in _candidates(settings)]
@@ -94,14 +94,14 @@ def _judged(candidate: _Candidate, mark: str, ask: Ask) -> Removal | None:
 
 
 def _services(pool: str, ask: Ask) -> str:
-    """The services and jobs on a pool, of whomever, which end with it."""
+    """The services and jobs on a pool, also of others, which end with it."""
     rows = ask(f"SHOW SERVICES IN COMPUTE POOL {pool}")
     names = [".".join(str(row[key]) for key in _SERVICE_NAME) for row in rows]
     return f"services: {_listed(names)}" if names else ""
 
 
 def _database(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
-    """The database as a whole, or where others use it too, our schemas in it."""
+    """The database as a whole or, where others use it too, lungreg's schemas in it."""
     name, mark = settings.database, mark_of(settings)
     row = _row(ask, Probe(kind="DATABASES", name=name))
     if row is None:
@@ -118,7 +118,7 @@ def _database(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
 
 
 def _used_by_others(settings: SnowflakeBackend, ask: Ask) -> str:
-    """Why a database that setup made stays nevertheless; empty where nothing speaks for it."""
+    """Why a database that setup made is kept: others use it. Empty where nobody does."""
     name = settings.database
     inside = {str(row["name"]) for row in ask(f"SHOW SCHEMAS IN DATABASE {name}")}
     ours = {full.rpartition(".")[2].upper() for full in schemas(settings)}
@@ -127,8 +127,8 @@ def _used_by_others(settings: SnowflakeBackend, ask: Ask) -> str:
     if _PUBLIC not in inside | ours or _PUBLIC in ours:
         return ""
     found = {kind: _names(ask, kind, f"SCHEMA {name}.{_PUBLIC}") for kind in _KINDS_OF_OTHERS}
-    held = [f"{kind.lower()} {_listed(names)}" for kind, names in found.items() if names]
-    return f"its schema PUBLIC holds {', '.join(held)}" if held else ""
+    objects = [f"{kind.lower()} {_listed(names)}" for kind, names in found.items() if names]
+    return f"its schema PUBLIC holds {', '.join(objects)}" if objects else ""
 
 
 def _schema(settings: SnowflakeBackend, full: str, ask: Ask) -> Removal | None:
@@ -144,7 +144,7 @@ def _schema(settings: SnowflakeBackend, full: str, ask: Ask) -> Removal | None:
 
 
 def _contents(settings: SnowflakeBackend, schema: str, ask: Ask) -> str:
-    """How much a schema holds; by name, what lungreg did not put there."""
+    """Numbers of a schema's objects, and the names of those that lungreg has not made."""
     found = {kind: _names(ask, kind, f"SCHEMA {schema}") for kind in _KINDS}
     claims = f"{settings.results}.{_OLD_CLAIMS}"
     ours = {claims, result_table(settings), result_view(settings), *stages(settings)}
@@ -155,8 +155,8 @@ def _contents(settings: SnowflakeBackend, schema: str, ask: Ask) -> str:
         if kind != "MODELS"
         and (foreign := [one for one in names if f"{schema}.{one}".upper() not in known])
     ]
-    told = [f"{kind.lower()}: {len(names)}" for kind, names in found.items()]
-    return ", ".join([*told, *(f"not lungreg's: {other}" for other in others)])
+    counts = [f"{kind.lower()}: {len(names)}" for kind, names in found.items()]
+    return ", ".join([*counts, *(f"not lungreg's: {other}" for other in others)])
 
 
 def _names(ask: Ask, kind: str, scope: str) -> list[str]:
@@ -173,7 +173,7 @@ def _row(ask: Ask, probe: Probe) -> Row | None:
 
 
 def _kept(row: Row, mark: str) -> str:
-    """Why an object stays: it does not carry the mark of this installation."""
+    """Why an object is kept: its comment is not that of this installation. Else empty."""
     comment = str(row["comment"] or "")
     if comment == mark:
         return ""

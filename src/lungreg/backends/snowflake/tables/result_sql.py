@@ -1,4 +1,4 @@
-"""The statements of the result table; names in them come validated from the configuration."""
+"""The SQL of the result table and its view; the configuration has validated the names in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ALWAYS_GIVEN = {*_KEY, "status", "verdict", "split", "attempt", "started_at", "
 
 
 def result_table(settings: SnowflakeBackend) -> str:
-    """Full name of the table: what every run has found of every case."""
+    """Full name of the table: one row per run and case."""
     return f"{settings.results}.{settings.result_table}"
 
 
@@ -23,7 +23,7 @@ def result_view(settings: SnowflakeBackend) -> str:
 
 
 def create_result_table(settings: SnowflakeBackend) -> str:
-    """DDL with a type for each column; run twice it changes nothing."""
+    """The statement that makes the table, unless it exists."""
     columns = [
         f"{field.name} {_type(field)}" + " NOT NULL" * (field.name in _ALWAYS_GIVEN)
         for field in result_schema()
@@ -32,7 +32,7 @@ def create_result_table(settings: SnowflakeBackend) -> str:
 
 
 def create_result_view(settings: SnowflakeBackend) -> str:
-    """Likewise, for the view."""
+    """The statement that makes the view, unless it exists."""
     return (
         f"CREATE VIEW IF NOT EXISTS {result_view(settings)} AS\n"
         f"SELECT {_names()}\n"
@@ -45,7 +45,7 @@ def create_result_view(settings: SnowflakeBackend) -> str:
 
 
 def select_results(settings: SnowflakeBackend, *, of_one_run: bool) -> str:
-    """All columns of the last finished row of each run and case; binds the run, if it is one."""
+    """The last finished row of each run and case; of one run, its id is bound."""
     run = "WHERE run_id = ?\n" if of_one_run else ""
     # Two first writes of one case at once may both insert: the last finished row counts here too.
     return (
@@ -60,7 +60,7 @@ def select_results(settings: SnowflakeBackend, *, of_one_run: bool) -> str:
 
 
 def merge_results(settings: SnowflakeBackend, count: int) -> str:
-    """Insert rows, or replace those that finished earlier; binds all columns of each as text."""
+    """Insert rows, or replace those that finished earlier; all columns are bound as text."""
     schema = result_schema()
     given = [_column(number, field) for number, field in enumerate(schema, start=1)]
     values = ", ".join(["(" + ", ".join("?" * len(schema)) + ")"] * count)
@@ -76,7 +76,7 @@ def merge_results(settings: SnowflakeBackend, count: int) -> str:
 
 
 def _column(number: int, field: pa.Field) -> str:
-    """A bound text as its column has it."""
+    """A bound text, cast to the type of its column."""
     cast = "" if _type(field) == "VARCHAR" else f"::{_type(field)}"
     return f"column{number}{cast} AS {field.name}"
 

@@ -1,4 +1,4 @@
-"""The result table as a Snowflake table, written with MERGE and read as Arrow."""
+"""A Snowflake table as a `lungreg.stores.ResultTable`, written with MERGE and read as Arrow."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Answer = TypeVar("Answer")
 class SnowflakeResultTable:
     """Rows of all runs in one table. Implements `lungreg.stores.ResultTable`.
 
-    A person's query runs here, in DuckDB, over the rows of the table: it means what it means on
-    files, it reaches no other table that the role may read, and what stands in it, such as a case
-    id, stays out of the account's query history.
+    A person's query runs on this machine, in DuckDB, over the rows of the table: it has the same
+    meaning as on files, it reads no other table of the account, and its text, such as a case id,
+    stays out of the account's query history.
     """
 
     source: SessionSource
@@ -56,10 +56,10 @@ class SnowflakeResultTable:
         return query_rows(self._read(), sql)
 
     def compact(self, run_id: str) -> None:
-        """Nothing: a table needs no tidying."""
+        """Do nothing: a table needs no compacting."""
 
     def make(self) -> None:
-        """Make the table and its view, unless they are there."""
+        """Make the table and its view, unless they exist."""
         for statement in (create_result_table, create_result_view):
             self.source.run(statement(self.source.settings))
 
@@ -78,7 +78,7 @@ class SnowflakeResultTable:
         return _fitted(self._with_table(lambda: self.source.attempt(fetch)))
 
     def _with_table(self, work: Callable[[], Answer]) -> Answer:
-        """Do some work, after making the table where it turns out to be missing."""
+        """Do some work, and again after making the table where it is missing."""
         try:
             return work()
         except StoreUnavailableError as error:
@@ -89,7 +89,7 @@ class SnowflakeResultTable:
 
 
 def _text(value: object) -> str | None:
-    """A value as text that its column's type reads: Snowflake takes NaN in no other form."""
+    """A value as text that Snowflake casts to its column's type, the only way to bind NaN."""
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
     if isinstance(value, datetime):
@@ -98,6 +98,6 @@ def _text(value: object) -> str | None:
 
 
 def _fitted(table: pa.Table) -> pa.Table:
-    """The table in the schema of the rows, whatever widths the driver chose."""
+    """The table cast to the schema of the rows: the driver chooses types by the values."""
     named = table.rename_columns([name.lower() for name in table.column_names])
     return named.select(result_schema().names).cast(result_schema())

@@ -1,4 +1,4 @@
-"""The statement that asks for a job: the server goes on with it when its client is gone."""
+"""The statements that start a batch job, until the server has ended them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _WORDS = "EXECUTE INFERENCE JOB"
 
 
 @dataclass(frozen=True)
-class Order:
-    """The statements that asked for a job, as far as nobody has seen them end.
+class JobStatements:
+    """The statements of one batch job whose end this process has not seen.
 
     Snowflake builds the model's image before such a statement ends, which takes many minutes, and
-    makes the job only then.
+    makes the job only then; the server goes on with it when its client is gone.
     """
 
     source: SessionSource
@@ -30,26 +30,26 @@ class Order:
     """Ids of statements."""
 
     @contextmanager
-    def noted(self, session: Session) -> Iterator[None]:
+    def recorded(self, session: Session) -> Iterator[None]:
         """Remember the statement that is sent in the block, unless the block sees its end."""
         with session.query_history() as history:
             try:
                 yield
             except BaseException as error:
                 if not isinstance(error, Exception) or is_lost(error):
-                    said = [item for item in history.queries if _WORDS in item.sql_text]
-                    self._open.extend(item.query_id for item in said if item.query_id)
+                    sent = [item for item in history.queries if _WORDS in item.sql_text]
+                    self._open.extend(item.query_id for item in sent if item.query_id)
                 raise
 
-    def withdraw(self) -> None:
-        """Stop the statements that may still run."""
+    def cancel(self) -> None:
+        """Cancel the statements that may still run."""
         for query_id in self._open:
-            with suppress(LungregError):  # one that has ended cannot be stopped
+            with suppress(LungregError):  # one that has ended cannot be cancelled
                 self.source.attempt(
                     lambda session, query_id=query_id: session.create_async_job(query_id).cancel()  # type: ignore[misc]
                 )
 
-    def is_over(self) -> bool:
+    def have_ended(self) -> bool:
         """Whether none of the statements runs any longer.
 
         Raises:
