@@ -5,13 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from lungreg.errors import (
-    AlreadyExistsError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnreadableFileError,
-)
-from lungreg.stores import FileInfo, check_name
+from lungreg.errors import AlreadyExistsError, StoreUnavailableError
+from lungreg.stores.stage import FileInfo, check_name, missing_file, open_upload
 
 _TAKEN = "a name on the stage is either a file or a folder, and is created only once"
 
@@ -39,8 +34,7 @@ class MemoryStage:
         try:
             return self._files[check_name(name)]
         except KeyError as error:
-            msg = "a file must be on the stage to be read"
-            raise NotFoundError(msg, where=name) from error
+            raise missing_file(name) from error
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file."""
@@ -61,12 +55,8 @@ class MemoryStage:
     def upload(self, path: Path, name: str) -> None:
         """Copy a local file to the stage, replacing what is there."""
         check_name(name)
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            msg = "a file to upload must exist and be readable"
-            raise UnreadableFileError(msg, got=error.strerror, where=path) from error
-        self.write(name, data)
+        with open_upload(path) as source:
+            self.write(name, source.read())
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""

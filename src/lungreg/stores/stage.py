@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
-from lungreg.errors import DataError
+from lungreg.errors import DataError, NotFoundError, UnreadableFileError
 
 MAX_NAME_BYTES = 200
 """Longest part of a name between slashes, UTF-8: file systems allow 255, writers add a suffix."""
@@ -67,6 +67,24 @@ class Stage(Protocol):
 
     def uri(self, name: str) -> str:
         """Where a person finds the file."""
+
+
+def open_upload(path: Path) -> BinaryIO:
+    """Open a local file that is to be uploaded.
+
+    Raises:
+        UnreadableFileError: It cannot be opened.
+    """
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        msg = "a file to upload must exist and be readable"
+        raise UnreadableFileError(msg, got=error.strerror, where=path) from error
+
+
+def missing_file(name: object) -> NotFoundError:
+    """The error of a name that is not on the stage."""
+    return NotFoundError("a file must be on the stage to be read", where=name)
 
 
 def check_name(name: str) -> str:

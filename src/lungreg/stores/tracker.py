@@ -27,6 +27,17 @@ class Tracker(Protocol):
         """End a run: "finished" or "failed", with pointers such as the model version."""
 
 
+def flattened(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as text by their keys: {"train": {"epochs": 3}} as {"train.epochs": "3"}."""
+    flat: dict[str, str] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat.update(flattened(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
 @dataclass(frozen=True)
 class NullTracker:
     """Stores no curves. Implements `lungreg.stores.Tracker`."""

@@ -12,10 +12,11 @@ from typing import Any
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
-from lungreg.backends.local.faults import open_source, reading, writing
+from lungreg.backends.local.faults import reading, writing
 from lungreg.backends.local.partial import is_partial, partial_beside, partial_name
 from lungreg.errors import DataError, NotFoundError, StoreUnavailableError
 from lungreg.stores import FileInfo, check_name
+from lungreg.stores.stage import open_upload
 
 _DRIVERS = {
     "s3": "s3fs",
@@ -81,7 +82,7 @@ class BucketStage:
             UnreadableFileError: The local file cannot be opened.
         """
         target = self._path(name)
-        with open_source(path), writing(name), self._replacing(target) as place:
+        with open_upload(path), writing(name), self._replacing(target) as place:
             self._driver().put_file(str(path), place)
 
     def delete(self, name: str) -> None:

@@ -5,17 +5,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
 
-from lungreg.errors import (
-    AlreadyExistsError,
-    DataError,
-    LungregError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnreadableFileError,
-)
+from lungreg.errors import AlreadyExistsError, DataError, LungregError, StoreUnavailableError
+from lungreg.stores.stage import missing_file
 
 _WRONG_KIND = (FileExistsError, IsADirectoryError, NotADirectoryError)
 _MENDS = {
@@ -39,8 +31,7 @@ def reading(where: object) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        msg = "a file must be on the stage to be read"
-        raise NotFoundError(msg, where=where) from error
+        raise missing_file(where) from error
     except LungregError:
         raise
     except Exception as error:  # drivers have exceptions of their own
@@ -64,19 +55,6 @@ def writing(where: object) -> Iterator[None]:
         raise
     except Exception as error:  # drivers have exceptions of their own
         raise _fault(error, where) from error
-
-
-def open_source(path: Path) -> BinaryIO:
-    """Open a local file that is to be uploaded.
-
-    Raises:
-        UnreadableFileError: It cannot be opened.
-    """
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        msg = "a file to upload must exist and be readable"
-        raise UnreadableFileError(msg, got=error.strerror, where=path) from error
 
 
 def _fault(error: Exception, where: object) -> LungregError:

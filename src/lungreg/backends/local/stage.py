@@ -10,10 +10,11 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import BinaryIO
 
-from lungreg.backends.local.faults import open_source, reading, writing
+from lungreg.backends.local.faults import reading, writing
 from lungreg.backends.local.partial import PARTIAL_PREFIX, is_partial, link_new, partial_beside
 from lungreg.errors import DataError, NotFoundError, StoreUnavailableError, UnsafeInputError
 from lungreg.stores import FileInfo, check_name
+from lungreg.stores.stage import open_upload
 
 _CHUNK_BYTES = 1 << 20
 
@@ -66,7 +67,7 @@ class LocalStage:
             UnreadableFileError: The local file cannot be opened.
         """
         target = self._target(name)
-        with open_source(path) as source, writing(name), partial_beside(target) as partial:
+        with open_upload(path) as source, writing(name), partial_beside(target) as partial:
             self._copy(source, partial)
             partial.replace(target)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lungreg.backends.local.partial import link_new, partial_beside
+from lungreg.stores.tracker import flattened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -57,7 +58,7 @@ class MlflowTracker:
             client = self._client()
             run = _find_or_create(client, run_id, self._folder)
             client.update_run(run.info.run_id, status="RUNNING")
-            flat = _flat(params)
+            flat = {k[:_MAX_KEY]: v[:_MAX_PARAM] for k, v in flattened(params).items()}
             new = [Param(key, flat[key]) for key in flat if key not in run.data.params]
             for first in range(0, len(new), _BATCH):
                 client.log_batch(run.info.run_id, params=new[first : first + _BATCH])
@@ -154,15 +155,3 @@ def _experiment_id(client: MlflowClient, folder: Path) -> str:
         if known is None:
             raise
         return str(known.experiment_id)
-
-
-def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as "a.b" and text, within MLflow's lengths."""
-    flat: dict[str, str] = {}
-    for key, value in params.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{name}."))
-        else:
-            flat[name[:_MAX_KEY]] = str(value)[:_MAX_PARAM]
-    return flat

@@ -16,6 +16,7 @@ from lungreg.backends.snowflake.connection.faults import is_lost
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import RunError
+from lungreg.stores.tracker import flattened
 
 if TYPE_CHECKING:
     from snowflake.ml.experiment import ExperimentTracking
@@ -139,19 +140,13 @@ def _add_params(run: ExperimentTracking, params: Mapping[str, Any]) -> None:
     from snowflake.snowpark.exceptions import SnowparkSQLException
 
     try:
-        run.log_params(_flat(params))
+        run.log_params({key: _text(value) for key, value in flattened(params).items()})
     except SnowparkSQLException as error:
         if is_lost(error):
             raise
         _logger.debug("settings that a run has already stay as they are", exc_info=True)
 
 
-def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as text by "a.b", without $$, which would end the text in a statement."""
-    flat: dict[str, str] = {}
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = _END_OF_TEXT.sub("$ ", str(value)[:_MAX_PARAM])
-    return flat
+def _text(value: str) -> str:
+    """A setting without $$, which would end the text in a statement."""
+    return _END_OF_TEXT.sub("$ ", value[:_MAX_PARAM])

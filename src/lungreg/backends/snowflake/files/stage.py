@@ -16,8 +16,9 @@ from lungreg.backends.snowflake.files import transfers
 from lungreg.backends.snowflake.files.client_folders import client_folders_removed
 from lungreg.backends.snowflake.files.listing import Entry, entries, entry_of
 from lungreg.backends.snowflake.files.stage_names import spelled, unspelled
-from lungreg.errors import DataError, NotFoundError, StoreUnavailableError, UnreadableFileError
+from lungreg.errors import DataError, StoreUnavailableError
 from lungreg.stores import FileInfo, check_name
+from lungreg.stores.stage import missing_file, open_upload
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -63,7 +64,7 @@ class SnowflakeStage:
         Raises:
             UnreadableFileError: The local file cannot be opened.
         """
-        self._put(name, lambda: _open_source(Path(path)))
+        self._put(name, lambda: open_upload(path))
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -78,7 +79,7 @@ class SnowflakeStage:
         """Size of a file in bytes."""
         found = self._entry(name)
         if found is None:
-            raise _missing(name)
+            raise missing_file(name)
         return found.size
 
     def list(self, folder: str = "") -> list[FileInfo]:
@@ -111,7 +112,7 @@ class SnowflakeStage:
         stage, _ = self._place(folder)
         file = self._do(folder, lambda session: transfers.get(session, stage, path, private))
         if file is None:
-            raise _missing(folder)
+            raise missing_file(folder)
         return file
 
     def clear(self, folder: str) -> int:
@@ -173,21 +174,9 @@ def _private_folder(*, beside: Path | None = None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _open_source(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        msg = "a file to upload must exist and be readable"
-        raise UnreadableFileError(msg, got=error.strerror, where=path) from error
-
-
 def _name_of(entry: Entry) -> str | None:
     name = unspelled(entry.path)
     try:
         return None if name is None else check_name(name)
     except DataError:
         return None
-
-
-def _missing(name: str) -> NotFoundError:
-    return NotFoundError("a file must be on the stage to be read", where=name)

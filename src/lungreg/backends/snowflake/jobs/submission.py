@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,16 +13,8 @@ from lungreg.errors import RunError
 if TYPE_CHECKING:
     from snowflake.ml.jobs import MLJob
 
-KNOWN_OPTIONS = frozenset(
-    {
-        *("artifact_repositories", "comment", "database", "enable_metrics", "env_vars", "imports"),
-        *("min_instances", "name", "overwrite", "parallel", "preflight", "query_warehouse"),
-        *("runtime_environment", "schema", "spec_overrides"),
-    }
-)
-"""Options that snowflake-ml-python 2.6 reads from `**kwargs`."""
 _LOGGER = "snowflake.ml.jobs"
-_DROPPED = "Ignoring unknown kwargs"
+_IGNORED = "Ignoring unknown kwargs"
 
 
 def submit_strictly(folder: Path, pool: str, options: Mapping[str, Any]) -> MLJob[None]:
@@ -35,30 +26,17 @@ def submit_strictly(folder: Path, pool: str, options: Mapping[str, Any]) -> MLJo
         options: Keyword arguments of `snowflake.ml.jobs.submit_directory`.
 
     Raises:
-        RunError: An option is unknown, here or to the installed release, or one is missing.
+        RunError: The installed release does not know an option.
     """
     from snowflake.ml.jobs import submit_directory
 
-    signature = inspect.signature(submit_directory)
-    named = {name for name, parameter in signature.parameters.items() if _has_name(parameter)}
-    msg = "every option of a job is one that ML Jobs knows"
-    if unknown := sorted(set(options) - named - KNOWN_OPTIONS):
-        raise RunError(msg, got=", ".join(unknown))
-    try:
-        bound = signature.bind(str(folder), pool, **options)
-    except TypeError as error:
-        raise RunError(msg, got=str(error)) from error
-    with _nothing_dropped():
-        return submit_directory(*bound.args, **bound.kwargs)
-
-
-def _has_name(parameter: inspect.Parameter) -> bool:
-    return parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    with _unknown_options_refused():
+        return submit_directory(str(folder), pool, **options)
 
 
 @contextmanager
-def _nothing_dropped() -> Iterator[None]:
-    """Raise RunError before anything is sent, when the installed release ignores an option."""
+def _unknown_options_refused() -> Iterator[None]:
+    """Raise RunError before anything is sent, where the client only warns."""
     handler, logger = _Refusal(), logging.getLogger(_LOGGER)
     level = logger.level
     logger.setLevel(logging.WARNING)  # so that its parents' levels do not count
@@ -74,7 +52,7 @@ class _Refusal(logging.Handler):
     """Raises the client's warning about ignored options as an error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith(_DROPPED):
+        if record.getMessage().startswith(_IGNORED):
             msg = "every option of a job is one that the installed snowflake-ml-python knows"
             mend = "install a release of it that lungreg[snowflake] allows"
             raise RunError(msg, got=record.getMessage(), mend=mend)
