@@ -7,7 +7,6 @@ it makes, `LUNGREG_SNOWFLAKE_SETUP_ROLE`. Without these their tests are skipped.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -22,9 +21,9 @@ from lungreg.backends.snowflake.models import SnowflakeModelRegistry
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import RunError
-from lungreg.records import CaseResult, ModelCard, Status
+from lungreg.records import ModelCard, Status
 from lungreg.stores import ModelRegistry, Stage
-from tests.backends.snowflake.batch.cohort import fill, run
+from tests.backends.snowflake.batch.cohort import figures, fill, run
 from tests.contracts.models import ModelRegistryContract
 from tests.contracts.stage import StageContract
 
@@ -96,13 +95,6 @@ def test_batch_inference_gives_what_this_machine_gives(account: SessionSource) -
     for mine, other in zip(here.results, there.results, strict=True):
         assert figures(other) == pytest.approx(figures(mine), rel=1e-4, abs=1e-4)
     assert [info for info in backend.stage.list("runs") if "/batch/" in info.name] == []
-
-
-def figures(row: CaseResult) -> dict[str, float]:
-    """What was measured, without times."""
-    values = dataclasses.asdict(row)
-    timed = {"read_s", "compute_s", "write_s"}
-    return {k: v for k, v in values.items() if isinstance(v, float) and k not in timed}
 
 
 def test_setup_twice_then_teardown(account: SessionSource) -> None:

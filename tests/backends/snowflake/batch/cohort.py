@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -83,6 +84,13 @@ def run_config(engine: str) -> Config:
 
 def run(backend: Backend, engine: str) -> InferReport:
     return infer(run_config(engine), backend=backend)
+
+
+def figures(row: CaseResult) -> dict[str, float]:
+    """What was measured, without times."""
+    values = dataclasses.asdict(row)
+    timed = {"read_s", "compute_s", "write_s"}
+    return {k: v for k, v in values.items() if isinstance(v, float) and k not in timed}
 
 
 def files_of_batches(account: Backend) -> list[str]:

@@ -97,10 +97,13 @@ class Models:
         """Where the files of a version lie; `model` is DB.SCHEMA.MODEL."""
         return self._stages.model_folder(model, version)
 
-    def put(self, model: str, version: str, files: Path) -> None:
-        """Add a version as somebody else would; `model` is DB.SCHEMA.MODEL."""
+    def put(
+        self, model: str, version: str, files: Path, *, comment: str = "", metadata: str = ""
+    ) -> None:
+        """Add a version as another client would; `model` is DB.SCHEMA.MODEL."""
         shutil.copytree(files, self.folder(model, version))
-        self._models[model].versions[version] = Version(version)
+        stored = self._models.setdefault(model, Model(default=version))
+        stored.versions[version] = Version(version, comment=comment, metadata=metadata)
 
     def _parsed(
         self, pattern: str, answer: Callable[[re.Match[str], Any], Answer]
