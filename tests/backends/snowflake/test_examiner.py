@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from lungreg.backends import open_backend
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.examiner import SnowflakeExaminer
-from lungreg.config import Config, SnowflakeBackend
-from lungreg.workflows import doctor
+from lungreg.config import SnowflakeBackend
 from tests.backends.snowflake.peer import Peer
 
 
@@ -61,12 +59,3 @@ def test_no_session_is_one_failure(peer: Peer) -> None:
     assert (failed.name, failed.state) == ("session", "fail")
     assert failed.mend.startswith("add it to that file")
     assert failed.mend not in failed.found
-
-
-def test_doctor_tells_what_the_backend_found(settings: SnowflakeBackend) -> None:
-    """The backend's own checks are told beside a stage that is written and read, and a disk."""
-    config = Config(backend=settings)
-    assert {check.name: check.state for check in doctor._of_backend(config)}["stages"] == "ok"
-    assert doctor._stage(config).state == "ok"
-    assert doctor._disk(config).name == "disk"
-    assert open_backend(settings).stage.list() == []

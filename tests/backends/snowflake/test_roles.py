@@ -187,6 +187,7 @@ def test_doctor(
     assert done.code == 0
     assert (checks["stages"]["found"], checks["stages"]["mend"]) == (seen, f"fit for {fit}")
     assert checks["stage"]["state"] == stage
+    assert {"session", "disk"} <= set(checks)
     assert ("not writable" in checks["stage"]["found"]) == (role in (TRAIN, INFER))
 
 

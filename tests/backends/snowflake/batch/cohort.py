@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,7 +134,7 @@ def answer_at_once(
         put(answers, Path(job["output"]))
         return SimpleNamespace(poll=lambda: 0, returncode=0)
 
-    monkeypatch.setattr(service, "_started", started)
+    monkeypatch.setattr(service, "start_worker", started)
 
 
 def made_up(run_id: str, case_id: str) -> BatchOutput:
@@ -148,3 +149,16 @@ def made_up(run_id: str, case_id: str) -> BatchOutput:
         finished_at=now,
     )
     return BatchOutput(result=result, files=dict.fromkeys(OUTPUT_FILES.values(), case_id.encode()))
+
+
+def stop_at_sleep(monkeypatch: pytest.MonkeyPatch, *pauses: float) -> None:
+    """Press Ctrl-C once, in a sleep of so many seconds."""
+    waiting, sleep = [True], time.sleep
+
+    def stop(seconds: float) -> None:
+        if seconds in pauses and waiting:
+            waiting.clear()
+            raise KeyboardInterrupt
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", stop)

@@ -1,19 +1,22 @@
-"""Batch inference through the real client."""
+"""Batch inference through the real client, also when its process dies or loses the account."""
 
 from __future__ import annotations
 
-import json
+import os
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from lungreg.backends.local import open_local
-from lungreg.config import LocalBackend
-from lungreg.errors import ConfigError, RunError, StoreError, StoreUnavailableError
+from lungreg.backends.snowflake.batch.batch_job import new_job, unfinished_jobs
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.tables.result_sql import result_table
+from lungreg.config import LocalBackend, SnowflakeBackend
+from lungreg.errors import ConfigError, RunError, StoreUnavailableError
 from lungreg.records import Status
 from lungreg.stores import Backend
 from lungreg.workflows.infer import infer
@@ -24,44 +27,13 @@ from tests.backends.snowflake.batch.cohort import (
     run,
     run_config,
     run_started,
+    stop_at_sleep,
 )
 from tests.backends.snowflake.batch.conftest import PAUSE_S
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.batch import BatchService
 from tests.backends.snowflake.peer.dialect import IS_FILES
-
-
-def test_a_job_is_told_what_to_do(
-    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its size and settings; a row for each case, whose paths lead to its files.
-
-    Case ids travel in binds, whatever is in them, and nothing of the job stays. What jobs compute
-    is compared with a local run in `test_pipeline.py`.
-    """
-    rows: list[dict[str, Any]] = []
-
-    def look(job: dict[str, Any]) -> SimpleNamespace:
-        rows.extend(pq.read_table(job["input"]).to_pylist())
-        return SimpleNamespace(poll=lambda: 0, returncode=0)
-
-    monkeypatch.setattr(service, "_started", look)
-    run_id = run(account, "run-batch").run_id
-    (job,) = service.jobs
-    assert job["replicas"] == 1
-    assert job["spec"]["resources"] == {"gpu_requests": "1"}
-    assert job["spec"]["inference"] == {"num_workers": 1, "max_batch_rows": 1}
-    assert json.loads(job["params"]["settings"])["run_id"] == run_id
-    assert sorted(row["CASE_ID"] for row in rows) == sorted(CASES)
-    for row in rows:
-        database, schema, path = row["FIXED"].removeprefix("@").split(".", 2)
-        file = Path(job["stages"], database, schema, path)
-        assert file.read_bytes() == account.stage.read(f"fixed/{row['CASE_ID']}")
-    assert account.stage.list(f"runs/{run_id}/batch") == []
-    names = [*CASES, *(case.replace(" ", "=20") for case in CASES)]
-    said = [item for item in peer.statements if not IS_FILES.match(item.text)]
-    assert not [item for item in said if any(case in item.text + item.tag for case in names)]
-    assert peer.said(r"INSERT INTO .*_INPUT")[0].binds.count("MUSTERMANN ERIKA") == 1
+from tests.site import Site, destroy_started, wait_until
 
 
 def test_a_run_from_here_names_cases_in_file_statements_alone(account: Backend, peer: Peer) -> None:
@@ -93,19 +65,6 @@ def test_every_final_status_ends_the_wait(service: BatchService, account: Backen
             run(account, "run-batch")
 
 
-def stop_at_sleep(monkeypatch: pytest.MonkeyPatch, *pauses: float) -> None:
-    """Press Ctrl-C once, in a sleep of so many seconds."""
-    waiting, sleep = [True], time.sleep
-
-    def stop(seconds: float) -> None:
-        if seconds in pauses and waiting:
-            waiting.clear()
-            raise KeyboardInterrupt
-        sleep(seconds)
-
-    monkeypatch.setattr(time, "sleep", stop)
-
-
 def test_a_stopped_run_cancels_its_job(
     service: BatchService, account: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,79 +78,160 @@ def test_a_stopped_run_cancels_its_job(
     assert files_of_batches(account) == []
 
 
-def test_a_run_stopped_while_the_image_is_built_leaves_no_job_coming(
-    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The statement goes on in the server without its client: it is cancelled too."""
-    service.builds = True
-    stop_at_sleep(monkeypatch, 0.5)  # the connector's, between two looks at a statement
-    with pytest.raises(RunError, match="the run was stopped"):
-        run(account, "run-batch")
-    assert len(peer.said(r"SYSTEM\$CANCEL_QUERY")) == 1
-    service.end_build()
-    assert service.jobs == []
-    assert files_of_batches(account) == []
-
-
-def test_a_job_that_comes_in_spite_of_all_keeps_its_input(
-    service: BatchService, account: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the statement cannot be stopped in time, the next process takes what the job gives."""
-    answer_at_once(service, monkeypatch)
-    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._STOP_S", 0.5)
-    service.builds, service.heeds_cancel = True, False
-    stop_at_sleep(monkeypatch, 0.5)
-    with pytest.raises(RunError, match="the run was stopped"):
-        run(account, "run-batch")
-    assert files_of_batches(account)
-    service.end_build()
-    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
-    assert {row.status for row in done.results} == {Status.SUCCESS}
-    assert len(service.jobs) == 1
-    assert files_of_batches(account) == []
-
-
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        "already exists, but current role has no privileges on it. If this is unexpected ...",
-        "cannot be made: the schema's STAGE_X already exists.",
-    ],
-)
-def test_a_name_that_is_refused_is_no_started_job(
-    service: BatchService, account: Backend, refusal: str
-) -> None:
-    """Somebody else's object of the name, or another one that is there, is not our job."""
-    service.refusal = refusal
-    with pytest.raises(StoreError):
-        run(account, "run-batch")
-    assert files_of_batches(account) == []
-
-
-def test_a_lost_answer_starts_no_second_job(
-    service: BatchService, account: Backend, peer: Peer
-) -> None:
-    """The job has its name from here: one that came about is found again in a new session."""
-    service.works, service.loses_answer = False, True
-    assert len(run(account, "run-batch").results) == 3
-    assert len(peer.said(r"^\s*EXECUTE INFERENCE")) == 2
-    assert len(service.jobs) == 1
-
-
-def test_a_missing_privilege_leaves_nothing_behind(
-    service: BatchService, account: Backend, peer: Peer
-) -> None:
-    """A role that may not start jobs is told so, and the rows it had unloaded are gone."""
-    peer.mischief.deny(r"^\s*EXECUTE INFERENCE")
-    with pytest.raises(StoreUnavailableError, match="lets this user and role"):
-        run(account, "run-batch")
-    assert service.jobs == []
-    assert files_of_batches(account) == []
-
-
 def test_batch_jobs_are_of_some_backends_only(tmp_path: Path) -> None:
     """A backend without them says so before anything is asked of it."""
     local = open_local(LocalBackend(root=str(tmp_path), tracking=False))
     with pytest.raises(ConfigError, match="a backend with batch jobs"):
         run(local, "run-batch")
     assert local.stage.list() == []
+
+
+MERGE = r"^\s*MERGE"
+
+
+def run_out(peer: Peer) -> None:
+    """Let the time go by after which a silent process counts no longer."""
+    (lock,) = peer.stages.root.rglob("batch/lock-*")
+    os.utime(lock, (0, 0))
+
+
+@pytest.mark.slow
+def test_a_killed_client_leaves_its_job_to_the_next(
+    service: BatchService,
+    account: Backend,
+    settings: SnowflakeBackend,
+    peer: Peer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SIGKILL while a job runs: `--resume` starts no second one, takes its rows, and tidies up."""
+    answer_at_once(service, monkeypatch)
+    service.statuses = ["RUNNING"] * 1000
+    config = run_config("run-batch").model_dump(mode="json", exclude_unset=True)
+    config["backend"] = settings.model_dump(mode="json", exclude_unset=True)
+    site = Site(tmp_path)
+    site.config_file.write_text(yaml.safe_dump(config))
+    try:
+        process = site.start("infer")
+        wait_until(lambda: len(service.statuses) < 1000, process)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    finally:
+        destroy_started()
+    assert files_of_batches(account)
+    service.statuses = ["RUNNING"]
+    run_out(peer)
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert [(row.case_id, row.status) for row in done.results] == [
+        (case, Status.SUCCESS) for case in sorted(CASES)
+    ]
+    assert len(service.jobs) == 1
+    assert service.cancelled == []
+    assert files_of_batches(account) == []
+
+
+def test_a_connection_lost_in_mid_merge(
+    service: BatchService,
+    account: Backend,
+    source: SessionSource,
+    peer: Peer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rows of a job are there once, each with its files, and nothing of the job stays."""
+    answer_at_once(service, monkeypatch)
+    peer.mischief.drop(MERGE, after=True)
+    done = run(account, "run-batch")
+    assert peer.mischief.happened == 1
+    (counted,) = source.run(f"SELECT COUNT(*) FROM {result_table(source.settings)}")
+    assert (counted[0], len(done.results)) == (3, 3)
+    for row in done.results:
+        image = f"runs/{done.run_id}/cases/{row.case_id}/registered_img.nii.gz"
+        assert account.stage.read(image) == row.case_id.encode()
+    assert files_of_batches(account) == []
+
+
+def test_rows_that_cannot_be_kept_wait_for_the_next_process(
+    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was computed is not thrown away because the table was not to be had."""
+    answer_at_once(service, monkeypatch)
+    peer.mischief.deny(MERGE)
+    with pytest.raises(StoreUnavailableError):
+        run(account, "run-batch")
+    peer.forget_faults()
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert {row.status for row in done.results} == {Status.SUCCESS}
+    assert {row.attempt for row in done.results} == {1}
+    assert len(service.jobs) == 1
+    assert files_of_batches(account) == []
+
+
+def test_an_account_that_is_away_leaves_the_job_running(
+    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of computing are not cancelled for want of an answer."""
+    answer_at_once(service, monkeypatch)
+    peer.mischief.drop(r"^DESCRIBE SERVICE", times=1000)
+    with pytest.raises(StoreUnavailableError):
+        run(account, "run-batch")
+    peer.forget_faults()
+    assert service.cancelled == []
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert {row.status for row in done.results} == {Status.SUCCESS}
+    assert len(service.jobs) == 1
+
+
+def test_a_left_job_that_did_only_a_part(
+    service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are taken, the other cases go into a new job."""
+    answer_at_once(service, monkeypatch, rows=1)
+    service.final = "FAILED"
+    peer.mischief.deny(MERGE)
+    with pytest.raises(StoreUnavailableError):
+        run(account, "run-batch")
+    peer.forget_faults()
+    answer_at_once(service, monkeypatch)
+    service.final = "DONE"
+    done = infer(run_config("run-batch"), resume=run_started(account), backend=account)
+    assert [row.case_id for row in done.results] == sorted(CASES)
+    assert {row.status for row in done.results} == {Status.SUCCESS}
+    assert len(service.jobs) == 2
+    assert files_of_batches(account) == []
+
+
+def test_a_job_of_a_living_process_is_left_alone(
+    service: BatchService, account: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that resume one run: the second takes nothing and removes nothing."""
+    answer_at_once(service, monkeypatch)
+    service.statuses = ["RUNNING"] * 1000
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(run, account, "run-batch")
+        try:
+            while not service.jobs:
+                time.sleep(0.05)
+            with pytest.raises(RunError, match="another one waits"):
+                infer(run_config("run-batch"), resume=run_started(account), backend=account)
+        finally:
+            service.statuses = []
+        assert {row.status for row in first.result().results} == {Status.SUCCESS}
+    assert (len(service.jobs), service.cancelled) == (1, [])
+    assert files_of_batches(account) == []
+
+
+def test_a_job_that_was_never_started(
+    service: BatchService,
+    account: Backend,
+    settings: SnowflakeBackend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process killed before the job was started leaves a file, which goes with the next call."""
+    answer_at_once(service, monkeypatch)
+    first = run(account, "run-batch")
+    never_started = new_job(settings, first.run_id)
+    account.stage.write(never_started.no_file, b"")
+    assert unfinished_jobs(settings, account.stage, first.run_id) == [never_started]
+    infer(run_config("run-batch"), resume=first.run_id, backend=account)
+    assert len(service.jobs) == 1
+    assert files_of_batches(account) == []

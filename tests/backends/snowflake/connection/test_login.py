@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from snowflake.connector.config_manager import CONFIG_MANAGER
 
 from lungreg.backends.snowflake.connection import login
-from lungreg.backends.snowflake.connection.faults import is_lost
 from lungreg.backends.snowflake.connection.pool import close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import ForbiddenError, StoreUnavailableError
-from tests.backends.snowflake.conftest import CONNECTIONS
+from tests.backends.snowflake.conftest import CONNECTION, CONNECTIONS
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.server import connection_of
 
@@ -114,13 +114,13 @@ def test_the_role_of_the_configuration_is_taken(settings: SnowflakeBackend, peer
 
 
 def test_a_service_keeps_the_role_of_its_token(
-    settings: SnowflakeBackend, container: Path, monkeypatch: pytest.MonkeyPatch
+    settings: SnowflakeBackend, peer: Peer, container: Path
 ) -> None:
     """A container's token is its owner's role: another one would be refused."""
     with_role = settings.model_copy(update={"connection": None, "role": "LUNGREG_TRAIN"})
-    assert "role" not in login._credentials(with_role)
-    assert login._credentials(with_role)["token"] == "of the service"
-    in_container(with_role).run("SELECT 1")
+    with in_container(with_role).use() as session:
+        assert "LUNGREG_TRAIN" not in str(session.get_current_role())
+    assert [each["TOKEN"] for each in peer.logins] == ["of the service"]
 
 
 @pytest.mark.parametrize("name", ["SNOWFLAKE_HOST", "SNOWFLAKE_ACCOUNT"])
@@ -153,11 +153,15 @@ def test_no_connection_at_all_is_told_as_such(
     assert "unknown name" not in str(told.value)
 
 
-def test_an_account_that_is_away_is_told_soon() -> None:
+@pytest.mark.parametrize(("timeout_s", "login_s"), [(600, 60), (5, 5)])
+def test_an_account_that_is_away_is_reported_soon(
+    settings: SnowflakeBackend, timeout_s: int, login_s: int
+) -> None:
     """The client logs in a few times: each try is short however long a statement may take."""
-    for timeout_s, expected in ((600, 60), (5, 5)):
-        options = login._defaults(SnowflakeBackend(kind="snowflake", timeout_s=timeout_s))
-        assert (options["login_timeout"], options["network_timeout"]) == (expected, timeout_s)
+    patient = settings.model_copy(update={"timeout_s": timeout_s})
+    with SessionSource(patient).use() as session:
+        timeouts = session.connection.login_timeout, session.connection.network_timeout
+    assert timeouts == (login_s, timeout_s)
 
 
 @pytest.mark.parametrize(
@@ -204,14 +208,6 @@ def test_a_token_that_stays_invalid_is_told(
     assert len(peer.logins) == 4
 
 
-@pytest.mark.parametrize(("number", "is_mended"), [(604, True), (630, True), (57014, False)])
-def test_a_cancelled_statement_is_known_by_its_number(number: int, *, is_mended: bool) -> None:
-    """57014 is the state that both have, and no number."""
-    from snowflake.connector.errors import ProgrammingError
-
-    assert is_lost(ProgrammingError(msg="cancelled", errno=number, sqlstate="57014")) == is_mended
-
-
 def test_a_notebooks_session_names_no_files_in_logs_either(
     settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +215,8 @@ def test_a_notebooks_session_names_no_files_in_logs_either(
     from snowflake.snowpark import Session
 
     close_all()
-    clients = [logging.getLogger(name) for name in login._NAMING_LOGGERS]
+    names = ("snowflake.connector.storage_client", "snowflake.connector.file_transfer_agent")
+    clients = [logging.getLogger(name) for name in names]
     for client in clients:
         monkeypatch.setattr(client, "level", logging.NOTSET)
     session = Session.builder.configs(connection_of(peer)).create()
@@ -228,3 +225,47 @@ def test_a_notebooks_session_names_no_files_in_logs_either(
         assert {client.level for client in clients} == {logging.CRITICAL}
     finally:
         session.close()
+
+
+def test_an_unknown_connection_is_named() -> None:
+    """A connection that is not configured is a clear error, and no secret is asked for."""
+    settings = SnowflakeBackend(kind="snowflake", connection="nobody", timeout_s=2)
+    with pytest.raises(StoreUnavailableError, match=r"nobody in .*connections\.toml") as told:
+        SessionSource(settings).run("SELECT 1")
+    assert f"set backend.connection to one that is known ({CONNECTION})" in told.value.anonymous
+
+
+def test_packages_that_are_missing_are_named(
+    settings: SnowflakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only one of them is, before anything is asked of the account."""
+    monkeypatch.setitem(sys.modules, "snowflake.ml", None)
+    with pytest.raises(StoreUnavailableError, match=r"got no snowflake-ml-python; .*\[snowflake\]"):
+        SessionSource(settings).run("SELECT 1")
+
+
+def test_the_token_of_the_container_is_read_each_time(
+    settings: SnowflakeBackend, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a job without session the short-lived token file logs in, and its newest content."""
+    options = connection_of(peer)
+    monkeypatch.setattr(login, "TOKEN_FILE", tmp_path / "token")
+    monkeypatch.setattr(login, "CONTAINER_OPTIONS", {"protocol": "http", "port": options["port"]})
+    monkeypatch.setenv("SNOWFLAKE_HOST", "127.0.0.1")
+    monkeypatch.setenv("SNOWFLAKE_ACCOUNT", "lungreg")
+    source = SessionSource(settings.model_copy(update={"connection": None}))
+    for token in ("first", "second"):
+        (tmp_path / "token").write_text(token)
+        source.run("SELECT 1")
+        source.discard()
+    assert [data["TOKEN"] for data in peer.logins] == ["first", "second"]
+    assert all(data["AUTHENTICATOR"].upper() == "OAUTH" for data in peer.logins)
+
+
+def test_the_default_connection_is_the_last_resort(
+    settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With neither a name, a session nor a token, Snowflake's own default decides."""
+    monkeypatch.setenv("SNOWFLAKE_DEFAULT_CONNECTION_NAME", CONNECTION)
+    SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
+    assert len(peer.logins) == 1

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.jobs import SnowflakeJobs
-from lungreg.config import Config, SnowflakeBackend, load_config, parse_config
+from lungreg.config import Config, load_config, parse_config
 from lungreg.errors import (
     ConfigError,
     NotFoundError,
@@ -27,21 +25,6 @@ from tests.backends.snowflake.peer.statement import SqlError
 
 SECRET_CASE = "patient_Meier_01"
 JOB = "LUNGREG.UTILS.LUNGREG_TRAIN_20261122_101500_3FA9C1_8A2B"
-
-
-@pytest.fixture
-def jobs(settings: SnowflakeBackend) -> SnowflakeJobs:
-    """Jobs that install from an index, so that no wheels are fetched here."""
-    changes = {
-        "integrations": ("PYPI_EAI",),
-        "compute_pool": settings.compute_pool.model_copy(update={"max_nodes": 2}),
-    }
-    return SnowflakeJobs(SessionSource(settings.model_copy(update=changes)), pause_s=0.01)
-
-
-@pytest.fixture
-def service(peer: Peer, settings: SnowflakeBackend) -> JobService:
-    return JobService(peer)
 
 
 def config_of(jobs: SnowflakeJobs) -> Config:
@@ -251,23 +234,6 @@ def test_a_job_is_cancelled_once(jobs: SnowflakeJobs, service: JobService) -> No
     jobs.cancel(JOB)
     assert len(service.cancelled) == 1
     assert jobs.status(JOB) == "cancelled"
-
-
-def test_jobs_are_listed_the_newest_first(jobs: SnowflakeJobs, service: JobService) -> None:
-    """Whoever lost an id finds it again; jobs of other programs are left out."""
-    times = [datetime(2026, 11, day, tzinfo=UTC) for day in (20, 22, 21, 22)]
-    service.history = [
-        ("LUNGREG_TRAIN_A", "DONE", "BIG", times[0]),
-        ("LUNGREG_BATCH_B", "RUNNING", "LUNGREG_GPU", times[1]),
-        ("LUNGREG_INFER_C", "PENDING", "BIG", times[2]),
-        ("MLJOB_D", "DONE", "BIG", times[3]),
-    ]
-    found = jobs.latest(2)
-    assert [(job.job_id, job.status, job.pool) for job in found] == [
-        ("D.UTILS.LUNGREG_BATCH_B", "running", "LUNGREG_GPU"),
-        ("D.UTILS.LUNGREG_INFER_C", "pending", "BIG"),
-    ]
-    assert [job.created_at for job in found] == times[1:3]
 
 
 def test_what_an_ended_job_was_sent_is_removed(jobs: SnowflakeJobs, service: JobService) -> None:

@@ -20,7 +20,7 @@ from lungreg.errors import ModelError, NotFoundError, StoreUnavailableError
 from lungreg.records import ModelCard
 from lungreg.stores import ModelRegistry
 from tests.backends.snowflake.peer import Peer
-from tests.backends.snowflake.peer.models import Model, Models
+from tests.backends.snowflake.peer.models import Models
 from tests.backends.snowflake.peer.statement import SqlError
 from tests.contracts.models import CARD, ModelRegistryContract
 
@@ -139,7 +139,9 @@ def test_a_name_that_could_not_be_ours_reaches_no_statement(
     """Whoever may create models in the schema writes no SQL for those who list them."""
     registry.add(CARD, b"1")
     settings = registry.source.settings
-    models._models[f'{settings.database}.{settings.utils_schema}.x"; DROP SCHEMA UTILS'] = Model()
+    schema = f"{settings.database}.{settings.utils_schema}"
+    files = models.folder(f"{schema}.LUNGS", "V1")
+    models.put(f'{schema}.x"; DROP SCHEMA UTILS', "V1", files, comment="lungreg")
     assert [entry.card.name for entry in registry.list()] == ["lungs"]
     with pytest.raises(NotFoundError):
         registry.resolve('x"; DROP SCHEMA UTILS', "1")

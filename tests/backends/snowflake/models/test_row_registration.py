@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from typing import Any
@@ -16,13 +15,9 @@ from lungreg.backends.snowflake.models.rows import (
     INPUT_FACTS,
     INPUT_FILES,
     NO_FILE,
-    OUTPUT_COLUMNS,
-    OUTPUT_FILES,
     BatchOutput,
-    output_row,
-    read_result,
 )
-from lungreg.errors import ModelError, StoreError
+from lungreg.errors import ModelError
 from lungreg.formats.nifti import encode_nifti
 from lungreg.learning.network import build_network, weights_to_bytes
 from lungreg.records import ModelCard, Status
@@ -92,7 +87,7 @@ def test_bad_bytes_give_a_failed_row(changes: dict[str, object], code: str) -> N
 
 def test_a_file_larger_than_any_scan_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes has a cap of its own, before anything is decoded."""
-    monkeypatch.setattr(row_registration, "_MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(row_registration, "MAX_FILE_BYTES", 1000)
     (failed,) = register(row())
     assert failed.result.error_code == "unsafe_input"
 
@@ -132,23 +127,3 @@ def test_weights_of_another_card_are_refused() -> None:
     """What was changed on its way registers nothing."""
     with pytest.raises(ModelError, match="SHA-256"):
         RowRegistration(CARD, WEIGHTS[:-1])
-
-
-def test_a_row_comes_back_as_it_was() -> None:
-    """NaN is not nothing, in spite of the columns of numbers; files keep their bytes."""
-    (done,) = register(row())
-    odd = dataclasses.replace(done.result, ncc=float("nan"), sdlogj=None)
-    told = output_row(dataclasses.replace(done, result=odd))
-    assert [*told] == [*OUTPUT_COLUMNS]
-    assert repr(read_result(told["RESULT"])) == repr(odd)
-    assert {column: told[column] for column in OUTPUT_FILES} == {
-        column: done.files.get(name) for column, name in OUTPUT_FILES.items()
-    }
-    assert told["DICE_SCORE"] == done.result.dice_score
-
-
-@pytest.mark.parametrize("answer", [None, "", "{}", "[]", "{", 1.5])
-def test_other_rows_are_refused(answer: object) -> None:
-    """What no model of ours answered is an error, not a result."""
-    with pytest.raises(StoreError, match="rows of results"):
-        read_result(answer)

@@ -104,7 +104,7 @@ class BatchService:
     def _take(self, job: dict[str, Any]) -> None:
         self.jobs.append(job)
         if self.works:
-            self._workers.append(self._started(job))
+            self._workers.append(self.start_worker(job))
 
     def _cancel_query(self, *_: object) -> Answer:
         if self.heeds_cancel:
@@ -128,7 +128,8 @@ class BatchService:
         """Of jobs that are no services any longer: there are none."""
         return ["DATABASE_NAME", "SCHEMA_NAME", "NAME", "STATUS", "COMPUTE_POOL_NAME"], []
 
-    def _started(self, job: dict[str, Any]) -> subprocess.Popen[str]:
+    def start_worker(self, job: dict[str, Any]) -> subprocess.Popen[str]:
+        """Start the process that does a job's work."""
         file = self.peer.stages.root / f"{job['name']}.json"
         file.write_text(json.dumps(job))
         kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.setup import SnowflakeProvisioner
+from lungreg.config import SnowflakeBackend
+from tests.backends.snowflake.conftest import CONNECTION
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.statement import SqlError
 
@@ -107,6 +112,19 @@ class Account:
 
     def _show_services(self, *_: object) -> Any:
         return ["database_name", "schema_name", "name"], [[*each] for each in self.services]
+
+
+def of_database(name: str, **changes: object) -> SnowflakeProvisioner:
+    """An installation with names of the account as they are by default."""
+    raw = {"connection": CONNECTION, "timeout_s": 2, "egress": {"hosts": ["pypi.org:443"]}}
+    settings = SnowflakeBackend.model_validate(
+        {"kind": "snowflake", "database": name, **raw, **changes}
+    )
+    return SnowflakeProvisioner(SessionSource(settings))
+
+
+def names(rows: Sequence[Any]) -> list[str]:
+    return sorted(str(row["name"]) for row in rows)
 
 
 def _comment(sql: str) -> str:

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
-from lungreg.backends.snowflake.setup.statement import MARK, mark_of
-from lungreg.config import SnowflakeBackend
+from lungreg.backends.snowflake.setup.statement import MARK
 from lungreg.errors import AlreadyExistsError, ForbiddenError, StoreUnavailableError
 from lungreg.stores import Provisioner
-from tests.backends.snowflake.conftest import CONNECTION
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.server import connection_of
 from tests.backends.snowflake.peer.statement import SqlError
-from tests.backends.snowflake.setup.account import Account
-
-
-@pytest.fixture
-def account(peer: Peer) -> Account:
-    return Account(peer)
-
-
-@pytest.fixture
-def provisioner(peer: Peer, request: pytest.FixtureRequest) -> SnowflakeProvisioner:
-    """For a database that does not exist yet."""
-    return of_database(f"SETUP_{abs(hash(request.node.nodeid)) % 10**9}")
-
-
-def of_database(name: str, **changes: object) -> SnowflakeProvisioner:
-    """An installation with names of the account as they are by default."""
-    raw = {"connection": CONNECTION, "timeout_s": 2, "egress": {"hosts": ["pypi.org:443"]}}
-    settings = SnowflakeBackend.model_validate(
-        {"kind": "snowflake", "database": name, **raw, **changes}
-    )
-    return SnowflakeProvisioner(SessionSource(settings))
+from tests.backends.snowflake.setup.account import Account, names, of_database
 
 
 def tables(provisioner: SnowflakeProvisioner) -> list[tuple[str, str]]:
@@ -48,10 +24,6 @@ def tables(provisioner: SnowflakeProvisioner) -> list[tuple[str, str]]:
         f"SELECT table_schema, table_name FROM {database}.information_schema.tables ORDER BY 1, 2"
     )
     return [(str(row[0]), str(row[1])) for row in rows]
-
-
-def names(rows: Sequence[Any]) -> list[str]:
-    return sorted(str(row["name"]) for row in rows)
 
 
 def test_it_is_a_provisioner(provisioner: SnowflakeProvisioner) -> None:
@@ -103,132 +75,6 @@ def test_setup_without_a_privilege_says_so(
     with pytest.raises(StoreUnavailableError, match="administrator grant LUNGREG_SETUP what"):
         provisioner.make()
     assert not peer.said("^GRANT")
-
-
-def test_teardown_lists_before_it_drops(
-    provisioner: SnowflakeProvisioner, account: Account, peer: Peer
-) -> None:
-    """Listing changes nothing; dropping what was listed leaves an account without lungreg."""
-    provisioner.make()
-    found = provisioner.removals()
-    assert [removal.kind for removal in found] == [
-        *("compute pool", "integration", "role", "role", "role", "role", "warehouse", "database"),
-    ]
-    assert all(removal.statements and not removal.kept for removal in found)
-    assert not peer.said("^(DROP|ALTER COMPUTE)")
-    assert "UTILS: tables: 0, views: 0, stages: 2" in found[-1].holds
-    assert "not lungreg's" not in found[-1].holds
-    provisioner.remove(found)
-    assert set(account.objects) <= {("NETWORK RULE", "LUNGREG_EGRESS")}  # went with its schema
-    database = provisioner.source.settings.database
-    assert [item.text for item in peer.said("^DROP DATABASE")] == [
-        f"DROP DATABASE IF EXISTS {database}"
-    ]
-
-
-def test_teardown_keeps_what_setup_did_not_make(
-    provisioner: SnowflakeProvisioner, account: Account
-) -> None:
-    """A warehouse and a role that were there before are named with the reason and stay."""
-    account.objects["WAREHOUSE", "LUNGREG_WH"] = "of another team"
-    account.objects["ROLE", "LUNGREG_READ"] = ""
-    provisioner.make()
-    kept = {removal.name: removal for removal in provisioner.removals() if removal.kept}
-    assert set(kept) == {"LUNGREG_WH", "LUNGREG_READ"}
-    assert not any(removal.statements for removal in kept.values())
-
-
-def test_teardown_keeps_a_database_that_others_use(
-    provisioner: SnowflakeProvisioner, account: Account
-) -> None:
-    """With another schema in it only our two schemas go."""
-    provisioner.make()
-    database = provisioner.source.settings.database
-    provisioner.source.run(f"CREATE SCHEMA {database}.THEIRS")
-    found = {removal.name: removal for removal in provisioner.removals()}
-    assert found[database].kept == "it holds other schemas: THEIRS"
-    assert found[f"{database}.UTILS"].statements == (f"DROP SCHEMA IF EXISTS {database}.UTILS",)
-    provisioner.remove([*found.values()])
-    left = names(provisioner.source.run(f"SHOW SCHEMAS IN DATABASE {database}"))
-    assert "THEIRS" in left
-    assert not {"UTILS", "RESULTS"} & set(left)
-
-
-def test_names_that_look_alike_are_not_mistaken(
-    provisioner: SnowflakeProvisioner, account: Account
-) -> None:
-    """SHOW .. LIKE takes "_" for any character: LUNGREGXREAD is not LUNGREG_READ."""
-    account.objects["ROLE", "LUNGREGXREAD"] = mark_of(provisioner.source.settings)
-    found = provisioner.removals()
-    assert not any(removal.kind == "role" for removal in found)
-
-
-def test_teardown_keeps_what_another_installation_made(account: Account) -> None:
-    """Two databases share a pool of the default name: it goes with the one that made it."""
-    first, second = of_database("FIRST_SITE"), of_database("SECOND_SITE", egress={})
-    first.make()
-    second.make()
-    kept = {removal.name: removal.kept for removal in second.removals() if removal.kept}
-    assert kept == dict.fromkeys(
-        ["LUNGREG_GPU", "LUNGREG_EGRESS", "LUNGREG_WH"]
-        + [f"LUNGREG_{step}" for step in ("INGEST", "TRAIN", "INFER", "READ")],
-        "setup made it for FIRST_SITE",
-    )
-    assert [removal.name for removal in second.removals() if removal.statements] == ["SECOND_SITE"]
-    assert all(removal.statements for removal in first.removals())
-
-
-def test_teardown_keeps_a_database_whose_public_schema_is_used(
-    provisioner: SnowflakeProvisioner, account: Account
-) -> None:
-    """What others put into PUBLIC is theirs, as a schema of their own would be."""
-    provisioner.make()
-    database = provisioner.source.settings.database
-    provisioner.source.run(f"CREATE SCHEMA {database}.PUBLIC")
-    assert provisioner.removals()[-1].kept == ""
-    account.others["NOTEBOOKS", f"{database}.PUBLIC"] = ["OF_A_COLLEAGUE"]
-    found = provisioner.removals()[-1]
-    assert found.kept == "its schema PUBLIC holds notebooks OF_A_COLLEAGUE"
-    assert found.statements == ()
-
-
-def test_teardown_names_what_others_put_into_our_schemas(
-    provisioner: SnowflakeProvisioner, account: Account
-) -> None:
-    """Counts hide a colleague's table: what lungreg did not make is named before it is dropped."""
-    provisioner.make()
-    settings = provisioner.source.settings
-    schema = f"{settings.database}.{settings.results_schema}"
-    provisioner.source.run(f"CREATE TABLE {schema}.THEIRS (A NUMBER)")
-    provisioner.source.run(f"CREATE VIEW {schema}.SEEN AS SELECT * FROM {schema}.THEIRS")
-    holds = provisioner.removals()[-1].holds
-    assert "tables: 2" in holds
-    assert "not lungreg's: tables THEIRS" in holds
-    assert "not lungreg's: views SEEN" in holds
-
-
-def test_teardown_knows_the_table_of_claims_of_earlier_versions(
-    provisioner: SnowflakeProvisioner, account: Account
-) -> None:
-    """Setup once made it: it goes with the database and is nobody else's."""
-    provisioner.make()
-    settings = provisioner.source.settings
-    schema = f"{settings.database}.{settings.results_schema}"
-    provisioner.source.run(f"CREATE TABLE {schema}.CLAIMS (CLAIM_KEY VARCHAR)")
-    found = provisioner.removals()[-1]
-    assert found.statements == (f"DROP DATABASE IF EXISTS {settings.database}",)
-    assert "tables: 2" in found.holds
-    assert "not lungreg's" not in found.holds
-
-
-def test_teardown_lists_the_services_that_would_end(
-    provisioner: SnowflakeProvisioner, account: Account
-) -> None:
-    """STOP ALL ends whatever runs on the pool, so it is named."""
-    provisioner.make()
-    account.services = [("OTHER", "APP", "DASHBOARD")]
-    (pool,) = [removal for removal in provisioner.removals() if removal.kind == "compute pool"]
-    assert pool.holds == "services: OTHER.APP.DASHBOARD"
 
 
 def test_changed_hosts_are_applied(provisioner: SnowflakeProvisioner, account: Account) -> None:

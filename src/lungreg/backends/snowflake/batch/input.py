@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _TYPES = {str: "VARCHAR", float: "DOUBLE", bytes: "VARCHAR"}
 """SQL type of a column by its type in Python; bytes stand as the path of their file."""
-_ROWS_OF_A_STATEMENT = 200
+ROWS_PER_STATEMENT = 200
 Row = Mapping[str, object]
 
 
@@ -52,8 +52,8 @@ def as_table(session: Session, name: str, rows: Sequence[Row]) -> Iterator[DataF
     columns = ", ".join(f"{column} {_TYPES[kind]}" for column, kind in kinds.items())
     session.sql(f"CREATE OR REPLACE TEMPORARY TABLE {name} ({columns})").collect()
     places = f"({', '.join('?' * len(kinds))})"
-    for first in range(0, len(rows), _ROWS_OF_A_STATEMENT):
-        part = rows[first : first + _ROWS_OF_A_STATEMENT]
+    for first in range(0, len(rows), ROWS_PER_STATEMENT):
+        part = rows[first : first + ROWS_PER_STATEMENT]
         values = ", ".join([places] * len(part))
         # The table's name is built from checked identifiers; values are bound.
         text = f"INSERT INTO {name} ({', '.join(kinds)}) VALUES {values}"  # noqa: S608

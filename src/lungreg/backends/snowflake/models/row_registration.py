@@ -31,7 +31,7 @@ from lungreg.stores.memory_stage import MemoryStage
 from lungreg.stores.names import RunNames
 
 _log = logging.getLogger(__name__)
-_MAX_FILE_BYTES = 2**31
+MAX_FILE_BYTES = 2**31
 """Of one file before it is unpacked; the decoder has a cap for what it unpacks to."""
 
 
@@ -122,8 +122,8 @@ def _put(stage: MemoryStage, case: Case, row: Mapping[Any, Any]) -> Case:
     for name, column in INPUT_FILES.items():
         cell = row.get(column)
         data: Any = NO_FILE if _is_nothing(cell) else cell
-        if len(data) > _MAX_FILE_BYTES:
-            msg = f"a file of a case has at most {_MAX_FILE_BYTES} bytes"
+        if len(data) > MAX_FILE_BYTES:
+            msg = f"a file of a case has at most {MAX_FILE_BYTES} bytes"
             raise UnsafeInputError(msg, got=len(data))
         if data not in (b"", NO_FILE):
             names[name] = f"files/{name}"

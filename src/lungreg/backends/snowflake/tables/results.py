@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,7 +24,6 @@ from lungreg.stores.result_rows import from_row, query_rows, result_schema, to_r
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
-_ROWS_OF_A_STATEMENT = 200
 Answer = TypeVar("Answer")
 
 
@@ -38,13 +37,14 @@ class SnowflakeResultTable:
     """
 
     source: SessionSource
+    rows_per_statement: int = field(default=200, kw_only=True)
 
     def write(self, rows: Sequence[CaseResult]) -> None:
         """Add rows, or replace those of the same run and case that finished earlier."""
         by_time = sorted(rows, key=lambda row: row.finished_at)
         latest = list({(row.run_id, row.case_id): row for row in by_time}.values())
-        for first in range(0, len(latest), _ROWS_OF_A_STATEMENT):
-            self._merge(latest[first : first + _ROWS_OF_A_STATEMENT])
+        for first in range(0, len(latest), self.rows_per_statement):
+            self._merge(latest[first : first + self.rows_per_statement])
 
     def rows(self, run_id: str) -> list[CaseResult]:
         """The rows of one run."""
