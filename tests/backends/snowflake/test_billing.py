@@ -84,7 +84,7 @@ def test_a_job_counts_the_nodes_that_it_held(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_estimate_counts_the_nodes_of_the_run(settings: SnowflakeBackend) -> None:
-    """What the run held goes before what the rate assumes, and its own pool is asked about."""
+    """The nodes and the pool of the run count, not those that the rate assumes."""
     rate = Cost(credits_per_node_hour=1.0, nodes=9)
     backend = dataclasses.replace(open_snowflake(settings), stage=MemoryStage(), label=None)
     with timed(backend.stage, "train-1", Held(nodes=2, pool="BIG")):

@@ -59,7 +59,7 @@ def test_setup_then_teardown(config: str, peer: Peer) -> None:
     assert done.code == 0
     assert "objects made; 3 were there already and are unchanged" in done.out  # the stages
     again = run("setup", "--execute", "--json", "-c", config).document
-    assert again["found"] >= 12  # the peer tells nothing of tables
+    assert again["found"] >= 12  # the peer does not say so of tables
     assert again["made"] + again["found"] < again["statements"]  # the rest are grants
     assert ("COMPUTE POOL", "LUNGREG_GPU") in account.objects
     listed = run("teardown", "-c", config)  # nobody answers the question
@@ -87,7 +87,7 @@ def test_a_local_backend_has_neither_account_nor_jobs(
 def test_submit_waits_and_ends_with_the_exit_code_of_the_job(
     config: str, service: JobService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The log is told as it comes; 3 means that some cases failed, here as there."""
+    """The log is printed as it comes; 3 means that some cases failed, here as there."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     service.statuses = ["PENDING", "PENDING", "RUNNING", "DONE"]
     service.logs = ["", "infer 1/2  pass\n", "infer 1/2  pass\nlungreg: exit code 3"]
@@ -99,7 +99,7 @@ def test_submit_waits_and_ends_with_the_exit_code_of_the_job(
     assert service.submitted[0]["pool"] == "MY_POOL"
 
 
-def test_submit_without_waiting_tells_the_job(config: str, service: JobService) -> None:
+def test_submit_without_waiting_prints_the_job(config: str, service: JobService) -> None:
     """Its id goes on to the other commands."""
     found = run("submit", "train", "--json", "-c", config).document
     assert found == {"job_id": found["job_id"], "status": "pending", "exit_code": None}

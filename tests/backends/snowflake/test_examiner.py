@@ -9,7 +9,7 @@ from tests.backends.snowflake.peer import Peer
 
 
 def states(source: SessionSource) -> dict[str, str]:
-    """By check, what is told of it."""
+    """State by name of the check."""
     return {check.name: check.state for check in SnowflakeExaminer(source).examine()}
 
 
@@ -27,8 +27,8 @@ def test_a_role_of_nobody_that_sees_nothing_fails(source: SessionSource) -> None
     assert stages.mend.startswith("run 'lungreg setup', or take the role of the step")
 
 
-def test_a_missing_stage_is_told_with_its_mend(source: SessionSource) -> None:
-    """Before `lungreg setup` the role that makes all is told the stages that it would make."""
+def test_a_missing_stage_is_named_with_its_mend(source: SessionSource) -> None:
+    """Before `lungreg setup` the role of setup sees the names of the stages that it would make."""
     changes = {"run_stage": "NOWHERE", "role": "LUNGREG_SETUP"}
     settings = source.settings.model_copy(update=changes)
     (failed,) = [
@@ -40,7 +40,7 @@ def test_a_missing_stage_is_told_with_its_mend(source: SessionSource) -> None:
     assert failed.mend == "run 'lungreg setup'"
 
 
-def test_a_stage_that_no_job_could_read_is_told(source: SessionSource) -> None:
+def test_a_stage_that_no_job_could_read_fails(source: SessionSource) -> None:
     """What the client encrypts is noise to everyone else; a stage keeps its encryption for good."""
     settings = source.settings.model_copy(update={"run_stage": "PLAIN"})
     source.run(f"CREATE STAGE {settings.database}.{settings.results_schema}.PLAIN")

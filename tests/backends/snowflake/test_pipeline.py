@@ -77,7 +77,7 @@ def comparable(row: CaseResult) -> dict[str, str]:
 
 
 def figures(metrics: bytes) -> dict[str, Any]:
-    """What metrics.json says, likewise."""
+    """The figures of metrics.json, without times."""
     return {key: value for key, value in json.loads(metrics).items() if key not in VARYING}
 
 
@@ -97,11 +97,11 @@ def test_rows_and_files_are_those_of_this_machine(story: Story, engine: str) -> 
     assert there.files.keys() == here.files.keys()
     exact = [name for name in here.files if name.endswith((".nii.gz", "displacement.json"))]
     assert len(exact) == 3 * 4 - 1  # no mask to carry without masks
-    told = (there.rows[0].run_id.encode(), here.rows[0].run_id.encode())
+    run_ids = (there.rows[0].run_id.encode(), here.rows[0].run_id.encode())
     for name in exact:
-        assert there.files[name].replace(*told) == here.files[name], name
+        assert there.files[name].replace(*run_ids) == here.files[name], name
     for name in [name for name in here.files if name.endswith("metrics.json")]:
-        assert figures(there.files[name].replace(*told)) == figures(here.files[name])
+        assert figures(there.files[name].replace(*run_ids)) == figures(here.files[name])
     assert sum(name.endswith("qc.html") for name in there.files) == 3
 
 
@@ -140,7 +140,7 @@ def test_only_file_statements_name_a_case(story: Story) -> None:
     assert {item.text.split()[0].upper() for item in bound} == {"INSERT", "MERGE"}
 
 
-def test_tags_tell_application_run_and_step_alone(story: Story) -> None:
+def test_tags_name_application_run_and_step_alone(story: Story) -> None:
     """Each command under its own name, with its run where it has one."""
     tags = [json.loads(item.tag) for item in story.statements if item.tag]
     assert {key for tag in tags for key in tag} == {"app", "run", "step"}
@@ -171,8 +171,8 @@ def test_nothing_in_the_account_knows_a_name(story: Story) -> None:
     assert PATIENT not in story.logins
     assert any(name.endswith("weights.safetensors") for name in story.account)
     assert any(name.endswith(".parquet") or "results" in name for name in story.account)
-    seen = [told for step, told in story.said.items() if step != "register"]
-    assert PATIENT not in "".join(told.out + told.err for told in seen)
+    seen = [each for step, each in story.said.items() if step != "register"]
+    assert PATIENT not in "".join(each.out + each.err for each in seen)
 
 
 def test_nothing_of_the_job_stays(story: Story) -> None:

@@ -36,7 +36,7 @@ class There:
     site: Site
     privileges: Privileges
     said: dict[str, Outcome] = field(default_factory=dict)
-    """What the steps that others need have told."""
+    """The output of the steps that others need."""
 
     def does(self, role: str, *arguments: str) -> Outcome:
         """Run a command in a role, as the README shows."""
@@ -179,7 +179,7 @@ def test_cost(there: There) -> None:
 def test_doctor(
     role: str, stage: str, seen: str, fit: str, there: There, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No role of a step fails, and each is told what it is for."""
+    """No role of a step fails, and each sees what it is for."""
     monkeypatch.setattr(doctor, "_ray", doctor._versions)  # asks no account, and takes long
     done = there.does(role, "doctor", "--json")
     checks = {check["name"]: check for check in done.document}
@@ -192,7 +192,7 @@ def test_doctor(
 
 
 def test_doctor_fails_for_a_role_of_nobody(there: There, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A role that sees no stage at all is told of setup and of the roles of the steps."""
+    """A role that sees no stage at all is referred to setup and to the roles of the steps."""
     monkeypatch.setattr(doctor, "_ray", doctor._versions)
     done = there.does("PUBLIC", "doctor", "--json")
     checks = {check["name"]: check for check in done.document}
@@ -207,7 +207,7 @@ def settings_of(there: There, role: str) -> SnowflakeBackend:
 
 
 def train_run(there: There) -> str:
-    """The id of the training run, from what it told."""
+    """The id of the training run, from its output."""
     found = re.search(r"train-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", there.said["train"].out)
     assert found is not None
     return found[0]

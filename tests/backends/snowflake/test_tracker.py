@@ -52,7 +52,7 @@ class TestSnowflakeTracker(TrackerContract):
 
 @pytest.mark.snowflake
 class TestAccountTracker(TrackerContract):
-    """Likewise in a real account, as far as nothing there is warned of."""
+    """Curves in a real account keep the contract, without its warnings."""
 
     keeps = False
 
@@ -64,7 +64,7 @@ class TestAccountTracker(TrackerContract):
 def test_settings_pointers_and_the_end_are_kept(
     tracker: SnowflakeTracker, experiments: Experiments, source: SessionSource
 ) -> None:
-    """Flat, under the run's id, in the utils schema; a failed run is told from a finished one."""
+    """Flat, under the run's id, in the utils schema; a failed run is marked as such."""
     tracker.start("train-1", PARAMS)
     tracker.finish("train-1", status="finished", tags={"version": "3"})
     tracker.start("train-2", {})
@@ -125,7 +125,7 @@ def test_the_users_own_tracking_is_left_alone(
     assert ExperimentTracking._instance is None
 
 
-def test_nothing_is_printed_and_no_source_is_told(
+def test_nothing_is_printed_and_no_source_is_sent(
     tracker: SnowflakeTracker, peer: Peer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Standard output is one JSON document; file names and repositories are nobody's business."""
@@ -137,7 +137,7 @@ def test_nothing_is_printed_and_no_source_is_told(
 
 
 @pytest.mark.parametrize("fault", ["refused", "lost", "missing"])
-def test_a_fault_stops_nothing_and_is_told_once(
+def test_a_fault_stops_nothing_and_is_logged_once(
     tracker: SnowflakeTracker, peer: Peer, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No privilege, no connection, no experiments in the account: the run goes on."""

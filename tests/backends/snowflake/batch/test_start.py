@@ -25,7 +25,7 @@ from tests.backends.snowflake.peer.dialect import IS_FILES
 UNLOAD = r"^\s*COPY\s+INTO"
 
 
-def test_a_job_is_told_what_to_do(
+def test_a_job_gets_its_cases_and_settings(
     service: BatchService, account: Backend, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its size and settings; a row for each case, whose paths lead to its files.
@@ -88,7 +88,7 @@ def test_a_lost_answer_starts_no_second_job(
 def test_a_missing_privilege_leaves_nothing_behind(
     service: BatchService, account: Backend, peer: Peer
 ) -> None:
-    """A role that may not start jobs is told so, and the rows it had unloaded are gone."""
+    """A role that may not start jobs gets the reason, and the rows it had unloaded are gone."""
     peer.mischief.deny(r"^\s*EXECUTE INFERENCE")
     with pytest.raises(StoreUnavailableError, match="lets this user and role"):
         run(account, "run-batch")

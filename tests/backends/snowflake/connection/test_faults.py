@@ -11,7 +11,7 @@ from tests.backends.snowflake.peer import Peer
 
 
 def test_a_missing_privilege_is_named(source: SessionSource, peer: Peer) -> None:
-    """What the role may not do is told at once, with how to mend it, and not tried again."""
+    """The error comes at once and says how to mend it; nothing is tried again."""
     peer.mischief.deny("^SELECT 1")
     with pytest.raises(StoreUnavailableError, match="lets this user and role") as caught:
         source.run("SELECT 1")

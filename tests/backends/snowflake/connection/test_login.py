@@ -82,7 +82,7 @@ def test_a_key_pair_logs_in(
         assert str(session.get_current_role()).strip('"') == "LUNGREG_TRAIN"
 
 
-def test_a_key_that_is_not_there_is_told(
+def test_a_key_that_is_missing_is_named(
     settings: SnowflakeBackend, peer: Peer, connections: Any, tmp_path: Path
 ) -> None:
     """With the file, and where it is named."""
@@ -133,24 +133,24 @@ def test_a_missing_variable_of_the_container_is_named(
         in_container(settings).run("SELECT 1")
 
 
-def test_a_token_that_cannot_be_read_is_told(settings: SnowflakeBackend, container: Path) -> None:
-    """Likewise where the file holds no text."""
+def test_an_unreadable_token_is_an_error(settings: SnowflakeBackend, container: Path) -> None:
+    """Also where the file holds no text."""
     container.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(StoreUnavailableError, match="the container's token can be read"):
         in_container(settings).run("SELECT 1")
 
 
-def test_no_connection_at_all_is_told_as_such(
+def test_no_connection_at_all_is_an_error_of_its_own(
     settings: SnowflakeBackend, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has never configured one is shown how, and is not told of an unknown name."""
+    """Who has never configured one is shown how; the error is not that of an unknown name."""
     close_all()
     nothing = {"connections": {}, "default_connection_name": "default"}
     monkeypatch.setattr(type(CONFIG_MANAGER), "__getitem__", lambda _, key: nothing[key])
-    with pytest.raises(StoreUnavailableError, match="a connection is configured") as told:
+    with pytest.raises(StoreUnavailableError, match="a connection is configured") as caught:
         SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
-    assert "connections.toml, as the README shows" in str(told.value)
-    assert "unknown name" not in str(told.value)
+    assert "connections.toml, as the README shows" in str(caught.value)
+    assert "unknown name" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("timeout_s", "login_s"), [(600, 60), (5, 5)])
@@ -179,12 +179,12 @@ def test_an_account_that_is_away_is_reported_soon(
 def test_a_refused_login_says_what_mends_it(
     code: str, mend: str, settings: SnowflakeBackend, peer: Peer
 ) -> None:
-    """It is told at once: a second try locks the user."""
+    """At once: a second try locks the user."""
     peer.mischief.refuse_logins(code, "Access is refused.", times=5)
-    with pytest.raises(ForbiddenError, match=mend) as told:
+    with pytest.raises(ForbiddenError, match=mend) as caught:
         SessionSource(settings).run("SELECT 1")
-    assert code in told.value.anonymous
-    assert "Access is refused." in str(told.value)
+    assert code in caught.value.anonymous
+    assert "Access is refused." in str(caught.value)
     assert len(peer.logins) == 1
 
 
@@ -197,14 +197,14 @@ def test_a_stale_token_is_read_again(
     assert len(peer.logins) == 2
 
 
-def test_a_token_that_stays_invalid_is_told(
+def test_a_token_that_stays_invalid_is_named(
     settings: SnowflakeBackend, peer: Peer, container: Path
 ) -> None:
     """After some tries the token is named, not the network."""
     peer.mischief.refuse_logins("390303", "Invalid OAuth access token.", times=50)
-    with pytest.raises(StoreUnavailableError, match="takes the connection's OAuth token") as told:
+    with pytest.raises(StoreUnavailableError, match="takes the connection's OAuth token") as caught:
         in_container(settings).run("SELECT 1")
-    assert "get a new one" in told.value.anonymous
+    assert "get a new one" in caught.value.anonymous
     assert len(peer.logins) == 4
 
 
@@ -230,9 +230,9 @@ def test_a_notebooks_session_names_no_files_in_logs_either(
 def test_an_unknown_connection_is_named() -> None:
     """A connection that is not configured is a clear error, and no secret is asked for."""
     settings = SnowflakeBackend(kind="snowflake", connection="nobody", timeout_s=2)
-    with pytest.raises(StoreUnavailableError, match=r"nobody in .*connections\.toml") as told:
+    with pytest.raises(StoreUnavailableError, match=r"nobody in .*connections\.toml") as caught:
         SessionSource(settings).run("SELECT 1")
-    assert f"set backend.connection to one that is known ({CONNECTION})" in told.value.anonymous
+    assert f"set backend.connection to one that is known ({CONNECTION})" in caught.value.anonymous
 
 
 def test_packages_that_are_missing_are_named(

@@ -138,7 +138,7 @@ def test_without_the_runtimes_module_nothing_is_scaled(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("answer", [False, RuntimeError("pool is full")])
-def test_nodes_that_do_not_come_are_told(notebook: Cluster, answer: bool | Exception) -> None:
+def test_nodes_that_do_not_come_are_an_error(notebook: Cluster, answer: bool | Exception) -> None:
     """A run on fewer nodes than were asked for is never started in silence."""
     notebook.answer = answer
     with pytest.raises(ResourceError, match="3"):

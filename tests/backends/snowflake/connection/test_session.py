@@ -20,7 +20,7 @@ def test_a_statement_runs_with_its_binds(source: SessionSource, peer: Peer) -> N
     assert [str(value) for value in said.binds] == ["x'y", "3"]
 
 
-def test_every_statement_tells_its_run(source: SessionSource, peer: Peer) -> None:
+def test_every_statement_is_tagged_with_its_run(source: SessionSource, peer: Peer) -> None:
     """The query history names application, run and step, and nothing else."""
     source.run("SELECT 1")
     run_id = "infer-20261122-101500-3fa9c1"

@@ -128,7 +128,7 @@ def test_a_lost_connection_does_not_lose_the_lock(
 
 
 def test_a_listing_without_times_is_refused(stage: SnowflakeStage, peer: Peer) -> None:
-    """What cannot be told to be old is not taken from anybody."""
+    """Without the age of the other files nobody has the lock."""
     peer.stages.times = "yesterday"
     with pytest.raises(StoreError, match="last modified"), lock_of(stage).acquired(REFUSAL):
         pass

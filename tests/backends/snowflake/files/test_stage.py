@@ -94,7 +94,7 @@ def test_a_missing_stage_is_unavailable(stage: SnowflakeStage, tmp_path: Path) -
 def test_a_missing_privilege_is_unavailable(
     stage: SnowflakeStage, peer: Peer, tmp_path: Path, verbs: str
 ) -> None:
-    """A role that may only read, or only write, is told so and changes nothing."""
+    """A role that may only read, or only write, gets the reason and changes nothing."""
     stage.write("runs/file", b"old")
     peer.mischief.deny(verbs)
     refused = [error for call in everything(stage, tmp_path) if (error := refusal(call))]
@@ -107,7 +107,7 @@ def test_a_missing_privilege_is_unavailable(
 
 
 def test_only_file_statements_name_files(stage: SnowflakeStage, peer: Peer) -> None:
-    """A name may tell of a patient: neither SQL nor binds hold it, nor the query tag."""
+    """A name may be a patient's: neither SQL nor binds hold it, nor the query tag."""
     stage.write("runs/r/DoeJohn", b"x")
     stage.delete("runs/r/DoeJohn")
     others = [said for said in peer.statements if not IS_FILES.match(said.text)]

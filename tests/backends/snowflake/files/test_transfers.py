@@ -100,7 +100,7 @@ def test_a_changed_byte_is_noticed(stage: SnowflakeStage, peer: Peer) -> None:
 
 
 def test_checksums_of_encrypted_bytes_are_no_fault(stage: SnowflakeStage, peer: Peer) -> None:
-    """A stage that encrypts in the client tells other checksums: bytes are compared instead."""
+    """A stage that encrypts in the client lists other checksums: bytes are compared instead."""
     peer.stages.is_encrypted_by_client = True
     stage.write("file", b"x")
     assert stage.read("file") == b"x"

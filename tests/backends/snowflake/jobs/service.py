@@ -13,9 +13,9 @@ SPEC = "spec:\n  containers:\n  - name: main\n    env: {}\n  volumes: []\n"
 
 
 class JobService:
-    """Takes jobs, and tells of them what a test has set: status by status, log by log.
+    """Takes jobs, and reports of them what a test has set: status by status, log by log.
 
-    `statuses` and `logs` are told one after the other, the last one for ever.
+    `statuses` and `logs` are reported one after the other, the last one for ever.
     """
 
     def __init__(self, peer: Peer, *, max_nodes: int = 4) -> None:
@@ -38,7 +38,7 @@ class JobService:
         peer.on(r"^SHOW PARAMETERS LIKE 'event_table'", lambda *_: (["value"], [["EVENTS"]]))
         peer.on(r"^SELECT VALUE FROM IDENTIFIER", lambda *_: (["VALUE"], []))
         self.history: list[tuple[str, str, str, datetime]] = []
-        """Name, status, pool and time of the jobs that the account tells of."""
+        """Name, status, pool and time of the jobs that the account lists."""
         peer.on(r"snowflake\.spcs\.get_job_history", self._history)
         peer.on(r"!spcs_cancel_job", self._cancel)
 
@@ -84,7 +84,7 @@ class JobService:
         self.statuses = ["CANCELLED"]
         return ["status"], [["done"]]
 
-    def _next(self, told: list[str]) -> str:
+    def _next(self, left: list[str]) -> str:
         if len(self.statuses) > 1:
             self.statuses.pop(0)
-        return told.pop(0) if len(told) > 1 else told[0]
+        return left.pop(0) if len(left) > 1 else left[0]

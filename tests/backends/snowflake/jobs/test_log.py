@@ -9,17 +9,17 @@ from lungreg.backends.snowflake.jobs.log import LogTail
 
 
 @given(data=st.data(), count=st.integers(0, 30))
-def test_every_line_is_told_once(data: st.DataObject, count: int) -> None:
+def test_every_line_comes_once(data: st.DataObject, count: int) -> None:
     """However often one looks, and whatever front has gone, all lines come, in order."""
     lines = [f"line {number}" for number in range(count)]
     looks = data.draw(st.lists(st.integers(0, count), max_size=5).map(sorted))
-    tail, told, shown = LogTail(), [], 0
+    tail, lines_seen, shown = LogTail(), [], 0
     for end in looks:
         first = data.draw(st.integers(0, max(0, min(shown, end - 1))))
-        told += tail.new_lines(lines[first:end], ended=False)
-        shown = len(told)
-    told += tail.new_lines(lines[data.draw(st.integers(0, max(0, shown - 1))) :], ended=True)
-    assert told == lines
+        lines_seen += tail.new_lines(lines[first:end], ended=False)
+        shown = len(lines_seen)
+    lines_seen += tail.new_lines(lines[data.draw(st.integers(0, max(0, shown - 1))) :], ended=True)
+    assert lines_seen == lines
 
 
 def test_a_first_line_that_is_cut_is_known_again() -> None:

@@ -46,7 +46,7 @@ def test_pip_fetches_the_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [file.name for file in (tmp_path / "wheels").iterdir()] == ["leaf-1.0-py3-none-any.whl"]
 
 
-def test_a_wheel_that_is_not_to_be_had_is_told(
+def test_a_wheel_that_pip_cannot_download_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error says what to do instead."""

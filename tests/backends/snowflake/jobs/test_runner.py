@@ -86,7 +86,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
 def test_no_statement_of_a_job_names_a_case(
     jobs: SnowflakeJobs, service: JobService, peer: Peer
 ) -> None:
-    """Its name tells the command and the time; two of one second do not share a payload."""
+    """Its name has the command and the time; two of one second do not share a payload."""
     for pool in ("other_pool", None):
         command = ["infer", "--resume", "infer-20261122-101500-3fa9c1"]
         jobs.submit(command, config_of(jobs), pool=pool)
@@ -134,10 +134,10 @@ def test_more_nodes_than_the_pool_has_are_refused(jobs: SnowflakeJobs, service: 
         jobs.submit(["train"], config_of(jobs), nodes=3)
 
 
-def test_a_job_that_the_account_refuses_is_told(
+def test_a_job_that_the_account_refuses_is_an_error(
     jobs: SnowflakeJobs, service: JobService, peer: Peer
 ) -> None:
-    """A role that may not use the pool hears so."""
+    """A role that may not use the pool gets the reason."""
 
     def refuse(*_: object) -> None:
         raise SqlError(3001, "42501", "Insufficient privileges to operate on compute pool.")
@@ -162,7 +162,7 @@ def test_a_log_is_followed_to_its_end(jobs: SnowflakeJobs, service: JobService) 
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "exit_code"),
+    ("status", "ours", "exit_code"),
     [
         ("DONE", "done", 3),
         ("FAILED", "failed", 2),
@@ -172,18 +172,18 @@ def test_a_log_is_followed_to_its_end(jobs: SnowflakeJobs, service: JobService) 
     ],
 )
 def test_every_final_status_ends_the_wait(
-    jobs: SnowflakeJobs, service: JobService, status: str, told: str, exit_code: int
+    jobs: SnowflakeJobs, service: JobService, status: str, ours: str, exit_code: int
 ) -> None:
     """None of them is waited on for ever, and the exit code is that of the command."""
     service.statuses = ["RUNNING", status]
     ends = {"DONE": "lungreg: exit code 3", "FAILED": "lungreg: exit code 2\nthe launcher's words"}
     service.logs = ["infer 1/2", "infer 1/2\ninfer 2/2\n" + ends.get(status, "")]
     assert list(jobs.follow(JOB))[0:2] == ["infer 1/2", "infer 2/2"]
-    assert jobs.status(JOB) == told
+    assert jobs.status(JOB) == ours
     assert jobs.exit_code(JOB) == exit_code
 
 
-def test_a_done_job_that_does_not_tell_how_is_no_success(
+def test_a_done_job_without_exit_code_is_no_success(
     jobs: SnowflakeJobs, service: JobService
 ) -> None:
     """Failed cases end a job as DONE too: without its word, nobody claims that all went well."""
@@ -199,7 +199,7 @@ def test_a_job_that_wrote_no_log_ends_like_others(jobs: SnowflakeJobs, service: 
     assert (jobs.status(JOB), jobs.exit_code(JOB)) == ("failed", 1)
 
 
-def test_a_job_of_somebody_else_is_told_so(
+def test_a_job_of_somebody_else_is_an_error(
     jobs: SnowflakeJobs, service: JobService, peer: Peer
 ) -> None:
     """What the client raises of its own kinds is said in our words."""
@@ -215,7 +215,7 @@ def test_a_job_of_somebody_else_is_told_so(
 def test_a_broken_connection_does_not_end_the_wait(
     jobs: SnowflakeJobs, service: JobService, peer: Peer
 ) -> None:
-    """Following goes on in a new session, and no line is told twice."""
+    """Following goes on in a new session, and no line comes twice."""
     service.statuses = ["RUNNING", "RUNNING", "DONE"]
     service.logs = ["a\nb\n", "a\nb\nc\n", "a\nb\nc\nd"]
     lines = []

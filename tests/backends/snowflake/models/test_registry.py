@@ -50,7 +50,7 @@ class TestSnowflakeModels(ModelRegistryContract):
         file.write_bytes(file.read_bytes()[:-1])
 
     def race(self, worker: Callable[..., list[str]], *arguments: object) -> list[list[str]]:
-        """Threads, each with its session: the account cannot tell them from processes."""
+        """Threads, each with its session: in the account they are like processes."""
         barrier = threading.Barrier(self.processes)
         with ThreadPoolExecutor(self.processes) as pool:
             started = [pool.submit(worker, barrier, *arguments) for _ in range(self.processes)]
@@ -148,7 +148,7 @@ def test_a_name_that_could_not_be_ours_reaches_no_statement(
 
 
 def test_a_name_that_snowflake_would_confuse_is_refused(registry: SnowflakeModelRegistry) -> None:
-    """Case and "_" do not tell models apart there."""
+    """In Snowflake, names that differ in case and "_" only are the same."""
     registry.add(CARD, b"1")
     for name in ("LUNGS", "Lungs", "lung_", "A", "A_1"):
         with pytest.raises(ModelError, match="more than case and '_'"):
@@ -156,7 +156,7 @@ def test_a_name_that_snowflake_would_confuse_is_refused(registry: SnowflakeModel
     assert [entry.card.name for entry in registry.list()] == ["lungs"]
 
 
-def test_no_statement_tells_what_a_card_holds(registry: SnowflakeModelRegistry, peer: Peer) -> None:
+def test_no_statement_has_what_a_card_holds(registry: SnowflakeModelRegistry, peer: Peer) -> None:
     """A card travels as a file: its configuration may name what a site calls its things."""
     card = dataclasses.replace(CARD, config={**CARD.config, "note": "MUSTERMANN"})
     stored = registry.add(card, b"1")
@@ -197,7 +197,7 @@ def test_a_model_that_goes_meanwhile_is_left_out(
 
 
 def test_a_missing_privilege_is_said_in_words(registry: SnowflakeModelRegistry, peer: Peer) -> None:
-    """A role that may not create models is told so; nothing is left behind."""
+    """A role that may not create models gets the reason; nothing is left behind."""
     peer.mischief.deny("^CREATE MODEL")
     with pytest.raises(StoreUnavailableError, match="lets this user and role"):
         registry.add(CARD, b"1")

@@ -22,13 +22,13 @@ def test_a_row_comes_back_as_it_was() -> None:
     """NaN is not nothing, in spite of the columns of numbers; files keep their bytes."""
     (done,) = register(row())
     odd = dataclasses.replace(done.result, ncc=float("nan"), sdlogj=None)
-    told = output_row(dataclasses.replace(done, result=odd))
-    assert [*told] == [*OUTPUT_COLUMNS]
-    assert repr(read_result(told["RESULT"])) == repr(odd)
-    assert {column: told[column] for column in OUTPUT_FILES} == {
+    written = output_row(dataclasses.replace(done, result=odd))
+    assert [*written] == [*OUTPUT_COLUMNS]
+    assert repr(read_result(written["RESULT"])) == repr(odd)
+    assert {column: written[column] for column in OUTPUT_FILES} == {
         column: done.files.get(name) for column, name in OUTPUT_FILES.items()
     }
-    assert told["DICE_SCORE"] == done.result.dice_score
+    assert written["DICE_SCORE"] == done.result.dice_score
 
 
 @pytest.mark.parametrize("answer", [None, "", "{}", "[]", "{", 1.5])

@@ -31,7 +31,7 @@ WORKER = Path(__file__).with_name("worker.py")
 class BatchService:
     """Takes batch jobs. A job's worker is a process of its own, started with the job.
 
-    `statuses` are told first, one after the other, `final` once the worker has ended.
+    `statuses` are reported first, one after the other, `final` once the worker has ended.
     """
 
     peer: Peer

@@ -58,7 +58,7 @@ def adapted(sql: str, connection: Any) -> str:
 
 
 def note_encryption(sql: str, connection: Any) -> None:
-    """Let SHOW STAGES tell of a stage that was just made how it is encrypted."""
+    """Let SHOW STAGES have the type of encryption of a stage that was just made."""
     if match := _STAGE_WITH_SSE.match(sql):
         connection._duck_conn.execute(
             "UPDATE _fs_global._fs_information_schema._fs_stages SET type = 'INTERNAL NO CSE' "

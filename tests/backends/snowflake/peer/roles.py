@@ -19,7 +19,7 @@ class Roles:
         self._roles: dict[str, str] = {}
 
     def log_in(self, query: bytes, data: dict[str, Any]) -> None:
-        """Give a session the role that its client asks for, and tell the client."""
+        """Give a session the role that its client asks for, and send it to the client."""
         asked = parse_qs(query.decode()).get("roleName", [""])[0]
         if asked:
             self._roles[data["token"]] = asked.upper()
@@ -30,7 +30,7 @@ class Roles:
         return self._roles.get(token)
 
     def of_connection(self, connection: object) -> str | None:
-        """Likewise, by what runs its statements."""
+        """The role of a session, by the connection that runs its statements."""
         known = fakesnow.server.sessions.items()
         return next((self.of(token) for token, each in known if each is connection), None)
 

@@ -45,12 +45,12 @@ class Stages:
         self.root = root
         self.url = url
         self.is_encrypted_by_client = False
-        """Whether LIST tells checksums of encrypted bytes, as for stages without SSE."""
+        """Whether LIST has checksums of encrypted bytes, as for stages without SSE."""
         self.part_bytes = 0
-        """Size of the parts in which larger files arrive, so that LIST tells the checksum of their
+        """Size of the parts in which larger files arrive, so that LIST has the checksum of their
         checksums; 0 where all arrive whole."""
         self.times = ""
-        """What LIST tells in place of each file's time, where it is not empty."""
+        """Text that LIST has in place of each file's time, where it is not empty."""
         self._digests: dict[tuple[Path, int, int], str] = {}
         self._known: set[tuple[str, str, str]] = set()
 

@@ -43,7 +43,7 @@ def test_setup_run_twice_changes_nothing(
     provisioner.source.run(f"CREATE TABLE {schema}.MINE AS SELECT 1 AS N")
     second = provisioner.make()
     assert first.found == 0
-    assert second.found >= 11  # all but stages and tables, of which the peer tells nothing
+    assert second.found >= 11  # all but stages and tables, of which the peer does not say so
     assert first.statements == second.statements
     assert tables(provisioner) == sorted([*before, (settings.results_schema, "MINE")])
     assert account.objects == objects
@@ -121,7 +121,7 @@ def test_a_notebook_keeps_its_role(
         session.close()
 
 
-def test_who_may_not_set_up_is_told_whom_to_ask(
+def test_a_user_without_the_role_of_setup_sees_whom_to_ask(
     provisioner: SnowflakeProvisioner, account: Account, peer: Peer
 ) -> None:
     """Without the role of setup nothing is tried: an administrator gives it."""

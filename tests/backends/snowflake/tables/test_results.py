@@ -142,7 +142,7 @@ def test_a_connection_lost_in_mid_merge_loses_and_doubles_nothing(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_connection_that_stays_away_is_told_and_the_rows_can_be_written_again(
+def test_rows_can_be_written_again_after_a_connection_that_stayed_away(
     table: SnowflakeResultTable, peer: Peer
 ) -> None:
     """What a part of the rows had brought already is not doubled."""
@@ -170,7 +170,7 @@ def test_a_token_that_expires_between_two_writes_is_replaced(
     assert table.rows("run") == [result("a"), FULL]
 
 
-def test_without_the_privilege_the_rule_is_told(table: SnowflakeResultTable, peer: Peer) -> None:
+def test_without_the_privilege_the_rule_is_named(table: SnowflakeResultTable, peer: Peer) -> None:
     """At once, in words, and without the values."""
     peer.mischief.deny("^MERGE")
     with pytest.raises(StoreUnavailableError, match="user and role") as caught:
