@@ -20,6 +20,7 @@ from lungreg.stores import (
     is_model_name,
     unknown_version,
 )
+from lungreg.stores.names import MODELS, ModelNames
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class StageModelRegistry:
         version = self._claim(card.name)
         digest = hashlib.sha256(weights).hexdigest()
         stored = dataclasses.replace(card, version=version, weights_sha256=digest)
-        folder = f"models/{card.name}/{version}"
-        self.stage.write(f"{folder}/weights.safetensors", weights)
-        self.stage.write(f"{folder}/card.json", stored.to_json().encode())
+        names = ModelNames(card.name)
+        self.stage.write(names.weights(version), weights)
+        self.stage.write(names.card(version), stored.to_json().encode())
         with suppress(AlreadyExistsError):
-            self.stage.create(_alias_file(card.name, CHAMPION), _alias_json(version))
+            self.stage.create(names.alias(CHAMPION), _alias_json(version))
         return stored
 
     def resolve(self, name: str, version: str) -> ModelCard:
@@ -60,7 +61,7 @@ class StageModelRegistry:
         if card.version not in (versions := self._versions(card.name)):
             aliases = self._aliases(card.name)
             raise unknown_version(card.name, card.version, versions, aliases, self._names)
-        data = self.stage.read(f"models/{card.name}/{card.version}/weights.safetensors")
+        data = self.stage.read(ModelNames(card.name).weights(card.version))
         return check_weights(card, data)
 
     def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
@@ -71,7 +72,7 @@ class StageModelRegistry:
         """
         check_alias(alias)
         number = self.resolve(name, version).version
-        self.stage.write(_alias_file(name, alias), _alias_json(number))
+        self.stage.write(ModelNames(name).alias(alias), _alias_json(number))
 
     def _entries(self, name: str) -> list[ModelVersion]:
         aliases = self._aliases(name)
@@ -89,21 +90,21 @@ class StageModelRegistry:
         number = max(numbers, default=0) + 1
         while True:
             try:
-                self.stage.create(f"models/{name}/{number}/claim", b"")
+                self.stage.create(ModelNames(name).claim(number), b"")
             except AlreadyExistsError:
                 number += 1
             else:
                 return str(number)
 
     def _names(self) -> list[str]:
-        files = (info.name.split("/") for info in self.stage.list("models"))
+        files = (info.name.split("/") for info in self.stage.list(MODELS))
         return sorted({parts[1] for parts in files if parts[3:] == ["card.json"]})
 
     def _parts(self, name: str) -> dict[str, list[str]]:
         """Names of a model's files by the folder that they are in: versions and "aliases"."""
         parts: dict[str, list[str]] = {}
         if is_model_name(name):
-            for info in self.stage.list(f"models/{name}"):
+            for info in self.stage.list(ModelNames(name).folder):
                 _, _, folder, *rest = info.name.split("/")
                 parts.setdefault(folder, []).extend(rest)
         return parts
@@ -121,23 +122,19 @@ class StageModelRegistry:
 
     def _target(self, name: str, alias: str) -> str:
         try:
-            return str(json.loads(self.stage.read(_alias_file(name, alias)))["version"])
+            return str(json.loads(self.stage.read(ModelNames(name).alias(alias)))["version"])
         except (ValueError, KeyError, TypeError) as error:
             msg = "an alias of a model is a JSON object with a version"
             mend = "set it again with 'lungreg models promote'"
             raise ModelError(msg, got=f"alias {alias!r}", mend=mend) from error
 
     def _card(self, name: str, version: str) -> ModelCard:
-        return ModelCard.from_json(self.stage.read(f"models/{name}/{version}/card.json"))
+        return ModelCard.from_json(self.stage.read(ModelNames(name).card(version)))
 
     def list(self, name: str | None = None) -> list[ModelVersion]:
         """All versions, or those of one name, by name and number."""
         names = self._names() if name is None else [name]
         return [entry for each in names for entry in self._entries(each)]
-
-
-def _alias_file(name: str, alias: str) -> str:
-    return f"models/{name}/aliases/{alias}.json"
 
 
 def _alias_json(version: str) -> bytes:

@@ -20,7 +20,7 @@ from lungreg.backends.snowflake import open_snowflake
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.jobs import SnowflakeJobs
 from lungreg.config import SnowflakeBackend, parse_config
-from lungreg.learning.stored_model import estimate_of
+from lungreg.learning.stored_model import run_estimate
 from lungreg.records import Status
 from lungreg.stores import Backend
 from lungreg.stores.manifest import write_manifest
@@ -68,7 +68,7 @@ def test_it_is_listed_and_its_weights_are_exported(account: Backend) -> None:
     assert card == listed.card
     assert card.run_id == "train-20260102-030405-abcdef"
     config = parse_config({key: card.config[key] for key in ("preprocessing", "network")})
-    estimate_of(config, account.models.weights(card), torch.device("cpu"))
+    run_estimate(config, account.models.weights(card), torch.device("cpu"))
 
 
 @runs_its_pickle

@@ -23,6 +23,14 @@ from lungreg.records import (
     Status,
     Verdict,
 )
+from lungreg.stores.names import (
+    DESCRIPTION_FILE,
+    DISPLACEMENT_FILE,
+    IMAGE_FILE,
+    LABEL_FILE,
+    METRICS_FILE,
+    PAGE_FILE,
+)
 
 CASE_ID = "CASE_ID"
 INPUT_FILES = {
@@ -43,12 +51,12 @@ NO_FILE = b"no file\n"
 """Content of the file that stands for those that a case lacks: each path needs a file."""
 
 OUTPUT_FILES = {
-    "IMAGE": "registered_img.nii.gz",
-    "LABEL": "registered_label.nii.gz",
-    "FIELD": "displacement.nii.gz",
-    "FIELD_FACTS": "displacement.json",
-    "METRICS": "metrics.json",
-    "PAGE": "qc.html",
+    "IMAGE": IMAGE_FILE,
+    "LABEL": LABEL_FILE,
+    "FIELD": DISPLACEMENT_FILE,
+    "FIELD_FACTS": DESCRIPTION_FILE,
+    "METRICS": METRICS_FILE,
+    "PAGE": PAGE_FILE,
 }
 """Name of a file in the case's folder, by the column of its bytes."""
 METRICS = tuple(field.name for field in dataclasses.fields(CaseMetrics))
