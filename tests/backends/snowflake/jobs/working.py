@@ -16,7 +16,7 @@ from tests.backends.snowflake.peer.server import connection_of
 _CONTAINER = """
 import json, os
 from pathlib import Path
-from lungreg.backends.snowflake import login
+from lungreg.backends.snowflake.connection import login
 login.TOKEN_FILE = Path(os.environ["PEER_TOKEN"])
 login.CONTAINER_OPTIONS = json.loads(os.environ["PEER_OPTIONS"])
 """

@@ -18,13 +18,12 @@ from lungreg.backends.snowflake.files.listing import Entry, entries, entry_of
 from lungreg.backends.snowflake.files.stage_names import spelled, unspelled
 from lungreg.errors import DataError, StoreUnavailableError
 from lungreg.stores import FileInfo, check_name
+from lungreg.stores.names import RUNS
 from lungreg.stores.stage import missing_file, open_upload
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
-_RUNS = "runs"
-"""Files below it lie on the run stage, all others on the image stage."""
 _PARTIAL = ".lungreg-partial-"
 Answer = TypeVar("Answer")
 
@@ -126,9 +125,9 @@ class SnowflakeStage:
         return "@{}/{}".format(*self._place(name))
 
     def _place(self, name: str) -> tuple[str, str]:
-        """Full name of the stage, and the spelled path on it."""
+        """Full name of the stage, and the spelled path on it: `runs/` has a stage of its own."""
         images, runs = self._stages()
-        return (runs if check_name(name).split("/")[0] == _RUNS else images), spelled(name)
+        return (runs if check_name(name).split("/")[0] == RUNS else images), spelled(name)
 
     def _stages(self) -> tuple[str, str]:
         return self.source.settings.images, self.source.settings.runs
