@@ -1,4 +1,4 @@
-"""The Ray cluster that this process joins or starts, and what it has."""
+"""Join or start a Ray cluster and count its processors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ _LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
-    """Processors of a cluster."""
+    """Processors that a cluster has, or that its autoscaler can add up to."""
 
     cpus: int
     gpus: int
-    may_grow: bool = False
-    """Whether the figures are what an autoscaler could add up to."""
 
 
 @contextmanager
@@ -49,16 +47,16 @@ def cluster() -> Iterator[Capacity]:
 
 
 def capacity() -> Capacity:
-    """What the connected cluster has, or can grow to."""
+    """Processors of the connected cluster, with those that its autoscaler can add."""
     now = ray.cluster_resources()
     limit = _limit()
     cpus = max(now.get("CPU", 0), limit.get("CPU", 0))
     gpus = max(now.get("GPU", 0), limit.get("GPU", 0))
-    return Capacity(cpus=int(cpus), gpus=int(gpus), may_grow=bool(limit))
+    return Capacity(cpus=int(cpus), gpus=int(gpus))
 
 
 def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> None:
-    """Refuse at once what the cluster could never place.
+    """Refuse more workers than the cluster could ever place.
 
     Raises:
         ResourceError: More workers than GPUs, or than CPUs, of the cluster.
@@ -90,7 +88,7 @@ def _connect() -> None:
 
 
 def _join() -> None:
-    """Join, and where nothing answers fail: nobody who names a cluster wants another."""
+    """Join the cluster of RAY_ADDRESS; never start another where it does not answer."""
     try:
         ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
@@ -104,7 +102,7 @@ def _taken_port() -> Iterator[int]:
 
     Without its dashboard Ray starts the process all the same, for its usage statistics alone.
     Even when they are off, that process asks the metadata services of three clouds where it runs:
-    calls to other hosts. Where its port is taken Ray does without it, which it tells as an error.
+    calls to other hosts. Where its port is taken Ray goes on without it and logs an error.
     """
     with socket.socket() as taken:
         taken.bind((_LOOPBACK, 0))
@@ -113,7 +111,7 @@ def _taken_port() -> Iterator[int]:
 
 
 def _limit() -> dict[str, int]:
-    """What an autoscaler may add up to; {} where there is none, or this Ray cannot tell."""
+    """The most of each resource with an autoscaler; {} without one, or where Ray does not say."""
     try:
         from ray._private.state import state
 

@@ -1,7 +1,7 @@
-"""Ray Train around `training`: the same epochs on one or many workers.
+"""Train with Ray Train: the same epochs on one or many workers.
 
-Workers give nothing back but what they write to the stage; Ray's own storage is a temporary
-folder with nothing that is needed.
+Workers write their checkpoints and history to the stage and return nothing. Ray's own storage is a
+temporary folder, deleted at the end.
 """
 
 from __future__ import annotations
@@ -71,9 +71,10 @@ class TorchWorkers:
 
 
 class _WorkerError(Exception):
-    """An error of ours on its way through Ray, which writes its text to its logs.
+    """A `LungregError` on its way through Ray.
 
-    The text therefore is without case ids and paths; the error itself is carried along.
+    Ray writes the text of an exception to its logs, so the text here is without case ids and paths;
+    the error itself is an attribute.
     """
 
     def __init__(self, error: LungregError) -> None:
@@ -85,7 +86,7 @@ class _WorkerError(Exception):
 
 
 def worker_loop(settings: dict[str, Any]) -> None:
-    """What each Ray Train worker runs. `settings` holds the TrainJob under "job"."""
+    """The function that each Ray Train worker runs; `settings["job"]` is the TrainJob."""
     import ray.train
     import ray.train.torch
 
@@ -145,7 +146,7 @@ def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays KeyboardInterrupt.
+    """Let Ctrl-C raise KeyboardInterrupt during `fit`.
 
     `fit` replaces the handler of SIGINT, for good, by one that aborts the training and then ends
     the whole process with SystemExit.
@@ -163,7 +164,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _failure(error: BaseException) -> LungregError:
-    """The error of ours inside Ray's, or a RunError that names what Ray said."""
+    """The LungregError inside Ray's exception, or a RunError that names the type of Ray's."""
     cause: BaseException | None = error
     while cause is not None:
         nested = [*getattr(cause, "worker_failures", {}).values(), getattr(cause, "cause", None)]

@@ -1,4 +1,4 @@
-"""A model of the registry as an estimate of transforms."""
+"""Load a model of the registry as an `Estimate` of transforms."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from lungreg.registration.pair import Estimate
 from lungreg.registration.refinement import refinement_estimate
 from lungreg.stores import ModelRegistry
 
+_FROM_CARD = ("preprocessing", "network")
+_NOT_COMPARED = {"augmentation"}
+
 
 def load_estimate(
     models: ModelRegistry, config: Config, model: str, device: torch.device
@@ -20,7 +23,7 @@ def load_estimate(
     """Load a model.
 
     Args:
-        models: Where it is asked for.
+        models: The registry that has it.
         config: Of the run.
         model: "NAME" (its champion) or "NAME:VERSION".
         device: Where the network computes.
@@ -35,23 +38,14 @@ def load_estimate(
     name, _, version = model.partition(":")
     card = models.resolve(name, version or "champion")
     config = with_card(config, card)
-    network = build_network(config.network)
-    load_weights(network, models.weights(card))
-    estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
-    return estimate, config, card
-
-
-_FROM_CARD = ("preprocessing", "network")
-
-
-_NOT_COMPARED = {"augmentation"}
+    return _network_estimate(config, models.weights(card), device), config, card
 
 
 def with_card(config: Config, card: ModelCard) -> Config:
     """The config with the preprocessing and network of a model.
 
     Raises:
-        ModelError: A key set in the config says otherwise.
+        ModelError: The config sets a key of these sections to another value.
     """
     raw = config.model_dump(exclude_unset=True)
     for section in _FROM_CARD:
@@ -70,7 +64,7 @@ def with_card(config: Config, card: ModelCard) -> Config:
 
 
 def estimate_of(config: Config, weights: bytes, device: torch.device) -> Estimate:
-    """The estimate that a run registers with: the network's, refined where the run asks for it.
+    """The estimate that a run registers with: the network's, then refined if `refine.enabled`.
 
     Args:
         config: Preprocessing and network as of the model.
@@ -80,8 +74,12 @@ def estimate_of(config: Config, weights: bytes, device: torch.device) -> Estimat
     Raises:
         ModelError: The weights are of another network.
     """
-    network = load_weights(build_network(config.network), weights)
-    estimate = network_estimate(network.to(device).eval(), config.preprocessing, device)
+    estimate = _network_estimate(config, weights, device)
     if config.refine.enabled:
         return refinement_estimate(config.refine, device, seed=config.seed, start=estimate)
     return estimate
+
+
+def _network_estimate(config: Config, weights: bytes, device: torch.device) -> Estimate:
+    network = load_weights(build_network(config.network), weights)
+    return network_estimate(network.to(device).eval(), config.preprocessing, device)
