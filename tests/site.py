@@ -183,3 +183,13 @@ def run(*arguments: str) -> Outcome:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Outcome(code=result.exit_code, out=result.stdout, err=result.stderr)
+
+
+def assert_refused(done: Outcome, *says: str) -> None:
+    """Exit code 1 and one line that says what and how to mend it."""
+    assert done.code == 1
+    assert "Traceback" not in done.out + done.err
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("lungreg: ")
+    for part in says:
+        assert part in done.err
