@@ -75,8 +75,13 @@ class Site:
             arguments: The command.
             environment: Variables to set or, with None, to take away.
         """
+        return self.start_python("from lungreg.cli import main; main()", *arguments, **environment)
+
+    def start_python(
+        self, code: str, *arguments: str, **environment: str | None
+    ) -> subprocess.Popen[str]:
+        """Start Python code in this folder, in a process group of its own."""
         variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
-        code = "from lungreg.cli import main; main()"
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *arguments],
             cwd=self.folder,

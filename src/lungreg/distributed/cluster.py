@@ -18,6 +18,9 @@ from lungreg.errors import ResourceError
 OBJECT_STORE_BYTES = 200 * 2**20
 """Of a cluster started here: cases travel as names, so little passes through it."""
 _LOOPBACK = "127.0.0.1"
+_API_SERVER = "RAY_API_SERVER_ADDRESS"
+_NO_API_SERVER = f"http://{_LOOPBACK}:9"
+"""An address at which nothing listens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,7 @@ def _connect() -> None:
     if os.environ.get("RAY_ADDRESS"):
         _join()
         return
-    with _taken_port() as port, warnings.catch_warnings():
+    with _taken_port() as port, _no_api_server(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray does not close its trial socket
         ray.init(
             address="local",
@@ -108,6 +111,23 @@ def _taken_port() -> Iterator[int]:
         taken.bind((_LOOPBACK, 0))
         taken.listen()
         yield taken.getsockname()[1]
+
+
+@contextmanager
+def _no_api_server() -> Iterator[None]:
+    """Let the processes of the cluster know that it has no API server, which is the dashboard's.
+
+    Otherwise they look for its address for 40 s: at the end of a training Ray Train waits for one
+    that does so until it gives up, after 12 s.
+    """
+    if _API_SERVER in os.environ:
+        yield
+        return
+    os.environ[_API_SERVER] = _NO_API_SERVER
+    try:
+        yield
+    finally:
+        del os.environ[_API_SERVER]
 
 
 def _limit() -> dict[str, int]:

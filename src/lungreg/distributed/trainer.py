@@ -86,11 +86,16 @@ class _WorkerError(Exception):
 
 
 def worker_loop(settings: dict[str, Any]) -> None:
-    """The function that each Ray Train worker runs; `settings["job"]` is the TrainJob."""
+    """The function that each Ray Train worker runs.
+
+    `settings["job"]` is the TrainJob, pickled: Ray's controller, which reads the settings too, then
+    need not import MONAI before it starts the workers.
+    """
     import ray.train
     import ray.train.torch
+    from ray import cloudpickle
 
-    job: TrainJob = settings["job"]
+    job: TrainJob = cloudpickle.loads(settings["job"])
     context = ray.train.get_context()
     use_threads(settings["threads"])
     device = ray.train.torch.get_device() if settings["gpu"] else torch.device("cpu")
@@ -98,9 +103,7 @@ def worker_loop(settings: dict[str, Any]) -> None:
         rank=context.get_world_rank(), count=context.get_world_size(), device=device
     )
     try:
-        run_epochs(
-            job, workers=workers, device=device, on_epoch=lambda _, m: ray.train.report(dict(m))
-        )
+        run_epochs(job, workers=workers, device=device)
     except LungregError as error:
         raise _WorkerError(error) from None
 
@@ -119,6 +122,7 @@ def worker_count(settings: Train, capacity: Capacity) -> tuple[int, bool]:
 
 def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -> None:
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    from ray import cloudpickle
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -128,7 +132,7 @@ def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -
     with tempfile.TemporaryDirectory(prefix="lungreg-ray-") as scratch, _watch(job, on_epoch):
         trainer = TorchTrainer(
             worker_loop,
-            train_loop_config={"job": job, "gpu": gpu, "threads": threads},
+            train_loop_config={"job": cloudpickle.dumps(job), "gpu": gpu, "threads": threads},
             torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
             scaling_config=ScalingConfig(num_workers=count, use_gpu=gpu),
             run_config=RunConfig(
