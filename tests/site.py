@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import os
@@ -19,9 +20,11 @@ import psutil
 from typer.testing import CliRunner
 
 from lungreg.backends import open_backend
+from lungreg.backends.local import ParquetResultTable, StageModelRegistry
 from lungreg.cli.app import build_app
 from lungreg.config import Config, load_config
-from lungreg.stores import Backend
+from lungreg.records import CaseMetrics, CaseResult
+from lungreg.stores import Backend, Stage
 
 CASES = tuple(f"case_{number:03d}" for number in range(1, 7))
 SETTINGS: dict[str, Any] = {
@@ -63,6 +66,15 @@ class Site:
 
     def backend(self) -> Backend:
         return open_backend(self.config().backend)
+
+    def backend_on(self, stage: Stage) -> Backend:
+        """The folder's stores with another stage, such as a faulty one around its own."""
+        return dataclasses.replace(
+            self.backend(),
+            stage=stage,
+            results=ParquetResultTable(stage),
+            models=StageModelRegistry(stage),
+        )
 
     def run(self, *arguments: str) -> Outcome:
         """Run a `lungreg` command with this folder's configuration, in this process."""
@@ -198,3 +210,8 @@ def assert_refused(done: Outcome, *says: str) -> None:
     assert done.err.startswith("lungreg: ")
     for part in says:
         assert part in done.err
+
+
+def measures(row: CaseResult) -> dict[str, float | None]:
+    """What was measured of a case, by name."""
+    return {field.name: getattr(row, field.name) for field in dataclasses.fields(CaseMetrics)}

@@ -70,7 +70,7 @@ class TorchWorkers:
         return summed.to(values.device)
 
 
-class _WorkerError(Exception):
+class WorkerError(Exception):
     """A `LungregError` on its way through Ray.
 
     Ray writes the text of an exception to its logs, so the text here is without case ids and paths;
@@ -82,7 +82,7 @@ class _WorkerError(Exception):
         self.error = error
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _WorkerError, (self.error,)
+        return WorkerError, (self.error,)
 
 
 def worker_loop(settings: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ def worker_loop(settings: dict[str, Any]) -> None:
     try:
         run_epochs(job, workers=workers, device=device)
     except LungregError as error:
-        raise _WorkerError(error) from None
+        raise WorkerError(error) from None
 
 
 def worker_count(settings: Train, capacity: Capacity) -> tuple[int, bool]:
@@ -145,7 +145,7 @@ def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -
             with _interruptible():
                 trainer.fit()
         except Exception as error:
-            raise _failure(error) from error
+            raise failure_of(error) from error
 
 
 @contextmanager
@@ -167,13 +167,13 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _failure(error: BaseException) -> LungregError:
+def failure_of(error: BaseException) -> LungregError:
     """The LungregError inside Ray's exception, or a RunError that names the type of Ray's."""
     cause: BaseException | None = error
     while cause is not None:
         nested = [*getattr(cause, "worker_failures", {}).values(), getattr(cause, "cause", None)]
         for inner in (cause, *nested):
-            if isinstance(inner, _WorkerError):
+            if isinstance(inner, WorkerError):
                 return inner.error
         cause = cause.__cause__
     msg = "training ends with all its epochs"
