@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lungreg.stores.run_files import History
 from tests.site import CASES, SETTINGS, Site, destroy_started
 
 
@@ -48,6 +49,15 @@ def _trained(_ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def three_epochs(_ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+    """The metrics of three epochs without Ray and without a stop: what all others must come to."""
+    from lungreg.workflows.train import train
+
+    folder = _copy(_ingested, tmp_path_factory.mktemp("three") / "site")
+    return train(Site(folder).config("train.epochs=3")).history
+
+
 @pytest.fixture
 def raw(cohort: Path, tmp_path: Path) -> Site:
     """Files and a configuration; the stage is empty."""
@@ -56,13 +66,13 @@ def raw(cohort: Path, tmp_path: Path) -> Site:
 
 @pytest.fixture
 def ingested(_ingested: Path, tmp_path: Path) -> Site:
-    """Likewise, with the cases on the stage."""
+    """A stage with the cases."""
     return Site(_copy(_ingested, tmp_path / "site"))
 
 
 @pytest.fixture
 def trained(_trained: Path, tmp_path: Path) -> Site:
-    """Likewise, with a model in the registry."""
+    """A stage with the cases and a trained model in the registry."""
     return Site(_copy(_trained, tmp_path / "site"))
 
 
@@ -72,9 +82,9 @@ def _no_command_left() -> Iterator[None]:
     destroy_started()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """One Ray cluster of two processors for a module; the library joins it."""
+    """One Ray cluster of two processors for all tests that ask for it; the library joins it."""
     from lungreg.distributed.cluster import cluster
 
     with pytest.MonkeyPatch.context() as patch:

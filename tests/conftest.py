@@ -15,6 +15,7 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",
     MPLBACKEND="Agg",
+    RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",  # how often Ray Train asks whether workers are done
 )
 
 # Started in the background, as a runner may be, this process and its children ignore Ctrl-C.

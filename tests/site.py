@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import os
@@ -19,9 +20,11 @@ import psutil
 from typer.testing import CliRunner
 
 from lungreg.backends import open_backend
+from lungreg.backends.local import ParquetResultTable, StageModelRegistry
 from lungreg.cli.app import build_app
 from lungreg.config import Config, load_config
-from lungreg.stores import Backend
+from lungreg.records import CaseMetrics, CaseResult
+from lungreg.stores import Backend, Stage
 
 CASES = tuple(f"case_{number:03d}" for number in range(1, 7))
 SETTINGS: dict[str, Any] = {
@@ -64,6 +67,15 @@ class Site:
     def backend(self) -> Backend:
         return open_backend(self.config().backend)
 
+    def backend_on(self, stage: Stage) -> Backend:
+        """The folder's stores with another stage, such as a faulty one around its own."""
+        return dataclasses.replace(
+            self.backend(),
+            stage=stage,
+            results=ParquetResultTable(stage),
+            models=StageModelRegistry(stage),
+        )
+
     def run(self, *arguments: str) -> Outcome:
         """Run a `lungreg` command with this folder's configuration, in this process."""
         return run(*arguments, "-c", str(self.config_file))
@@ -75,8 +87,13 @@ class Site:
             arguments: The command.
             environment: Variables to set or, with None, to take away.
         """
+        return self.start_python("from lungreg.cli import main; main()", *arguments, **environment)
+
+    def start_python(
+        self, code: str, *arguments: str, **environment: str | None
+    ) -> subprocess.Popen[str]:
+        """Start Python code in this folder, in a process group of its own."""
         variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
-        code = "from lungreg.cli import main; main()"
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, *arguments],
             cwd=self.folder,
@@ -183,3 +200,18 @@ def run(*arguments: str) -> Outcome:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Outcome(code=result.exit_code, out=result.stdout, err=result.stderr)
+
+
+def assert_refused(done: Outcome, *says: str) -> None:
+    """Exit code 1 and one line that says what and how to mend it."""
+    assert done.code == 1
+    assert "Traceback" not in done.out + done.err
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("lungreg: ")
+    for part in says:
+        assert part in done.err
+
+
+def measures(row: CaseResult) -> dict[str, float | None]:
+    """What was measured of a case, by name."""
+    return {field.name: getattr(row, field.name) for field in dataclasses.fields(CaseMetrics)}

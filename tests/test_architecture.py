@@ -35,30 +35,39 @@ LIGHT_MODULES = [
 ]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "import lungreg",
-        "import sys; sys.argv = ['lungreg', '--help']; from lungreg.cli import main; main()",
-        *[f"import lungreg.{module}" for module in LIGHT_MODULES],
-    ],
-)
-def test_answering_quickly_needs_no_heavy_library(statement: str) -> None:
-    """Importing the package, asking for help and the modules without tensors load no framework."""
-    # Some packages load a namespace into every interpreter: only what comes after counts.
-    report = f"""
+def test_modules_without_tensors_load_no_heavy_library() -> None:
+    """Imported one after the other in one process; a heavy one is reported with its importer."""
+    code = """
+        import importlib, json, sys
+        # Some packages load a namespace into every interpreter: only what comes after counts.
+        before, loaded = set(sys.modules), {}
+        for name in sys.argv[1:]:
+            importlib.import_module(name)
+            loaded[name] = sorted(set(sys.modules) - before)
+            before |= set(sys.modules)
+        print(json.dumps(loaded))
+    """
+    names = ["lungreg", *(f"lungreg.{module}" for module in LIGHT_MODULES)]
+    loaded = json.loads(python(code, *names))
+    heavy = {
+        name: sorted(HEAVY & {module.partition(".")[0] for module in modules})
+        for name, modules in loaded.items()
+    }
+    assert heavy == {name: [] for name in names}
+    assert "lungreg.backends.local" in loaded["lungreg.backends.local"]
+
+
+def test_help_loads_no_heavy_library() -> None:
+    """`lungreg --help` answers at once."""
+    code = """
         import atexit, json, sys
         before = set(sys.modules)
-        loaded = lambda: json.dumps(sorted(set(sys.modules) - before))
-        atexit.register(lambda: print(loaded(), file=sys.stderr))
-        {statement}
+        atexit.register(lambda: print(json.dumps(sorted(set(sys.modules) - before))))
+        sys.argv = ["lungreg", "--help"]
+        from lungreg.cli import main
+        main()
     """
-    code = "\n".join(line.strip() for line in report.splitlines())
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    loaded = {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+    loaded = {name.partition(".")[0] for name in json.loads(python(code).splitlines()[-1])}
     assert "lungreg" in loaded
     assert loaded.isdisjoint(HEAVY), loaded & HEAVY
 
@@ -79,10 +88,7 @@ def test_local_stores_need_nothing_of_snowflake(tmp_path: Path) -> None:
         backend.models.add(ModelCard(name="model"), b"x")
         backend.tracker.start("run", {})
     """
-    lines = textwrap.dedent(code)
-    command = [sys.executable, "-W", "ignore", "-c", lines, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    python(code, str(tmp_path))
 
 
 def test_opening_the_snowflake_backend_connects_to_nothing() -> None:
@@ -99,10 +105,7 @@ def test_opening_the_snowflake_backend_connects_to_nothing() -> None:
         except StoreUnavailableError as error:
             print(error.mend)
     """
-    lines = textwrap.dedent(code)
-    command = [sys.executable, "-W", "ignore", "-c", lines]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "pip install '.[snowflake]'" in done.stdout, done.stderr
+    assert "pip install '.[snowflake]'" in python(code)
 
 
 def test_layers_hold() -> None:
@@ -142,7 +145,7 @@ def test_version_is_that_of_the_installed_package() -> None:
 
 def test_every_requirement_is_pinned_within_its_bounds() -> None:
     """The constraints name a version for all that `pyproject.toml` asks for, and an allowed one."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = [
         *project["dependency-groups"].values(),
         *project["project"]["optional-dependencies"].values(),
@@ -160,6 +163,14 @@ def test_every_requirement_is_pinned_within_its_bounds() -> None:
     ]
     assert requirements
     assert loose == []
+
+
+def python(code: str, *arguments: str) -> str:
+    """What a fresh interpreter prints."""
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _submodules(package: ModuleType) -> set[str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lungreg.config import parse_config
 from lungreg.distributed.cluster import Capacity
 from lungreg.distributed.inferencer import pool_size
 from lungreg.errors import DataError, ResourceError
+from lungreg.formats.transforms import decode_displacement
+from lungreg.formats.volumes import decode_scan
 from lungreg.registration.case import describe
+from lungreg.workflows.infer import infer
+from tests.site import Site, measures
 
 
 @pytest.mark.parametrize(
@@ -69,3 +74,19 @@ def test_any_other_fault_is_told_by_kind_and_line() -> None:
 def test_a_lack_of_memory_has_a_code_of_its_own() -> None:
     """It calls for fewer workers, not for other data."""
     assert describe(MemoryError())[0] == "out_of_memory"
+
+
+@pytest.mark.usefixtures("one_thread")  # gives this process its own number back
+def test_the_number_of_threads_changes_almost_nothing(trained: Site) -> None:
+    """Across thread counts: 1e-4 mm, 1 HU, 1e-4 in every metric."""
+    stage = trained.backend().stage
+    one = infer(trained.config("infer.threads=1"))
+    two = infer(trained.config("infer.threads=2"))
+    for row, other in zip(one.results, two.results, strict=True):
+        names = [f"runs/{done.run_id}/cases/{row.case_id}/" for done in (one, two)]
+        fields = [decode_displacement(stage.read(f"{n}displacement.nii.gz"))[0] for n in names]
+        np.testing.assert_allclose(*fields, atol=1e-4, rtol=0)
+        images = [decode_scan(stage.read(f"{n}registered_img.nii.gz")).data for n in names]
+        np.testing.assert_allclose(*images, atol=1, rtol=0)
+        for name, value in measures(row).items():
+            assert measures(other)[name] == pytest.approx(value, abs=1e-4), name

@@ -1,16 +1,24 @@
-"""What trainer adds to Ray's own; training on Ray itself is in workflows/test_train_faults.py."""
+"""Training on Ray is the same run; errors of workers come back whole; no more workers than fit."""
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
+import signal
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lungreg.config import parse_config
 from lungreg.distributed.cluster import Capacity
-from lungreg.distributed.trainer import _failure, _WorkerError, worker_count
+from lungreg.distributed.trainer import WorkerError, failure_of, worker_count
 from lungreg.errors import DataError, ResourceError, RunError
+from lungreg.stores.run_files import History
+from lungreg.workflows.train import train
+from tests.site import CASES, Site
+from tests.workflows.faults import KillingStage
 
 PATIENT = "MUSTERMANN"
 
@@ -22,16 +30,16 @@ def test_an_error_of_ours_comes_back_whole_and_its_text_names_nobody() -> None:
     # Its oldest release that is allowed has another name for it.
     group_error: Any = getattr(exceptions, "WorkerGroupError", exceptions.TrainingFailedError)
     error = DataError("a rule", got=3, mend="mend it", where=f"/data/{PATIENT}")
-    travelled = pickle.loads(pickle.dumps(_WorkerError(error)))
+    travelled = pickle.loads(pickle.dumps(WorkerError(error)))
     assert PATIENT not in str(travelled) + repr(travelled)
-    back = _failure(group_error(str(travelled), {0: travelled}))
+    back = failure_of(group_error(str(travelled), {0: travelled}))
     assert isinstance(back, DataError)
     assert str(back) == str(error)
 
 
 def test_any_other_failure_of_ray_says_how_to_go_on() -> None:
     """Its own words are for -v."""
-    back = _failure(RuntimeError(f"/data/{PATIENT}"))
+    back = failure_of(RuntimeError(f"/data/{PATIENT}"))
     assert isinstance(back, RunError)
     assert PATIENT not in str(back)
     assert "--resume" in str(back)
@@ -61,3 +69,39 @@ def test_more_workers_than_processors_are_refused(gpus: int, kind: str) -> None:
     settings = parse_config({"train": {"workers": 9}}).train
     with pytest.raises(ResourceError, match=f"number of {kind}"):
         worker_count(settings, Capacity(cpus=8, gpus=gpus))
+
+
+def assert_same(found: History, expected: History, *, tolerance: float) -> None:
+    """Both have the same metrics in the same epochs: absolutely below 1, relatively above."""
+    assert len(found) == len(expected)
+    for mine, other in zip(found, expected, strict=True):
+        assert mine == {
+            k: pytest.approx(v, abs=tolerance, rel=2 * tolerance) for k, v in other.items()
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_two_workers_of_which_one_is_killed_learn_what_one_process_learns(
+    ingested: Site, three_epochs: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL in the second of three epochs, Ray's own storage deleted with it.
+
+    The global batch counts, not who has a share of it; new workers go on from the stage.
+    """
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    victim = f"scansExp/{CASES[0]}_exp.nii.gz"
+    stage = KillingStage(
+        ingested.folder / "stage",
+        tally=tmp_path / "tally",
+        deadly={victim: {2}},
+        wrecks=scratch,
+    )
+    handler = signal.getsignal(signal.SIGINT)
+    config = ingested.config("train.epochs=3", "train.workers=2", "data.cache_gb=0")
+    done = train(config, backend=dataclasses.replace(ingested.backend(), stage=stage))
+    assert signal.getsignal(signal.SIGINT) is handler  # Ray puts its own there and leaves it
+    assert stage.count(victim) == 4  # epoch 1; killed in 2; 2 again; 3
+    assert_same(done.history, three_epochs, tolerance=1e-4)

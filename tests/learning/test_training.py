@@ -1,129 +1,37 @@
-"""A training run: what it leaves on the stage, and that stopping it changes nothing."""
+"""A training run: what it leaves on the stage, and that two workers are as one."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from lungreg.config import Config
-from lungreg.errors import DataError, RunError, StoreUnavailableError
+from lungreg.errors import DataError
 from lungreg.learning.epoch import OneWorker, validate
 from lungreg.learning.network import build_network, weights_to_bytes
 from lungreg.learning.prepared_cases import prepare_case
-from lungreg.learning.training import TrainJob, run_epochs, validation_error
+from lungreg.learning.training import run_epochs, validation_error
 from lungreg.records import Case, Split
-from lungreg.stores import Stage
 from lungreg.stores.run_files import read_history
 from lungreg.testing import FaultyStage, MemoryStage
 from tests.learning.thread_workers import ThreadWorker, on_threads
+from tests.learning.training_runs import (
+    CONFIG,
+    CPU,
+    LOSS,
+    assert_same_network,
+    copied,
+    make_job,
+    run,
+    weights,
+)
 from tests.small_cases import put_case, small_config
 
 pytestmark = pytest.mark.usefixtures("one_thread", "own_temporary_folder")
-
-CPU = torch.device("cpu")
-LOSS: dict[str, object] = {"mutual_information": 1.0, "dice": 1.0, "landmarks": 0.1}
-CONFIG = small_config(train={"epochs": 4, "plateau_patience": 0, "save_every": 10}, loss=LOSS)
-
-
-class Curves:
-    """A tracker that remembers what it is told. Implements `lungreg.stores.Tracker`."""
-
-    def __init__(self) -> None:
-        self.points: list[tuple[str, dict[str, float], int]] = []
-
-    def start(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Nothing to begin with."""
-
-    def log(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
-        """Keep the point."""
-        self.points.append((run_id, dict(metrics), step))
-
-    def finish(self, run_id: str, *, status: str, tags: Mapping[str, str]) -> None:
-        """Nothing to end with."""
-
-
-@pytest.fixture
-def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Caches of runs with one name do not meet."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def files() -> tuple[MemoryStage, list[Case]]:
-    """Three cases; tests copy the stage, so that runs do not meet."""
-    stage = MemoryStage()
-    return stage, [put_case(stage, f"case_{i}", seed=i) for i in range(3)]
-
-
-@pytest.fixture
-def stage(files: tuple[MemoryStage, list[Case]]) -> MemoryStage:
-    """A stage of the test's own."""
-    return copied(files[0])
-
-
-@pytest.fixture
-def cases(files: tuple[MemoryStage, list[Case]]) -> dict[Split, list[Case]]:
-    """Two to train on and one to validate on."""
-    return {Split.TRAIN: files[1][:2], Split.VAL: files[1][2:], Split.TEST: []}
-
-
-def copied(stage: MemoryStage) -> MemoryStage:
-    """A stage with the same files."""
-    copy = MemoryStage()
-    for info in stage.list():
-        copy.write(info.name, stage.read(info.name))
-    return copy
-
-
-def make_job(
-    stage: Stage,
-    cases: dict[Split, list[Case]],
-    *,
-    config: Config = CONFIG,
-    initial_weights: bytes | None = None,
-) -> TrainJob:
-    """A run on a stage."""
-    return TrainJob(
-        run_id="train-1",
-        config=config,
-        stage=stage,
-        tracker=Curves(),
-        cases=cases,
-        initial_weights=initial_weights,
-    )
-
-
-def run(job: TrainJob, *, stop_after: int | None = None) -> None:
-    """Train alone in this process, as far as wanted."""
-
-    def stop(epoch: int, metrics: Mapping[str, float]) -> None:
-        if epoch == stop_after:
-            raise KeyboardInterrupt
-
-    run_epochs(job, workers=OneWorker(), device=CPU, on_epoch=stop)
-
-
-def weights(job: TrainJob, which: str = "last") -> dict[str, Tensor]:
-    """The network of a checkpoint."""
-    state = job.checkpoints.load(which)
-    assert state is not None
-    network: dict[str, Tensor] = state["network"]
-    return network
-
-
-def assert_same_network(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
-    """All weights are equal to the bit."""
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 class TestRun:
@@ -261,85 +169,6 @@ class TestRun:
         config = small_config(loss={"mutual_information": 0.0, "bending_energy": 0.0, "dice": 1.0})
         with pytest.raises(DataError, match="some training case has the masks or landmarks"):
             run(make_job(stage, {**cases, Split.TRAIN: bare}, config=config))
-
-
-class TestResume:
-    @pytest.mark.parametrize("stop_after", [1, 3])
-    def test_goes_on_as_if_never_stopped(
-        self, stage: MemoryStage, cases: dict[Split, list[Case]], stop_after: int
-    ) -> None:
-        """Losses, rates, choice of the best and weights are identical."""
-        stopped = make_job(copied(stage), cases)
-        with pytest.raises(KeyboardInterrupt):
-            run(stopped, stop_after=stop_after)
-        assert len(read_history(stopped.stage, "train-1")) == stop_after
-        run(stopped)
-        whole = make_job(stage, cases)
-        run(whole)
-        assert read_history(stopped.stage, "train-1") == read_history(stage, "train-1")
-        assert stopped.checkpoints.pointers() == whole.checkpoints.pointers()
-        for which in ("last", "best"):
-            assert_same_network(weights(stopped, which), weights(whole, which))
-
-    def test_patience_is_not_reset(
-        self, stage: MemoryStage, cases: dict[Split, list[Case]]
-    ) -> None:
-        """Epochs without gain before the stop count after it: the rate falls when it would have."""
-        train: dict[str, object] = {"epochs": 4, "learning_rate": 2.0**-20, "plateau_patience": 1}
-        job = make_job(stage, cases, config=small_config(train=train))
-        with pytest.raises(KeyboardInterrupt):
-            run(job, stop_after=2)
-        run(job)
-        rates = [metrics["learning_rate"] for metrics in read_history(stage, "train-1")]
-        assert rates == [2.0**-20, 2.0**-20, 2.0**-20, 2.0**-21]
-
-    def test_full_stage_costs_one_epoch(
-        self, stage: MemoryStage, cases: dict[Split, list[Case]]
-    ) -> None:
-        """A stage that was full when a state was written is gone on from the state before."""
-        broken = FaultyStage(copied(stage), only="epoch_00003")
-        broken.full_on = {1}
-        job = make_job(broken, cases)
-        with pytest.raises(StoreUnavailableError):
-            run(job)
-        assert len(read_history(broken, "train-1")) == 2
-        run(job)
-        whole = make_job(stage, cases)
-        run(whole)
-        assert_same_network(weights(job), weights(whole))
-
-    def test_finished_run_is_finished(
-        self, stage: MemoryStage, cases: dict[Split, list[Case]]
-    ) -> None:
-        """Going on with it trains nothing more."""
-        job = make_job(stage, cases, config=small_config(train={"epochs": 1}))
-        run(job)
-        before = weights(job)
-        epochs: list[int] = []
-        run_epochs(
-            job, workers=OneWorker(), device=CPU, on_epoch=lambda epoch, _: epochs.append(epoch)
-        )
-        assert epochs == []
-        assert_same_network(weights(job), before)
-
-    def test_history_is_mended(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
-        """A run killed after its last checkpoint and before its history still tells all of it."""
-        job = make_job(stage, cases, config=small_config(train={"epochs": 2}))
-        run(job)
-        whole = read_history(stage, "train-1")
-        stage.write("runs/train-1/history.json", json.dumps(whole[:1]).encode())
-        run(job)
-        assert read_history(stage, "train-1") == whole
-
-    def test_damaged_checkpoint_is_told(
-        self, stage: MemoryStage, cases: dict[Split, list[Case]]
-    ) -> None:
-        """A run never starts anew in silence where it should go on."""
-        job = make_job(stage, cases, config=small_config(train={"epochs": 1}))
-        run(job)
-        stage.write(job.checkpoints.pointers()["last"].name, b"garbage")
-        with pytest.raises(RunError, match="can be read"):
-            run(job)
 
 
 class TestWorkers:

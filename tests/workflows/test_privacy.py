@@ -116,6 +116,35 @@ def test_usage_statistics_are_off_unless_the_user_wants_them(chosen: str | None)
     assert done.stdout.strip() == str([chosen or "0", "true", "true"])
 
 
+STEPS = """
+import sys
+from pathlib import Path
+
+from lungreg.cli import main
+from lungreg.distributed.cluster import cluster
+
+
+def run(*arguments, code=0):
+    sys.argv = ["lungreg", *arguments, "--json"]
+    try:
+        main()
+    except SystemExit as end:
+        assert (end.code or 0) == code, (arguments, end.code)
+
+
+run("simulate", "--out", "more", "--cases", "1", "--shape", "40", "34", "40",
+    "--spacing-mm", "7.5", "7.5", "7.2")
+run("ingest")
+with cluster():  # one for both commands: they join it
+    run("train", "--set", "train.workers=1")
+    broken = Path(sys.orig_argv[-1])
+    broken.write_bytes(broken.read_bytes()[:1000])
+    run("infer", "--set", "infer.workers=1", "--set", "infer.qc=true", code=3)
+(infer,) = Path("stage/runs").glob("infer-*")
+run("report", infer.name)
+"""
+
+
 @pytest.mark.slow
 def test_no_command_calls_another_host_or_imports_snowflake(
     patients: Site, ray_folder: Path
@@ -128,29 +157,16 @@ def test_no_command_calls_another_host_or_imports_snowflake(
     switches = ("RAY_USAGE_STATS_ENABLED", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
     environment = {
         **dict.fromkeys(switches),  # off for the tests, but not so for a user
-        "PYTHONPATH": str(WATCHED),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(WATCHED), os.environ.get("PYTHONPATH")])),
         "LUNGREG_WATCH": str(events),
         "LUNGREG_OWN_ADDRESSES": ",".join(own_addresses()),
         "RAY_TMPDIR": str(ray_folder),
     }
-    peers: set[str] = set()
-
-    def command(*arguments: str, code: int = 0) -> str:
-        process = patients.start(*arguments, "--json", **environment)
-        nonlocal peers
-        peers |= watch(process)
-        out, err = process.communicate()
-        assert (process.returncode, err) == (code, "")
-        return out
-
-    shape = ("--shape", "40", "34", "40", "--spacing-mm", "7.5", "7.5", "7.2")
-    command("simulate", "--out", "more", "--cases", "1", *shape)
-    command("ingest")
-    command("train", "--set", "train.workers=1")
     broken = patients.folder / "stage" / "scansExp" / f"{NAMES[2]}_exp.nii.gz"
-    broken.write_bytes(broken.read_bytes()[:1000])
-    command("infer", "--set", "infer.workers=2", "--set", "infer.qc=true", code=3)
-    command("report", patients.backend().results.query("FROM results")["run_id"][0].as_py())
+    process = patients.start_python(STEPS, str(broken), **environment)
+    peers = watch(process)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
 
     assert peers <= own_addresses()
     lines = [line.split(" ", 2) for line in events.read_text().splitlines()]

@@ -112,9 +112,10 @@ class Loss(Section):
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
-        likeness = (self.mutual_information, self.dice, self.lncc, self.landmarks)
-        if not any(likeness):
-            msg = "mutual_information, dice, lncc or landmarks has a weight above 0"
+        similarity = self.model_dump(exclude={"bending_energy", "bending_unit"})
+        if not any(similarity.values()):
+            *names, last = similarity
+            msg = f"{', '.join(names)} or {last} has a weight above 0"
             raise ValueError(msg)
         return self
 

@@ -1,1 +1,1 @@
-"""Ray around training and registration; nothing else knows Ray."""
+"""Training and registration distributed with Ray; no other package imports Ray."""

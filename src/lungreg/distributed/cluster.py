@@ -1,4 +1,4 @@
-"""The Ray cluster that this process joins or starts, and what it has."""
+"""Join or start a Ray cluster and count its processors."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from lungreg.errors import ResourceError
 OBJECT_STORE_BYTES = 200 * 2**20
 """Of a cluster started here: cases travel as names, so little passes through it."""
 _LOOPBACK = "127.0.0.1"
+_API_SERVER = "RAY_API_SERVER_ADDRESS"
+_NO_API_SERVER = f"http://{_LOOPBACK}:9"
+"""An address at which nothing listens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
-    """Processors of a cluster."""
+    """Processors that a cluster has, or that its autoscaler can add up to."""
 
     cpus: int
     gpus: int
-    may_grow: bool = False
-    """Whether the figures are what an autoscaler could add up to."""
 
 
 @contextmanager
@@ -49,16 +50,16 @@ def cluster() -> Iterator[Capacity]:
 
 
 def capacity() -> Capacity:
-    """What the connected cluster has, or can grow to."""
+    """Processors of the connected cluster, with those that its autoscaler can add."""
     now = ray.cluster_resources()
     limit = _limit()
     cpus = max(now.get("CPU", 0), limit.get("CPU", 0))
     gpus = max(now.get("GPU", 0), limit.get("GPU", 0))
-    return Capacity(cpus=int(cpus), gpus=int(gpus), may_grow=bool(limit))
+    return Capacity(cpus=int(cpus), gpus=int(gpus))
 
 
 def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> None:
-    """Refuse at once what the cluster could never place.
+    """Refuse more workers than the cluster could ever place.
 
     Raises:
         ResourceError: More workers than GPUs, or than CPUs, of the cluster.
@@ -74,7 +75,7 @@ def _connect() -> None:
     if os.environ.get("RAY_ADDRESS"):
         _join()
         return
-    with _taken_port() as port, warnings.catch_warnings():
+    with _taken_port() as port, _no_api_server(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray does not close its trial socket
         ray.init(
             address="local",
@@ -90,7 +91,7 @@ def _connect() -> None:
 
 
 def _join() -> None:
-    """Join, and where nothing answers fail: nobody who names a cluster wants another."""
+    """Join the cluster of RAY_ADDRESS; never start another where it does not answer."""
     try:
         ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
@@ -104,7 +105,7 @@ def _taken_port() -> Iterator[int]:
 
     Without its dashboard Ray starts the process all the same, for its usage statistics alone.
     Even when they are off, that process asks the metadata services of three clouds where it runs:
-    calls to other hosts. Where its port is taken Ray does without it, which it tells as an error.
+    calls to other hosts. Where its port is taken Ray goes on without it and logs an error.
     """
     with socket.socket() as taken:
         taken.bind((_LOOPBACK, 0))
@@ -112,8 +113,25 @@ def _taken_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
+@contextmanager
+def _no_api_server() -> Iterator[None]:
+    """Let the processes of the cluster know that it has no API server, which is the dashboard's.
+
+    Otherwise they look for its address for 40 s: at the end of a training Ray Train waits for one
+    that does so until it gives up, after 12 s.
+    """
+    if _API_SERVER in os.environ:
+        yield
+        return
+    os.environ[_API_SERVER] = _NO_API_SERVER
+    try:
+        yield
+    finally:
+        del os.environ[_API_SERVER]
+
+
 def _limit() -> dict[str, int]:
-    """What an autoscaler may add up to; {} where there is none, or this Ray cannot tell."""
+    """The most of each resource with an autoscaler; {} without one, or where Ray does not say."""
     try:
         from ray._private.state import state
 

@@ -1,4 +1,4 @@
-"""Many cases through `registration`: a plain loop, or a pool of Ray actors that survives deaths.
+"""Register many cases: in a plain loop, or in a pool of Ray actors that replaces dead ones.
 
 Cases travel as names, results as rows; volumes never leave the worker.
 """
@@ -30,7 +30,7 @@ _AUTO_ACTORS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class InferJob:
-    """What every worker is given once."""
+    """What each worker receives once, when it starts."""
 
     registration: RegistrationJob
     stage: Stage
@@ -45,9 +45,9 @@ class InferJob:
 
 
 def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
-    """Register cases: results as they come, those at once that are there, in no fixed order.
+    """Register cases; yield the results that are ready, in no fixed order.
 
-    A case that cannot be registered gives a failed result; it never stops the others.
+    A case that cannot be registered has a failed result; it never stops the others.
 
     Raises:
         ModelError: The model cannot be loaded.
@@ -125,7 +125,7 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSize:
-    """How many actors, and what each is given."""
+    """How many actors, and the processors of each."""
 
     least: int
     most: int
@@ -164,7 +164,7 @@ class Pool:
     """Ray actors that each register one case at a time; dead ones are replaced.
 
     An actor gets work only once it has loaded the model, so actors that the cluster cannot place
-    yet hold nothing up.
+    yet delay no case.
     """
 
     def __init__(self, job: InferJob, size: PoolSize) -> None:
@@ -177,10 +177,9 @@ class Pool:
         self._deaths_in_loading = 0
 
     def run(self, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
-        """Results as they come; a case whose actor died is tried again, at the end of the queue.
+        """Yield the results that are ready; a case whose actor died goes to the queue's end.
 
-        All that are there are given at once, and the actors work on meanwhile: a store that is
-        slow to write a row holds nothing up.
+        The actors work on while the caller stores a batch of results: a slow store delays none.
         """
         queue = deque(_Work(case=case) for case in cases)
         self._grow(len(queue))
@@ -223,7 +222,7 @@ class Pool:
             self._busy[actor.register.remote(work.case, work.attempt)] = (actor, work)
 
     def _finish_ready(self, queue: deque[_Work]) -> list[CaseResult]:
-        """Wait for one actor, then see to all that are ready."""
+        """Wait for one actor, then collect from all that are ready."""
         import ray
 
         first, others = ray.wait([*self._busy, *self._loading], num_returns=1)
@@ -256,7 +255,7 @@ class Pool:
         self._idle.append(actor)
 
     def _finish_case(self, reference: Any, queue: deque[_Work]) -> list[CaseResult]:
-        """The case's result; none where it is tried again."""
+        """The case's result; [] where it is tried again."""
         import ray
 
         actor, work = self._busy.pop(reference)

@@ -1,7 +1,7 @@
-"""Ray Train around `training`: the same epochs on one or many workers.
+"""Train with Ray Train: the same epochs on one or many workers.
 
-Workers give nothing back but what they write to the stage; Ray's own storage is a temporary
-folder with nothing that is needed.
+Workers write their checkpoints and history to the stage and return nothing. Ray's own storage is a
+temporary folder, deleted at the end.
 """
 
 from __future__ import annotations
@@ -70,10 +70,11 @@ class TorchWorkers:
         return summed.to(values.device)
 
 
-class _WorkerError(Exception):
-    """An error of ours on its way through Ray, which writes its text to its logs.
+class WorkerError(Exception):
+    """A `LungregError` on its way through Ray.
 
-    The text therefore is without case ids and paths; the error itself is carried along.
+    Ray writes the text of an exception to its logs, so the text here is without case ids and paths;
+    the error itself is an attribute.
     """
 
     def __init__(self, error: LungregError) -> None:
@@ -81,15 +82,20 @@ class _WorkerError(Exception):
         self.error = error
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _WorkerError, (self.error,)
+        return WorkerError, (self.error,)
 
 
 def worker_loop(settings: dict[str, Any]) -> None:
-    """What each Ray Train worker runs. `settings` holds the TrainJob under "job"."""
+    """The function that each Ray Train worker runs.
+
+    `settings["job"]` is the TrainJob, pickled: Ray's controller, which reads the settings too, then
+    need not import MONAI before it starts the workers.
+    """
     import ray.train
     import ray.train.torch
+    from ray import cloudpickle
 
-    job: TrainJob = settings["job"]
+    job: TrainJob = cloudpickle.loads(settings["job"])
     context = ray.train.get_context()
     use_threads(settings["threads"])
     device = ray.train.torch.get_device() if settings["gpu"] else torch.device("cpu")
@@ -97,11 +103,9 @@ def worker_loop(settings: dict[str, Any]) -> None:
         rank=context.get_world_rank(), count=context.get_world_size(), device=device
     )
     try:
-        run_epochs(
-            job, workers=workers, device=device, on_epoch=lambda _, m: ray.train.report(dict(m))
-        )
+        run_epochs(job, workers=workers, device=device)
     except LungregError as error:
-        raise _WorkerError(error) from None
+        raise WorkerError(error) from None
 
 
 def worker_count(settings: Train, capacity: Capacity) -> tuple[int, bool]:
@@ -118,6 +122,7 @@ def worker_count(settings: Train, capacity: Capacity) -> tuple[int, bool]:
 
 def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -> None:
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    from ray import cloudpickle
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -127,7 +132,7 @@ def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -
     with tempfile.TemporaryDirectory(prefix="lungreg-ray-") as scratch, _watch(job, on_epoch):
         trainer = TorchTrainer(
             worker_loop,
-            train_loop_config={"job": job, "gpu": gpu, "threads": threads},
+            train_loop_config={"job": cloudpickle.dumps(job), "gpu": gpu, "threads": threads},
             torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
             scaling_config=ScalingConfig(num_workers=count, use_gpu=gpu),
             run_config=RunConfig(
@@ -140,12 +145,12 @@ def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -
             with _interruptible():
                 trainer.fit()
         except Exception as error:
-            raise _failure(error) from error
+            raise failure_of(error) from error
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays KeyboardInterrupt.
+    """Let Ctrl-C raise KeyboardInterrupt during `fit`.
 
     `fit` replaces the handler of SIGINT, for good, by one that aborts the training and then ends
     the whole process with SystemExit.
@@ -162,13 +167,13 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _failure(error: BaseException) -> LungregError:
-    """The error of ours inside Ray's, or a RunError that names what Ray said."""
+def failure_of(error: BaseException) -> LungregError:
+    """The LungregError inside Ray's exception, or a RunError that names the type of Ray's."""
     cause: BaseException | None = error
     while cause is not None:
         nested = [*getattr(cause, "worker_failures", {}).values(), getattr(cause, "cause", None)]
         for inner in (cause, *nested):
-            if isinstance(inner, _WorkerError):
+            if isinstance(inner, WorkerError):
                 return inner.error
         cause = cause.__cause__
     msg = "training ends with all its epochs"

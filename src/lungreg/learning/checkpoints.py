@@ -1,7 +1,7 @@
-"""Training states on the stage: everything needed to go on as if never stopped.
+"""Save and load training states on the stage, so that a stopped run can be resumed.
 
-They are written through the stage, so that any node can read them, first the state under a new
-name, then the pointer `last.json`: a run killed in between goes on from the state before.
+The state is written first, under a new name, then the pointer `last.json`: a run killed in between
+goes on from the state before. Any node can read both, since they go through the stage.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Pointer:
-    """What `last.json` and `best.json` say."""
+    """The content of `last.json` and of `best.json`."""
 
     name: str
     """Name of the state on the stage."""
@@ -43,10 +43,16 @@ class Checkpoints:
     stage: Stage
     run_id: str
     save_every: int
-    """Epochs between states that stay."""
+    """Every so many epochs a state is kept when later ones are written."""
 
     def save(self, state: dict[str, Any], *, epoch: int, best: bool) -> None:
-        """Store the state after `epoch` epochs; drop the one before unless it is to stay."""
+        """Write the state after `epoch` epochs; delete the one before unless it is to be kept.
+
+        Args:
+            state: What `torch.save` can write and `torch.load(weights_only=True)` can read.
+            epoch: Epochs done.
+            best: Whether `best.json` is to name it too.
+        """
         before = self.pointers()
         name = f"{self._folder}/epoch_{epoch:05d}.pt"
         buffer = io.BytesIO()

@@ -34,7 +34,7 @@ class Workers(Protocol):
         """How many there are."""
 
     def sum(self, values: Tensor) -> Tensor:
-        """The elementwise sum of a float tensor over all workers, given to all of them."""
+        """The elementwise sum of a float tensor over all workers; all of them receive it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class OneWorker:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Learner:
-    """What training changes, and where it runs."""
+    """The network with its optimiser and gradient scaler, on one device."""
 
     network: nn.Module
     optimizer: Optimizer
@@ -81,8 +81,8 @@ def train_epoch(
 ) -> dict[str, float]:
     """Train on every case once.
 
-    A global batch is dealt out to the workers; gradients are summed over them, so that the number
-    of workers does not change what is learned.
+    Each global batch is divided among the workers and the gradients are summed over them, so that
+    the number of workers does not change what is learned.
 
     Returns:
         Mean of the loss (`loss`) and of each term over the epoch's cases.
@@ -127,7 +127,10 @@ def validate(
 
 
 def error_of(metrics: Mapping[str, float]) -> float:
-    """What "best" means: landmark error where there is one, else 1 - Dice, else the loss."""
+    """The number by which models are compared, lower is better.
+
+    The landmark error where there is one, else 1 - Dice, else the loss.
+    """
     if "tre_mm" in metrics:
         return metrics["tre_mm"]
     if "dice_score" in metrics:
@@ -150,15 +153,13 @@ def _step(
 ) -> dict[str, Tensor]:
     """One optimiser step on this worker's share of a global batch; sums and counts of terms."""
     learner.optimizer.zero_grad(set_to_none=True)
-    counts = _counts(pairs, settings, workers)
-    values: dict[str, Tensor] = {}
-    if pairs:
-        given = _loss_inputs(learner.network, pairs, learner.device, amp=learner.mixed_precision)
-        terms = [case_terms(case, settings) for case in given]
-        loss = weigh(terms, counts, settings)
-        if loss is not None:
-            learner.scaler.scale(loss).backward()
-        values = _sums(terms)
+    inputs = _loss_inputs(learner.network, pairs, learner.device, amp=learner.mixed_precision)
+    terms = [case_terms(case, settings) for case in inputs]
+    counts = _counts(terms, settings, workers)
+    loss = weigh(terms, counts, settings)
+    if loss is not None:
+        learner.scaler.scale(loss).backward()
+    values = _sums(terms)
     if not any(counts.values()):
         return values
     # A worker without a case scales nothing, but steps with the others: the scaler must know.
@@ -179,28 +180,21 @@ def _sums(terms: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return sums
 
 
-def _counts(pairs: Sequence[PreparedPair], settings: Loss, workers: Workers) -> dict[str, float]:
+def _counts(
+    terms: Sequence[Mapping[str, Tensor]], settings: Loss, workers: Workers
+) -> dict[str, float]:
+    """How many cases of the global batch have each active term."""
     names = list(active_terms(settings))
-    needs = {"dice": _has_masks, "landmarks": _has_landmarks}
-    mine = [
-        float(sum(needs[name](pair) for pair in pairs) if name in needs else len(pairs))
-        for name in names
-    ]
-    return dict(zip(names, workers.sum(torch.tensor(mine)).tolist(), strict=True))
-
-
-def _has_masks(pair: PreparedPair) -> bool:
-    return pair.fixed_mask is not None and pair.moving_mask is not None
-
-
-def _has_landmarks(pair: PreparedPair) -> bool:
-    return pair.fixed_points_vox is not None and pair.moving_points_vox is not None
+    mine = torch.tensor([float(sum(name in case for case in terms)) for name in names])
+    return dict(zip(names, workers.sum(mine).tolist(), strict=True))
 
 
 def _loss_inputs(
     network: nn.Module, pairs: Sequence[PreparedPair], device: torch.device, *, amp: bool
 ) -> list[LossInput]:
-    """The pairs after the network, which sees them as one batch."""
+    """The pairs after the network, which sees them as one batch; [] for none."""
+    if not pairs:
+        return []
     fixed = torch.stack([pair.fixed for pair in pairs]).to(device)
     moving = torch.stack([pair.moving for pair in pairs]).to(device)
     with torch.autocast(device.type, enabled=amp):

@@ -1,6 +1,7 @@
-"""The terms of the training loss, each one number per case, and their weighing.
+"""The terms of the training loss, each a scalar per case, and their weighted sum.
 
-A new term is a function of `LossInput` in `TERMS` and a weight in `config.Loss`.
+To add a term, write a function like those below, name it in `TERMS`, and add a weight of the same
+name to `config.Loss`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ so that one weight serves both units."""
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LossInput:
-    """One case of a batch after the network. Batch axis of 1 throughout."""
+    """One case with the displacement that the network found; every volume has a batch axis of 1."""
 
     fixed: Tensor
     """(1, 1, X, Y, Z) in [0, 1]."""
@@ -173,7 +174,7 @@ def active_terms(settings: Loss) -> dict[str, float]:
 
 
 def case_terms(case: LossInput, settings: Loss) -> dict[str, Tensor]:
-    """The active terms that this case can give, not yet weighed: scalars by name."""
+    """The active terms that this case has the data for, unweighted: scalars by name."""
     values = {name: TERMS[name](case, settings) for name in active_terms(settings)}
     return {name: value for name, value in values.items() if value is not None}
 

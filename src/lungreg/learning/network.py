@@ -1,4 +1,4 @@
-"""LocalNet from its configuration, its weights to bytes and back."""
+"""Build LocalNet from its configuration; write and read its weights as safetensors bytes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ def network_settings(card: ModelCard) -> Network:
 def build_network(settings: Network) -> nn.Module:
     """MONAI's LocalNet over a fixed and a moving scan.
 
-    The network takes (B, 2, X, Y, Z), fixed then moving in [0, 1], and gives (B, 3, X, Y, Z),
-    the displacement in network voxels. Started with zeros it is the identity.
+    The network takes (B, 2, X, Y, Z), fixed then moving in [0, 1], and returns (B, 3, X, Y, Z),
+    the displacement in network voxels. With `out_kernel_initializer: zeros` it starts as the
+    identity.
 
     MONAI passes `mode` to the upsampling blocks only and leaves the last enlargement of each level
     at "nearest", and its normalisation is always over the batch. Both are set right here.

@@ -1,4 +1,4 @@
-"""The transform of a pair as a network sees it."""
+"""Estimate the transform of a pair with a trained network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One case from the stage to the network's input, kept on the node's disk between epochs."""
+"""Read cases as network input, with a cache on the node's disk between epochs."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ class PreparedCases:
     stage: Stage
     settings: Preprocessing
     cache_gb: float
-    """Most that the folder holds; beyond it cases are prepared again each time."""
+    """Largest size of the folder, GB; a case that does not fit is prepared again each time."""
     name: str
-    """Names the folder: workers of one run share it."""
+    """Part of the folder's name; the workers of one run use the same."""
     max_voxels: int = MAX_VOXELS
-    """Largest scan or mask that is unpacked."""
+    """Largest number of voxels of a scan or mask; a larger file is refused unread."""
 
     @property
     def folder(self) -> Path:
-        """Where prepared cases lie."""
+        """The folder of the cache, in the system's temporary folder."""
         return Path(tempfile.gettempdir()) / f"lungreg-{os.getuid()}-{self.name}"
 
     def load(self, case: Case) -> PreparedPair:
@@ -87,8 +87,8 @@ class PreparedCases:
         partial = file.with_suffix(f".{os.getpid()}.partial")
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            held = sum(entry.stat().st_size for entry in self.folder.glob("*.npz"))
-            if held + size > self.cache_gb * 1e9 or not self._is_private():
+            used = sum(entry.stat().st_size for entry in self.folder.glob("*.npz"))
+            if used + size > self.cache_gb * 1e9 or not self._is_private():
                 return
             with partial.open("wb") as stream:
                 np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub: bool keyword

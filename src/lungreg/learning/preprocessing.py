@@ -1,4 +1,4 @@
-"""From a case to tensors: MONAI's transforms for training and inference."""
+"""Turn a pair into the network's input tensors with MONAI's transforms, and augment it."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class PreparedPair:
     fixed_mask: Tensor | None = None
     """(1, X, Y, Z) uint8, 1 in the lungs."""
     moving_mask: Tensor | None = None
+    """(1, X, Y, Z) uint8, 1 in the lungs, after `A`."""
     fixed_points_vox: Tensor | None = None
     """(N, 3) float32 landmarks in voxels of `grid`."""
     moving_points_vox: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Which cases a model learns from: train, val and test, never across a patient."""
+"""Split cases into train, val and test; all cases of a patient go to the same part."""
 
 from __future__ import annotations
 

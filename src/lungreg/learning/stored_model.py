@@ -23,7 +23,7 @@ def load_estimate(
     """Load a model by name, to start one pair's registration from.
 
     Args:
-        models: The registry.
+        models: The registry that has it.
         config: Of the run.
         model: "NAME" (its champion) or "NAME:VERSION".
         device: Where the network computes.
@@ -42,7 +42,7 @@ def load_estimate(
 
 
 def run_estimate(config: Config, weights: bytes, device: torch.device) -> Estimate:
-    """The estimate that a run registers with: the network's, refined where the run asks for it.
+    """The estimate that a run registers with: the network's, then refined if `refine.enabled`.
 
     Args:
         config: With the preprocessing and network of the model, see `with_card`.
@@ -62,7 +62,7 @@ def with_card(config: Config, card: ModelCard) -> Config:
     """The config with the preprocessing and network of a model.
 
     Raises:
-        ModelError: The config sets a key of them to another value.
+        ModelError: The config sets a key of these sections to another value.
     """
     for section, stored in card.sections.items():
         given = getattr(config, section)

@@ -1,4 +1,4 @@
-"""A training run from its first epoch to its last, in one process of one or several workers."""
+"""Run all epochs of a training in this process, alone or as one of several workers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OnEpoch = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainJob:
-    """What every worker of a training run is given: names and settings, no volumes."""
+    """What each worker needs to train, pickled for it: names and settings, no volumes."""
 
     run_id: str
     config: Config
@@ -38,13 +38,13 @@ class TrainJob:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """Where the run's states lie."""
+        """The run's checkpoints on the stage."""
         save_every = self.config.train.save_every
         return Checkpoints(stage=self.stage, run_id=self.run_id, save_every=save_every)
 
     @property
     def prepared(self) -> PreparedCases:
-        """Where each node keeps the run's prepared cases, until it ends."""
+        """The run's cache of prepared cases on this node; removed when training ends."""
         return PreparedCases(
             stage=self.stage,
             settings=self.config.preprocessing,
@@ -96,7 +96,7 @@ def run_epochs(
 def validation_error(metrics: Mapping[str, float]) -> float:
     """The error that decides which epoch is best: on the validation cases where there are any.
 
-    What is not a number is worse than any.
+    An error that is not finite counts as infinite.
     """
     validated = {k.removeprefix("val_"): v for k, v in metrics.items() if k.startswith("val_")}
     error = error_of(validated) if validated else metrics["loss"]
