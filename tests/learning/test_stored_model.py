@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from lungreg.backends.local import StageModelRegistry
+from lungreg.backends.local import LocalStage, StageModelRegistry
 from lungreg.config import Config, parse_config
 from lungreg.errors import ModelError, NotFoundError
 from lungreg.learning.network import build_network, weights_to_bytes
@@ -25,9 +26,9 @@ TRAINED_WITH = small_config()
 
 
 @pytest.fixture
-def models() -> StageModelRegistry:
+def models(tmp_path: Path) -> StageModelRegistry:
     """A registry with two versions: the first is champion and moves nothing, the second does."""
-    registry = StageModelRegistry(MemoryStage())
+    registry = StageModelRegistry(LocalStage(tmp_path))
     config = TRAINED_WITH.model_dump(mode="json", include={"preprocessing", "network"})
     network = build_network(TRAINED_WITH.network)
     registry.add(ModelCard(name="lungs", config=config), weights_to_bytes(network))
