@@ -1,0 +1,62 @@
+"""The Ray cluster that is started or joined."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import ray
+
+from lungreg.distributed.cluster import Capacity, capacity, cluster, require_workers
+from lungreg.errors import ResourceError
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+class TestStarted:
+    def test_is_joined_by_whoever_asks_for_one(self) -> None:
+        """Of this process; it stays when they are done."""
+        with cluster() as joined:
+            assert joined == Capacity(cpus=2, gpus=0)
+        assert ray.is_initialized()
+        assert capacity() == joined
+
+    def test_its_processes_do_not_look_for_an_api_server(self) -> None:
+        """Without the dashboard there is none: Ray Train would wait for it at its end."""
+
+        @ray.remote
+        def ask() -> str:
+            from ray.util.state import get_actor
+            from ray.util.state.exception import ServerUnavailable
+
+            try:
+                get_actor("f" * 32, timeout=10)
+            except ServerUnavailable:
+                return "no server"
+            return "a server"
+
+        assert ray.get(ask.remote(), timeout=30) == "no server"
+        assert "RAY_API_SERVER_ADDRESS" not in os.environ
+
+
+def test_a_cluster_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names a cluster does not want another one started."""
+
+    def fail(**settings: object) -> None:
+        assert settings["address"] == "auto"
+        raise ConnectionError
+
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(ResourceError, match="that RAY_ADDRESS names must answer"), cluster():
+        pass
+
+
+@pytest.mark.parametrize(("gpu", "kind", "most"), [(True, "GPUs", 2), (False, "CPU cores", 8)])
+def test_more_workers_than_processors_are_refused(gpu: bool, kind: str, most: int) -> None:
+    """With the key to change, and the number there is."""
+    there = Capacity(cpus=8, gpus=2)
+    require_workers(most, there, gpu=gpu, key="train.workers")
+    with pytest.raises(ResourceError, match=rf"train\.workers is at most the number of {kind}"):
+        require_workers(most + 1, there, gpu=gpu, key="train.workers")
