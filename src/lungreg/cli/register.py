@@ -141,6 +141,8 @@ def register_pair(
 
 
 def _show(console: Console, done: RegisterReport) -> None:
+    from lungreg.stores.names import PAGE_FILE
+
     rows = []
     for label, *columns in _SHOWN:
         values = [None if name is None else getattr(done.result, name) for name in columns]
@@ -155,5 +157,5 @@ def _show(console: Console, done: RegisterReport) -> None:
         f"alignment by {done.alignment}; {done.compute_s:.1f} s to the displacement, "
         f"{done.wall_s:.1f} s in all; research use only, not a medical device"
     )
-    console.line(f"open  {done.folder / 'qc.html'}")
+    console.line(f"open  {done.folder / PAGE_FILE}")
     console.document({**dataclasses.asdict(done), "folder": str(done.folder)})

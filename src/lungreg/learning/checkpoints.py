@@ -54,7 +54,7 @@ class Checkpoints:
             best: Whether `best.json` is to name it too.
         """
         before = self.pointers()
-        name = f"{self._folder}/epoch_{epoch:05d}.pt"
+        name = self._names.checkpoint(epoch)
         buffer = io.BytesIO()
         torch.save(state, buffer)
         self.stage.write(name, buffer.getvalue())
@@ -92,7 +92,7 @@ class Checkpoints:
         """
         found = {}
         for which in ("last", "best"):
-            name = self._pointer(which)
+            name = self._names.pointer(which)
             try:
                 found[which] = Pointer(**json.loads(self.stage.read(name)))
             except NotFoundError:
@@ -103,14 +103,11 @@ class Checkpoints:
         return found
 
     @property
-    def _folder(self) -> str:
-        return RunNames(self.run_id).checkpoints
-
-    def _pointer(self, which: str) -> str:
-        return f"{self._folder}/{which}.json"
+    def _names(self) -> RunNames:
+        return RunNames(self.run_id)
 
     def _point(self, which: str, pointer: Pointer) -> None:
-        self.stage.write(self._pointer(which), json.dumps(asdict(pointer)).encode())
+        self.stage.write(self._names.pointer(which), json.dumps(asdict(pointer)).encode())
 
 
 def _require_mapping(state: Any) -> dict[str, Any]:

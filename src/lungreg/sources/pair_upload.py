@@ -24,7 +24,7 @@ from lungreg.sources.source_case import SourceCase
 from lungreg.spatial.geometry import Grid
 from lungreg.stores import Stage
 from lungreg.stores.manifest import ManifestFile, ManifestRow, ScanFacts
-from lungreg.stores.names import CASE_INPUTS
+from lungreg.stores.names import CASE_INPUTS, input_folder
 
 _log = logging.getLogger(__name__)
 _CHUNK = 1 << 20
@@ -41,7 +41,7 @@ class PairUpload:
 
 def stage_sizes(stage: Stage) -> dict[str, int]:
     """Size in bytes of every file of a case on the stage, by name: one listing for each role."""
-    folders = {name.partition("/")[0] for name in CASE_INPUTS.values()}
+    folders = {input_folder(role) for role in CASE_INPUTS}
     return {info.name: info.size for folder in folders for info in stage.list(folder)}
 
 

@@ -35,6 +35,16 @@ INPUTS_FILE = "inputs.json"
 """Written by `register` only: where the pair's files are on this machine."""
 REPORT_FILE = "report.html"
 
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "weights.safetensors"
+ALIASES_FOLDER = "aliases"
+ALIAS_SUFFIX = ".json"
+
+
+def input_folder(role: str) -> str:
+    """The folder on the stage with the files of all cases in one role, such as "fixed"."""
+    return CASE_INPUTS[role].partition("/")[0]
+
 
 @dataclass(frozen=True)
 class CaseNames:
@@ -114,6 +124,14 @@ class RunNames:
         """Folder of the training states."""
         return f"{self.folder}/checkpoints"
 
+    def checkpoint(self, epoch: int) -> str:
+        """The training state after a number of epochs."""
+        return f"{self.checkpoints}/epoch_{epoch:05d}.pt"
+
+    def pointer(self, which: str) -> str:
+        """The JSON that names one of the training states: "last" or "best"."""
+        return f"{self.checkpoints}/{which}.json"
+
     @property
     def results(self) -> str:
         """Folder of the result table's Parquet parts."""
@@ -124,14 +142,22 @@ class RunNames:
         """Folder with one JSON for each call of the run: when, how long, on which compute."""
         return f"{self.folder}/usage"
 
+    def usage_record(self, call: str) -> str:
+        """The JSON of one call in `usage`."""
+        return f"{self.usage}/{call}.json"
+
     @property
     def audit(self) -> str:
         """Folder with one JSON for each call of the run: who, when, command, hashes."""
         return f"{self.folder}/audit"
 
+    def audit_record(self, call: str) -> str:
+        """The JSON of one call in `audit`."""
+        return f"{self.audit}/{call}.json"
+
     @property
     def batch(self) -> str:
-        """Folder of files that batch jobs of the backend are given and leave."""
+        """Folder of the input and output files of the backend's batch jobs."""
         return f"{self.folder}/batch"
 
     @property
@@ -161,12 +187,12 @@ class ModelNames:
 
     def card(self, version: str) -> str:
         """The model card; a version is visible once it is there."""
-        return f"{self.folder}/{version}/card.json"
+        return f"{self.folder}/{version}/{CARD_FILE}"
 
     def weights(self, version: str) -> str:
         """The weights as safetensors."""
-        return f"{self.folder}/{version}/weights.safetensors"
+        return f"{self.folder}/{version}/{WEIGHTS_FILE}"
 
     def alias(self, alias: str) -> str:
         """The JSON that names the version of an alias."""
-        return f"{self.folder}/aliases/{alias}.json"
+        return f"{self.folder}/{ALIASES_FOLDER}/{alias}{ALIAS_SUFFIX}"

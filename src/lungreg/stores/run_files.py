@@ -80,7 +80,7 @@ def write_audit(
         "environment": environment(),
     }
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    stage.write(f"{RunNames(run_id).audit}/{name}.json", json.dumps(line, indent=2).encode())
+    stage.write(RunNames(run_id).audit_record(name), json.dumps(line, indent=2).encode())
 
 
 def environment() -> dict[str, str]:

@@ -70,7 +70,7 @@ def _write(stage: Stage, run_id: str, usage: Usage) -> None:
         "held": None if usage.held is None else dataclasses.asdict(usage.held),
     }
     name = f"{usage.started_at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    stage.write(f"{RunNames(run_id).usage}/{name}.json", json.dumps(record).encode())
+    stage.write(RunNames(run_id).usage_record(name), json.dumps(record).encode())
 
 
 def _parse(data: bytes) -> Usage:

@@ -17,6 +17,7 @@ from lungreg.config import Config
 from lungreg.devices import choose_device, cpu_count
 from lungreg.errors import ForbiddenError, LungregError
 from lungreg.stores import Check, Stage
+from lungreg.stores.names import input_folder
 from lungreg.stores.run_files import environment
 
 _DISK_GB, _MEMORY_GB = 5.0, 4.0
@@ -91,7 +92,7 @@ def _ray() -> Check:
 
 def _stage(config: Config) -> Check:
     stage = open_backend(config.backend).for_run(None, "doctor").stage
-    cases = sum(1 for file in stage.list("scansExp"))
+    cases = sum(1 for file in stage.list(input_folder("fixed")))
     mend = "" if cases else "run 'lungreg ingest'"
     try:
         _write_and_read(stage, f"doctor-{secrets.token_hex(6)}.txt")

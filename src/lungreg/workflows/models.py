@@ -13,8 +13,9 @@ from lungreg.errors import ModelError, RunError
 from lungreg.learning.network import build_network, load_weights, network_settings
 from lungreg.records import ModelCard
 from lungreg.stores import ModelRegistry
+from lungreg.stores.names import CARD_FILE, WEIGHTS_FILE
 
-_CARD, _WEIGHTS, _HASHES = "card.json", "weights.safetensors", "SHA256SUMS"
+_HASHES = "SHA256SUMS"
 _DAMAGED = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, zlib.error)
 """Errors of zipfile for damaged files; RuntimeError for one with a password."""
 _MAX_CARD_BYTES = 16 * 2**20
@@ -36,7 +37,7 @@ def export_model(models: ModelRegistry, name: str, version: str, target: Path) -
     partial = target.with_name(f".{target.name}.partial")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            members = {_CARD: card.to_json().encode(), _WEIGHTS: weights}
+            members = {CARD_FILE: card.to_json().encode(), WEIGHTS_FILE: weights}
             for member, data in (*members.items(), (_HASHES, _hashes(members))):
                 archive.writestr(member, data)
         partial.replace(target)
@@ -62,14 +63,14 @@ def import_model(models: ModelRegistry, source: Path, *, name: str | None = None
     if hashes != _hashes(members):
         msg = f"card and weights of an exported model have the hashes in its {_HASHES}"
         raise ModelError(msg, got="others", mend="export it again", where=source)
-    card, weights = ModelCard.from_json(members[_CARD]), members[_WEIGHTS]
+    card, weights = ModelCard.from_json(members[CARD_FILE]), members[WEIGHTS_FILE]
     load_weights(build_network(network_settings(card)), weights)
     return models.add(replace(card, name=name or card.name, version=""), weights)
 
 
 def _read(source: Path) -> tuple[dict[str, bytes], bytes]:
     """Card and weights by name, and their hashes."""
-    limits = {_CARD: _MAX_CARD_BYTES, _WEIGHTS: _MAX_WEIGHTS_BYTES}
+    limits = {CARD_FILE: _MAX_CARD_BYTES, WEIGHTS_FILE: _MAX_WEIGHTS_BYTES}
     try:
         with zipfile.ZipFile(source) as archive:
             members = {name: _member(archive, name, limit) for name, limit in limits.items()}
@@ -78,7 +79,7 @@ def _read(source: Path) -> tuple[dict[str, bytes], bytes]:
         msg = "an exported model is a file that is there"
         raise ModelError(msg, got="nothing", mend="check its name", where=source) from error
     except (*_DAMAGED, KeyError) as error:
-        msg = f"an exported model is a zip file with {_CARD}, {_WEIGHTS} and {_HASHES}"
+        msg = f"an exported model is a zip file with {CARD_FILE}, {WEIGHTS_FILE} and {_HASHES}"
         got = type(error).__name__
         raise ModelError(msg, got=got, mend="export it again", where=source) from error
     return members, hashes

@@ -20,7 +20,7 @@ from lungreg.stores import (
     is_model_name,
     unknown_version,
 )
-from lungreg.stores.names import MODELS, ModelNames
+from lungreg.stores.names import ALIAS_SUFFIX, ALIASES_FOLDER, CARD_FILE, MODELS, ModelNames
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class StageModelRegistry:
 
     def _names(self) -> list[str]:
         files = (info.name.split("/") for info in self.stage.list(MODELS))
-        return sorted({parts[1] for parts in files if parts[3:] == ["card.json"]})
+        return sorted({parts[1] for parts in files if parts[3:] == [CARD_FILE]})
 
     def _parts(self, name: str) -> dict[str, list[str]]:
         """Names of a model's files by the folder that they are in: versions and "aliases"."""
@@ -111,13 +111,13 @@ class StageModelRegistry:
 
     def _versions(self, name: str) -> list[str]:
         """Complete versions, by number."""
-        complete = [part for part, files in self._parts(name).items() if "card.json" in files]
+        complete = [part for part, files in self._parts(name).items() if CARD_FILE in files]
         return sorted((part for part in complete if part.isdecimal()), key=int)
 
     def _aliases(self, name: str) -> dict[str, str]:
         """Version by alias."""
-        files = sorted(self._parts(name).get("aliases", []))
-        aliases = [file.removesuffix(".json") for file in files if file.endswith(".json")]
+        files = sorted(self._parts(name).get(ALIASES_FOLDER, []))
+        aliases = [f.removesuffix(ALIAS_SUFFIX) for f in files if f.endswith(ALIAS_SUFFIX)]
         return {alias: self._target(name, alias) for alias in aliases}
 
     def _target(self, name: str, alias: str) -> str:

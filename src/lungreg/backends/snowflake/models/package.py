@@ -20,12 +20,12 @@ from lungreg.backends.snowflake.installed import (
 )
 from lungreg.backends.snowflake.models.rows import INPUT_COLUMNS, OUTPUT_COLUMNS
 from lungreg.records import ModelCard
+from lungreg.stores.names import CARD_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from snowflake.ml.model.custom_model import CustomModel
     from snowflake.ml.model.model_signature import ModelSignature
 
-CARD_FILE, WEIGHTS_FILE = "card.json", "weights.safetensors"
 _NOT_NEEDED = {"duckdb", "fsspec", "mlflow", "pooch", "ray", "requests", "rich", "typer"}
 """Requirements of the package that registering a row does not import."""
 _CODE = '''"""lungreg beside a model, in one file: a model's files are copied one by one."""

@@ -16,8 +16,6 @@ from lungreg.backends.snowflake.connection.faults import is_missing
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.models.names import confusable, identifier_of, name_of, version_name
 from lungreg.backends.snowflake.models.package import (
-    CARD_FILE,
-    WEIGHTS_FILE,
     packaged,
     requirements,
     signatures,
@@ -44,6 +42,7 @@ from lungreg.stores import (
     choose_version,
     unknown_version,
 )
+from lungreg.stores.names import CARD_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from snowflake.ml.model import ModelVersion as SnowflakeVersion
