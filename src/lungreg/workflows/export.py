@@ -88,7 +88,7 @@ def export(
       and they differ, else its place in the run.
 
     Args:
-        config: Names the backend.
+        config: Names the backend, and limits the size of masks (`ingest.max_voxels`).
         run_id: A run of `infer`.
         out: The folder; files of the same names are replaced.
         file_format: "itk", "ants" or "learn2reg".
@@ -106,11 +106,11 @@ def export(
     rows = run_results(backend, run_id)
     numbers = case_numbers([row.case_id for row in rows])
     waiting = [row for row in rows if row.status is Status.SUCCESS]
-    cases = _known_cases(backend.stage)
+    cases, limit = _known_cases(backend.stage), config.ingest.max_voxels
     report = ExportReport(files=[])
     for done, row in enumerate(waiting, start=1):
         try:
-            case = _read(backend.stage, row, numbers[row.case_id], cases.get(row.case_id))
+            case = _read(backend.stage, row, numbers[row.case_id], cases.get(row.case_id), limit)
             files = FORMATS[file_format](case)
         except LungregError as error:
             report.failed[row.case_id] = error.anonymous
@@ -144,22 +144,26 @@ def _known_cases(stage: Stage) -> dict[str, Case]:
         return {}
 
 
-def _read(stage: Stage, row: CaseResult, number: int, case: Case | None) -> Exported:
+def _read(
+    stage: Stage, row: CaseResult, number: int, case: Case | None, max_voxels: int
+) -> Exported:
     require_case_id(row.case_id)
     stored = read_registration(stage, RunNames(row.run_id).case(row.case_id))
     return Exported(
         case_id=row.case_id,
         number=number,
         stored=stored,
-        moving_lungs=_moving_lungs(stage, case, stored.description),
+        moving_lungs=_moving_lungs(stage, case, stored.description, max_voxels),
     )
 
 
-def _moving_lungs(stage: Stage, case: Case | None, description: Description) -> NDArray[Any] | None:
+def _moving_lungs(
+    stage: Stage, case: Case | None, description: Description, max_voxels: int
+) -> NDArray[Any] | None:
     """The moving mask, if the stage still has one on the grid that the case was registered on."""
     if case is None or case.moving_mask is None or not stage.exists(case.moving_mask):
         return None
-    mask = decode_mask(stage.read(case.moving_mask))
+    mask = decode_mask(stage.read(case.moving_mask), max_voxels=max_voxels)
     labels: NDArray[Any] = mask.data
     return labels if mask.grid.same_as(description.moving, tolerance_mm=0.1) else None
 
