@@ -45,7 +45,7 @@ def administrator(running: Peer) -> Iterator[Run]:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peer is well again at once: nobody need wait for it as for an account."""
-    monkeypatch.setattr(session_module, "_PAUSES_S", (0.02, 0.1, 0.4))
+    monkeypatch.setattr(session_module, "PAUSES_S", (0.02, 0.1, 0.4))
 
 
 @pytest.fixture

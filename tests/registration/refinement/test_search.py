@@ -44,5 +44,5 @@ def test_slabs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     moving = torch.roll(fixed, (1, -2, 0), dims=(2, 3, 4))
     weight = torch.ones(1, 1, 16, 15, 14)
     whole = search(fixed, moving, weight, 2)
-    monkeypatch.setattr(module, "_SLAB", 10_000)
+    monkeypatch.setattr(module, "SLAB_COSTS", 10_000)
     torch.testing.assert_close(search(fixed, moving, weight, 2), whole)

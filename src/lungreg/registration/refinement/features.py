@@ -12,7 +12,6 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 CHANNELS = 12
-_RADIUS = 1
 _DISTANCE = 2
 _VARIANCE_RANGE = (1e-3, 1e3)
 _NEIGHBOURS = tuple(

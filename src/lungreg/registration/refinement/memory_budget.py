@@ -18,7 +18,7 @@ _BYTES_PER_VOXEL = 300
 """Of the working grid: two sets of 12 features, one of them twice, the scene, gradients."""
 _BYTES_PER_SAMPLE = 700
 _COARSEST_MM = 8.0
-_CGROUP_LIMITS = (
+CGROUP_LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     (
         "/sys/fs/cgroup/memory/memory.limit_in_bytes",
@@ -46,7 +46,7 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
-    return min([free, *(_cgroup_free(Path(a), Path(b)) for a, b in _CGROUP_LIMITS)])
+    return min([free, *(_cgroup_free(Path(a), Path(b)) for a, b in CGROUP_LIMITS)])
 
 
 def fitting_plan(

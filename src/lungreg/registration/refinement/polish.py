@@ -58,11 +58,11 @@ def _amplification(displacement: NDArray[np.float32], grid: Grid) -> NDArray[np.
     slopes = np.stack([np.gradient(displacement, axis=axis) for axis in (1, 2, 3)])
     jacobian = np.einsum("jkxyz,jl->xyzkl", slopes, from_mm) + np.eye(3, dtype=np.float32)
     squared = np.einsum("...kl,...km->...lm", jacobian, jacobian)
-    smallest = np.sqrt(np.maximum(_smallest_eigenvalue(squared), 0))
+    smallest = np.sqrt(np.maximum(smallest_eigenvalue(squared), 0))
     return np.where(smallest < _PRESSED, np.maximum(smallest, _SMALLEST) ** -3, 1)
 
 
-def _smallest_eigenvalue(matrices: NDArray[np.float32]) -> NDArray[np.float32]:
+def smallest_eigenvalue(matrices: NDArray[np.float32]) -> NDArray[np.float32]:
     """(...) of symmetric matrices (..., 3, 3), in closed form (Smith 1961, CACM 4(4):168)."""
     mean = np.trace(matrices, axis1=-2, axis2=-1) / 3
     rest = matrices - mean[..., None, None] * np.eye(3, dtype=np.float32)

@@ -11,8 +11,11 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from lungreg.spatial.slabs import slabs
+
 _COUPLING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-_SLAB = 20_000_000
+SLAB_COSTS = 20_000_000
+"""Costs compared at once, so that memory stays bounded."""
 
 
 def search(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
@@ -21,7 +24,7 @@ def search(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
     Args:
         fixed: (1, C, X, Y, Z) features.
         moving: (1, C, X, Y, Z) features.
-        weight: (1, 1, X, Y, Z) how much a place says; 0 leaves it to its neighbours.
+        weight: (1, 1, X, Y, Z) weight of each place; at 0 its neighbours decide.
         reach: Most voxels along each axis.
 
     Returns:
@@ -55,10 +58,9 @@ def _costs(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
 def _choose(costs: Tensor, lattice: Tensor, field: Tensor, coupling: float) -> Tensor:
     """(voxels,) the displacement of least cost and distance to the field, slab by slab."""
     chosen = torch.empty(costs.shape[1], dtype=torch.long, device=costs.device)
-    step = max(1, _SLAB // costs.shape[0])
     length = lattice.square().sum(dim=0)[:, None]
-    for start in range(0, costs.shape[1], step):
-        part = slice(start, start + step)
+    for start, stop in slabs(costs.shape[::-1], SLAB_COSTS):
+        part = slice(start, stop)
         distance = length - 2 * lattice.T @ field[:, part]
         chosen[part] = (costs[:, part] + coupling * distance).argmin(dim=0)
     return chosen

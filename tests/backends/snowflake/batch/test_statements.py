@@ -39,7 +39,7 @@ def test_a_job_that_comes_in_spite_of_all_keeps_its_input(
 ) -> None:
     """Where the statement cannot be stopped in time, the next process takes what the job gives."""
     answer_at_once(service, monkeypatch)
-    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference._STOP_S", 0.5)
+    monkeypatch.setattr("lungreg.backends.snowflake.batch.inference.STOP_S", 0.5)
     service.builds, service.heeds_cancel = True, False
     stop_at_sleep(monkeypatch, 0.5)
     with pytest.raises(RunError, match="the run was stopped"):

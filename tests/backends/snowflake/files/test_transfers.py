@@ -70,7 +70,7 @@ def test_an_upload_that_never_arrives_changes_nothing(
     stage: SnowflakeStage, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the account is given up the old file is what it was, and nothing lies beside it."""
-    monkeypatch.setattr("lungreg.backends.snowflake.connection.session._PAUSES_S", (0.1,))
+    monkeypatch.setattr("lungreg.backends.snowflake.connection.session.PAUSES_S", (0.1,))
     stage = SnowflakeStage(SessionSource(stage.source.settings.model_copy(update={"timeout_s": 1})))
     stage.write("file", b"old")
     peer.mischief.drop("^PUT", times=1000)

@@ -72,7 +72,7 @@ def table(source: SessionSource) -> SnowflakeResultTable:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more attempt, at once."""
-    monkeypatch.setattr(session_module, "_PAUSES_S", (0.0,))
+    monkeypatch.setattr(session_module, "PAUSES_S", (0.0,))
 
 
 def test_queries_answer_as_they_do_on_files(table: SnowflakeResultTable) -> None:

@@ -29,7 +29,7 @@ from lungreg.stores.names import RunNames
 _log = logging.getLogger(__name__)
 _GONE = "DELETED"
 """Snowflake's status of a job that is no longer there, or never was."""
-_STOP_S = 60.0
+STOP_S = 60.0
 """A job that was cancelled has so long to end."""
 _LEASE_S = 120
 """After so long without a renewal a run's batch jobs are free for another process."""
@@ -138,7 +138,7 @@ class BatchInference:
 
     def _is_stopped(self, job: BatchJob, statements: JobStatements) -> bool:
         """Cancel the job and the statements that start it; whether all ended in time."""
-        give_up = time.monotonic() + _STOP_S
+        give_up = time.monotonic() + STOP_S
         statements.cancel()
         with suppress(LungregError):
             while time.monotonic() < give_up:

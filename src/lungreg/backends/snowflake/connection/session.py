@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PAUSES_S = (0.2, 1.0, 4.0)
+PAUSES_S = (0.2, 1.0, 4.0)
 """Seconds between attempts, of which there is one more than pauses."""
 RUN_ID = re.compile(r"(?:train|infer)-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 """The form of a run's id, which may be shown where others read it."""
@@ -79,7 +79,7 @@ class SessionSource:
             StoreUnavailableError: The account does not answer, or forbids it.
             StoreError: The work fails for another reason.
         """
-        for pause_s in _PAUSES_S:
+        for pause_s in PAUSES_S:
             try:
                 with self.use() as session:
                     return work(session)

@@ -1,4 +1,4 @@
-"""Memory is told, and where it is short the grid becomes coarser."""
+"""Memory is estimated, and where it is short the grid becomes coarser."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_large_scan_fits_into_8_gb() -> None:
 
 
 def test_enough_memory_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """And the need is told before the start."""
+    """And the estimate is logged before the start."""
     with caplog.at_level(logging.INFO):
         plan, grid, notes = fitting_plan(plan_for("fast"), cube, CPU)
     assert (plan, notes) == (plan_for("fast"), ())
@@ -80,7 +80,7 @@ def test_a_container_limits_what_is_free(tmp_path: Path, monkeypatch: pytest.Mon
     limit, usage = tmp_path / "max", tmp_path / "current"
     limit.write_text("1000000000\n")
     usage.write_text("400000000\n")
-    monkeypatch.setattr(memory, "_CGROUP_LIMITS", ((str(limit), str(usage)),))
+    monkeypatch.setattr(memory, "CGROUP_LIMITS", ((str(limit), str(usage)),))
     assert available_bytes(CPU) == 600_000_000
     limit.write_text("max\n")
     assert available_bytes(CPU) > 600_000_000
