@@ -95,14 +95,14 @@ def keep(rows: list[dict[str, Any]], seed: int) -> None:
         "python": platform.python_version(),
     }
     RESULTS.mkdir(exist_ok=True)
-    told = {
+    record = {
         "date": now.isoformat(timespec="seconds"),
         "machine": machine,
         "seed": seed,
         "rows": rows,
     }
     file = RESULTS / f"{now:%Y-%m-%d-%H%M}.json"
-    file.write_text(json.dumps(told, indent=1) + "\n")
+    file.write_text(json.dumps(record, indent=1) + "\n")
     Console().print(f"kept in {file.relative_to(Path.cwd())}")
 
 

@@ -6,7 +6,7 @@ from lungreg.cli.pace import Pace
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """Seconds that a test lets pass."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -38,14 +38,17 @@ class TestRun:
     def test_learns_and_tells(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
         """The loss falls; history, curves and callbacks say the same of each epoch."""
         job = make_job(stage, cases)
-        told: list[tuple[int, dict[str, float]]] = []
+        reported: list[tuple[int, dict[str, float]]] = []
         run_epochs(
-            job, workers=OneWorker(), device=CPU, on_epoch=lambda e, m: told.append((e, dict(m)))
+            job,
+            workers=OneWorker(),
+            device=CPU,
+            on_epoch=lambda e, m: reported.append((e, dict(m))),
         )
         history = read_history(stage, "train-1")
-        assert told == list(enumerate(history, start=1))
+        assert reported == list(enumerate(history, start=1))
         assert job.tracker.points == [  # type: ignore[attr-defined]
-            ("train-1", metrics, epoch) for epoch, metrics in told
+            ("train-1", metrics, epoch) for epoch, metrics in reported
         ]
         assert len(history) == 4
         for name in ("loss", "mutual_information", "dice", "landmarks", "learning_rate"):

@@ -85,7 +85,7 @@ class TestResume:
         assert_same_network(weights(job), before)
 
     def test_history_is_mended(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
-        """A run killed after its last checkpoint and before its history still tells all of it."""
+        """A run killed after its last checkpoint and before its history still records all of it."""
         job = make_job(stage, cases, config=small_config(train={"epochs": 2}))
         run(job)
         whole = read_history(stage, "train-1")

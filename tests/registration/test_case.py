@@ -44,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class MeetingStage(FaultyStage):
-    """Answers none of so many reads before all are asked, and likewise with writes."""
+    """Answers none of so many reads before all have started, and the same for writes."""
 
     def __init__(self, stage: MemoryStage, *, readers: int, writers: int) -> None:
         super().__init__(stage)

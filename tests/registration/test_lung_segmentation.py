@@ -127,7 +127,7 @@ def test_joined_lungs_are_parted(phantom):
 
 
 def test_one_lung(phantom):
-    """With one lung opacified the other is still found; sides cannot be told."""
+    """With one lung opacified the other is still found; left and right cannot be distinguished."""
     hu, truth, grid = phantom
     white = np.where(truth == LEFT_LUNG, np.float32(20.0), hu)
     found = segment_lungs(white, grid)

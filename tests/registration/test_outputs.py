@@ -132,7 +132,7 @@ class TestField:
         assert np.abs(unmoved - theirs)[lungs > 0].max() > 50.0
 
     def test_json_beside_it_gives_the_composite(self, stage: MemoryStage) -> None:
-        """Direction, frame and grids are told; no case id and no path is."""
+        """Direction, frame and grids are in it; no case id and no path is."""
         case = put_case(stage, "secret_17", seed=SEED)
         register(stage, case, waving_network())
         text = output(stage, "displacement.json", "secret_17").decode()

@@ -27,11 +27,11 @@ class Workers(Protocol):
 
     @property
     def rank(self) -> int:
-        """Of this worker, from 0."""
+        """Index of this worker, from 0."""
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of workers."""
 
     def sum(self, values: Tensor) -> Tensor:
         """The elementwise sum of a float tensor over all workers; all of them receive it."""

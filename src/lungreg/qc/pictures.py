@@ -92,7 +92,7 @@ class CasePictures:
     displacement_mm: float
     """Upper end of the displacement's scale, the same in all views."""
     tilt_deg: float
-    """Largest angle between a voxel axis and the body axis it stands for."""
+    """Largest angle between a voxel axis and the body axis that it is shown as, in degrees."""
     masked: bool
     """Whether the Jacobian is shown inside the lungs only."""
 

@@ -108,7 +108,7 @@ class Layout:
     to_axes: FloatArray
     """(3, 3) from a vector in RAS mm to its components in mm along the canonical voxel axes."""
     tilt_deg: float
-    """Largest angle between a voxel axis and the body axis it stands for."""
+    """Largest angle between a voxel axis and the body axis that it is shown as, in degrees."""
 
 
 def lay_out(grid: Grid, mask: Mask | None, others: Iterable[Mask | None] = ()) -> Layout:

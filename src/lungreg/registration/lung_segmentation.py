@@ -207,7 +207,7 @@ def _sides(chest: _Chest, candidates: BoolArray) -> list[BoolArray]:
 
 
 def _are_two(lungs: list[BoolArray], chest: _Chest) -> bool:
-    """Whether the two largest pieces are the two lungs as they stand."""
+    """Whether the two largest pieces are the two lungs already, so that nothing is to be parted."""
     if len(lungs) < 2 or lungs[1].sum() < _SIDE_TO_SIDE * lungs[0].sum():
         return False
     across = [np.nonzero(lung)[0].mean() * chest.spacing_mm[0] for lung in lungs[:2]]

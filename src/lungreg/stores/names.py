@@ -4,7 +4,7 @@ scansExp/, scansInsp/, lungMasksExp/,     files of the cases (`CASE_INPUTS`)
 lungMasksInsp/, landmarks/
 manifest/                                 what ingest found of each case, Parquet parts
 runs/RUN/config.json, split.json, ...     what a run keeps of itself (`RunNames`)
-runs/RUN/cases/CASE/                      what a registered case leaves (`CaseNames`)
+runs/RUN/cases/CASE/                      output files of a registered case (`CaseNames`)
 models/NAME/VERSION/                      stored models of the local backend (`ModelNames`)
 """
 
@@ -48,7 +48,7 @@ def input_folder(role: str) -> str:
 
 @dataclass(frozen=True)
 class CaseNames:
-    """The files that one registered case leaves in a folder."""
+    """The output files of one registered case, in a folder."""
 
     folder: str
     """Name of the folder on the stage; empty for the stage itself, as `register` writes."""

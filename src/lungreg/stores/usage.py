@@ -24,7 +24,7 @@ class Usage:
     """Time and compute of one call of a run: the first one, or one that resumed it."""
 
     started_at: datetime
-    """UTC."""
+    """End of the call, UTC."""
     seconds: float
     """Wall time."""
     held: Held | None = None
@@ -32,7 +32,7 @@ class Usage:
 
     @property
     def ended_at(self) -> datetime:
-        """UTC."""
+        """End of the call, UTC."""
         return self.started_at + timedelta(seconds=self.seconds)
 
 

@@ -9,7 +9,7 @@ from lungreg.stores import Stage
 
 @runtime_checkable
 class ExclusiveStage(Stage, Protocol):
-    """A stage with exclusive creation, by which the model registry in files gives out versions.
+    """A stage with exclusive creation, by which the local model registry reserves versions.
 
     Contract, beside that of `lungreg.stores.Stage`:
         - `create` writes a file only if there is none of this name, atomically against all other

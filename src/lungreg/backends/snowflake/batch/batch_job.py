@@ -15,10 +15,10 @@ _NO_FILE = "no-file-"
 
 @dataclass(frozen=True, kw_only=True)
 class BatchJob:
-    """One batch job of a run, by which another process finds it when this one is gone."""
+    """The names of one batch job of a run: from them another process can go on with it."""
 
     token: str
-    """Of this job alone: part of all its names."""
+    """Unique id of this job, part of all its names."""
     run_id: str
     schema: str
     """Full name of the schema that the job is in."""
@@ -30,12 +30,12 @@ class BatchJob:
 
     @property
     def job_name(self) -> str:
-        """Without database and schema."""
+        """Name of the job, without database and schema."""
         return f"LUNGREG_BATCH_{self.token}".upper()
 
     @property
     def folder(self) -> str:
-        """Of this job alone: the service refuses one that holds anything, or empties it."""
+        """Folder of this job alone: the service refuses or empties a folder with files."""
         return f"{RunNames(self.run_id).batch}/{self.token}"
 
     @property
@@ -45,7 +45,7 @@ class BatchJob:
 
     @property
     def no_file(self) -> str:
-        """A file that stands for those that cases lack.
+        """Placeholder for the files that cases lack.
 
         It is written first and deleted last, so that it marks a job that is not finished.
         """
@@ -53,7 +53,7 @@ class BatchJob:
 
 
 def new_job(settings: SnowflakeBackend, run_id: str) -> BatchJob:
-    """A job under a name that is chosen here, so that to start it twice starts it once."""
+    """A job with a new name, chosen before the start: starting it twice starts one job."""
     token = f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
     return _job(settings, run_id, token)
 

@@ -25,7 +25,7 @@ def input_rows(stage: Stage, cases: Sequence[Case], no_file: str) -> list[Row]:
     Args:
         stage: Where the files lie.
         cases: What to register.
-        no_file: Name of the file that stands for those that a case lacks.
+        no_file: Name of the placeholder for files that a case lacks.
     """
     rows: list[Row] = []
     for case in cases:
@@ -38,7 +38,7 @@ def input_rows(stage: Stage, cases: Sequence[Case], no_file: str) -> list[Row]:
 
 @contextmanager
 def as_table(session: Session, name: str, rows: Sequence[Row]) -> Iterator[DataFrame]:
-    """Write the rows into a temporary table, with bound values, which stand in no query text.
+    """Write the rows into a temporary table, with bound values, so that they are in no query text.
 
     Args:
         session: The only one that sees the table.

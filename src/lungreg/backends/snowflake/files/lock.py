@@ -26,10 +26,10 @@ _PAUSES_S = (0.2, 0.8)
 
 @dataclass(frozen=True)
 class StageLock:
-    """A lock that one process at a time has.
+    """A lock that one process at a time can take.
 
-    It is renewed while a process has it. The lock of a process that was killed is free again when
-    its file is older than the lease.
+    It is renewed until that process releases it. The lock of a process that was killed is free
+    again when its file is older than the lease.
     """
 
     stage: SnowflakeStage
@@ -42,7 +42,7 @@ class StageLock:
 
     @contextmanager
     def acquired(self, refusal: LungregError) -> Iterator[None]:
-        """Have the lock during the block.
+        """Take the lock, run the block, release the lock.
 
         Args:
             refusal: What to raise where another process keeps the lock for too long.

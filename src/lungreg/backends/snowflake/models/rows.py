@@ -48,7 +48,7 @@ INPUT_FACTS: dict[str, tuple[str, type[Any]]] = {
 }
 """Column and type of the manifest's facts of a case, by their attribute of `Case`."""
 NO_FILE = b"no file\n"
-"""Content of the file that stands for those that a case lacks: each path needs a file."""
+"""Content of the placeholder for files that a case lacks: each path needs a file."""
 
 OUTPUT_FILES = {
     "IMAGE": IMAGE_FILE,

@@ -18,16 +18,16 @@ class Grant:
     """Privileges of one role on one object, or on the models of a schema."""
 
     privileges: str
-    """Separated by commas."""
+    """Privileges, separated by commas."""
     kind: str
-    """Of the object: "STAGE", or "ALL MODELS IN SCHEMA"."""
+    """Kind of the object: "STAGE", or "ALL MODELS IN SCHEMA"."""
     name: str
-    """Full."""
+    """Full name of the object."""
     role: str
 
     @property
     def sql(self) -> str:
-        """The statement."""
+        """The GRANT statement."""
         return f"GRANT {self.privileges} ON {self.kind} {self.name} TO ROLE {self.role}"
 
 
