@@ -7,6 +7,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,7 +68,10 @@ class Stages:
             return succeeded(self._download(sql, words, place, found))
         if verb in ("REMOVE", "RM"):
             return self._remove(place, found)
-        rows = [self._listed(file, f"{place.label}/{name}") for file, name in found]
+        rows = []
+        for file, name in found:
+            with suppress(FileNotFoundError):  # removed by another session meanwhile
+                rows.append(self._listed(file, f"{place.label}/{name}"))
         return rows_as_answer(["name", "size", "md5", "last_modified"], rows)
 
     def place(self, reference: str, connection: Any) -> Place:
@@ -101,8 +105,10 @@ class Stages:
 
     def send(self, name: str) -> bytes | None:
         """The bytes of a file; None where there is none."""
-        file = self._inside(name)
-        return file.read_bytes() if file.is_file() else None
+        try:
+            return self._inside(name).read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            return None
 
     def look_again(self) -> None:
         """A statement may have dropped a stage."""
@@ -168,7 +174,7 @@ class Stages:
 
     def _remove(self, place: Place, found: list[tuple[Path, str]]) -> dict[str, Any]:
         for file, _ in found:
-            file.unlink()
+            file.unlink(missing_ok=True)
         rows = [[f"{place.label}/{name}", "removed"] for _, name in found]
         return rows_as_answer(["name", "result"], rows)
 
