@@ -25,7 +25,7 @@ SETTINGS = Preprocessing(spatial_size=(24, 16, 32))
 
 
 def noise_pair() -> Pair:
-    """Random scans and masks, so that every voxel tells where it comes from."""
+    """Random scans and masks, so that every voxel shows where it comes from."""
     rng = np.random.default_rng(0)
     return replace(
         blob_pair(),

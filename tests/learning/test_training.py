@@ -35,17 +35,20 @@ pytestmark = pytest.mark.usefixtures("one_thread", "own_temporary_folder")
 
 
 class TestRun:
-    def test_learns_and_tells(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
+    def test_learns_and_reports(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
         """The loss falls; history, curves and callbacks say the same of each epoch."""
         job = make_job(stage, cases)
-        told: list[tuple[int, dict[str, float]]] = []
+        reported: list[tuple[int, dict[str, float]]] = []
         run_epochs(
-            job, workers=OneWorker(), device=CPU, on_epoch=lambda e, m: told.append((e, dict(m)))
+            job,
+            workers=OneWorker(),
+            device=CPU,
+            on_epoch=lambda e, m: reported.append((e, dict(m))),
         )
         history = read_history(stage, "train-1")
-        assert told == list(enumerate(history, start=1))
+        assert reported == list(enumerate(history, start=1))
         assert job.tracker.points == [  # type: ignore[attr-defined]
-            ("train-1", metrics, epoch) for epoch, metrics in told
+            ("train-1", metrics, epoch) for epoch, metrics in reported
         ]
         assert len(history) == 4
         for name in ("loss", "mutual_information", "dice", "landmarks", "learning_rate"):
@@ -161,7 +164,7 @@ class TestRun:
         run(make_job(counting, cases, config=small_config(train={"epochs": 3})))
         assert counting.reads == 3 * 5
 
-    def test_loss_that_nothing_gives_is_told(
+    def test_loss_without_any_data_is_refused(
         self, stage: MemoryStage, cases: dict[Split, list[Case]]
     ) -> None:
         """A loss of masks alone on cases without masks is an error, not a run without gain."""
