@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 GROUPS = nox.project.dependency_groups(PYPROJECT, "test", "lint")
+IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Options of pytest: each of two processes takes the next file; a later `-n 0` switches it off."""
 TINY_DEMO = ("--cases", "5")
 """Arguments of `lungreg demo` that show that an installation works at all."""
 
@@ -52,8 +54,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env"])
 def tests(session: nox.Session) -> None:
-    """All tests, the slow ones too; `nox -s tests -- -m "not slow"` passes arguments on."""
-    run(session, "pytest", *session.posargs)
+    """All tests, the slow ones too; `nox -s tests -- -m "not slow"` passes arguments on.
+
+    In two processes; a debugger needs one: `nox -s tests -- -n 0 --pdb tests/test_records.py`.
+    """
+    run(session, "pytest", *IN_TWO_PROCESSES, *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["env"], default=False)

@@ -82,9 +82,9 @@ def _no_command_left() -> Iterator[None]:
     destroy_started()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
-    """One Ray cluster of two processors for all tests that ask for it; the library joins it."""
+    """One Ray cluster of two processors for a module; the library joins it."""
     from lungreg.distributed.cluster import cluster
 
     with pytest.MonkeyPatch.context() as patch:

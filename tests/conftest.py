@@ -18,6 +18,10 @@ os.environ.update(
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",  # how often Ray Train asks whether workers are done
 )
 
+# Test processes side by side leave each other the cores: PyTorch reads this when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Started in the background, as a runner may be, this process and its children ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,7 +43,13 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs an account where none is named: whole suites, told as one number."""
+    """Put the files with slow tests first, and leave out what needs an account where none is named.
+
+    Two processes that take file after file then end at about the same time. What is left out are
+    whole suites, reported as one number.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     if not os.environ.get(SNOWFLAKE_ACCOUNT):
         left_out = [item for item in items if item.get_closest_marker("snowflake")]
         items[:] = [item for item in items if item not in left_out]

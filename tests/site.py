@@ -189,7 +189,7 @@ class Outcome:
 
 
 def _runner() -> CliRunner:
-    """Click before 8.2 mixes both streams unless told not to; later ones never do."""
+    """Click before 8.2 mixes both streams unless asked not to; later ones never do."""
     old = "mix_stderr" in inspect.signature(CliRunner.__init__).parameters
     return CliRunner(mix_stderr=False) if old else CliRunner()
 

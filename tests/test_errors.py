@@ -31,7 +31,7 @@ def test_survives_a_process_boundary(kind: type[LungregError]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_its_own_code(kind: type[LungregError]) -> None:
-    """Tables distinguish kinds of errors by code, which no two share."""
+    """Tables distinguish kinds by code, which no two share."""
     assert [other for other in KINDS if other.code == kind.code] == [kind]
 
 

@@ -61,7 +61,7 @@ def test_a_refusal_of_ours_keeps_its_code_and_loses_its_place() -> None:
     assert describe(error) == ("data", "a rule, got 3")
 
 
-def test_any_other_fault_is_told_by_kind_and_line() -> None:
+def test_any_other_fault_is_reported_by_kind_and_line() -> None:
     """Its text might hold a path."""
     try:
         open("/data/MUSTERMANN")  # noqa: PTH123, SIM115  # the fault itself

@@ -128,7 +128,7 @@ class TestLoad:
         return stage
 
     @pytest.mark.parametrize("kept", [0, 1, 30, 200, 700])
-    def test_cut_off_state_is_told(self, stage: MemoryStage, kept: int) -> None:
+    def test_cut_off_state_is_refused(self, stage: MemoryStage, kept: int) -> None:
         """Part of a state is no state; the message says what to do and hides the path."""
         name = f"{FOLDER}/epoch_00001.pt"
         stage.write(name, stage.read(name)[:kept])
@@ -141,7 +141,7 @@ class TestLoad:
         "data",
         [b"garbage", b"PK\x03\x04" + bytes(99), pickle.dumps([1, 2], protocol=2), bytes(500)],
     )
-    def test_other_bytes_are_told(self, stage: MemoryStage, data: bytes) -> None:
+    def test_other_bytes_are_refused(self, stage: MemoryStage, data: bytes) -> None:
         """Whatever lies there instead, it is an error of ours."""
         stage.write(f"{FOLDER}/epoch_00001.pt", data)
         with pytest.raises(RunError, match="can be read"):
@@ -155,14 +155,14 @@ class TestLoad:
         with pytest.raises(RunError, match="can be read"):
             checkpoints(stage).load()
 
-    def test_missing_state_is_told(self, stage: MemoryStage) -> None:
+    def test_missing_state_is_refused(self, stage: MemoryStage) -> None:
         """A pointer to nothing is a damaged run, not a new one."""
         stage.delete(f"{FOLDER}/epoch_00001.pt")
         with pytest.raises(RunError, match="got NotFoundError"):
             checkpoints(stage).load()
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}', '"text"'])
-    def test_damaged_pointer_is_told(self, stage: MemoryStage, text: str) -> None:
+    def test_damaged_pointer_is_refused(self, stage: MemoryStage, text: str) -> None:
         """A pointer that is no pointer is an error of ours too."""
         stage.write(f"{FOLDER}/last.json", text.encode())
         with pytest.raises(RunError, match="pointer is JSON"):

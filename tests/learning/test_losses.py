@@ -54,7 +54,7 @@ class TestMutualInformation:
         assert float(ours) == pytest.approx(float(monai), rel=rtol)  # type: ignore[arg-type]
 
     def test_same_scan_is_better_than_noise(self) -> None:
-        """A scan has more information in common with itself than with noise."""
+        """A scan shares more information with itself than with noise."""
         case = loss_input()
         same = mutual_information(loss_input(moving=case.fixed), Loss())
         assert float(same) < float(mutual_information(case, Loss())) - 0.5  # type: ignore[arg-type]

@@ -165,7 +165,7 @@ class TestCache:
         make(stage, settings=still).load(case_a())
         assert stage.reads == 15
 
-    def test_cases_without_fingerprint_are_told_apart(self, prepared: PreparedCases) -> None:
+    def test_cases_without_fingerprint_are_kept_apart(self, prepared: PreparedCases) -> None:
         """Cases made by hand have no fingerprint: one never stands for another."""
         bare = [dataclasses.replace(case, fingerprint="") for case in (case_a(), case_b())]
         first, second = (prepared.load(case) for case in bare)

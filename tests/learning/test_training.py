@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("one_thread", "own_temporary_folder")
 
 
 class TestRun:
-    def test_learns_and_tells(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
+    def test_learns_and_reports(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
         """The loss falls; history, curves and callbacks say the same of each epoch."""
         job = make_job(stage, cases)
         reported: list[tuple[int, dict[str, float]]] = []
@@ -164,7 +164,7 @@ class TestRun:
         run(make_job(counting, cases, config=small_config(train={"epochs": 3})))
         assert counting.reads == 3 * 5
 
-    def test_loss_that_nothing_gives_is_told(
+    def test_loss_without_any_data_is_refused(
         self, stage: MemoryStage, cases: dict[Split, list[Case]]
     ) -> None:
         """A loss of masks alone on cases without masks is an error, not a run without gain."""

@@ -85,7 +85,7 @@ class TestResume:
         assert_same_network(weights(job), before)
 
     def test_history_is_mended(self, stage: MemoryStage, cases: dict[Split, list[Case]]) -> None:
-        """A run killed after its last checkpoint and before its history still records all of it."""
+        """A run killed after its last checkpoint and before its history still has all of it."""
         job = make_job(stage, cases, config=small_config(train={"epochs": 2}))
         run(job)
         whole = read_history(stage, "train-1")
@@ -93,7 +93,7 @@ class TestResume:
         run(job)
         assert read_history(stage, "train-1") == whole
 
-    def test_damaged_checkpoint_is_told(
+    def test_damaged_checkpoint_is_refused(
         self, stage: MemoryStage, cases: dict[Split, list[Case]]
     ) -> None:
         """A run never starts anew in silence where it should go on."""

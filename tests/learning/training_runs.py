@@ -22,7 +22,7 @@ CONFIG = small_config(train={"epochs": 4, "plateau_patience": 0, "save_every": 1
 
 
 class Curves:
-    """A tracker that keeps its calls. Implements `lungreg.stores.Tracker`."""
+    """A tracker that keeps what is logged. Implements `lungreg.stores.Tracker`."""
 
     def __init__(self) -> None:
         self.points: list[tuple[str, dict[str, float], int]] = []

@@ -85,7 +85,7 @@ class TestRun:
         assert row.tre_max_mm >= wrote.tre_mm
 
     def test_every_case_has_a_row(self, done: tuple[Site, str]) -> None:
-        """With its split, in order; progress is told case by case."""
+        """With its split, in order; progress is reported case by case."""
         site, run_id = done
         notes: list[str] = []
         found = evaluate(
@@ -123,7 +123,7 @@ class TestRun:
         assert row.error_code == report.results[0].error_code
 
     def test_what_is_no_run(self, done: tuple[Site, str]) -> None:
-        """An unknown name, and files told for a run."""
+        """An unknown name, and files given for a run."""
         site, run_id = done
         with pytest.raises(RunError, match="a run has results, got none for 'infer-0'"):
             evaluate(site.config(), "infer-0")
@@ -139,7 +139,7 @@ class TestRun:
 
 
 class TestFolder:
-    def told(self, site: Site, run_id: str, case_id: str) -> Path:
+    def named(self, site: Site, run_id: str, case_id: str) -> Path:
         """A folder as `register` writes it."""
         folder = case_folder(site, run_id, case_id)
         names = {role: str(path) for role, path in case_files(site, case_id).items()}
@@ -149,14 +149,16 @@ class TestFolder:
     def test_equals_the_run(self, site: tuple[Site, str]) -> None:
         """A folder with the files that were registered gives the row of the run."""
         expected = evaluate(site[0].config(), site[1]).cases[1]
-        folder = self.told(*site, CASES[5])
+        folder = self.named(*site, CASES[5])
         (row,) = evaluate(site[0].config(), folder).cases
         changed = {"split": expected.split}
         assert dataclasses.replace(row, **changed) == expected
 
-    def test_what_is_given_counts_before_what_is_told(self, site: tuple[Site, str]) -> None:
+    def test_what_is_given_counts_before_what_the_folder_names(
+        self, site: tuple[Site, str]
+    ) -> None:
         """Files named by the caller replace those of inputs.json, null ones included."""
-        folder = self.told(*site, CASES[5])
+        folder = self.named(*site, CASES[5])
         names = json.loads((folder / "inputs.json").read_text())
         names.update(fixed=str(folder / "nowhere.nii.gz"), landmarks=None, fixed_mask=None)
         (folder / "inputs.json").write_text(json.dumps(names))
@@ -172,7 +174,7 @@ class TestFolder:
 
         And an affine alone is measured as well.
         """
-        folder = self.told(*site, CASES[5])
+        folder = self.named(*site, CASES[5])
         expected = evaluate(site[0].config(), folder).cases[0]
         total_mm, grid = decode_displacement((folder / "displacement.nii.gz").read_bytes())
         other = tmp_path / "theirs.nii.gz"
@@ -205,7 +207,7 @@ class TestFolder:
         (folder / "inputs.json").write_text("[1]")
         with pytest.raises(DataError, match=r"inputs\.json is a JSON object"):
             evaluate(config, folder)
-        self.told(*site, CASES[5])
+        self.named(*site, CASES[5])
         far = np.eye(4) * 5
         far[:3, 3] = 9000
         field = folder / "displacement.nii.gz"
@@ -223,7 +225,7 @@ class TestFolder:
 
     def test_bad_files_of_the_pair(self, site: tuple[Site, str], tmp_path: Path) -> None:
         """A mask of the other scan and landmarks that are none are refused by name."""
-        config, folder = site[0].config(), self.told(*site, CASES[5])
+        config, folder = site[0].config(), self.named(*site, CASES[5])
         fixed = sitk.ReadImage(str(case_files(site[0], CASES[5])["fixed_mask"]))
         other = tmp_path / "mask.nii.gz"
         sitk.WriteImage(fixed[1:], str(other))
@@ -238,7 +240,7 @@ class TestFolder:
 
     def test_the_way_back_is_refused(self, site: tuple[Site, str]) -> None:
         """A file that its JSON calls moving to fixed would be measured as a bad registration."""
-        folder = self.told(*site, CASES[5])
+        folder = self.named(*site, CASES[5])
         description = json.loads((folder / "displacement.json").read_text())
         description["files"] = {"displacement.nii.gz": "moving to fixed"}
         (folder / "displacement.json").write_text(json.dumps(description))

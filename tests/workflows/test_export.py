@@ -98,7 +98,7 @@ def write_case(stage: Stage, case_id: str, seed: int) -> None:
     transform = wavy(seed)
     total = total_displacement_mm(transform.affine, transform.displacement_mm, FIELD_GRID)
     made = {"model": "lungs", "version": "3", "run": RUN, "alignment": "world", "file": "total"}
-    told = describe_transform(transform, fixed=FIXED_GRID, moving=MOVING_GRID, made=made)
+    described = describe_transform(transform, fixed=FIXED_GRID, moving=MOVING_GRID, made=made)
     dense = dense_displacement(transform, FIXED_GRID)
     grids = (MOVING_GRID, FIXED_GRID, transform.affine, dense)
     moving, mask = scan(MOVING_GRID, seed, breath(seed))
@@ -106,7 +106,7 @@ def write_case(stage: Stage, case_id: str, seed: int) -> None:
     label = resample(mask, *grids, mode="nearest").values
     files = {
         "displacement.nii.gz": encode_displacement(total, FIELD_GRID),
-        "displacement.json": json.dumps(told).encode(),
+        "displacement.json": json.dumps(described).encode(),
         "registered_img.nii.gz": encode_volume(image, FIXED_GRID, Stored(dtype="int16")),
         "registered_label.nii.gz": encode_labels(label, FIXED_GRID),
     }
@@ -136,9 +136,9 @@ def test_itk_files_of_each_case(config: Config, tmp_path: Path) -> None:
     found = [itk.TransformPoint(p) for p in flip_lps(points).tolist()]
     expected = transform_points(wavy(21), points)
     np.testing.assert_allclose(flip_lps(np.array(found)), expected, atol=1e-3)
-    told = json.loads((out / "case_021" / "transform.json").read_text())
-    assert told["made"] == {"model": "lungs", "version": "3", "run": RUN, "alignment": "world"}
-    assert told["inverse"]["residual_in"] == "the lungs of the moving scan"
+    described = json.loads((out / "case_021" / "transform.json").read_text())
+    assert described["made"] == {"model": "lungs", "version": "3", "run": RUN, "alignment": "world"}
+    assert described["inverse"]["residual_in"] == "the lungs of the moving scan"
 
 
 def test_itk_files_give_the_registered_image(config: Config, tmp_path: Path) -> None:
@@ -288,8 +288,8 @@ def test_a_case_that_left_the_manifest_is_exported(config: Config, tmp_path: Pat
     for file in stage.list("manifest"):
         stage.delete(file.name)
     export(config, RUN, tmp_path / "out", file_format="itk")
-    told = json.loads((tmp_path / "out" / "case_021" / "transform.json").read_text())
-    assert told["inverse"]["residual_in"] == "the moving scan"
+    described = json.loads((tmp_path / "out" / "case_021" / "transform.json").read_text())
+    assert described["inverse"]["residual_in"] == "the moving scan"
 
 
 def test_other_formats_and_runs_are_refused(config: Config, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def stage_files(site: Site) -> dict[str, bytes]:
 
 
 def assert_complete(site: Site) -> None:
-    """All cases are there once, with the files that the manifest tells of, and nothing else."""
+    """All cases are there once, with the files that the manifest lists, and nothing else."""
     rows = read_manifest(site.backend().stage)
     assert [row.case_id for row in rows] == list(CASES)
     listed = {file.name: file for row in rows for file in row.files}
@@ -100,14 +100,14 @@ def test_a_file_lost_from_the_stage_is_brought_again(ingested: Site) -> None:
 def test_a_rejected_pair_stays_off_the_stage_and_stops_nobody(raw: Site) -> None:
     """It is listed with its reason; the others are in."""
     (raw.scans / "case_002_insp.nii.gz").write_bytes(b"no scan")
-    told: list[Progress] = []
-    done = ingest(raw.config(), on_progress=told.append)
+    events: list[Progress] = []
+    done = ingest(raw.config(), on_progress=events.append)
     assert [(row.case_id, row.verdict) for row in done.rejected] == [("case_002", Verdict.REJECT)]
     assert not [name for name in stage_files(raw) if "case_002" in name]
     assert len(read_cases(raw.backend().stage)) == len(CASES) - 1
-    (note,) = [event.note for event in told if "case_002" in event.note]
+    (note,) = [event.note for event in events if "case_002" in event.note]
     assert "reject; unreadable_file: moving scan: the file must be NIfTI" in note
-    assert [event.done for event in told] == list(range(1, len(CASES) + 1))
+    assert [event.done for event in events] == list(range(1, len(CASES) + 1))
 
 
 def test_a_pair_that_turned_bad_is_taken_off_the_stage_and_comes_back_when_mended(
@@ -176,7 +176,7 @@ def test_stopped_half_way_and_started_again_nothing_is_lost_or_doubled(raw: Site
 
 
 def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(raw: Site) -> None:
-    """What was told of is on the stage; the same command goes on."""
+    """What was reported is on the stage; the same command goes on."""
     process = start_slowly(raw)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
@@ -188,7 +188,7 @@ def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(raw: Site) -> None:
     assert_complete(raw)
 
 
-def test_ctrl_c_is_told_as_an_error_of_ours(raw: Site) -> None:
+def test_ctrl_c_is_an_error_of_ours(raw: Site) -> None:
     """One line with what to do next."""
 
     def stop(progress: Progress) -> None:

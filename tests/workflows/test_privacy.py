@@ -235,14 +235,14 @@ def test_rows_and_manifest_keep_reasons_without_names(patients: Site) -> None:
 def test_in_a_log_that_others_read_no_command_names_a_case(
     patients: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As jobs run: progress is told, by number and verdict; errors leave out what they are on."""
+    """As jobs run: progress is shown by number and verdict; errors leave out what they are on."""
     monkeypatch.setenv("LUNGREG_ANONYMOUS", "1")
-    told = []
+    shown = []
     for step in (("ingest",), ("train",), ("infer", "--cases", f"{PATIENT}_99"), ("infer", "-v")):
         done = patients.run(*step)
-        told.append(done.out + done.err)
-        assert told[-1].strip()
-        assert PATIENT not in told[-1]
-    lines = told[-1].splitlines()
+        shown.append(done.out + done.err)
+        assert shown[-1].strip()
+        assert PATIENT not in shown[-1]
+    lines = shown[-1].splitlines()
     assert lines[0].startswith("infer 0/6  run infer-")
     assert lines[1].startswith("infer 1/6  ")

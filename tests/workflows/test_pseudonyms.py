@@ -132,7 +132,7 @@ def test_a_lost_key_stops_ingest_before_all_is_doubled(site: Site) -> None:
     assert ingest(site.config()).uploaded == 0
 
 
-def test_names_that_are_on_the_stage_already_are_told(site: Site) -> None:
+def test_names_that_are_on_the_stage_already_are_reported(site: Site) -> None:
     """Pseudonyms beside the names would be none."""
     ingest(site.config("ingest.pseudonymise=false"))
     with pytest.raises(ConfigError, match=f"got {len(CASES)} that are; ingest into an empty"):
@@ -142,9 +142,9 @@ def test_names_that_are_on_the_stage_already_are_told(site: Site) -> None:
 
 def test_the_order_of_names_does_not_show(site: Site) -> None:
     """Cases are taken by pseudonym: times in the manifest follow no alphabet."""
-    told: list[Progress] = []
-    ingest(site.config("ingest.threads=1"), on_progress=told.append)
-    order = [event.note.partition(":")[0] for event in told]
+    events: list[Progress] = []
+    ingest(site.config("ingest.threads=1"), on_progress=events.append)
+    order = [event.note.partition(":")[0] for event in events]
     assert order == sorted(order)
 
 

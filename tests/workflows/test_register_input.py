@@ -1,4 +1,4 @@
-"""Wrong inputs of one pair: refused by the option at fault, or told of wherever results are."""
+"""Wrong inputs of one pair: refused by the option at fault, or reported wherever results are."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_wrong_file_is_refused_by_its_option(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_odd_is_told_everywhere(files: lungreg.PairFiles, tmp_path: Path) -> None:
+def test_what_is_odd_is_reported_everywhere(files: lungreg.PairFiles, tmp_path: Path) -> None:
     """Grey values, lost landmarks, a lonely mask: on console and page, in metrics.json."""
     files.fixed.write_bytes(grey_bytes())
     points = landmarks(0)

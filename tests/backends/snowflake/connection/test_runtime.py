@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import ray
 
 from lungreg.backends.snowflake.connection.runtime import (
     join_runtime_cluster,
@@ -18,7 +17,6 @@ from lungreg.backends.snowflake.connection.runtime import (
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.jobs import SnowflakeJobs
 from lungreg.config import SnowflakeBackend
-from lungreg.distributed.cluster import cluster
 from lungreg.errors import ResourceError
 
 CLUSTER_MANAGER = "snowflake.ml.runtime_cluster.cluster_manager"
@@ -92,23 +90,6 @@ def test_elsewhere_and_where_a_cluster_is_named_nothing_changes(
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:12001")
     join_runtime_cluster()
     assert os.environ["RAY_ADDRESS"] == "10.0.0.1:12001"
-
-
-def test_a_cluster_that_does_not_answer_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With RAY_ADDRESS set and nobody there, a run fails and starts no cluster of its own."""
-    asked = []
-
-    def nobody(address: str, **options: object) -> None:
-        # The real one looks for clusters of the whole machine: another test may run one.
-        asked.append(address)
-        msg = "Could not find any running Ray instance."
-        raise ConnectionError(msg)
-
-    monkeypatch.setenv("RAY_ADDRESS", "auto")
-    monkeypatch.setattr(ray, "init", nobody)
-    with pytest.raises(ResourceError, match="RAY_ADDRESS"), cluster():
-        pass
-    assert asked == ["auto"]
 
 
 def test_a_notebook_gets_the_nodes_of_the_configuration(notebook: Cluster) -> None:
