@@ -17,7 +17,6 @@ import lungreg
 from lungreg.errors import ConfigError, DataError, MissingFileError, RunError, UnreadableFileError
 from lungreg.formats.nifti import encode_nifti
 from lungreg.formats.transforms import decode_displacement
-from lungreg.metrics.evaluation_table import summarise, tabulate
 from lungreg.records import CaseMetrics, Status, Verdict
 from lungreg.workflows.evaluate import evaluate
 from lungreg.workflows.infer import infer
@@ -293,23 +292,3 @@ class TestCommand:
         shown = site[0].run("evaluate", site[1])
         assert shown.code == 3
         assert CASES[0] in shown.out
-
-
-def test_summary_of_a_cohort(done: tuple[Site, str]) -> None:
-    """Mean, median and tail by split, over the cases that have the measure."""
-    site, run_id = done
-    rows = evaluate(site.config(), run_id).cases
-    several = [
-        dataclasses.replace(rows[1], tre_mm=tre, dice_score=dice)
-        for tre, dice in ((1.0, 0.9), (2.0, 0.8), (6.0, None))
-    ]
-    found = summarise([rows[0], *several])["test"]
-    assert found["tre_mm"] == {
-        "cases": 3,
-        "mean": 3.0,
-        "median": 2.0,
-        "tail_30": pytest.approx(3.6),
-    }
-    assert found["dice_score"]["tail_30"] == pytest.approx(0.83)
-    assert "dice_segmented" not in found
-    assert tabulate(rows).num_rows == 2

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import nibabel as nib
@@ -15,103 +13,33 @@ import SimpleITK as sitk
 from scipy.ndimage import map_coordinates
 
 from lungreg.backends import open_backend
-from lungreg.config import Config, parse_config
+from lungreg.config import Config, Ingest, parse_config
 from lungreg.errors import ConfigError, RunError
-from lungreg.formats.transforms import describe_transform, encode_displacement
-from lungreg.formats.volumes import Stored, decode_mask, decode_scan, encode_labels, encode_volume
-from lungreg.records import Case, CaseResult, Status, Verdict
+from lungreg.formats.volumes import decode_mask, decode_scan
+from lungreg.records import Status
 from lungreg.spatial.displacement import (
-    dense_displacement,
-    resample,
-    total_displacement_mm,
     transform_points,
 )
-from lungreg.spatial.geometry import Transform, flip_lps
-from lungreg.stores import Stage
-from lungreg.stores.manifest import ManifestFile, ManifestRow, write_manifest
-from lungreg.stores.names import RunNames
+from lungreg.spatial.geometry import flip_lps
 from lungreg.workflows.apply import apply_to_image, apply_to_points
 from lungreg.workflows.export import case_numbers, export
-from tests.grids import from_sitk, to_sitk, voxels
+from tests.grids import from_sitk, to_sitk
 from tests.small_cases import (
     FIXED_GRID,
     MOVING_GRID,
     breath,
     landmarks,
-    put_case,
     scan,
     small_config,
 )
+from tests.workflows.exported_run import (
+    RUN,
+    put_run,
+    result,
+    wavy,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-RUN = "infer-1"
-FIELD_GRID = FIXED_GRID.resized((16, 14, 12))
-
-
-def wavy(seed: int) -> Transform:
-    """The case's truth with some waves of a few mm."""
-    x, y, z = FIELD_GRID.to_world(voxels(FIELD_GRID)).T / 60.0
-    waves = 6.0 * np.stack([np.sin(x + y), np.cos(z), np.sin(y - z)])
-    field = waves.reshape(3, *FIELD_GRID.shape).astype(np.float32)
-    return Transform(affine=breath(seed), displacement_mm=field, grid=FIELD_GRID)
-
-
-def result(case_id: str, status: Status = Status.SUCCESS) -> CaseResult:
-    """A row of the run."""
-    now = datetime.now(UTC)
-    return CaseResult(run_id=RUN, case_id=case_id, status=status, started_at=now, finished_at=now)
-
-
-def put_in_manifest(config: Config, case: Case) -> None:
-    """List a case's files as ingest does."""
-    stage = open_backend(config.backend).stage
-    roles = ("fixed", "moving", "fixed_mask", "moving_mask", "landmarks")
-    names = {role: getattr(case, role) for role in roles if getattr(case, role) is not None}
-    files = tuple(
-        ManifestFile(
-            role=role,
-            name=name,
-            size=stage.size(name),
-            sha256=hashlib.sha256(stage.read(name)).hexdigest(),
-        )
-        for role, name in names.items()
-    )
-    now = datetime.now(UTC)
-    row = ManifestRow(case_id=case.case_id, verdict=Verdict.PASS, files=files, checked_at=now)
-    write_manifest(stage, [row])
-
-
-def put_run(config: Config, seeds: dict[str, int]) -> None:
-    """Register cases with the maps that the tests know."""
-    backend = open_backend(config.backend)
-    for case_id, seed in seeds.items():
-        case = put_case(backend.stage, case_id, seed=seed)
-        put_in_manifest(config, case)
-
-        write_case(backend.stage, case_id, seed)
-        backend.results.write([result(case_id)])
-
-
-def write_case(stage: Stage, case_id: str, seed: int) -> None:
-    """What a registration leaves of its transform, image and label."""
-    transform = wavy(seed)
-    total = total_displacement_mm(transform.affine, transform.displacement_mm, FIELD_GRID)
-    made = {"model": "lungs", "version": "3", "run": RUN, "alignment": "world", "file": "total"}
-    described = describe_transform(transform, fixed=FIXED_GRID, moving=MOVING_GRID, made=made)
-    dense = dense_displacement(transform, FIXED_GRID)
-    grids = (MOVING_GRID, FIXED_GRID, transform.affine, dense)
-    moving, mask = scan(MOVING_GRID, seed, breath(seed))
-    image = resample(moving, *grids, outside_value=-1000.0).values
-    label = resample(mask, *grids, mode="nearest").values
-    files = {
-        "displacement.nii.gz": encode_displacement(total, FIELD_GRID),
-        "displacement.json": json.dumps(described).encode(),
-        "registered_img.nii.gz": encode_volume(image, FIXED_GRID, Stored(dtype="int16")),
-        "registered_label.nii.gz": encode_labels(label, FIXED_GRID),
-    }
-    for name, data in files.items():
-        stage.write(RunNames(RUN).case(case_id).file(name), data)
 
 
 @pytest.fixture
@@ -302,3 +230,11 @@ def test_other_formats_and_runs_are_refused(config: Config, tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="can be written"):
         export(config, RUN, tmp_path / "file", file_format="itk")
+
+
+def test_a_mask_above_the_size_limit_fails_its_case(config: Config, tmp_path: Path) -> None:
+    """`ingest.max_voxels` holds here as for all commands; the mask is not unpacked."""
+    limited = config.model_copy(update={"ingest": Ingest(max_voxels=10)})
+    done = export(limited, RUN, tmp_path / "out", file_format="itk")
+    assert sorted(done.failed) == ["case_007", "case_021"]
+    assert "at most 10 voxels" in done.failed["case_007"]

@@ -18,7 +18,7 @@ from lungreg.learning.prepared_cases import PreparedCases
 from lungreg.learning.split import split_cases
 from lungreg.learning.training import OnEpoch, TrainJob, validation_error
 from lungreg.records import Case, ModelCard, Split
-from lungreg.stores import Backend
+from lungreg.stores import CHAMPION, Backend
 from lungreg.stores.manifest import read_cases
 from lungreg.stores.run_files import (
     History,
@@ -190,7 +190,7 @@ def _card(job: TrainJob, metrics: Mapping[str, float], weights: bytes) -> ModelC
 
 def _beats_champion(job: TrainJob, backend: Backend, metrics: Mapping[str, float]) -> bool:
     """Whether this run's error is below the champion's on this run's validation cases."""
-    champion = backend.models.resolve(job.config.train.name, "champion")
+    champion = backend.models.resolve(job.config.train.name, CHAMPION)
     if champion.run_id == job.run_id or not job.cases[Split.VAL]:
         return False
     config = parse_config({**champion.config, "backend": job.config.backend.model_dump()})
@@ -225,7 +225,7 @@ def _registered(backend: Backend, run_id: str, name: str) -> ModelCard | None:
 
 
 def _report(backend: Backend, run_id: str, card: ModelCard) -> TrainReport:
-    champion = backend.models.resolve(card.name, "champion")
+    champion = backend.models.resolve(card.name, CHAMPION)
     return TrainReport(
         run_id=run_id,
         card=card,
