@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,8 +14,9 @@ from lungreg.backends.snowflake.connection.pool import close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.config import SnowflakeBackend
+from lungreg.distributed import cluster
+from lungreg.distributed.cluster import Capacity
 from lungreg.errors import ForbiddenError
-from lungreg.workflows import doctor
 from tests.backends.snowflake.jobs.service import JobService
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.batch import BatchService
@@ -167,6 +169,11 @@ def test_cost(there: There) -> None:
     assert there.is_refused(INGEST, "cost", trained)
 
 
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no cluster: that check asks no account, and takes long."""
+    monkeypatch.setattr(cluster, "cluster", lambda: nullcontext(Capacity(cpus=2, gpus=0)))
+
+
 @pytest.mark.parametrize(
     ("role", "stage", "seen", "fit"),
     [
@@ -180,7 +187,7 @@ def test_doctor(
     role: str, stage: str, seen: str, fit: str, there: There, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No role of a step fails, and each sees what it is for."""
-    monkeypatch.setattr(doctor, "_ray", doctor._versions)  # asks no account, and takes long
+    without_ray(monkeypatch)
     done = there.does(role, "doctor", "--json")
     checks = {check["name"]: check for check in done.document}
     assert [name for name, check in checks.items() if check["state"] == "fail"] == []
@@ -193,7 +200,7 @@ def test_doctor(
 
 def test_doctor_fails_for_a_role_of_nobody(there: There, monkeypatch: pytest.MonkeyPatch) -> None:
     """A role that sees no stage at all is referred to setup and to the roles of the steps."""
-    monkeypatch.setattr(doctor, "_ray", doctor._versions)
+    without_ray(monkeypatch)
     done = there.does("PUBLIC", "doctor", "--json")
     checks = {check["name"]: check for check in done.document}
     assert (done.code, checks["stages"]["state"]) == (1, "fail")
