@@ -96,6 +96,25 @@ def simulate_pair(
     )
 
 
+def simulate_inspiration(
+    seed: int, index: int, *, shape: Shape, spacing_mm: tuple[float, float, float]
+) -> Picture:
+    """The analytic chest at inspiration alone, without noise: for a motion of one's own.
+
+    Args:
+        seed: Of the cohort, not negative.
+        index: Of the case, not negative. The same seed and index give the same patient.
+        shape: Voxels of the scan.
+        spacing_mm: Of the scan.
+
+    Raises:
+        DataError: A field of view too small to hold a chest.
+    """
+    grid = _scan_grid(shape, spacing_mm, shift_mm=np.zeros(3))
+    patient = _draw_patient(np.random.default_rng([seed, index, 1]), grid)
+    return _render(patient, grid, _at_rest(grid))
+
+
 def _scan_grid(
     shape: Shape, spacing_mm: tuple[float, float, float], *, shift_mm: NDArray[np.float64]
 ) -> Grid:

@@ -1,0 +1,27 @@
+"""Pairs with a known transform that do not look like what the optimiser was tuned on.
+
+    case = make_varied("analytic", "none", 1)
+    case.pair, case.with_masks              # what a registration gets
+    case.error_mm(transform)                # (N,) distance from the truth at the landmarks, mm
+
+Every pair differs by its seed in patient, motion (smooth breathing, irregular parts, the heart,
+sliding at the chest wall), densities, fading vessels, kernels, doses and noise. A trouble from
+`TROUBLES` comes on top.
+
+Hold-out rule: seeds that 3 divides are held back (`is_held_back`). Tuning and setting of thresholds
+use the others alone; figures that are reported come from held-back seeds.
+"""
+
+from __future__ import annotations
+
+from tests.varied.pairs import BASES, make_varied
+from tests.varied.record import VariedCase
+from tests.varied.source import available_bases
+from tests.varied.troubles import TROUBLES
+
+__all__ = ["BASES", "TROUBLES", "VariedCase", "available_bases", "is_held_back", "make_varied"]
+
+
+def is_held_back(seed: int) -> bool:
+    """Whether a seed must not be used for tuning."""
+    return seed % 3 == 0

@@ -1,0 +1,206 @@
+"""Make one varied pair: the same patient at both breaths, in a trouble or in none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lungreg.sources.simulation.breathing import Breathing
+from lungreg.sources.simulation.chest import bottom_face
+from lungreg.sources.simulation.landmarks import draw_landmarks
+from lungreg.sources.simulation.spline import world_axes
+from lungreg.spatial.displacement import jacobian_determinant
+from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
+from tests.varied.appearance import Look, developed, draw_density, draw_look, exhaled, small_vessels
+from tests.varied.motion import Motion, draw_motion
+from tests.varied.moving import analytic_grid, inspired, pose_of
+from tests.varied.plan import Plan
+from tests.varied.record import VariedCase, make_pair
+from tests.varied.scans import Sampler, Scan, cropped, with_header
+from tests.varied.source import load_source
+from tests.varied.troubles import PLANS
+
+BASES = ("analytic", "cip_ct64", "lung_fcp")
+_LANDMARKS = 200
+_MOST_MM = {"analytic": (8.0, 40.0), "cip_ct64": (8.0, 40.0), "lung_fcp": (6.0, 22.0)}
+_DISTINCT_QUANTILE, _DISTINCT_POINTS = 0.9, 3000
+_STREAMS = 7
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Carried:
+    """The truth between the worlds of two headers."""
+
+    motion: Motion
+    to_source: FloatArray
+    """(4, 4) from the fixed header's world to the inspiration's."""
+    pose: FloatArray
+    """(4, 4) from the inspiration's world to the moving header's."""
+
+    def __call__(self, points_ras: FloatArray) -> NDArray[np.float64]:
+        points = apply_affine(self.to_source, np.asarray(points_ras, dtype=np.float64))
+        return np.asarray(apply_affine(self.pose, self.motion.at(points)))
+
+    def to_moving(self, points_ras: FloatArray) -> NDArray[np.float64]:
+        """As `Breathing` calls it."""
+        return self(points_ras)
+
+
+def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
+    """Make a pair with a known transform; the same arguments make the same pair.
+
+    The same base and seed have the same patient, motion and looks in every trouble.
+
+    Args:
+        base: One of `BASES`; those on real CT need `LUNGREG_REAL_DATA`.
+        trouble: A key of `TROUBLES`.
+        seed: Not negative. See `is_held_back`.
+
+    Raises:
+        ValueError: A base that is not available.
+        KeyError: An unknown trouble.
+    """
+    plan, real = PLANS[trouble], base != "analytic"
+    rngs = [np.random.default_rng([seed, BASES.index(base), part]) for part in range(_STREAMS)]
+    motion = motion_of(base, seed)
+    source = plan.source(rngs[1], load_source(base, seed))
+    sampler = Sampler(source)
+    scale = float(rngs[2].uniform(0.92, 1.03))
+    grid = source.grid if real else analytic_grid(source.grid, scale)
+    fixed = expired(rngs[2], sampler, motion, grid)
+    pose = pose_of(rngs[3], source, plan, real=real)
+    moving = inspired(rngs[3], sampler, pose, plan, real=real)
+    bright = _bright_places(rngs[4], fixed)
+    scans = {"fixed": fixed, "moving": moving}
+    looks = {role: draw_look(rngs[5]) for role in scans}
+    scans = _troubled(rngs[6], scans, looks, plan)
+    headers = _headers(rngs[6], scans, plan)
+    scans = {role: with_header(scan, headers[role]) for role, scan in scans.items()}
+    truth = Carried(
+        motion=motion, to_source=np.linalg.inv(headers["fixed"]), pose=headers["moving"] @ pose
+    )
+    landmarks = draw_landmarks(
+        rngs[4],
+        cast("Breathing", truth),
+        (scans["fixed"].shown, scans["fixed"].grid),
+        (scans["moving"].shown, scans["moving"].grid),
+        distinct_ras=apply_affine(headers["fixed"], bright),
+        count=_LANDMARKS,
+    )
+    name = f"varied-{base}-{trouble}-{seed}"
+    return VariedCase(
+        base=base,
+        trouble=trouble,
+        seed=seed,
+        pair=make_pair(name, scans["fixed"], scans["moving"], _offsets(rngs[6], plan)),
+        fixed_mask=scans["fixed"].mask,
+        moving_mask=scans["moving"].mask,
+        truth=truth,
+        landmarks_ras=scans["fixed"].grid.to_world(landmarks[:, :3]),
+    )
+
+
+@lru_cache(maxsize=3)
+def motion_of(base: str, seed: int) -> Motion:
+    """The motion of a base's patient, whatever the trouble."""
+    rng = np.random.default_rng([seed, BASES.index(base), 0])
+    return draw_motion(rng, load_source(base, seed), _MOST_MM[base])
+
+
+def expired(rng: np.random.Generator, sampler: Sampler, motion: Motion, grid: Grid) -> Scan:
+    """The inspiration at `T` of every voxel, as dense as at expiration.
+
+    Planes whose lungs come from beyond the inspiration's field of view are left out.
+    """
+    density = draw_density(rng)
+    source = sampler.scan
+    smooth = motion.smooth_mm(grid)
+    places = _source_voxels(source, motion, grid, smooth)
+    hu, mask = sampler.at_voxels(places)
+    thin = None
+    if density.fading > 0:
+        thin = ndimage.map_coordinates(small_vessels(source), places, order=1, mode="nearest")
+    jacobian = jacobian_determinant(np.eye(4), smooth, grid)
+    scan = exhaled(Scan(hu=hu, mask=mask, grid=grid), jacobian, thin, density)
+    return _seen(scan, places, source.grid)
+
+
+def _source_voxels(
+    source: Scan, motion: Motion, grid: Grid, smooth_mm: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(3, X, Y, Z) voxel coordinates of the inspiration at `T` of every voxel of a grid."""
+    middle = np.stack(world_axes(grid, slice(0, None))) + smooth_mm
+    matrix = np.linalg.inv(source.grid.affine)
+    places = np.einsum("kl,lxyz->kxyz", matrix[:3, :3].astype(np.float32), middle)
+    places += matrix[:3, 3].astype(np.float32)[:, None, None, None]
+    rounds = np.ceil(8.0 / source.grid.spacing_mm.min()).astype(int)
+    near = ndimage.binary_dilation(source.mask > 0, iterations=int(rounds)).astype(np.uint8)
+    sliding = ndimage.map_coordinates(near, places, order=0, mode="nearest") > 0
+    slid = motion.slide.at(middle[:, sliding].T).T
+    places[:, sliding] += (matrix[:3, :3] @ slid).astype(np.float32)
+    return places
+
+
+def _seen(scan: Scan, places: NDArray[np.float32], source: Grid) -> Scan:
+    """Without the lowest and highest planes whose lungs the inspiration does not show."""
+    axis, _ = bottom_face(scan.grid)
+    other = tuple(a for a in range(3) if a != axis)
+    beyond = (places[axis] < -0.5) | (places[axis] > source.shape[axis] - 0.5)
+    gone = np.flatnonzero((beyond & (scan.mask > 0)).any(axis=other))
+    middle = scan.grid.shape[axis] / 2
+    first = int(gone[gone < middle].max(initial=-1)) + 1
+    last = int(gone[gone >= middle].min(initial=scan.grid.shape[axis]))
+    if (first, last) == (0, scan.grid.shape[axis]):
+        return scan
+    return cropped(scan, axis, slice(first, last))
+
+
+def _troubled(
+    rng: np.random.Generator, scans: dict[str, Scan], looks: dict[str, Look], plan: Plan
+) -> dict[str, Scan]:
+    """Both scans after the trouble, their kernels and their noise."""
+    drawn = str(rng.choice(["fixed", "moving"]))
+    done = {}
+    for role, scan in scans.items():
+        changed = plan.scans.get(role, plan.scans.get("both"))
+        shown = changed(rng, scan) if changed else scan
+        if plan.either and role == drawn:
+            shown = plan.either(rng, shown)
+        wanted = role in plan.look_of or ("either" in plan.look_of and role == drawn)
+        look = plan.looks(rng, looks[role]) if wanted else looks[role]
+        shown = developed(rng, shown, look)
+        finish = plan.finished.get(role)
+        done[role] = finish(rng, shown) if finish else shown
+    return done
+
+
+def _headers(rng: np.random.Generator, scans: dict[str, Scan], plan: Plan) -> dict[str, FloatArray]:
+    """By role, (4, 4) from the world of a scan to that of the header it is left with."""
+    changes: dict[str, FloatArray] = {role: np.eye(4) for role in scans}
+    if plan.bare_header:
+        role = str(rng.choice(["fixed", "moving"]))
+        grid = scans[role].grid
+        bare = np.diag([*grid.spacing_mm, 1.0])
+        changes[role] = bare @ np.linalg.inv(grid.affine)
+    return changes
+
+
+def _offsets(rng: np.random.Generator, plan: Plan) -> tuple[float, float]:
+    if not plan.offset:
+        return 0.0, 0.0
+    which = int(rng.integers(3))
+    return (plan.offset if which != 1 else 0.0), (plan.offset if which != 0 else 0.0)
+
+
+def _bright_places(rng: np.random.Generator, scan: Scan) -> FloatArray:
+    """(F, 3) RAS mm of voxels deep in the lungs that are brighter than most: vessels."""
+    deep = np.argwhere(ndimage.binary_erosion(scan.mask > 0, iterations=2))
+    values = scan.hu[tuple(deep.T)]
+    bright = deep[values >= np.quantile(values, _DISTINCT_QUANTILE)]
+    chosen = rng.choice(bright, size=min(len(bright), _DISTINCT_POINTS), replace=False)
+    return scan.grid.to_world(chosen.astype(np.float64))

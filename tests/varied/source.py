@@ -1,0 +1,50 @@
+"""The inspirations that varied pairs start from: an analytic chest, or a real CT with its mask."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from lungreg.formats.volumes import read_volume
+from lungreg.sources.simulation.analytic import simulate_inspiration
+from tests.varied.scans import Scan
+
+REAL_FILES = {
+    "cip_ct64": ("ct.nii.gz", "lung_mask.nii.gz"),
+    "lung_fcp": ("ct_1p5mm.nii.gz", "lung_mask_1p5mm.nii.gz"),
+}
+ANALYTIC_SHAPE, ANALYTIC_SPACING_MM = (212, 172, 156), (1.45, 1.45, 1.7)
+_INDEX = 77
+"""Keeps these patients apart from those of `simulate` and of the other benchmarks."""
+
+
+def available_bases() -> tuple[str, ...]:
+    """What pairs can be made of here: real CTs where `LUNGREG_REAL_DATA` names their folder."""
+    root = os.environ.get("LUNGREG_REAL_DATA")
+    found = [n for n, files in REAL_FILES.items() if root and (Path(root) / n / files[0]).exists()]
+    return ("analytic", *found)
+
+
+@lru_cache(maxsize=3)
+def load_source(base: str, seed: int) -> Scan:
+    """The inspiration of a base, without any trouble; of real CT the same for every seed.
+
+    Raises:
+        ValueError: A base that is not available.
+    """
+    if base == "analytic":
+        picture = simulate_inspiration(
+            seed, _INDEX, shape=ANALYTIC_SHAPE, spacing_mm=ANALYTIC_SPACING_MM
+        )
+        return Scan(hu=picture.hu, mask=(picture.mask > 0).astype(np.uint8), grid=picture.grid)
+    if base not in available_bases():
+        msg = f"base is one of {available_bases()}, got {base!r}"
+        raise ValueError(msg)
+    folder = Path(os.environ["LUNGREG_REAL_DATA"]) / base
+    ct, mask = (folder / name for name in REAL_FILES[base])
+    scan, lungs = read_volume(ct), read_volume(mask, mask=True)
+    hu = np.ascontiguousarray(scan.data, dtype=np.float32)
+    return Scan(hu=hu, mask=(lungs.data > 0).astype(np.uint8), grid=scan.grid)

@@ -1,0 +1,123 @@
+"""The troubles that a varied pair may be in, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+from scipy import ndimage
+
+from tests.varied.anatomy import consolidation, emphysema, motion_artefact
+from tests.varied.appearance import Look
+from tests.varied.plan import Change, Plan
+from tests.varied.scans import Scan, cut_off, reshaped, thick_slices
+
+_BLUR_MM, _COARSE = 2.0, (32, 32, 32)
+
+
+def _sliced(rng: np.random.Generator, scan: Scan) -> Scan:
+    return thick_slices(scan, 5.0)
+
+
+def _blurred(rng: np.random.Generator, scan: Scan) -> Scan:
+    hu = ndimage.gaussian_filter(scan.hu, _BLUR_MM / scan.grid.spacing_mm)
+    return replace(scan, hu=hu)
+
+
+def _coarse(rng: np.random.Generator, scan: Scan) -> Scan:
+    return reshaped(scan, _COARSE)
+
+
+def _clipped(rng: np.random.Generator, scan: Scan) -> Scan:
+    """Stored in a narrow range: nothing below -1000 HU and nothing above 1000 HU is told."""
+    return replace(scan, hu=scan.hu.clip(-1000, 1000))
+
+
+def _cut(rng: np.random.Generator, scan: Scan, *, length_mm: float, apices: bool) -> Scan:
+    return cut_off(scan, length_mm, apices=apices)
+
+
+def _half(rng: np.random.Generator, scan: Scan) -> Scan:
+    return cut_off(scan, np.inf, apices=False, most=0.5)
+
+
+def _noisy(rng: np.random.Generator, look: Look) -> Look:
+    return replace(look, noise_hu=100.0)
+
+
+def _sharp(rng: np.random.Generator, look: Look) -> Look:
+    return replace(look, blur_mm=0.0, sharpen=1.5, noise_hu=80.0, grain_vox=0.9, ringing=True)
+
+
+def _lacks(role: str, length_mm: float, *, apices: bool) -> Plan:
+    where = "apices" if apices else "bases"
+    change: Change = partial(_cut, length_mm=length_mm, apices=apices)
+    about = f"{role} scan without the {length_mm:g} mm of the lungs at their {where}, at most 60 %"
+    return Plan(about=about, finished={role: change})
+
+
+def _turned(about: str, degrees: tuple[float, float, float]) -> Plan:
+    return Plan(
+        about=f"patient turned by {max(degrees):g} degrees about the {about} axis in moving",
+        turn_degrees=degrees,
+    )
+
+
+PLANS: Mapping[str, Plan] = MappingProxyType(
+    {
+        "none": Plan(about="no trouble beyond the variety of every pair"),
+        "noise100": Plan(about="noise of 100 HU in both scans", looks=_noisy),
+        "slices5mm": Plan(
+            about="slices of 5 mm in both scans, each the mean over its thickness",
+            scans={"fixed": _sliced, "moving": _sliced},
+        ),
+        "slices5mm_moving": Plan(about="slices of 5 mm in moving", scans={"moving": _sliced}),
+        "kernels": Plan(
+            about="one scan by a sharp kernel, with noise of 80 HU",
+            looks=_sharp,
+            look_of=("either",),
+        ),
+        "blurred2mm": Plan(about="moving blurred by 2 mm", scans={"moving": _blurred}),
+        "coarse_moving": Plan(about="moving on 32 x 32 x 32 voxels", scans={"moving": _coarse}),
+        "offset1000": Plan(about="stored values 1000 above HU in one scan or both", offset=1000.0),
+        "clip12bit": Plan(
+            about="values between -1000 and 1000 HU alone",
+            finished={"fixed": _clipped, "moving": _clipped},
+        ),
+        "emphysema": Plan(about="holes of air in both scans", source=emphysema),
+        "consolidation": Plan(about="patches of dense tissue in one scan", either=consolidation),
+        "motion_artefact": Plan(
+            about="slabs of one scan doubled or shifted by a few mm", either=motion_artefact
+        ),
+        "fixed_cut20_bases": _lacks("fixed", 20, apices=False),
+        "fixed_cut40_bases": _lacks("fixed", 40, apices=False),
+        "fixed_cut80_bases": _lacks("fixed", 80, apices=False),
+        "moving_cut20_bases": _lacks("moving", 20, apices=False),
+        "moving_cut40_bases": _lacks("moving", 40, apices=False),
+        "moving_cut80_bases": _lacks("moving", 80, apices=False),
+        "fixed_cut40_apices": _lacks("fixed", 40, apices=True),
+        "moving_cut40_apices": _lacks("moving", 40, apices=True),
+        "moving_upper_half": Plan(
+            about="moving shows the upper half of the lungs", finished={"moving": _half}
+        ),
+        "fixed_upper_half": Plan(
+            about="fixed shows the upper half of the lungs", finished={"fixed": _half}
+        ),
+        "turned10_long": _turned("long", (0, 0, 10)),
+        "turned20_long": _turned("long", (0, 0, 20)),
+        "turned30_long": _turned("long", (0, 0, 30)),
+        "turned20_lr": _turned("left-right", (20, 0, 0)),
+        "turned30_lr": _turned("left-right", (30, 0, 0)),
+        "turned20_ap": _turned("front-back", (0, 20, 0)),
+        "origin1000": Plan(about="headers 1000 mm apart", shift_mm=1000.0),
+        "header_missing": Plan(about="one header knows voxel sizes alone", bare_header=True),
+        "anisotropic": Plan(
+            about="moving as sagittal slices of 5 mm, axes in another order", sagittal=True
+        ),
+    }
+)
+TROUBLES: Mapping[str, str] = MappingProxyType({name: plan.about for name, plan in PLANS.items()})
+"""Name -> what it is, in one line; the first is none."""
