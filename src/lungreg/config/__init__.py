@@ -16,12 +16,12 @@ from lungreg.config.input import (
 )
 from lungreg.config.loading import DEFAULT_FILE, load_config, parse_config
 from lungreg.config.model import Augmentation, Loss, Network, Preprocessing, Train
+from lungreg.config.quality import Quality
 from lungreg.config.run import (
     BackendSettings,
     Config,
     Cost,
     Infer,
-    Quality,
     Refine,
     RefinePreset,
     Report,

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from lungreg.config.input import Data, Ingest, LocalBackend
 from lungreg.config.model import Loss, Network, Preprocessing, Train
+from lungreg.config.quality import Quality
 from lungreg.config.section import MODEL_NAME, Alignment, Device, Section, Workers
 from lungreg.config.snowflake import SnowflakeBackend
 
@@ -91,53 +92,6 @@ class Refine(Section):
     preset: RefinePreset = "default"
     """Finest grid of the optimisation: "fast" stops at 4 mm, "default" at 2 mm, "best" at 1.5 mm
     with more steps."""
-
-
-class Quality(Section):
-    """Thresholds of the verdict of a registered case: pass, warn or fail."""
-
-    dice_warn: float = Field(default=0.93, ge=0, le=1)
-    """Dice overlap of the lung masks (0 to 1) below which the verdict is warn."""
-    dice_fail: float = Field(default=0.88, ge=0, le=1)
-    """Dice overlap of the lung masks (0 to 1) below which the verdict is fail."""
-    tre_warn_mm: float = Field(default=4.0, ge=0)
-    """Mean landmark error in mm above which the verdict is warn."""
-    tre_fail_mm: float = Field(default=8.0, ge=0)
-    """Mean landmark error in mm above which the verdict is fail."""
-    fold_warn_pct: float = Field(default=0.1, ge=0)
-    """Percentage of voxels inside the lungs where the transform folds, above which the verdict is
-    warn."""
-    fold_fail_pct: float = Field(default=1.0, ge=0)
-    """Percentage of voxels inside the lungs where the transform folds, above which the verdict is
-    fail."""
-    outside_fov_warn_pct: float = Field(default=30.0, ge=0)
-    """Percentage of voxels of the fixed scan that the transform carries outside the moving scan,
-    above which the verdict is warn."""
-    ncc_fail: float = Field(default=0.3, ge=-1, le=1)
-    """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is fail."""
-    residual_warn: float = Field(default=0.6, ge=0, le=2)
-    """Residual image difference inside the lungs (0 none, 1 all) above which the verdict of a case
-    without masks and landmarks is warn. In simulated breathing of two CTs, smooth errors of 2, 4
-    and 8 mm left about 0.35 to 0.5, 0.5 to 0.65 and 0.7 to 0.85, with and without noise of 80
-    HU."""
-    residual_fail: float = Field(default=0.75, ge=0, le=2)
-    """Residual image difference inside the lungs (0 none, 1 all) above which the verdict of a case
-    without masks and landmarks is fail."""
-    inverse_warn_mm: float = Field(default=0.5, ge=0)
-    """Mean inverse consistency error inside the lungs, in mm, above which the verdict of a case
-    without masks and landmarks is warn."""
-    inverse_fail_mm: float = Field(default=2.0, ge=0)
-    """Mean inverse consistency error inside the lungs, in mm, above which the verdict of a case
-    without masks and landmarks is fail."""
-    volume_ratio_low: float = Field(default=0.8, ge=0)
-    """Factor by which the transform changes the volume of the fixed lungs, below which the verdict
-    of a case without masks and landmarks is warn."""
-    volume_ratio_high: float = Field(default=4.0, ge=0)
-    """Factor by which the transform changes the volume of the fixed lungs, above which the verdict
-    of a case without masks and landmarks is warn; a deep breath triples the volume at most."""
-    dice_segmented_warn: float = Field(default=0.88, ge=0, le=1)
-    """Dice overlap (0 to 1) of lungs segmented by threshold, below which the verdict of a case
-    without masks and landmarks is warn."""
 
 
 class Report(Section):

@@ -21,6 +21,9 @@ HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
         "tre_median_mm": False,
         "tre_p95_mm": False,
         "tre_max_mm": False,
+        "etre_mm": False,
+        "etre_median_mm": False,
+        "etre_p95_mm": False,
         "dice_score": True,
         "hd95_mm": False,
         "dice_segmented": True,
@@ -35,8 +38,13 @@ HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
     }
 )
 """The measures that are summed up, and which way each is better."""
-_FIRST = ("case_id", "split", "status", "verdict", "reasons")
-_TEXT = (*_FIRST, "error_code", "error_message", "fixed_lungs_from", "moving_lungs_from")
+_FIRST = ("case_id", "split", "status", "verdict", "evidence", "reasons")
+_TEXT = (
+    *_FIRST,
+    *("error_code", "error_message", "fixed_lungs_from", "moving_lungs_from"),
+    *("without_lungs", "mirrored", "etre_regions"),
+)
+_WHOLE = ("landmarks", "etre_places")
 
 
 def summarise(cases: Sequence[CaseEvaluation]) -> dict[str, dict[str, dict[str, float]]]:
@@ -66,7 +74,8 @@ def tabulate(cases: Sequence[CaseEvaluation]) -> pa.Table:
 
 def as_row(case: CaseEvaluation) -> dict[str, Any]:
     """The fields of one row as plain values."""
-    return {name: _plain(value) for name, value in dataclasses.asdict(case).items()}
+    names = (field.name for field in dataclasses.fields(case))
+    return {name: _plain(getattr(case, name)) for name in names}
 
 
 def _known(rows: Sequence[CaseEvaluation], name: str) -> list[float]:
@@ -87,7 +96,7 @@ def _summary(name: str, values: list[float]) -> dict[str, float]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    return "; ".join(value) if isinstance(value, tuple) else value
+    return "; ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _kind(name: str) -> pa.DataType:
@@ -95,4 +104,4 @@ def _kind(name: str) -> pa.DataType:
 
     if name in _TEXT:
         return pa.string()
-    return pa.int64() if name == "landmarks" else pa.float64()
+    return pa.int64() if name in _WHOLE else pa.float64()

@@ -1,125 +1,84 @@
-"""Verdicts (pass, warn, fail) of metrics against thresholds, with reasons in words."""
+"""Verdicts (pass, warn, fail) of a registered case against thresholds, with reasons in words.
+
+The rules stand in `metrics.rules` and `metrics.wrong_input`; the worst of their findings decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from lungreg.config import Quality
+from lungreg.metrics.rules import RULES, Finding, Judged, check
+from lungreg.metrics.wrong_input import wrong_input
 from lungreg.records import CaseMetrics, Evidence, Verdict
 
 _ORDER = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 _NO_EVIDENCE = Evidence()
 
 
-class Finding(NamedTuple):
-    """One measure beyond its threshold."""
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdict of a case and what it rests on."""
 
     verdict: Verdict
-    """Warn or fail."""
-    reason: str
-    """In words, such as "Dice 0.86 is below 0.88"."""
+    evidence: str | None
+    """The strongest measure of the error inside the lungs: "landmarks", "estimated" (errors at
+    distinctive places), "masks" (their overlap alone); None for none of them."""
+    reasons: tuple[str, ...]
+    """Why the verdict is not "pass", failures first."""
 
 
-def judge(metrics: CaseMetrics, thresholds: Quality, evidence: Evidence = _NO_EVIDENCE) -> Verdict:
-    """The verdict of a registered case: the worst of those of its metrics.
+def judge(
+    metrics: CaseMetrics, thresholds: Quality, evidence: Evidence = _NO_EVIDENCE
+) -> Judgement:
+    """The judgement of a registered case.
 
-    A metric that the case does not have is not judged, but for the correlation inside the lungs:
-    it is missing only where an image is constant there, which no good registration leaves.
-    Evidence counts only where the case has neither masks nor landmarks.
+    A measure that the case does not have is not judged, with two exceptions: a case without
+    landmarks and without enough distinctive places never passes, since the overlap of masks says
+    nothing about the inside of the lungs; and the correlation inside the lungs is missing only
+    where an image is constant there, which no good registration leaves.
     """
-    found = (finding.verdict for finding in findings(metrics, thresholds, evidence))
-    return max(found, key=_ORDER.index, default=Verdict.PASS)
-
-
-def explain(
-    metrics: CaseMetrics, thresholds: Quality, evidence: Evidence = _NO_EVIDENCE
-) -> list[str]:
-    """The reasons in words why `judge` does not say "pass", failures first; empty if it does."""
-    return [finding.reason for finding in findings(metrics, thresholds, evidence)]
-
-
-def findings(
-    metrics: CaseMetrics, thresholds: Quality, evidence: Evidence = _NO_EVIDENCE
-) -> list[Finding]:
-    """All measures beyond their thresholds, failures first."""
-    found = list(_of_metrics(metrics, thresholds))
-    if metrics.dice_score is None and metrics.tre_mm is None:
-        found += _of_evidence(evidence, thresholds)
-    return sorted(found, key=lambda finding: -_ORDER.index(finding.verdict))
-
-
-def _of_metrics(metrics: CaseMetrics, limits: Quality) -> Iterator[Finding]:
-    yield from _below("Dice", metrics.dice_score, limits.dice_warn, limits.dice_fail)
-    yield from _above(
-        "mean landmark error", metrics.tre_mm, limits.tre_warn_mm, limits.tre_fail_mm, "mm"
-    )
-    yield from _above(
-        "share of folded voxels in the lungs",
-        metrics.fold_pct,
-        limits.fold_warn_pct,
-        limits.fold_fail_pct,
-        "%",
-    )
-    outside = metrics.outside_fov_pct
-    yield from _above(
-        "share outside the moving scan", outside, limits.outside_fov_warn_pct, None, "%"
-    )
-    if metrics.ncc is None:
-        yield Finding(Verdict.FAIL, "an image is constant inside the lungs")
-    yield from _below("correlation inside the lungs", metrics.ncc, None, limits.ncc_fail)
-
-
-def _of_evidence(evidence: Evidence, limits: Quality) -> Iterator[Finding]:
-    yield from _above(
-        "residual image difference inside the lungs",
-        evidence.residual,
-        limits.residual_warn,
-        limits.residual_fail,
-    )
-    yield from _above(
-        "mean inverse consistency inside the lungs",
-        evidence.inverse_mean_mm,
-        limits.inverse_warn_mm,
-        limits.inverse_fail_mm,
-        "mm",
-    )
-    ratio = evidence.volume_ratio_jacobian
-    yield from _below("volume change of the lungs", ratio, limits.volume_ratio_low, None)
-    yield from _above("volume change of the lungs", ratio, limits.volume_ratio_high, None)
-    dice = evidence.dice_segmented
-    yield from _below(
-        "Dice of lungs segmented by threshold", dice, limits.dice_segmented_warn, None
+    judged = Judged(metrics=metrics, evidence=evidence, thresholds=thresholds)
+    found = [finding for rule in RULES for finding in check(rule, judged)]
+    found += [*_without_evidence(judged), *_not_better(judged), *wrong_input(judged)]
+    found.sort(key=lambda finding: -_ORDER.index(finding.verdict))
+    return Judgement(
+        verdict=found[0].verdict if found else Verdict.PASS,
+        evidence=judged.rests_on,
+        reasons=tuple(finding.reason for finding in found),
     )
 
 
-def _below(
-    what: str, value: float | None, warn: float | None, fail: float | None
-) -> Iterator[Finding]:
-    if value is None:
-        return
-    for verdict, limit in ((Verdict.FAIL, fail), (Verdict.WARN, warn)):
-        if limit is not None and value < limit:
-            yield Finding(verdict, _sentence(what, value, "below", limit, ""))
-            return
+def _without_evidence(judged: Judged) -> list[Finding]:
+    found = []
+    if judged.metrics.ncc is None:
+        found.append(Finding(Verdict.FAIL, "an image is constant inside the lungs"))
+    if judged.rests_on not in ("landmarks", "estimated"):
+        places = judged.evidence.etre_places or 0
+        reason = (
+            f"only {places} distinctive places found a partner, too few to know the error inside "
+            "the lungs"
+        )
+        found.append(Finding(Verdict.WARN, reason))
+    return found
 
 
-def _above(
-    what: str, value: float | None, warn: float | None, fail: float | None, unit: str = ""
-) -> Iterator[Finding]:
-    if value is None:
-        return
-    for verdict, limit in ((Verdict.FAIL, fail), (Verdict.WARN, warn)):
-        if limit is not None and value > limit:
-            yield Finding(verdict, _sentence(what, value, "above", limit, unit))
-            return
-
-
-def _sentence(what: str, value: float, side: str, limit: float, unit: str) -> str:
-    """The reason, with as many decimals (two to five) as show the value on that side."""
-    suffix = f" {unit}" if unit else ""
-    for decimals in range(2, 6):
-        shown = f"{value:.{decimals}f}"
-        if float(shown) != limit:
-            break
-    return f"{what} {shown}{suffix} is {side} {limit:g}{suffix}"
+def _not_better(judged: Judged) -> list[Finding]:
+    """Findings where registration has not made a measure better and the state before is no pass."""
+    metrics, limits = judged.metrics, judged.thresholds
+    kept = 1 - limits.gain_warn_pct / 100
+    found = []
+    for what, after, before, limit in judged.errors:
+        if before > limit and after > kept * before:
+            found.append(
+                f"the {what} is not better than before registration: {before:.2f} to {after:.2f} mm"
+            )
+    after_dice, before_dice = metrics.dice_score, metrics.dice_aligned
+    worse = after_dice is not None and before_dice is not None and after_dice < before_dice
+    passed = [before <= limit for *_, before, limit in judged.errors]
+    if worse and not (passed and all(passed)):
+        found.append(
+            "the Dice of the lungs is lower than before registration: "
+            f"{before_dice:.4f} to {after_dice:.4f}"
+        )
+    return [Finding(Verdict.WARN, reason) for reason in found]

@@ -13,7 +13,6 @@ from typing import Protocol
 import torch
 
 from lungreg.errors import LungregError
-from lungreg.metrics.verdict import judge
 from lungreg.records import Case, CaseResult, RegistrationJob, Remarks, Split, Status, Verdict
 from lungreg.registration.images import PairImages
 from lungreg.registration.outputs import remarks_of, result_files, write_outputs
@@ -72,16 +71,18 @@ def register_case(
         estimate,
         hu_window=job.config.preprocessing.hu_window,
         alignment=job.alignment,
+        thresholds=job.config.quality,
         device=device,
     )
     names = RunNames(job.run_id).case(case.case_id)
     result = CaseResult(
-        **dataclasses.asdict(registered.metrics),
+        **dataclasses.asdict(registered.measured.metrics),
         **result_files(names, registered),
         run_id=job.run_id,
         case_id=case.case_id,
         split=job.splits.get(case.fingerprint, Split.UNSEEN),
-        verdict=judge(registered.metrics, job.config.quality, registered.evidence),
+        verdict=registered.judgement.verdict,
+        evidence=registered.judgement.evidence,
         model_name=job.card.name,
         model_version=job.card.version,
         read_s=read_s,
@@ -155,7 +156,7 @@ def _write_page(
     result: CaseResult,
     job: RegistrationJob,
 ) -> None:
-    remarks = remarks_of(registered, job.config.quality)
+    remarks = remarks_of(registered)
     page = render(result, registered.images, provenance=job.provenance, remarks=remarks)
     stage.write(names.page, page.encode())
 

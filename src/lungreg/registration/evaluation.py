@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lungreg import metrics
 from lungreg.records import CaseMetrics, Evidence
+from lungreg.registration.correspondences import LandmarkEstimate, estimate_landmarks
+from lungreg.registration.evidence import gather_evidence
 from lungreg.registration.images import PairImages
 from lungreg.registration.pair import Pair
-from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.displacement import CPU, transform_points
 from lungreg.spatial.geometry import FloatArray, Transform, apply_affine
 
 
-def evaluate(pair: Pair, transform: Transform, images: PairImages) -> CaseMetrics:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """All that is measured of a registered pair."""
+
+    metrics: CaseMetrics
+    evidence: Evidence
+    places: LandmarkEstimate | None
+    """Distinctive places and their partners, which estimated errors come from; None without lungs
+    in the fixed scan."""
+
+
+def measure(
+    pair: Pair, transform: Transform, images: PairImages, *, device: torch.device = CPU
+) -> Measured:
     """Measure a registered pair; a metric whose mask or landmarks are missing is None."""
+    places = estimate_landmarks(pair, transform, device=device)
     lungs = images.measured_in
     jacobian = metrics.jacobian_summary(images.jacobian, lungs)
-    return CaseMetrics(
+    found = CaseMetrics(
         ssim_score=metrics.ssim(images.fixed, images.warped, lungs),
         ncc=metrics.ncc(images.fixed, images.warped, lungs),
         fold_pct=jacobian.fold_pct,
@@ -29,18 +47,10 @@ def evaluate(pair: Pair, transform: Transform, images: PairImages) -> CaseMetric
         outside_fov_pct=float(100 * images.outside.mean()),
         **_overlap(pair, images),
         **_landmarks(pair, transform),
+        **_estimated(places),
     )
-
-
-def image_evidence(images: PairImages) -> Evidence:
-    """Residual image difference and change of volume inside the fixed lungs."""
-    lungs = images.measured_in
-    shown = lungs & ~images.outside
-    residual = None
-    if shown.any():
-        residual = metrics.residual_difference(images.fixed, images.warped, shown, images.grid)
-    ratio = metrics.volume_ratio(images.jacobian, lungs)
-    return Evidence(residual=residual, volume_ratio_jacobian=ratio)
+    evidence = gather_evidence(pair, transform, images, places)
+    return Measured(metrics=found, evidence=evidence, places=places)
 
 
 def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
@@ -70,8 +80,22 @@ def _landmarks(pair: Pair, transform: Transform) -> dict[str, Any]:
     return {
         "tre_mm": final.mean_mm,
         "tre_median_mm": final.median_mm,
+        "tre_p95_mm": final.p95_mm,
         "tre_initial_mm": metrics.landmark_summary(_errors(fixed, moving)).mean_mm,
         "tre_aligned_mm": aligned.mean_mm,
+    }
+
+
+def _estimated(places: LandmarkEstimate | None) -> dict[str, float]:
+    if places is None or not places.found.any():
+        return {}
+    final = metrics.landmark_summary(places.errors_mm[places.found])
+    return {
+        "etre_mm": final.mean_mm,
+        "etre_median_mm": final.median_mm,
+        "etre_p95_mm": final.p95_mm,
+        "etre_aligned_mm": float(places.aligned_mm[places.found].mean()),
+        "etre_found_pct": float(100 * places.found.mean()),
     }
 
 

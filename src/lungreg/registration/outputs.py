@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.config import Quality
 from lungreg.formats.transforms import (
     Description,
     decode_description,
@@ -21,7 +20,6 @@ from lungreg.formats.transforms import (
     encode_displacement,
 )
 from lungreg.formats.volumes import encode_labels, encode_volume
-from lungreg.metrics.verdict import explain
 from lungreg.records import CaseResult, Remarks
 from lungreg.registration.pair import Pair
 from lungreg.registration.register import Registered
@@ -33,9 +31,9 @@ from lungreg.stores.names import CaseNames
 _FILES_AT_ONCE = 5
 
 
-def remarks_of(registered: Registered, thresholds: Quality) -> Remarks:
+def remarks_of(registered: Registered) -> Remarks:
     """Reasons of the verdict and notes of a registered case, as its page and console show them."""
-    reasons = explain(registered.metrics, thresholds, registered.evidence)
+    reasons = list(registered.judgement.reasons)
     notes = [registered.alignment.warning] if registered.alignment.warning else []
     if registered.lungs_from == "whole scan":
         # Without lungs the measures "in the lungs" are over all voxels, and must not seem less.
@@ -89,6 +87,7 @@ def write_outputs(
         "alignment_warning": registered.alignment.warning,
         "lungs_from": registered.lungs_from,
         "notes": registered.notes,
+        "further_evidence": dataclasses.asdict(registered.measured.evidence),
         **(more or {}),
     }
     encoders: dict[str, Callable[[], bytes]] = {

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from lungreg import metrics
 from lungreg.config import Quality
-from lungreg.metrics.verdict import explain, judge
 from lungreg.records import CaseEvaluation, Split
-from lungreg.registration.evaluation import evaluate, image_evidence
+from lungreg.registration.evaluation import measure
 from lungreg.registration.images import PairImages, carry_moving, pair_images
+from lungreg.registration.judgement import judge_pair
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import CPU, resample, transform_points
 from lungreg.spatial.geometry import FloatArray, Transform
@@ -60,23 +60,29 @@ def reevaluate(
     """
     carried = carry_moving(pair, transform, device)
     images = pair_images(pair, transform, carried, hu_window=hu_window, device=device)
-    figures = dataclasses.asdict(evaluate(pair, transform, images))
-    figures |= dataclasses.asdict(image_evidence(images))
-    figures |= _landmark_spread(pair, transform)
-    figures |= _volumes(pair, images)
-    figures |= _segmented_overlap(pair, transform, carried.dense_mm, device)
-    figures |= _round_trip(pair, transform, backward, images)
-    row = CaseEvaluation(
+    measured = measure(pair, transform, images, device=device)
+    evidence = dataclasses.replace(
+        measured.evidence,
+        **_segmented_overlap(pair, transform, carried.dense_mm, device),
+        **_round_trip(pair, transform, backward, images),
+    )
+    measured, judgement = judge_pair(
+        pair, dataclasses.replace(measured, evidence=evidence), thresholds
+    )
+    return CaseEvaluation(
         case_id=pair.case.case_id,
         split=split,
         fixed_lungs_from=pair.fixed_lungs.known_from,
         moving_lungs_from=pair.moving_lungs.known_from,
-        **figures,
-    )
-    return dataclasses.replace(
-        row,
-        verdict=judge(row, thresholds, row),
-        reasons=tuple(explain(row, thresholds, row)),
+        verdict=judgement.verdict,
+        evidence=judgement.evidence,
+        reasons=judgement.reasons,
+        sdlogj_learn2reg=metrics.sdlogj_learn2reg(
+            images.jacobian, images.measured_in, fixed=pair.fixed.grid, moving=pair.moving.grid
+        ),
+        **vars(measured.metrics),
+        **vars(measured.evidence),
+        **_landmark_spread(pair, transform),
     )
 
 
@@ -110,33 +116,12 @@ def _landmark_spread(pair: Pair, transform: Transform) -> dict[str, Any]:
         return {}
     errors_mm = metrics.landmark_errors_mm(transform_points(transform, fixed), moving)
     found = metrics.landmark_summary(errors_mm)
-    return {"landmarks": len(fixed), "tre_p95_mm": found.p95_mm, "tre_max_mm": found.max_mm}
-
-
-def _volumes(pair: Pair, images: PairImages) -> dict[str, float | None]:
-    grids = pair.fixed.grid, pair.moving.grid
-    found = {
-        "sdlogj_learn2reg": metrics.sdlogj_learn2reg(
-            images.jacobian, images.measured_in, fixed=grids[0], moving=grids[1]
-        )
-    }
-    inside = pair.fixed_lungs.inside, pair.moving_lungs.inside
-    if inside[0] is None or inside[1] is None:
-        return found
-    volumes = [
-        metrics.lung_volume_ml(inside[0], pair.fixed.grid),
-        metrics.lung_volume_ml(inside[1], pair.moving.grid),
-    ]
-    return found | {
-        "fixed_lungs_ml": volumes[0],
-        "moving_lungs_ml": volumes[1],
-        "volume_ratio_lungs": volumes[1] / volumes[0],
-    }
+    return {"landmarks": len(fixed), "tre_max_mm": found.max_mm}
 
 
 def _segmented_overlap(
     pair: Pair, transform: Transform, dense_mm: NDArray[np.float32], device: torch.device
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     """Dice and HD95 where a lung mask was segmented here, under their own names."""
     lungs, moving = pair.fixed_lungs, pair.moving_lungs
     segmented = "threshold" in (lungs.known_from, moving.known_from)
@@ -161,7 +146,7 @@ def _segmented_overlap(
 
 def _round_trip(
     pair: Pair, transform: Transform, backward: Transform | None, images: PairImages
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Inverse consistency where the moving scan shows the fixed lungs, at evenly spread voxels."""
     inside = np.argwhere(images.measured_in & ~images.outside)
     if len(inside) == 0:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lungreg.config import Alignment
-from lungreg.records import CaseMetrics, Evidence
+from lungreg.config import Alignment, Quality
+from lungreg.metrics.verdict import Judgement
 from lungreg.registration.alignment import InitialAlignment, align
-from lungreg.registration.evaluation import evaluate, image_evidence
+from lungreg.registration.evaluation import Measured, measure
 from lungreg.registration.images import PairImages, carry_moving, pair_images
+from lungreg.registration.judgement import judge_pair
 from lungreg.registration.lungs import LungsFrom
 from lungreg.registration.pair import Estimate, Pair
 from lungreg.spatial.geometry import Transform
@@ -38,9 +39,9 @@ class Registered:
     """Warnings about how the transform was found."""
     field_s: float
     """Seconds from the arrays in memory to the final displacement."""
-    metrics: CaseMetrics
-    evidence: Evidence
-    """Measures for the verdict where there are neither masks nor landmarks."""
+    measured: Measured
+    """Metrics, further evidence, and the places that estimated errors come from."""
+    judgement: Judgement
     images: PairImages
     """The arrays that the metrics were measured on and the case's page is drawn from."""
 
@@ -51,6 +52,7 @@ def register_pair(
     *,
     hu_window: tuple[float, float],
     alignment: Alignment,
+    thresholds: Quality,
     device: torch.device,
 ) -> Registered:
     """Register one pair.
@@ -60,6 +62,7 @@ def register_pair(
         estimate: Finds `T`, given `A`: a network, an optimisation, or both.
         hu_window: HU that become 0 and 1 where images are compared.
         alignment: Choice of `A`.
+        thresholds: Of the verdict.
         device: Where to compute.
     """
     started = time.perf_counter()
@@ -68,6 +71,8 @@ def register_pair(
     transform, field_s = estimated.transform, time.perf_counter() - started
     carried = carry_moving(pair, transform, device)
     images = pair_images(pair, transform, carried, hu_window=hu_window, device=device)
+    measured = measure(pair, transform, images, device=device)
+    measured, judgement = judge_pair(pair, measured, thresholds)
     return Registered(
         transform=transform,
         alignment=chosen,
@@ -77,7 +82,7 @@ def register_pair(
         lungs_from=pair.fixed_lungs.known_from,
         notes=estimated.notes,
         field_s=field_s,
-        metrics=evaluate(pair, transform, images),
-        evidence=image_evidence(images),
+        measured=measured,
+        judgement=judgement,
         images=images,
     )

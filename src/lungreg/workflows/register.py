@@ -22,7 +22,6 @@ from lungreg.formats.transforms.itk_files import (
     INVERSE_FILE,
     encode_transform_files,
 )
-from lungreg.metrics.verdict import judge
 from lungreg.qc.case_page import render_case
 from lungreg.records import CaseResult, Remarks
 from lungreg.registration.outputs import remarks_of, result_files, write_outputs
@@ -126,16 +125,17 @@ def register(
         estimate,
         hu_window=config.preprocessing.hu_window,
         alignment=settings.alignment,
+        thresholds=config.quality,
         device=device,
     )
     registered = replace(registered, notes=(*read.notes, *registered.notes))
     result = replace(
-        _result(registered, config, begun, device),
+        _result(registered, begun, device),
         read_s=read_s,
         model_name=made.get("model"),
         model_version=made.get("version"),
     )
-    remarks = remarks_of(registered, config.quality)
+    remarks = remarks_of(registered)
     facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
     beside = {
         **_transform_files(pair, registered, facts, device),
@@ -165,15 +165,14 @@ def register(
     )
 
 
-def _result(
-    registered: Registered, config: Config, begun: datetime, device: torch.device
-) -> CaseResult:
+def _result(registered: Registered, begun: datetime, device: torch.device) -> CaseResult:
     return CaseResult(
-        **asdict(registered.metrics),
+        **asdict(registered.measured.metrics),
         **result_files(_NAMES, registered),
         run_id="register",
         case_id=_CASE,
-        verdict=judge(registered.metrics, config.quality, registered.evidence),
+        verdict=registered.judgement.verdict,
+        evidence=registered.judgement.evidence,
         compute_s=registered.field_s,
         worker=str(device),
         started_at=begun,

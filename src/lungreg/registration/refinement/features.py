@@ -41,7 +41,7 @@ def self_similarity(image: Tensor) -> Tensor:
     distances = torch.empty(1, CHANNELS, *shape, device=image.device, dtype=image.dtype)
     for channel, (a, b) in enumerate(_PAIRS):
         difference = _shifted(padded, a, shape) - _shifted(padded, b, shape)
-        distances[:, channel] = _patch_mean(difference.square_())[:, 0]
+        distances[:, channel] = mean_of_three(difference.square_())[:, 0]
     distances -= distances.amin(dim=1, keepdim=True)
     variance = distances.mean(dim=1, keepdim=True)
     typical = float(variance.mean()) or 1.0
@@ -54,14 +54,8 @@ def pooled(volume: Tensor, factor: int) -> Tensor:
     return volume if factor == 1 else nnf.avg_pool3d(volume, factor)
 
 
-def _shifted(padded: Tensor, offset: tuple[int, ...], shape: torch.Size) -> Tensor:
-    for dim, (step, size) in enumerate(zip(offset, shape, strict=True), start=2):
-        padded = padded.narrow(dim, _DISTANCE + step, size)
-    return padded
-
-
-def _patch_mean(image: Tensor) -> Tensor:
-    """Mean over 3 voxels along each axis, the edges repeated."""
+def mean_of_three(image: Tensor) -> Tensor:
+    """Means of three voxels along each axis of a volume (B, C, X, Y, Z), the edges repeated."""
     for dim in (2, 3, 4):
         size = image.shape[dim]
         first, last = image.narrow(dim, 0, 1), image.narrow(dim, size - 1, 1)
@@ -69,3 +63,9 @@ def _patch_mean(image: Tensor) -> Tensor:
         image = wide.narrow(dim, 0, size) + wide.narrow(dim, 1, size)
         image += wide.narrow(dim, 2, size)
     return image / 27
+
+
+def _shifted(padded: Tensor, offset: tuple[int, ...], shape: torch.Size) -> Tensor:
+    for dim, (step, size) in enumerate(zip(offset, shape, strict=True), start=2):
+        padded = padded.narrow(dim, _DISTANCE + step, size)
+    return padded

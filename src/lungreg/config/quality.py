@@ -1,0 +1,85 @@
+"""Thresholds of the verdict: the section `quality`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lungreg.config.section import Section
+
+
+class Quality(Section):
+    """Thresholds of the verdict of a registered case: pass, warn or fail.
+
+    Those of estimated errors were set by `nox -s calibrate`.
+    """
+
+    tre_warn_mm: float = Field(default=2.0, ge=0)
+    """Mean landmark error in mm above which the verdict is warn."""
+    tre_fail_mm: float = Field(default=4.0, ge=0)
+    """Mean landmark error in mm above which the verdict is fail."""
+    tre_p95_warn_mm: float = Field(default=6.0, ge=0)
+    """Landmark error in mm that 95 % of the landmarks of a case stay below; if it is larger than
+    this, the verdict is warn."""
+    etre_warn_mm: float = Field(default=2.5, ge=0)
+    """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
+    warn."""
+    etre_fail_mm: float = Field(default=4.0, ge=0)
+    """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
+    fail."""
+    etre_found_warn_pct: float = Field(default=15.0, ge=0, le=100)
+    """Percentage of the distinctive places of the lungs that find a partner in the moving scan,
+    below which the verdict is warn."""
+    etre_found_fail_pct: float = Field(default=8.0, ge=0, le=100)
+    """Percentage of the distinctive places of the lungs that find a partner in the moving scan,
+    below which the verdict is fail: the scans may not be of one patient."""
+    etre_places_warn: int = Field(default=40, ge=0)
+    """Number of places with a partner below which the estimated error is not used, and the verdict
+    of a case without landmarks is warn."""
+    region_warn_mm: float = Field(default=7.0, ge=0)
+    """Estimated landmark error in mm that 95 % of the places of one part of the lungs stay below;
+    if it is larger than this in any part, the verdict is warn."""
+    gain_warn_pct: float = Field(default=5.0, ge=0, le=100)
+    """Percentage of the error before registration (after the initial alignment) that registration
+    takes away at least; with less the verdict is warn, unless the state before registration would
+    pass."""
+    dice_warn: float = Field(default=0.93, ge=0, le=1)
+    """Dice overlap of the lung masks (0 to 1) below which the verdict is warn."""
+    dice_fail: float = Field(default=0.88, ge=0, le=1)
+    """Dice overlap of the lung masks (0 to 1) below which the verdict is fail."""
+    dice_segmented_warn: float = Field(default=0.88, ge=0, le=1)
+    """Dice overlap (0 to 1) of lungs segmented by threshold, below which the verdict of a case
+    without masks is warn."""
+    fold_warn_pct: float = Field(default=0.1, ge=0)
+    """Percentage of voxels inside the lungs where the transform folds, above which the verdict is
+    warn."""
+    fold_fail_pct: float = Field(default=1.0, ge=0)
+    """Percentage of voxels inside the lungs where the transform folds, above which the verdict is
+    fail."""
+    residual_warn: float = Field(default=0.6, ge=0, le=2)
+    """Residual image difference inside the lungs (0 none, 1 all) above which the verdict is warn
+    where neither landmarks nor estimated errors are known."""
+    residual_fail: float = Field(default=0.75, ge=0, le=2)
+    """Residual image difference inside the lungs (0 none, 1 all) above which the verdict is fail
+    where neither landmarks nor estimated errors are known."""
+    ncc_fail: float = Field(default=0.3, ge=-1, le=1)
+    """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is fail."""
+    outside_fov_warn_pct: float = Field(default=30.0, ge=0)
+    """Percentage of voxels of the fixed scan that the transform carries outside the moving scan,
+    above which the verdict is warn."""
+    inverse_warn_mm: float = Field(default=0.5, ge=0)
+    """Mean inverse consistency error inside the lungs, in mm, above which the verdict is warn."""
+    inverse_fail_mm: float = Field(default=2.0, ge=0)
+    """Mean inverse consistency error inside the lungs, in mm, above which the verdict is fail."""
+    volume_ratio_low: float = Field(default=0.5, ge=0)
+    """Factor by which the transform changes the volume of the fixed lungs, below which the verdict
+    is warn."""
+    volume_ratio_high: float = Field(default=4.0, ge=0)
+    """Factor by which the transform changes the volume of the fixed lungs, above which the verdict
+    is warn; a deep breath triples the volume at most."""
+    stretch_warn: float = Field(default=1.5, ge=1)
+    """Factor by which the transform lengthens the lungs along one direction more than across it,
+    above which (or below its inverse) the verdict is warn: a slice distance may be wrong."""
+    time_points: bool = False
+    """Whether the two scans are several time points of one breathing state: then no order of their
+    lung volumes is expected. Otherwise the moving scan must hold more air, or the verdict is
+    warn."""

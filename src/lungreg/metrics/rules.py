@@ -1,0 +1,232 @@
+"""The table of rules that a verdict follows: which measure, against which thresholds.
+
+The order is that of their weight: true landmarks first, then estimated ones, overlap, folds,
+residual difference, plausibility. Pages and documentation list the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lungreg.config import Quality
+from lungreg.records import CaseMetrics, Evidence, Verdict
+
+
+class Finding(NamedTuple):
+    """One measure beyond its threshold."""
+
+    verdict: Verdict
+    """Warn or fail."""
+    reason: str
+    """In words, such as "Dice 0.86 is below 0.88"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a verdict is found from."""
+
+    metrics: CaseMetrics
+    evidence: Evidence
+    thresholds: Quality
+
+    @property
+    def rests_on(self) -> str | None:
+        """The strongest evidence on the inside of the lungs; see `Judgement.evidence`."""
+        if self.metrics.tre_mm is not None:
+            return "landmarks"
+        enough = (self.evidence.etre_places or 0) >= self.thresholds.etre_places_warn
+        if self.metrics.etre_mm is not None and enough:
+            return "estimated"
+        return None if self.metrics.dice_score is None else "masks"
+
+    @property
+    def errors(self) -> list[tuple[str, float, float, float]]:
+        """The error that the case rests on: its name, value, value before, limit of a pass, mm."""
+        found = {
+            "landmarks": (
+                "mean landmark error",
+                self.metrics.tre_mm,
+                self.metrics.tre_aligned_mm,
+                self.thresholds.tre_warn_mm,
+            ),
+            "estimated": (
+                "mean estimated landmark error",
+                self.metrics.etre_mm,
+                self.metrics.etre_aligned_mm,
+                self.thresholds.etre_warn_mm,
+            ),
+        }
+        what, after, before, limit = found.get(self.rests_on or "", ("", None, None, 0.0))
+        return [] if after is None or before is None else [(what, after, before, limit)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One measure and its thresholds."""
+
+    what: str
+    """The measure in words, as reasons name it."""
+    value: Callable[[Judged], float | None]
+    """Reads the measure; None where the rule does not apply."""
+    higher_is_better: bool = False
+    warn: str | None = None
+    """Name of the threshold in `quality` beyond which the verdict is warn."""
+    fail: str | None = None
+    """Name of the threshold in `quality` beyond which the verdict is fail."""
+    unit: str = ""
+    note: str = ""
+    """What a failure may mean, for the reason."""
+
+
+def check(rule: Rule, judged: Judged) -> Iterator[Finding]:
+    """The finding of one rule: at most one, its worst."""
+    value = rule.value(judged)
+    if value is None:
+        return
+    for verdict, name in ((Verdict.FAIL, rule.fail), (Verdict.WARN, rule.warn)):
+        if name is None:
+            continue
+        limit = float(getattr(judged.thresholds, name))
+        if value < limit if rule.higher_is_better else not value <= limit:
+            yield Finding(verdict, _sentence(rule, value, limit, verdict))
+            return
+
+
+def describe_rules(thresholds: Quality) -> list[str]:
+    """The rules with their thresholds as sentences, for pages and documentation."""
+    found = []
+    for rule in RULES:
+        side = "below" if rule.higher_is_better else "above"
+        for level, name in (("fail", rule.fail), ("warn", rule.warn)):
+            if name is not None:
+                limit = f"{getattr(thresholds, name):g} {rule.unit}".strip()
+                found.append(f"{level}: {rule.what} {side} {limit}")
+    return found
+
+
+def _sentence(rule: Rule, value: float, limit: float, verdict: Verdict) -> str:
+    """The reason, with as many decimals (two to five) as show the value beyond the limit."""
+    unit = f" {rule.unit}" if rule.unit else ""
+    side = "below" if rule.higher_is_better else "above"
+    for decimals in range(2, 6):
+        shown = f"{value:.{decimals}f}"
+        if float(shown) != limit:
+            break
+    note = f": {rule.note}" if rule.note and verdict is Verdict.FAIL else ""
+    return f"{rule.what} {shown}{unit} is {side} {limit:g}{unit}{note}"
+
+
+def _estimated(judged: Judged) -> float | None:
+    return judged.metrics.etre_mm if judged.rests_on == "estimated" else None
+
+
+def _worst_region(judged: Judged) -> float | None:
+    return max((region.p95_mm for region in judged.evidence.etre_regions), default=None)
+
+
+def _residual(judged: Judged) -> float | None:
+    known = judged.rests_on in ("landmarks", "estimated")
+    return None if known else judged.evidence.residual
+
+
+def _segmented(judged: Judged) -> float | None:
+    given = judged.metrics.dice_score is not None
+    return None if given else judged.evidence.dice_segmented
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        what="mean landmark error",
+        value=lambda judged: judged.metrics.tre_mm,
+        warn="tre_warn_mm",
+        fail="tre_fail_mm",
+        unit="mm",
+    ),
+    Rule(
+        what="95th percentile of the landmark errors",
+        value=lambda judged: judged.metrics.tre_p95_mm,
+        warn="tre_p95_warn_mm",
+        unit="mm",
+    ),
+    Rule(
+        what="mean estimated landmark error",
+        value=_estimated,
+        warn="etre_warn_mm",
+        fail="etre_fail_mm",
+        unit="mm",
+    ),
+    Rule(
+        what="share of distinctive places that find a partner",
+        value=lambda judged: judged.metrics.etre_found_pct,
+        higher_is_better=True,
+        warn="etre_found_warn_pct",
+        fail="etre_found_fail_pct",
+        unit="%",
+        note="these may not be scans of the same patient",
+    ),
+    Rule(
+        what="95th percentile of the estimated errors in the worst part of the lungs",
+        value=_worst_region,
+        warn="region_warn_mm",
+        unit="mm",
+    ),
+    Rule(
+        what="Dice",
+        value=lambda judged: judged.metrics.dice_score,
+        higher_is_better=True,
+        warn="dice_warn",
+        fail="dice_fail",
+    ),
+    Rule(
+        what="Dice of lungs segmented by threshold",
+        value=_segmented,
+        higher_is_better=True,
+        warn="dice_segmented_warn",
+    ),
+    Rule(
+        what="share of folded voxels in the lungs",
+        value=lambda judged: judged.metrics.fold_pct,
+        warn="fold_warn_pct",
+        fail="fold_fail_pct",
+        unit="%",
+    ),
+    Rule(
+        what="residual image difference inside the lungs",
+        value=_residual,
+        warn="residual_warn",
+        fail="residual_fail",
+    ),
+    Rule(
+        what="correlation inside the lungs",
+        value=lambda judged: judged.metrics.ncc,
+        higher_is_better=True,
+        fail="ncc_fail",
+    ),
+    Rule(
+        what="share outside the moving scan",
+        value=lambda judged: judged.metrics.outside_fov_pct,
+        warn="outside_fov_warn_pct",
+        unit="%",
+    ),
+    Rule(
+        what="mean inverse consistency inside the lungs",
+        value=lambda judged: judged.evidence.inverse_mean_mm,
+        warn="inverse_warn_mm",
+        fail="inverse_fail_mm",
+        unit="mm",
+    ),
+    Rule(
+        what="volume change of the lungs",
+        value=lambda judged: judged.evidence.volume_ratio_jacobian,
+        higher_is_better=True,
+        warn="volume_ratio_low",
+    ),
+    Rule(
+        what="volume change of the lungs",
+        value=lambda judged: judged.evidence.volume_ratio_jacobian,
+        warn="volume_ratio_high",
+    ),
+)
+"""All rules, strongest evidence first."""

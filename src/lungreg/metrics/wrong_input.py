@@ -1,0 +1,56 @@
+"""Findings that name what is wrong with the scans of a pair, not with their registration."""
+
+from __future__ import annotations
+
+from lungreg.metrics.rules import Finding, Judged
+from lungreg.records import Verdict
+
+_DENSER_HU = 10.0
+_SMALLER = 0.95
+
+
+def wrong_input(judged: Judged) -> list[Finding]:
+    """Exchanged scans, mirrored headers, wrong slice distances, a scan without lungs."""
+    found = (_without_lungs(judged), _exchanged(judged), _mirrored(judged), _stretched(judged))
+    return [finding for finding in found if finding is not None]
+
+
+def _without_lungs(judged: Judged) -> Finding | None:
+    scan = judged.evidence.without_lungs
+    if scan is None:
+        return None
+    return Finding(Verdict.FAIL, f"no lungs were found in the {scan} scan: is it a chest CT?")
+
+
+def _exchanged(judged: Judged) -> Finding | None:
+    """The moving scan holds less air than the fixed one: denser where they overlap, and smaller."""
+    evidence = judged.evidence
+    if judged.thresholds.time_points or evidence.density_change_hu is None:
+        return None
+    ratios = (evidence.volume_ratio_jacobian, evidence.volume_ratio_lungs)
+    smaller = any(ratio is not None and ratio < _SMALLER for ratio in ratios)
+    if not smaller or evidence.density_change_hu < _DENSER_HU:
+        return None
+    reason = (
+        "expiration and inspiration seem exchanged: the lungs of the moving scan are smaller, and "
+        f"denser by {evidence.density_change_hu:.0f} HU"
+    )
+    return Finding(Verdict.WARN, reason)
+
+
+def _mirrored(judged: Judged) -> Finding | None:
+    sides = judged.evidence.mirrored
+    if sides is None:
+        return None
+    return Finding(Verdict.FAIL, f"{sides} seem exchanged in one of the scans: check its header")
+
+
+def _stretched(judged: Judged) -> Finding | None:
+    stretch, limit = judged.evidence.stretch, judged.thresholds.stretch_warn
+    if stretch is None or 1 / limit <= stretch <= limit:
+        return None
+    reason = (
+        f"the lungs are lengthened {stretch:.2f} times more along one direction than across it, "
+        f"beyond {1 / limit:.2f} to {limit:.2f}: is the distance of the slices right in both scans?"
+    )
+    return Finding(Verdict.WARN, reason)

@@ -1,0 +1,49 @@
+"""Frozen records passed between steps: cases, metrics, results, evaluations, model cards."""
+
+from __future__ import annotations
+
+from lungreg.records.cases import (
+    Case,
+    Remarks,
+    Split,
+    Status,
+    Verdict,
+)
+from lungreg.records.measures import (
+    CaseMetrics,
+    Evidence,
+    RegionError,
+)
+from lungreg.records.models import (
+    MODEL_SECTIONS,
+    RESEARCH_USE,
+    SCHEMA_VERSION,
+    ModelCard,
+    ModelVersion,
+    RegistrationJob,
+)
+from lungreg.records.results import (
+    RESULT_COLUMNS,
+    CaseEvaluation,
+    CaseResult,
+)
+
+__all__ = [
+    "Case",
+    "CaseEvaluation",
+    "CaseMetrics",
+    "CaseResult",
+    "Evidence",
+    "MODEL_SECTIONS",
+    "ModelCard",
+    "ModelVersion",
+    "RESEARCH_USE",
+    "RESULT_COLUMNS",
+    "RegionError",
+    "RegistrationJob",
+    "Remarks",
+    "SCHEMA_VERSION",
+    "Split",
+    "Status",
+    "Verdict",
+]

@@ -1,0 +1,69 @@
+"""A case: a pair of scans on the stage, and the words for what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """Whether something can be trusted."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    REJECT = "reject"
+    """Of a pair that ingest refused: it is not on the stage."""
+
+
+class Status(StrEnum):
+    """Whether a case could be registered."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class Split(StrEnum):
+    """The part of the training run's split that a case was in, for the model that registered it."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+    UNSEEN = "unseen"
+    """In none of the three lists of the run that trained the model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One fixed/moving pair on the stage. Files are names on the stage, never volumes."""
+
+    case_id: str
+    fixed: str
+    """Expiration scan."""
+    moving: str
+    """Inspiration scan."""
+    fixed_mask: str | None = None
+    moving_mask: str | None = None
+    landmarks: str | None = None
+    """CSV of six columns, fixed x y z then moving x y z, in voxels of each scan."""
+    fixed_hu_offset: float = 0.0
+    """Stored value less Hounsfield units of the fixed file: 0, 1000 or 1024."""
+    moving_hu_offset: float = 0.0
+    """Stored value less Hounsfield units of the moving file: 0, 1000 or 1024."""
+    group: str | None = None
+    """Patient, where given: cases of one group are never split over train, val and test."""
+    fingerprint: str = ""
+    """SHA-256 over the case's files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remarks:
+    """Remarks on a registered case beside its figures; without case ids and paths."""
+
+    reasons: tuple[str, ...] = ()
+    """Why the verdict is not "pass", failures first."""
+    lungs_from: str | None = None
+    """How the lungs of the fixed scan were found: "mask", "threshold" (segmented here), or
+    "whole scan" (none were found)."""
+    notes: tuple[str, ...] = ()
+    """Warnings about the files and about how the transform was found."""

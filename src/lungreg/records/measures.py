@@ -1,0 +1,107 @@
+"""What is measured of a registered case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseMetrics:
+    """The metrics of one registered case; None where the case lacks the masks or landmarks for it.
+
+    "Initial" is by the headers alone, "aligned" after the initial alignment `A`.
+    """
+
+    dice_score: float | None = None
+    """Dice of the lung masks on the fixed grid, nearest neighbour, 0 to 1."""
+    dice_initial: float | None = None
+    dice_aligned: float | None = None
+    ssim_score: float | None = None
+    """Structural similarity inside the fixed lungs after the intensity window."""
+    ncc: float | None = None
+    """Normalised cross-correlation inside the fixed lungs, -1 to 1."""
+    hd95_mm: float | None = None
+    """95th percentile of the symmetric distance between the lung surfaces, mm."""
+    tre_mm: float | None = None
+    """Mean distance of landmarks after registration (target registration error), mm."""
+    tre_median_mm: float | None = None
+    tre_p95_mm: float | None = None
+    """95th percentile of the landmarks' errors, mm."""
+    tre_initial_mm: float | None = None
+    tre_aligned_mm: float | None = None
+    etre_mm: float | None = None
+    """Mean estimated landmark error, mm: at distinctive places of the fixed lungs, the distance of
+    the partner that a search in the moving scan found from where `T` leads."""
+    etre_median_mm: float | None = None
+    etre_p95_mm: float | None = None
+    etre_aligned_mm: float | None = None
+    etre_found_pct: float | None = None
+    """Share of the distinctive places for which a partner was found, %."""
+    fold_pct: float | None = None
+    """Share of voxels inside the fixed lungs where the Jacobian of `T` is not positive, %."""
+    jacobian_min: float | None = None
+    jacobian_max: float | None = None
+    sdlogj: float | None = None
+    """Standard deviation of the logarithm of the Jacobian inside the fixed lungs."""
+    outside_fov_pct: float | None = None
+    """Share of fixed voxels that `T` carries out of the moving scan, %."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionError:
+    """Estimated landmark errors in one part of the lungs, such as "left lower"."""
+
+    region: str
+    places: int
+    """Number of distinctive places."""
+    found_pct: float
+    """Share of them for which a partner was found, %."""
+    mean_mm: float
+    median_mm: float
+    p95_mm: float
+    beyond_3mm_pct: float
+    """Share of the partners that lie further than 3 mm from where `T` leads, %."""
+    beyond_5mm_pct: float
+
+    def __str__(self) -> str:
+        """Such as "left lower: 1.2 mm (95 % below 3.4 mm)"."""
+        return f"{self.region}: {self.mean_mm:.1f} mm (95 % below {self.p95_mm:.1f} mm)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Measures of a registration's quality that need neither masks nor landmarks."""
+
+    etre_places: int | None = None
+    """Number of distinctive places of the fixed lungs for which a partner was found."""
+    etre_regions: tuple[RegionError, ...] = ()
+    """The estimated error by part of the lungs; parts with few partners are left out."""
+
+    residual: float | None = None
+    """Residual image difference inside the lungs without local density, 0 to 1.41; see
+    `metrics.residual_difference`."""
+    inverse_mean_mm: float | None = None
+    """Mean distance inside the lungs between a point and its image under `T`, then the inverse."""
+    inverse_max_mm: float | None = None
+    """Largest such distance, mm."""
+    volume_ratio_jacobian: float | None = None
+    """Mean Jacobian determinant of `T` over the fixed lungs: by what factor `T` enlarges them."""
+    dice_segmented: float | None = None
+    """Dice of the lungs where at least one of the two masks was segmented here, by threshold."""
+    hd95_segmented_mm: float | None = None
+    """HD95 of the lungs in mm, where at least one mask was segmented here, by threshold."""
+    fixed_lungs_ml: float | None = None
+    """Volume of the fixed lungs, ml."""
+    moving_lungs_ml: float | None = None
+    volume_ratio_lungs: float | None = None
+    """Volume of the moving lungs divided by that of the fixed lungs."""
+    density_change_hu: float | None = None
+    """Mean density inside the fixed lungs of the warped scan less that of the fixed scan, HU:
+    negative where the moving scan holds more air."""
+    stretch: float | None = None
+    """By how much `T` lengthens the lungs along the direction that differs most from the two
+    others, relative to these; 1 where all are lengthened alike."""
+    without_lungs: str | None = None
+    """"fixed" or "moving": the scan in which no lungs were found."""
+    mirrored: str | None = None
+    """The sides, such as "left and right", that seem exchanged in the headers."""

@@ -1,0 +1,87 @@
+"""A stored model: its card, its place in a listing, and the job that a run does with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lungreg.config import Alignment, Config
+from lungreg.errors import ModelError
+from lungreg.records.cases import Split
+
+SCHEMA_VERSION = 1
+RESEARCH_USE = "research use only, not a medical device"
+MODEL_SECTIONS = ("preprocessing", "network")
+"""Sections of the configuration that belong to a model: a run takes them from the model's card."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """A stored model's configuration, metrics and origin."""
+
+    name: str
+    version: str = ""
+    """Given by the registry."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """The run's whole configuration, defaults filled in; it builds network and preprocessing."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Validation metrics of the chosen epoch."""
+    split: dict[str, list[str]] = field(default_factory=dict)
+    """SHA-256 fingerprints of the cases under "train", "val" and "test"."""
+    run_id: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Versions of Python and of the packages it was trained with."""
+    weights_sha256: str = ""
+    created_at: str = ""
+    """ISO 8601, UTC."""
+    use: str = RESEARCH_USE
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """By name, the sections of the configuration that belong to the model."""
+        return {name: self.config.get(name, {}) for name in MODEL_SECTIONS}
+
+    def to_json(self) -> str:
+        """The card as JSON text, keys sorted."""
+        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ModelCard:
+        """Read a card.
+
+        Raises:
+            ModelError: Not a JSON object with the fields of a card.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError) as error:
+            msg = "a model card is a JSON object with the fields of ModelCard"
+            raise ModelError(msg, got=error) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion:
+    """One entry of a model registry's listing."""
+
+    card: ModelCard
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationJob:
+    """The settings that every case of a run is registered with."""
+
+    run_id: str
+    config: Config
+    """Preprocessing and network from the model's card, the rest from the run."""
+    card: ModelCard
+    splits: Mapping[str, Split]
+    """By the fingerprint of a case, the part of the model's split that it was in."""
+    alignment: Alignment
+    """Choice of `A`."""
+    provenance: Mapping[str, str]
+    """Shown on each case's page; no paths."""

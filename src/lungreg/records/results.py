@@ -1,0 +1,84 @@
+"""Rows of results: a case registered in a run, and a registration measured again."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+
+from lungreg.records.cases import Split, Status, Verdict
+from lungreg.records.measures import CaseMetrics, Evidence
+from lungreg.records.models import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseEvaluation(CaseMetrics, Evidence):
+    """One registered case measured again from its files: one row of `lungreg evaluate`."""
+
+    case_id: str
+    split: Split = Split.UNSEEN
+    status: Status = Status.SUCCESS
+    verdict: Verdict = Verdict.PASS
+    evidence: str | None = None
+    """What the verdict rests on: "landmarks", "estimated" or "masks"; None for nothing."""
+    reasons: tuple[str, ...] = ()
+    """Why the verdict is not "pass", in words."""
+    error_code: str | None = None
+    error_message: str | None = None
+    """Without case ids or paths."""
+    fixed_lungs_from: str | None = None
+    """"mask", "threshold" (segmented here) or "whole scan" (nothing looks like a lung)."""
+    moving_lungs_from: str | None = None
+    landmarks: int | None = None
+    """Number of landmark pairs."""
+    tre_max_mm: float | None = None
+    sdlogj_learn2reg: float | None = None
+    """Standard deviation of log(J + 3), which Learn2Reg's script calls SDlogJ: compare it with that
+    challenge's tables only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseResult(CaseMetrics):
+    """One row of the result table: the registration of one case in one run."""
+
+    run_id: str
+    case_id: str
+    split: Split = Split.UNSEEN
+    status: Status = Status.SUCCESS
+    verdict: Verdict = Verdict.PASS
+    evidence: str | None = None
+    """What the verdict rests on: "landmarks", "estimated" or "masks"; None for nothing."""
+    error_code: str | None = None
+    error_message: str | None = None
+    """Without case ids or paths."""
+    output_image: str | None = None
+    """Name on the stage of the warped moving image."""
+    output_label: str | None = None
+    """Name on the stage of the warped moving labels."""
+    output_transform: str | None = None
+    """Name on the stage of the displacement."""
+    model_name: str | None = None
+    model_version: str | None = None
+    read_s: float | None = None
+    """Seconds from files to arrays."""
+    compute_s: float | None = None
+    """Seconds from arrays to the final displacement."""
+    write_s: float | None = None
+    """Seconds to warp, measure, draw and write."""
+    attempt: int = 1
+    worker: str = "main"
+    started_at: datetime
+    """UTC."""
+    finished_at: datetime
+    """UTC."""
+    schema_version: int = SCHEMA_VERSION
+
+
+RESULT_COLUMNS: tuple[str, ...] = (
+    *("run_id", "case_id", "split", "status", "verdict", "evidence", "error_code", "error_message"),
+    *(metric.name for metric in dataclasses.fields(CaseMetrics)),
+    *("output_image", "output_label", "output_transform", "model_name", "model_version"),
+    *("read_s", "compute_s", "write_s", "attempt", "worker", "started_at", "finished_at"),
+    "schema_version",
+)
+"""Order of the columns of the result table, the same in every backend."""

@@ -1,0 +1,128 @@
+"""Estimate how far off a transform is, from the scans alone.
+
+At distinctive places of the fixed lungs the moving scan is searched around `T(x)` for the partner.
+A partner counts where it is distinct and where the search back from it returns. Its distance to
+`T(x)` is an estimated landmark error. Where many are large, the search is repeated around a
+transform that the first partners have corrected, so that errors beyond the reach of one search are
+found too.
+
+Nothing is taken from how the transform was made: a network, an optimisation or another tool.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lungreg.registration.correspondences.correction import agreeing, corrected
+from lungreg.registration.correspondences.keypoints import keypoints
+from lungreg.registration.correspondences.search import Searchable, find_partners
+from lungreg.registration.correspondences.volumes import SearchVolumes, search_volumes
+from lungreg.registration.pair import Pair
+from lungreg.spatial.displacement import CPU, transform_points
+from lungreg.spatial.geometry import FloatArray, Transform, apply_affine
+
+_MOST_PLACES = 1500
+_CELL_MM = 16.0
+_REACH_MM = 10.0
+_SECOND_REACH_MM = 8.0
+_MARGIN_MM = 18.0
+_RETURN_MM = 2.0
+_LEAST_MARGIN = 0.05
+_LEAST_CORRELATION = 0.5
+_SECOND_LOOK_MM = 1.5
+_FEWEST = 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LandmarkEstimate:
+    """Distinctive places of the fixed lungs and their partners in the moving scan."""
+
+    places_ras: FloatArray
+    """(N, 3) fixed RAS mm."""
+    partners_ras: FloatArray
+    """(N, 3) moving RAS mm; not a number where no partner was found."""
+    errors_mm: FloatArray
+    """(N,) distance of the partner from `T(x)`; not a number without partner."""
+    aligned_mm: FloatArray
+    """(N,) distance of the partner from `A(x)`: before registration."""
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """(N,) which places have a partner."""
+        return np.isfinite(self.errors_mm)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Matches:
+    found: NDArray[np.bool_]
+    """(N,) distinct, and the way back returns."""
+    seen_ras: FloatArray
+    """(N, 3) the partner as a point of the warped scan, fixed RAS mm."""
+
+
+def estimate_landmarks(
+    pair: Pair, transform: Transform, *, device: torch.device = CPU
+) -> LandmarkEstimate | None:
+    """Estimated landmark errors of a transform; None where the fixed lungs are not known.
+
+    Args:
+        pair: The case in memory. Its own landmarks are not used.
+        transform: `T`, from any source; its affine is the alignment before registration.
+        device: Where to compute.
+    """
+    if pair.fixed_lungs.inside is None:
+        return None
+    volumes = search_volumes(pair, margin_mm=_MARGIN_MM, device=device)
+    cell = volumes.voxels(_CELL_MM)
+    places = keypoints(volumes.image, volumes.inside, most=_MOST_PLACES, cell=cell)
+    places_ras = volumes.grid.to_world(places.double().cpu().numpy())
+    partners_ras = _partners(volumes, transform, places, places_ras)
+    reached, aligned = (
+        transform_points(transform, places_ras),
+        apply_affine(transform.affine, places_ras),
+    )
+    return LandmarkEstimate(
+        places_ras=places_ras,
+        partners_ras=partners_ras,
+        errors_mm=np.linalg.norm(partners_ras - reached, axis=1),
+        aligned_mm=np.linalg.norm(partners_ras - aligned, axis=1),
+    )
+
+
+def _partners(
+    volumes: SearchVolumes, transform: Transform, places: Tensor, places_ras: FloatArray
+) -> FloatArray:
+    """(N, 3) partners in moving RAS mm, from one search or two."""
+    partners = np.full(places_ras.shape, np.nan)
+    if not len(places):
+        return partners
+    first = _match(volumes, volumes.warped(transform), places, _REACH_MM)
+    partners[first.found] = transform_points(transform, first.seen_ras[first.found])
+    steps_mm = first.seen_ras - places_ras
+    chosen = np.flatnonzero(first.found)
+    chosen = chosen[agreeing(places_ras[chosen], steps_mm[chosen])] if len(chosen) else chosen
+    lengths_mm = np.linalg.norm(steps_mm[first.found], axis=1)
+    if len(chosen) < _FEWEST or lengths_mm.mean() < _SECOND_LOOK_MM:
+        return partners
+    better = corrected(transform, places_ras[chosen], steps_mm[chosen], volumes.grid)
+    second = _match(volumes, volumes.warped(better), places, _SECOND_REACH_MM)
+    partners[second.found] = transform_points(better, second.seen_ras[second.found])
+    return partners
+
+
+def _match(volumes: SearchVolumes, warped: Searchable, places: Tensor, reach_mm: float) -> _Matches:
+    """Search there and back."""
+    reach = volumes.voxels(reach_mm)
+    there = find_partners(volumes.fixed, warped, places, reach)
+    whole = there.steps.round()
+    back = find_partners(warped, volumes.fixed, places + whole.long(), reach)
+    gap_mm = (there.steps + back.steps).norm(dim=1) * volumes.spacing_mm
+    found = (gap_mm < _RETURN_MM) & (there.margin > _LEAST_MARGIN)
+    found &= there.correlation > _LEAST_CORRELATION
+    seen = (places + there.steps).double().cpu().numpy()
+    return _Matches(found=found.cpu().numpy(), seen_ras=volumes.grid.to_world(seen))

@@ -1,0 +1,110 @@
+"""What speaks for or against a registration beside landmarks and given masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lungreg import metrics
+from lungreg.metrics.estimated_error import error_by_region
+from lungreg.records import Evidence
+from lungreg.registration.correspondences import LandmarkEstimate
+from lungreg.registration.images import PairImages
+from lungreg.registration.lung_regions import region_names
+from lungreg.registration.pair import Pair
+from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.geometry import Transform
+
+_MOST_POINTS = 20_000
+
+
+def gather_evidence(
+    pair: Pair, transform: Transform, images: PairImages, places: LandmarkEstimate | None
+) -> Evidence:
+    """The evidence of a registered pair.
+
+    Args:
+        pair: The case in memory.
+        transform: `T`.
+        images: From `pair_images` of both.
+        places: From `estimate_landmarks` of both.
+    """
+    lungs = images.measured_in
+    return Evidence(
+        residual=_residual(images),
+        volume_ratio_jacobian=metrics.volume_ratio(images.jacobian, lungs),
+        stretch=_stretch(pair, transform),
+        density_change_hu=_density_change_hu(images),
+        without_lungs=_without_lungs(pair),
+        **_volumes(pair),
+        **_regions(pair, places),
+    )
+
+
+def _residual(images: PairImages) -> float | None:
+    shown = images.measured_in & ~images.outside
+    if not shown.any():
+        return None
+    return metrics.residual_difference(images.fixed, images.warped, shown, images.grid)
+
+
+def _density_change_hu(images: PairImages) -> float | None:
+    """Warped less fixed, where both show lung; the window clips both in the same way."""
+    if images.fixed_mask is None:
+        return None
+    shown = images.fixed_mask & ~images.outside
+    if not shown.any():
+        return None
+    low, high = images.hu_window
+    warped, fixed = (image[shown].mean(dtype=np.float64) for image in (images.warped, images.fixed))
+    return float((warped - fixed) * (high - low))
+
+
+def _without_lungs(pair: Pair) -> str | None:
+    if pair.fixed_lungs.inside is None:
+        return "fixed"
+    return "moving" if pair.moving_lungs.inside is None else None
+
+
+def _volumes(pair: Pair) -> dict[str, Any]:
+    fixed, moving = pair.fixed_lungs.inside, pair.moving_lungs.inside
+    if fixed is None or moving is None:
+        return {}
+    volumes = (
+        metrics.lung_volume_ml(fixed, pair.fixed.grid),
+        metrics.lung_volume_ml(moving, pair.moving.grid),
+    )
+    return {
+        "fixed_lungs_ml": volumes[0],
+        "moving_lungs_ml": volumes[1],
+        "volume_ratio_lungs": volumes[1] / volumes[0],
+    }
+
+
+def _stretch(pair: Pair, transform: Transform) -> float | None:
+    """How much more `T` lengthens the lungs along its odd direction than across it.
+
+    From the affine nearest to `T` at points spread over the fixed lungs: of its three factors, the
+    one that is furthest from the other two, divided by their geometric mean.
+    """
+    if pair.fixed_lungs.inside is None:
+        return None
+    voxels = np.argwhere(pair.fixed_lungs.inside)
+    points = pair.fixed.grid.to_world(voxels[:: -(-len(voxels) // _MOST_POINTS)].astype(np.float64))
+    design = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    fitted, *_ = np.linalg.lstsq(design, transform_points(transform, points), rcond=None)
+    factors = np.log(np.maximum(np.linalg.svd(fitted[:3].T, compute_uv=False), 1e-3))
+    small, middle, large = np.sort(factors)
+    odd, other = (large, small) if large - middle > middle - small else (small, large)
+    return float(np.exp(odd - (middle + other) / 2))
+
+
+def _regions(pair: Pair, places: LandmarkEstimate | None) -> dict[str, Any]:
+    if places is None:
+        return {}
+    names = region_names(places.places_ras, pair.fixed_lungs)
+    return {
+        "etre_places": int(np.count_nonzero(places.found)),
+        "etre_regions": error_by_region(places.errors_mm, names),
+    }
