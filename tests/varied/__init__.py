@@ -8,7 +8,7 @@ Every pair differs by its seed in patient, motion (smooth breathing, irregular p
 sliding at the chest wall), densities, fading vessels, kernels, doses and noise. A trouble from
 `TROUBLES` comes on top.
 
-`make_wrong(kind, base, seed)` makes wrong inputs (`WRONG`: exchanged, another patient, mirrored), and
+`make_wrong(kind, base, seed)` makes wrong inputs (`WRONG`: exchanged, mirrored, others), and
 `make_error(name, case, seed)` puts a known error (`ERRORS`) on the true transform of a case.
 
 Hold-out rule: seeds that 3 divides are held back (`is_held_back`). Tuning and setting of thresholds
