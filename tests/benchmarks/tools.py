@@ -6,6 +6,7 @@ fixed scan in ITK's world, and OUT/seconds.json. The settings are each tool's ow
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -84,6 +85,21 @@ def ants(pair: Path, out: Path) -> float:
     return seconds
 
 
+def greedy(pair: Path, out: Path) -> float:
+    """Affine from the images' centres, then its diffeomorphism; local correlation 9 voxels wide."""
+    from picsl_greedy import Greedy3D
+
+    images = f"-i {pair / 'fixed.nii.gz'} {pair / 'moving.nii.gz'} -m NCC 4x4x4 -n 100x50x10"
+    tool, log = Greedy3D(), io.StringIO()
+    started = time.perf_counter()
+    tool.execute(f"{images} -a -ia-image-centers -o {out / 'affine.mat'}", out=log)
+    tool.execute(f"{images} -it {out / 'affine.mat'} -o {out / 'warp.nii.gz'}", out=log)
+    seconds = time.perf_counter() - started
+    files = f"{out / 'warp.nii.gz'} {out / 'affine.mat'} -rc {out / 'field.nii.gz'}"
+    tool.execute(f"-rf {pair / 'fixed.nii.gz'} -r {files}", out=log)
+    return seconds
+
+
 def lungreg(pair: Path, out: Path, *, preset: str = "default", masks: bool = True) -> float:
     """The command itself."""
     from lungreg.cli import main
@@ -111,6 +127,7 @@ TOOLS: dict[str, Callable[[Path, Path], float]] = {
     "lungreg best": lambda pair, out: lungreg(pair, out, preset="best"),
     "ConvexAdam": convexadam,
     "ConvexAdam 4, 6": convexadam_fine,
+    "greedy": greedy,
     "elastix": elastix,
     "ANTs SyN": ants,
 }

@@ -8,18 +8,34 @@ Every pair differs by its seed in patient, motion (smooth breathing, irregular p
 sliding at the chest wall), densities, fading vessels, kernels, doses and noise. A trouble from
 `TROUBLES` comes on top.
 
+`make_wrong(kind, base, seed)` makes wrong inputs (`WRONG`: exchanged, mirrored, others), and
+`make_error(name, case, seed)` puts a known error (`ERRORS`) on the true transform of a case.
+
 Hold-out rule: seeds that 3 divides are held back (`is_held_back`). Tuning and setting of thresholds
 use the others alone; figures that are reported come from held-back seeds.
 """
 
 from __future__ import annotations
 
+from tests.varied.errors import ERRORS, make_error
 from tests.varied.pairs import BASES, make_varied
 from tests.varied.record import VariedCase
 from tests.varied.source import available_bases
 from tests.varied.troubles import TROUBLES
+from tests.varied.wrong import WRONG, make_wrong
 
-__all__ = ["BASES", "TROUBLES", "VariedCase", "available_bases", "is_held_back", "make_varied"]
+__all__ = [
+    "BASES",
+    "ERRORS",
+    "TROUBLES",
+    "WRONG",
+    "VariedCase",
+    "available_bases",
+    "is_held_back",
+    "make_error",
+    "make_varied",
+    "make_wrong",
+]
 
 
 def is_held_back(seed: int) -> bool:

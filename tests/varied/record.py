@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,10 +80,7 @@ class VariedCase:
 
     def true_transform(self, node_mm: float = _NODE_MM) -> Transform:
         """The truth sampled as a transform on nodes about `node_mm` apart over the fixed scan."""
-        grid = self.nodes(node_mm)
-        points = grid.to_world(np.indices(grid.shape, dtype=np.float64).reshape(3, -1).T)
-        moved = self.true_moving(points) - points
-        return self.transform_from(moved.T.reshape(3, *grid.shape), grid)
+        return _sampled(self, node_mm)
 
     def transform_from(self, displacement_mm: FloatArray, grid: Grid) -> Transform:
         """A total displacement (3, X, Y, Z) on nodes as a transform without an affine part."""
@@ -95,6 +93,14 @@ class VariedCase:
         counts = np.maximum(2, np.ceil(np.array(fixed.shape) * fixed.spacing_mm / node_mm))
         nx, ny, nz = (int(n) for n in counts)
         return fixed.resized((nx, ny, nz))
+
+
+@lru_cache(maxsize=2)
+def _sampled(case: VariedCase, node_mm: float) -> Transform:
+    grid = case.nodes(node_mm)
+    points = grid.to_world(np.indices(grid.shape, dtype=np.float64).reshape(3, -1).T)
+    moved = case.true_moving(points) - points
+    return case.transform_from(moved.T.reshape(3, *grid.shape), grid)
 
 
 def make_volume(scan: Scan, offset: float = 0.0) -> Volume:

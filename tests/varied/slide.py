@@ -61,8 +61,8 @@ def draw_slide(rng: np.random.Generator, scan: Scan, most_mm: float) -> LatticeF
     grid, inside = _lattice(scan)
     depth = ndimage.distance_transform_edt(inside, sampling=grid.spacing_mm)
     field = _pull(rng, grid) * most_mm
-    field = _along_wall(field, depth, grid)
-    field *= _rise(depth / rng.uniform(2.0, 4.0)) * _away_from_roots(inside, grid)
+    field = along_wall(field, depth, grid)
+    field *= rise(depth / rng.uniform(2.0, 4.0)) * _away_from_roots(inside, grid)
     return LatticeField.through(_without_folds(field.astype(np.float32), inside, grid), grid)
 
 
@@ -94,15 +94,22 @@ def _pull(rng: np.random.Generator, grid: Grid) -> NDArray[np.float32]:
     return np.asarray(varied / np.maximum(size, 1.0))
 
 
-def _along_wall(
+def along_wall(
     field: NDArray[np.float32], depth: NDArray[np.float64], grid: Grid
 ) -> NDArray[np.float32]:
+    """A field (3, X, Y, Z) without its part across the wall, near the wall.
+
+    Args:
+        field: RAS components on `grid`.
+        depth: (X, Y, Z) mm below the surface of the lungs, 0 outside.
+        grid: Of both.
+    """
     smooth = ndimage.gaussian_filter(depth, 5.0 / grid.spacing_mm)
     by_index = np.stack(np.gradient(smooth, *grid.spacing_mm))
     normal = np.einsum("kl,lxyz->kxyz", grid.directions, by_index)
     normal /= np.maximum(np.linalg.norm(normal, axis=0), 0.1)
     low, high = _NORMAL_MM
-    share = 1 - _rise((depth - low) / (high - low))
+    share = 1 - rise((depth - low) / (high - low))
     return np.asarray(field - normal * (share * (field * normal).sum(axis=0)), dtype=np.float32)
 
 
@@ -113,7 +120,7 @@ def _away_from_roots(inside: NDArray[np.bool_], grid: Grid) -> NDArray[np.float6
     index = np.indices(grid.shape, dtype=np.float32).reshape(3, -1).T
     gap = np.linalg.norm((grid.to_world(index) - middle) * (1.0, 0.8, 0.6), axis=1)
     low, high = _HILUM_MM
-    return _rise((gap.reshape(grid.shape) - low) / (high - low))
+    return rise((gap.reshape(grid.shape) - low) / (high - low))
 
 
 def _without_folds(
@@ -131,7 +138,7 @@ def _without_folds(
     return field
 
 
-def _rise(t: FloatArray) -> NDArray[np.float64]:
+def rise(t: FloatArray) -> NDArray[np.float64]:
     """0 up to 0, then smoothly up to 1 at 1."""
     t = np.clip(t, 0.0, 1.0)
     return np.asarray(t * t * (3 - 2 * t))
