@@ -133,7 +133,8 @@ def _patches(volume: Searchable, centres: Tensor) -> Tensor:
     """(N, P) densities around centres (N, 3), of mean 0 and length 1."""
     values = volume.densities[_flat(volume, centres[:, None] + volume.patch)]
     values = values - values.mean(dim=1, keepdim=True)
-    return values / values.norm(dim=1, keepdim=True).clamp(min=_FLAT)
+    scaled: Tensor = values / values.norm(dim=1, keepdim=True).clamp(min=_FLAT)
+    return scaled
 
 
 def _scores(patches: Tensor, target: Searchable, places: Tensor, steps: Tensor) -> Tensor:

@@ -1,0 +1,132 @@
+"""Are verdicts true? Many varied good and bad cases, and a table of confusion: `nox -s calibrate`.
+
+Every case is a pair with a known truth and a transform: registered by lungreg, or the truth with a
+known error put on it. A case is bad where its true mean landmark error is above 4 mm or its input is
+wrong, good where that error is at most 2 mm. Each is judged twice, with landmarks and without.
+Thresholds are set on the seeds that 3 does not divide; the table that counts is of the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.varied import available_bases, is_held_back
+from tests.varied.calibration_case import Plan, judge_case
+
+RESULTS = Path(__file__).parent / "results"
+GROUPS: dict[str, tuple[str, ...]] = {
+    "none": ("none",),
+    "noise": ("noise100",),
+    "slices": ("slices5mm", "slices5mm_moving", "anisotropic"),
+    "kernels": ("kernels", "blurred2mm", "coarse_moving"),
+    "tissue": ("emphysema", "consolidation", "motion_artefact"),
+    "cut": ("fixed_cut40_bases", "moving_cut40_bases", "moving_cut80_bases", "moving_upper_half"),
+    "turned": ("turned10_long", "turned20_long", "turned30_lr", "turned20_ap"),
+    "headers": ("origin1000", "header_missing", "offset1000", "clip12bit"),
+    "exchanged": ("wrong:exchanged",),
+    "other patient": ("wrong:other_patient",),
+    "mirrored": ("wrong:mirrored_lr", "wrong:mirrored_ap", "wrong:mirrored_si"),
+    "spacing": ("wrong:spacing_z_double", "wrong:spacing_z_half"),
+    "no lungs": ("wrong:no_lungs",),
+    "same scan": ("wrong:same_scan",),
+}
+"""Kinds of trouble, and what makes them."""
+ERRORS = ("good", "nothing", "inner3", "inner5", "inner8", "slid5", "slid10", "local8", "folds")
+"""Errors put on the truth of pairs of the first five groups; all other cases are registered."""
+_WITH_ERRORS = ("none", "noise", "slices", "kernels", "tissue")
+
+
+class Outcome(NamedTuple):
+    """A case and what was said of it."""
+
+    group: str
+    kind: str
+    """"good", "between" or "bad"."""
+    verdict: str
+    evidence: str
+
+
+def main() -> None:
+    """Judge the cases, print tables, keep the rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=6, help="cases of each group and base")
+    parser.add_argument("--groups", nargs="*", default=list(GROUPS), choices=list(GROUPS))
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--dry", action="store_true", help="do not keep the rows")
+    asked = parser.parse_args()
+    plans = list(make_plans(asked.groups, asked.rounds))
+    console, rows = Console(width=160), []
+    with multiprocessing.get_context("spawn").Pool(asked.processes, maxtasksperchild=8) as pool:
+        for number, row in enumerate(pool.imap_unordered(judge_case, plans), start=1):
+            rows.append(row)
+            console.print(f"{number}/{len(plans)}", json.dumps(row), soft_wrap=True)
+    show(rows, console)
+    if not asked.dry:
+        keep(rows, console)
+
+
+def make_plans(groups: list[str], rounds: int) -> Iterator[Plan]:
+    """The cases: of each group, `rounds` on each base, a third of them held back."""
+    for group in groups:
+        kinds = GROUPS[group]
+        for place, base in enumerate(available_bases()):
+            for number in range(rounds):
+                error = None
+                if group in _WITH_ERRORS and number % 2:
+                    error = ERRORS[(number // 2 + place * rounds) % len(ERRORS)]
+                kind = kinds[(number + place) % len(kinds)]
+                yield Plan(group=group, base=base, trouble=kind, seed=number + 1, error=error)
+
+
+def show(rows: list[dict[str, Any]], console: Console) -> None:
+    """Tables of confusion, of the cases that set thresholds and of those held back."""
+    for title, held_back in (("seeds that set thresholds", False), ("held back", True)):
+        part = [row for row in rows if is_held_back(row["seed"]) == held_back]
+        for evidence in ("landmarks", "estimated"):
+            found = [outcome for row in part if (outcome := _outcome(row, evidence)) is not None]
+            console.print(_confusion(f"{title}: judged by {evidence}", found))
+
+
+def keep(rows: list[dict[str, Any]], console: Console) -> None:
+    """Write the rows beside those of earlier runs."""
+    RESULTS.mkdir(exist_ok=True)
+    now = datetime.now(UTC)
+    file = RESULTS / f"calibration-{now:%Y-%m-%d-%H%M}.json"
+    file.write_text(json.dumps({"date": now.isoformat(timespec="seconds"), "rows": rows}) + "\n")
+    console.print(f"kept in {file.name}")
+
+
+def _outcome(row: dict[str, Any], evidence: str) -> Outcome | None:
+    said = row.get(evidence)
+    if said is None:
+        return None
+    return Outcome(row["group"], row["kind"], said["verdict"], said["evidence"] or "none")
+
+
+def _confusion(title: str, found: list[Outcome]) -> Table:
+    columns = [f"{kind} {verdict}" for kind in ("good", "between", "bad") for verdict in _VERDICTS]
+    table = Table("trouble", *columns, title=title)
+    for group in (*dict.fromkeys(outcome.group for outcome in found), "all"):
+        part = [outcome for outcome in found if group in ("all", outcome.group)]
+        counts = [
+            sum(f"{outcome.kind} {outcome.verdict}" == column for outcome in part)
+            for column in columns
+        ]
+        table.add_row(group, *(str(count or "") for count in counts))
+    return table
+
+
+_VERDICTS = ("pass", "warn", "fail")
+
+
+if __name__ == "__main__":
+    main()
