@@ -58,11 +58,13 @@ def mean_of_three(image: Tensor) -> Tensor:
     """Means of three voxels along each axis of a volume (B, C, X, Y, Z), the edges repeated."""
     for dim in (2, 3, 4):
         size = image.shape[dim]
-        first, last = image.narrow(dim, 0, 1), image.narrow(dim, size - 1, 1)
-        wide = torch.cat([first, image, last], dim=dim)
-        image = wide.narrow(dim, 0, size) + wide.narrow(dim, 1, size)
-        image += wide.narrow(dim, 2, size)
-    return image / 27
+        total = image.clone()
+        total.narrow(dim, 1, size - 1).add_(image.narrow(dim, 0, size - 1))
+        total.narrow(dim, 0, size - 1).add_(image.narrow(dim, 1, size - 1))
+        for end in (0, size - 1):
+            total.narrow(dim, end, 1).add_(image.narrow(dim, end, 1))
+        image = total
+    return image.div_(27)
 
 
 def _shifted(padded: Tensor, offset: tuple[int, ...], shape: torch.Size) -> Tensor:
