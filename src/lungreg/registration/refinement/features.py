@@ -13,6 +13,8 @@ from torch import Tensor
 
 CHANNELS = 12
 _DISTANCE = 2
+REACH = _DISTANCE + 1
+"""Voxels around a place, along each axis, that its features look at."""
 _VARIANCE_RANGE = (1e-3, 1e3)
 _NEIGHBOURS = tuple(
     tuple(sign * _DISTANCE if axis == k else 0 for axis in range(3))
