@@ -32,7 +32,7 @@ _MOST_MM = {
     "analytic": (8.0, 40.0),
     "small": (8.0, 40.0),
     "cip_ct64": (8.0, 40.0),
-    "lung_fcp": (6.0, 22.0),
+    "lung_fcp": (15.0, 45.0),
 }
 _DISTINCT_QUANTILE, _DISTINCT_POINTS = 0.9, 3000
 _STREAMS = 7
