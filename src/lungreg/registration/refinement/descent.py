@@ -31,7 +31,7 @@ class Places:
     index: Tensor
     """(3, N) its voxel coordinates."""
     features: Tensor
-    """(N, 12) of the fixed scan."""
+    """(N, F) of the fixed scan."""
     lungs: Tensor
     """(N,) share of fixed lung."""
     weight: Tensor
@@ -49,24 +49,31 @@ class Places:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Features:
+    """What is compared: volumes (1, C, X, Y, Z) of both scans on the scene's grid."""
+
+    fixed: tuple[Tensor, ...]
+    moving: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
     """The features of both scans on one level."""
 
     grid: Grid
     places: Places
     moving: ChannelTable
-    """12 features of the moving scan, its share of lung, 1 where it has data."""
+    """Features of the moving scan, then its share of lung, then 1 where it has data."""
     lung_places: int
     """Number of places with weight 1."""
 
 
-def compare(scene: Scene, fixed: Tensor, moving: Tensor, factor: int, plan: Plan) -> Comparison:
+def compare(scene: Scene, features: Features, factor: int, plan: Plan) -> Comparison:
     """Average features to a level and choose the places to compare there.
 
     Args:
         scene: Both scans.
-        fixed: (1, 12, X, Y, Z) features on the scene's grid.
-        moving: (1, 12, X, Y, Z) features of the moving scan on the scene's grid.
+        features: Of both scans.
         factor: Voxels of the scene per voxel of the level.
         plan: Distances around the lungs and their weights.
     """
@@ -77,12 +84,18 @@ def compare(scene: Scene, fixed: Tensor, moving: Tensor, factor: int, plan: Plan
     _, ny, nz = grid.shape
     # Not torch.unravel_index, which imports sympy: a second.
     index = torch.stack([flat // (ny * nz), flat // nz % ny, flat % nz]).float()
-    features = pooled(fixed, factor)[0].flatten(1)[:, flat].T.contiguous()
+    found = [pooled(part, factor)[0].flatten(1)[:, flat] for part in features.fixed]
     lungs = pooled(scene.lungs, factor).flatten()[flat]
-    moved = (moving, scene.moving_lungs, scene.moving_shown)
+    moved = (*features.moving, scene.moving_lungs, scene.moving_shown)
     return Comparison(
         grid=grid,
-        places=Places(flat=flat, index=index, features=features, lungs=lungs, weight=weight),
+        places=Places(
+            flat=flat,
+            index=index,
+            features=torch.cat(found).T.contiguous(),
+            lungs=lungs,
+            weight=weight,
+        ),
         moving=ChannelTable(*(pooled(part, factor) for part in moved)),
         lung_places=int((weight == 1.0).sum()),
     )
@@ -136,7 +149,7 @@ def descend(
         total = loss + plan.smoothness * roughness(field, node_mm, plan.kink)
         (gradient,) = torch.autograd.grad(total, parameter)
         length = 1 - (1 - _LAST_STEP) * step / level.steps
-        adam.step(gradient, plan.step * spacing_mm * length)
+        adam.step(gradient, plan.pace * level.step * spacing_mm * length)
         yield smoothed(parameter.detach()), float(total.detach())
 
 
