@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import psutil
@@ -24,13 +26,14 @@ from rich.table import Table
 
 from lungreg.config import Config
 from lungreg.workflows.evaluate import evaluate
-from tests.benchmarks.pairs import BenchPair, make_pairs
+from tests.benchmarks.pairs import BenchPair, make_pairs, make_varied_pairs
 from tests.benchmarks.tools import TOOLS
+from tests.varied import TROUBLES
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = (
     *("tre_mm", "tre_median_mm", "tre_p95_mm", "dice_score", "fold_pct"),
-    *("compute_s", "wall_s", "peak_gb"),
+    *("compute_s", "cpu_s", "wall_s", "peak_gb"),
 )
 _ROLES = ("fixed", "moving", "fixed_mask", "moving_mask", "landmarks")
 
@@ -42,18 +45,27 @@ def main() -> None:
     parser.add_argument("--pairs", default="", help="only pairs whose name holds this")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated patients")
     parser.add_argument("--dry", action="store_true", help="do not keep the numbers")
+    parser.add_argument("--troubles", nargs="*", default=["none"], choices=list(TROUBLES))
+    parser.add_argument("--seeds", nargs="*", type=int, default=[3, 6], help="of varied pairs")
     asked = parser.parse_args()
     console, rows = Console(width=200), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as folder:
-        for pair in make_pairs(Path(folder) / "pairs", asked.seed):
-            if asked.pairs not in pair.name:
-                continue
+        for pair in _pairs(Path(folder) / "pairs", asked):
             for tool in asked.tools:
                 rows.append(measure(tool, pair, Path(folder) / "out" / pair.name / tool))
                 console.print_json(data=rows[-1], indent=None)
     show(rows)
+    summarise(rows)
     if not asked.dry:
         keep(rows, asked.seed)
+
+
+def _pairs(folder: Path, asked: argparse.Namespace) -> Iterator[BenchPair]:
+    """The pairs that are asked for; simulated ones are skipped where a varied one is named."""
+    if not asked.pairs.startswith("varied"):
+        simulated = make_pairs(folder, asked.seed)
+        yield from (pair for pair in simulated if asked.pairs in pair.name)
+    yield from make_varied_pairs(folder, asked.pairs, troubles=asked.troubles, seeds=asked.seeds)
 
 
 def measure(tool: str, pair: BenchPair, out: Path) -> dict[str, Any]:
@@ -67,6 +79,7 @@ def measure(tool: str, pair: BenchPair, out: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"pair": pair.name, "tool": tool}
     if process.returncode:
         return {**row, "failed": said.strip().splitlines()[-1:]}
+    row["cpu_s"] = round(usage.ru_utime + usage.ru_stime, 1)
     row["wall_s"] = round(time.perf_counter() - started, 1)
     row["peak_gb"] = round(usage.ru_maxrss / 1e6, 2)
     row["compute_s"] = round(json.loads((out / "seconds.json").read_text()), 1)
@@ -82,6 +95,23 @@ def show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         values = row.get("failed") or [row[name] for name in COLUMNS]
         table.add_row(row["pair"], row["tool"], *map(str, values))
+    Console(width=140).print(table)
+
+
+def summarise(rows: list[dict[str, Any]]) -> None:
+    """One line per tool, over the pairs that no tool failed on, and how many it failed on."""
+    failed = {row["pair"] for row in rows if row.get("failed")}
+    tools = dict.fromkeys(row["tool"] for row in rows)
+    table = Table("tool", "pairs", "mean of means", "mean of medians", "worst mean", "failed")
+    for tool in tools:
+        own = [row for row in rows if row["tool"] == tool]
+        done = [row for row in own if row["pair"] not in failed]
+        means = [row["tre_mm"] for row in done]
+        medians = [row["tre_median_mm"] for row in done]
+        figures = (fmean(means), fmean(medians), max(means)) if done else ()
+        lost = sum("failed" in row for row in own)
+        shown = [f"{figure:.2f}" for figure in figures] or [""] * 3
+        table.add_row(tool, str(len(done)), *shown, str(lost))
     Console(width=140).print(table)
 
 

@@ -34,7 +34,7 @@ def test_each_split_has_its_means() -> None:
 def test_a_table_has_a_column_for_each_field() -> None:
     """Case, split and verdict first, with types also where every value is missing."""
     table = tabulate([TRAINED, FAILED])
-    assert table.column_names[:5] == ["case_id", "split", "status", "verdict", "reasons"]
+    assert table.column_names[:5] == ["case_id", "split", "status", "verdict", "evidence"]
     assert table.column("reasons").to_pylist() == ["odd; small", ""]
     assert table.column("tre_mm").to_pylist() == [4.0, 99.0]
     assert str(table.schema.field("dice_score").type) == "double"

@@ -1,8 +1,8 @@
 """Are verdicts true? Many varied good and bad cases, and a table of confusion: `nox -s calibrate`.
 
 Every case is a pair with a known truth and a transform: registered by lungreg, or the truth with a
-known error put on it. A case is bad where its true mean landmark error is above 4 mm or its input is
-wrong, good where that error is at most 2 mm. Each is judged twice, with landmarks and without.
+known error put on it. A case is bad where its true mean landmark error is above 4 mm or its input
+is wrong, good where that error is at most 2 mm. Each is judged twice, with landmarks and without.
 Thresholds are set on the seeds that 3 does not divide; the table that counts is of the others.
 """
 

@@ -23,7 +23,7 @@ _SAGITTAL_MM = 5.0
 
 
 def pose_of(rng: np.random.Generator, source: Scan, plan: Plan, *, real: bool) -> FloatArray:
-    """(4, 4) from the inspiration's world to the moving scan's header: where the patient lies.
+    """(4, 4) from the inspiration's world to the moving scan's: where the patient lies.
 
     Without trouble the table moves by some mm; an analytic patient turns by a degree or two. A real
     CT is not turned without need, so that it is not resampled.
@@ -31,9 +31,7 @@ def pose_of(rng: np.random.Generator, source: Scan, plan: Plan, *, real: bool) -
     degrees = np.array(plan.turn_degrees) * rng.choice([-1, 1])
     if not real and not plan.sagittal:
         degrees = degrees + rng.uniform(-_LIE_DEGREES, _LIE_DEGREES, 3)
-    direction = rng.normal(0, 1, 3)
     shift = rng.uniform(-_TABLE_MM, _TABLE_MM, 3)
-    shift += plan.shift_mm * direction / np.linalg.norm(direction)
     turn = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
     centre = lungs_centre_ras(source)
     pose = np.eye(4)
@@ -60,8 +58,9 @@ def inspired(
 
 
 def analytic_grid(box: Grid, scale: float) -> Grid:
-    """Voxels of about 1.8 x 1.8 x 2.5 mm, times a scale, in the box of an analytic chest."""
-    counts = np.array(box.shape) * box.spacing_mm / (np.array([1.8, 1.8, 2.5]) * scale)
+    """Voxels for the box of an analytic chest: of 1.8 x 1.8 x 2.5 mm, or its own, times a scale."""
+    voxel_mm = np.maximum([1.8, 1.8, 2.5], box.spacing_mm)
+    counts = np.array(box.shape) * box.spacing_mm / (voxel_mm * scale)
     nx, ny, nz = (int(np.ceil(n)) for n in counts)
     return box.resized((nx, ny, nz))
 

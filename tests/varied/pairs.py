@@ -22,12 +22,18 @@ from tests.varied.moving import analytic_grid, inspired, pose_of
 from tests.varied.plan import Plan
 from tests.varied.record import VariedCase, make_pair
 from tests.varied.scans import Sampler, Scan, cropped, with_header
-from tests.varied.source import load_source
+from tests.varied.source import REAL_FILES, load_source
 from tests.varied.troubles import PLANS
 
 BASES = ("analytic", "cip_ct64", "lung_fcp")
+_ALL_BASES = (*BASES, "small")
 _LANDMARKS = 200
-_MOST_MM = {"analytic": (8.0, 40.0), "cip_ct64": (8.0, 40.0), "lung_fcp": (6.0, 22.0)}
+_MOST_MM = {
+    "analytic": (8.0, 40.0),
+    "small": (8.0, 40.0),
+    "cip_ct64": (8.0, 40.0),
+    "lung_fcp": (6.0, 22.0),
+}
 _DISTINCT_QUANTILE, _DISTINCT_POINTS = 0.9, 3000
 _STREAMS = 7
 
@@ -57,7 +63,8 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
     The same base and seed have the same patient, motion and looks in every trouble.
 
     Args:
-        base: One of `BASES`; those on real CT need `LUNGREG_REAL_DATA`.
+        base: One of `BASES`; those on real CT need `LUNGREG_REAL_DATA`. Or "small": analytic, on
+            voxels of 5 mm, for quick tests.
         trouble: A key of `TROUBLES`.
         seed: Not negative. See `is_held_back`.
 
@@ -65,8 +72,8 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
         ValueError: A base that is not available.
         KeyError: An unknown trouble.
     """
-    plan, real = PLANS[trouble], base != "analytic"
-    rngs = [np.random.default_rng([seed, BASES.index(base), part]) for part in range(_STREAMS)]
+    plan, real = PLANS[trouble], base in REAL_FILES
+    rngs = [np.random.default_rng([seed, _ALL_BASES.index(base), part]) for part in range(_STREAMS)]
     motion = motion_of(base, seed)
     source = plan.source(rngs[1], load_source(base, seed))
     sampler = Sampler(source)
@@ -102,13 +109,14 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
         moving_mask=scans["moving"].mask,
         truth=truth,
         landmarks_ras=scans["fixed"].grid.to_world(landmarks[:, :3]),
+        node_mm=5.0 if base == "small" else 2.5,
     )
 
 
 @lru_cache(maxsize=3)
 def motion_of(base: str, seed: int) -> Motion:
     """The motion of a base's patient, whatever the trouble."""
-    rng = np.random.default_rng([seed, BASES.index(base), 0])
+    rng = np.random.default_rng([seed, _ALL_BASES.index(base), 0])
     return draw_motion(rng, load_source(base, seed), _MOST_MM[base])
 
 
@@ -182,6 +190,8 @@ def _troubled(
 def _headers(rng: np.random.Generator, scans: dict[str, Scan], plan: Plan) -> dict[str, FloatArray]:
     """By role, (4, 4) from the world of a scan to that of the header it is left with."""
     changes: dict[str, FloatArray] = {role: np.eye(4) for role in scans}
+    direction = rng.normal(0, 1, 3)
+    changes["moving"][:3, 3] = plan.shift_mm * direction / np.linalg.norm(direction)
     if plan.bare_header:
         role = str(rng.choice(["fixed", "moving"]))
         grid = scans[role].grid

@@ -18,7 +18,6 @@ from tests.varied.scans import Scan
 
 Truth = Callable[[FloatArray], NDArray[np.float64]]
 """Carries points (N, 3) of the fixed scan to those of the moving scan, both RAS mm."""
-_NODE_MM = 2.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +38,8 @@ class VariedCase:
     """None where no place of the moving scan shows the fixed scan's tissue."""
     landmarks_ras: NDArray[np.float64]
     """(N, 3) RAS mm of the fixed scan, inside the lungs that both scans show."""
+    node_mm: float = 2.5
+    """About how far apart the nodes of transforms are that are made from the truth."""
 
     @property
     def name(self) -> str:
@@ -78,26 +79,26 @@ class VariedCase:
         found = transform_points(transform, self.landmarks_ras)
         return np.asarray(np.linalg.norm(found - self.true_moving(self.landmarks_ras), axis=1))
 
-    def true_transform(self, node_mm: float = _NODE_MM) -> Transform:
-        """The truth sampled as a transform on nodes about `node_mm` apart over the fixed scan."""
-        return _sampled(self, node_mm)
+    def true_transform(self) -> Transform:
+        """The truth sampled as a transform on `nodes`; at landmarks within some 0.1 mm of it."""
+        return _sampled(self)
 
     def transform_from(self, displacement_mm: FloatArray, grid: Grid) -> Transform:
         """A total displacement (3, X, Y, Z) on nodes as a transform without an affine part."""
         values = np.ascontiguousarray(displacement_mm, dtype=np.float32)
         return Transform(affine=np.eye(4), displacement_mm=values, grid=grid)
 
-    def nodes(self, node_mm: float = _NODE_MM) -> Grid:
+    def nodes(self) -> Grid:
         """A grid of the fixed scan's box with nodes about `node_mm` apart."""
         fixed = self.pair.fixed.grid
-        counts = np.maximum(2, np.ceil(np.array(fixed.shape) * fixed.spacing_mm / node_mm))
+        counts = np.maximum(2, np.ceil(np.array(fixed.shape) * fixed.spacing_mm / self.node_mm))
         nx, ny, nz = (int(n) for n in counts)
         return fixed.resized((nx, ny, nz))
 
 
 @lru_cache(maxsize=2)
-def _sampled(case: VariedCase, node_mm: float) -> Transform:
-    grid = case.nodes(node_mm)
+def _sampled(case: VariedCase) -> Transform:
+    grid = case.nodes()
     points = grid.to_world(np.indices(grid.shape, dtype=np.float64).reshape(3, -1).T)
     moved = case.true_moving(points) - points
     return case.transform_from(moved.T.reshape(3, *grid.shape), grid)

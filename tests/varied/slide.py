@@ -14,6 +14,7 @@ from lungreg.spatial.geometry import FloatArray, Grid
 from tests.varied.scans import Scan
 
 _NODE_MM = 2.0
+"""Of the lattice; on voxels of 5 mm half as much again."""
 _MARGIN_MM = 14.0
 _HILUM_MM = (25.0, 60.0)
 """Near the roots of the lungs nothing slides; beyond the second length all of it does."""
@@ -71,7 +72,8 @@ def _lattice(scan: Scan) -> tuple[Grid, NDArray[np.bool_]]:
     voxels = np.argwhere(scan.mask > 0)
     margin = np.ceil(_MARGIN_MM / scan.grid.spacing_mm)
     low, high = voxels.min(axis=0) - margin, voxels.max(axis=0) + margin
-    step = np.full(3, _NODE_MM) / scan.grid.spacing_mm
+    node_mm = np.clip(scan.grid.spacing_mm.min() - _NODE_MM, _NODE_MM, 1.5 * _NODE_MM)
+    step = node_mm / scan.grid.spacing_mm
     nx, ny, nz = (int(n) for n in np.ceil((high - low) / step) + 1)
     index = np.diag([*step, 1.0])
     index[:3, 3] = low

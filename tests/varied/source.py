@@ -10,13 +10,18 @@ import numpy as np
 
 from lungreg.formats.volumes import read_volume
 from lungreg.sources.simulation.analytic import simulate_inspiration
+from lungreg.spatial.geometry import Shape
 from tests.varied.scans import Scan
 
 REAL_FILES = {
     "cip_ct64": ("ct.nii.gz", "lung_mask.nii.gz"),
     "lung_fcp": ("ct_1p5mm.nii.gz", "lung_mask_1p5mm.nii.gz"),
 }
-ANALYTIC_SHAPE, ANALYTIC_SPACING_MM = (212, 172, 156), (1.45, 1.45, 1.7)
+_ANALYTIC: dict[str, tuple[Shape, tuple[float, float, float]]] = {
+    "analytic": ((212, 172, 156), (1.45, 1.45, 1.7)),
+    "small": ((62, 50, 53), (5.0, 5.0, 5.0)),
+}
+"""Shape and spacing of chests that are given by formulas, finer than the scans made of them."""
 _INDEX = 77
 """Keeps these patients apart from those of `simulate` and of the other benchmarks."""
 
@@ -35,10 +40,9 @@ def load_source(base: str, seed: int) -> Scan:
     Raises:
         ValueError: A base that is not available.
     """
-    if base == "analytic":
-        picture = simulate_inspiration(
-            seed, _INDEX, shape=ANALYTIC_SHAPE, spacing_mm=ANALYTIC_SPACING_MM
-        )
+    if base in _ANALYTIC:
+        shape, spacing_mm = _ANALYTIC[base]
+        picture = simulate_inspiration(seed, _INDEX, shape=shape, spacing_mm=spacing_mm)
         return Scan(hu=picture.hu, mask=(picture.mask > 0).astype(np.uint8), grid=picture.grid)
     if base not in available_bases():
         msg = f"base is one of {available_bases()}, got {base!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 import numpy as np
@@ -159,7 +159,12 @@ def make_wrong(kind: str, base: str, seed: int) -> VariedCase:
         KeyError: An unknown kind.
     """
     change = _KINDS[kind][1]
-    return replace(change(make_varied(base, "none", seed)), trouble=kind)
+    return replace(change(_plain(base, seed)), trouble=kind)
+
+
+@lru_cache(maxsize=1)
+def _plain(base: str, seed: int) -> VariedCase:
+    return make_varied(base, "none", seed)
 
 
 def _truth(case: VariedCase) -> Truth:

@@ -1,10 +1,10 @@
 """Estimate how far off a transform is, from the scans alone.
 
 At distinctive places of the fixed lungs the moving scan is searched around `T(x)` for the partner.
-A partner counts where it is distinct and where the search back from it returns. Its distance to
-`T(x)` is an estimated landmark error. Where many are large, the search is repeated around a
-transform that the first partners have corrected, so that errors beyond the reach of one search are
-found too.
+A partner counts where it is distinct, where the search back from it returns, and where it agrees
+with its neighbours. Its distance to `T(x)` is an estimated landmark error. Where many are large,
+the search is repeated around a transform that the first partners have corrected, so that errors
+beyond the reach of one search are found too.
 
 Nothing is taken from how the transform was made: a network, an optimisation or another tool.
 """
@@ -32,7 +32,7 @@ _REACH_MM = 10.0
 _SECOND_REACH_MM = 8.0
 _MARGIN_MM = 18.0
 _RETURN_MM = 2.0
-_LEAST_MARGIN = 0.05
+_LEAST_MARGIN = 0.1
 _LEAST_CORRELATION = 0.5
 _SECOND_LOOK_MM = 1.5
 _FEWEST = 20
@@ -82,15 +82,16 @@ def estimate_landmarks(
     places = keypoints(volumes.image, volumes.inside, most=_MOST_PLACES, cell=cell)
     places_ras = volumes.grid.to_world(places.double().cpu().numpy())
     partners_ras = _partners(volumes, transform, places, places_ras)
-    reached, aligned = (
-        transform_points(transform, places_ras),
-        apply_affine(transform.affine, places_ras),
-    )
+    errors = partners_ras - transform_points(transform, places_ras)
+    known = np.flatnonzero(np.isfinite(errors).all(axis=1))
+    odd = known[~agreeing(places_ras[known], errors[known])]
+    partners_ras[odd] = errors[odd] = np.nan
+    aligned = partners_ras - apply_affine(transform.affine, places_ras)
     return LandmarkEstimate(
         places_ras=places_ras,
         partners_ras=partners_ras,
-        errors_mm=np.linalg.norm(partners_ras - reached, axis=1),
-        aligned_mm=np.linalg.norm(partners_ras - aligned, axis=1),
+        errors_mm=np.linalg.norm(errors, axis=1),
+        aligned_mm=np.linalg.norm(aligned, axis=1),
     )
 
 

@@ -1,0 +1,106 @@
+"""The table of rules: thresholds exist, each value has its sentence, documentation lists all."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lungreg.config import Quality
+from lungreg.metrics.rules import RULES, Judged, check, describe_rules
+from lungreg.records import CaseMetrics, Evidence, RegionError, Verdict
+
+BAD_REGION = RegionError(
+    region="left lower",
+    places=200,
+    found_pct=40.0,
+    mean_mm=5.0,
+    median_mm=5.0,
+    p95_mm=9.0,
+    beyond_3mm_pct=80.0,
+    beyond_5mm_pct=50.0,
+)
+CASES = [
+    (CaseMetrics(tre_mm=2.1), Evidence(), Verdict.WARN, "mean landmark error 2.10 mm is above 2"),
+    (CaseMetrics(tre_mm=4.1), Evidence(), Verdict.FAIL, "4.10 mm is above 4 mm"),
+    (CaseMetrics(tre_p95_mm=7.0), Evidence(), Verdict.WARN, "95th percentile of the landmark"),
+    (CaseMetrics(etre_mm=3.0), Evidence(etre_places=400), Verdict.WARN, "estimated .* 3.00 mm"),
+    (CaseMetrics(etre_mm=5.0), Evidence(etre_places=400), Verdict.FAIL, "5.00 mm is above"),
+    (CaseMetrics(etre_found_pct=12.0), Evidence(), Verdict.WARN, "12.00 % is below"),
+    (CaseMetrics(etre_found_pct=2.0), Evidence(), Verdict.FAIL, "not be scans of the same patient"),
+    (CaseMetrics(), Evidence(etre_regions=(BAD_REGION,)), Verdict.WARN, "worst part of the lungs"),
+    (CaseMetrics(dice_score=0.9), Evidence(), Verdict.WARN, "Dice 0.90 is below 0.93"),
+    (CaseMetrics(dice_score=0.8), Evidence(), Verdict.FAIL, "below 0.88"),
+    (CaseMetrics(), Evidence(dice_segmented=0.1), Verdict.WARN, "segmented by threshold 0.10"),
+    (CaseMetrics(fold_pct=0.2), Evidence(), Verdict.WARN, "folded voxels in the lungs 0.20 %"),
+    (CaseMetrics(fold_pct=1.1), Evidence(), Verdict.FAIL, "1.10 % is above 1 %"),
+    (CaseMetrics(), Evidence(residual=0.61), Verdict.WARN, "residual .* 0.61 is above 0.6"),
+    (CaseMetrics(), Evidence(residual=0.76), Verdict.FAIL, "above 0.75"),
+    (CaseMetrics(ncc=0.29), Evidence(), Verdict.FAIL, "correlation inside the lungs 0.29"),
+    (CaseMetrics(outside_fov_pct=31.0), Evidence(), Verdict.WARN, "outside the moving scan 31.00"),
+    (CaseMetrics(), Evidence(inverse_mean_mm=0.7), Verdict.WARN, "0.70 mm is above 0.5 mm"),
+    (CaseMetrics(), Evidence(inverse_mean_mm=2.1), Verdict.FAIL, "2.10 mm is above 2 mm"),
+    (CaseMetrics(), Evidence(volume_ratio_jacobian=0.4), Verdict.WARN, "0.40 is below 0.5"),
+    (CaseMetrics(), Evidence(volume_ratio_jacobian=4.5), Verdict.WARN, "4.50 is above 4"),
+]
+
+
+@pytest.mark.parametrize(("metrics", "evidence", "verdict", "words"), CASES)
+def test_beyond_a_threshold(
+    metrics: CaseMetrics, evidence: Evidence, verdict: Verdict, words: str
+) -> None:
+    """One finding, with the value, the side and the limit."""
+    judged = Judged(metrics=metrics, evidence=evidence, thresholds=Quality())
+    (found,) = [finding for rule in RULES for finding in check(rule, judged)]
+    assert found.verdict is verdict
+    assert re.search(words, found.reason), found.reason
+
+
+def test_every_rule_is_tried_above() -> None:
+    """No rule is without a case that it finds."""
+    silent = []
+    for rule in RULES:
+        found = [
+            check(rule, Judged(metrics=metrics, evidence=evidence, thresholds=Quality()))
+            for metrics, evidence, *_ in CASES
+        ]
+        if not any(list(each) for each in found):
+            silent.append(rule.what)
+    assert silent == []
+
+
+def test_names_of_thresholds_are_keys_of_quality() -> None:
+    """Each is a number of the configuration, and no rule is without one."""
+    limits = Quality().model_dump()
+    names = [name for rule in RULES for name in (rule.warn, rule.fail) if name is not None]
+    assert set(names) <= set(limits)
+    assert all(rule.warn or rule.fail for rule in RULES)
+
+
+def test_limits_are_not_beyond() -> None:
+    """Strictly more, or strictly less, is a finding; a value that is no number is one too."""
+
+    def count(value: float) -> int:
+        judged = Judged(
+            metrics=CaseMetrics(tre_mm=value), evidence=Evidence(), thresholds=Quality()
+        )
+        return sum(len(list(check(rule, judged))) for rule in RULES)
+
+    assert (count(2.0), count(2.0001), count(float("nan"))) == (0, 1, 1)
+
+
+def test_a_reason_never_contradicts_itself() -> None:
+    """A value just beyond its threshold gets the decimals that show it."""
+    judged = Judged(
+        metrics=CaseMetrics(dice_score=0.8796), evidence=Evidence(), thresholds=Quality()
+    )
+    (found,) = [finding for rule in RULES for finding in check(rule, judged)]
+    assert found.reason == "Dice 0.8796 is below 0.88"
+
+
+def test_the_list_for_people_has_every_threshold() -> None:
+    """With the run's own values."""
+    lines = describe_rules(Quality(tre_fail_mm=7.5))
+    assert "fail: mean landmark error above 7.5 mm" in lines
+    assert "warn: share of distinctive places that find a partner below 15 %" in lines
+    assert len(lines) == sum((rule.warn is not None) + (rule.fail is not None) for rule in RULES)

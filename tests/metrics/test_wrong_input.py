@@ -1,0 +1,65 @@
+"""Wrong scans are named as such."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from lungreg.config import Quality
+from lungreg.metrics.rules import Judged
+from lungreg.metrics.wrong_input import wrong_input
+from lungreg.records import CaseMetrics, Evidence, Verdict
+
+EXCHANGED = {"density_change_hu": 60.0, "volume_ratio_jacobian": 0.8, "volume_ratio_lungs": 0.8}
+
+
+def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verdict, str]]:
+    """Of a case with this evidence."""
+    judged = Judged(
+        metrics=CaseMetrics(), evidence=Evidence(**evidence), thresholds=quality or Quality()
+    )
+    return [(found.verdict, found.reason) for found in wrong_input(judged)]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "verdict", "words"),
+    [
+        (EXCHANGED, Verdict.WARN, "expiration and inspiration seem exchanged"),
+        ({"without_lungs": "moving"}, Verdict.FAIL, "no lungs were found in the moving scan"),
+        ({"mirrored": "left and right"}, Verdict.FAIL, "left and right seem exchanged"),
+        ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),
+        ({"stretch": 0.5}, Verdict.WARN, "0.50 times"),
+    ],
+)
+def test_each_fault_has_its_name(evidence: dict[str, Any], verdict: Verdict, words: str) -> None:
+    """One finding that says what to look at."""
+    ((found, reason),) = findings(**evidence)
+    assert found is verdict
+    assert re.search(words, reason)
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {},
+        {"density_change_hu": -90.0, "volume_ratio_jacobian": 1.4, "stretch": 1.2},
+        # A moving scan that is cut off is smaller, and still holds more air.
+        {"density_change_hu": -60.0, "volume_ratio_jacobian": 1.2, "volume_ratio_lungs": 0.6},
+        # Another scanner may be off by some HU where the volumes are in order.
+        {"density_change_hu": 30.0, "volume_ratio_jacobian": 1.1, "volume_ratio_lungs": 1.1},
+        # One scan with itself.
+        {"density_change_hu": 0.0, "volume_ratio_jacobian": 1.0, "volume_ratio_lungs": 1.0},
+    ],
+)
+def test_nothing_is_said_of_right_scans(evidence: dict[str, Any]) -> None:
+    """A breath in, a cut scan, another scanner, one scan twice."""
+    assert findings(**evidence) == []
+
+
+def test_time_points_have_no_order() -> None:
+    """A call that says so is not warned of exchanged scans, but of all else."""
+    points = Quality(time_points=True)
+    assert findings(points, **EXCHANGED) == []
+    assert len(findings(points, **EXCHANGED, mirrored="front and back")) == 1

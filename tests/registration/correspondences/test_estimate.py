@@ -1,0 +1,94 @@
+"""Estimated landmark errors: known errors come out, wherever the transform is from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lungreg.formats.volumes import Volume
+from lungreg.registration.correspondences import LandmarkEstimate, estimate_landmarks
+from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.geometry import Transform, affine_transform
+from tests.varied import make_varied
+from tests.varied.errors import make_error
+from tests.varied.record import VariedCase
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def case() -> VariedCase:
+    """A pair with a known truth."""
+    return make_varied("analytic", "none", 1)
+
+
+def true_mm(case: VariedCase, transform: Transform, found: LandmarkEstimate) -> NDArray[np.float64]:
+    """(N,) true errors at the places."""
+    reached = transform_points(transform, found.places_ras)
+    return np.asarray(np.linalg.norm(case.true_moving(found.places_ras) - reached, axis=1))
+
+
+@pytest.mark.parametrize("error", ["good", "inner5", "nothing", "slid10"])
+def test_known_errors_come_out(case: VariedCase, error: str) -> None:
+    """The mean within a quarter or 1 mm of the true one, place by place mostly within 2 mm."""
+    transform = make_error(error, case, 1)
+    found = estimate_landmarks(case.pair, transform)
+    assert found is not None
+    true, known = true_mm(case, transform, found), found.found
+    assert len(known) > 800
+    assert known.mean() > 0.2
+    assert abs(found.errors_mm[known].mean() - true.mean()) < max(1.0, 0.25 * true.mean())
+    partners = np.linalg.norm(found.partners_ras - case.true_moving(found.places_ras), axis=1)
+    assert np.median(partners[known]) < 1.5
+
+
+def test_a_local_error_shows_where_it_is(case: VariedCase) -> None:
+    """Places with a true error above 5 mm have estimates far above those of the others."""
+    transform = make_error("local8", case, 1)
+    found = estimate_landmarks(case.pair, transform)
+    assert found is not None
+    true, known = true_mm(case, transform, found), found.found
+    far, near = known & (true > 5), known & (true < 1)
+    assert np.median(found.errors_mm[far]) > 4
+    assert np.median(found.errors_mm[near]) < 1.5
+
+
+def test_before_registration_is_measured_by_the_same_partners(case: VariedCase) -> None:
+    """`aligned_mm` is the distance of the same partners from `A(x)`."""
+    transform = case.true_transform()
+    found = estimate_landmarks(case.pair, transform)
+    assert found is not None
+    known = found.found
+    true = np.linalg.norm(case.true_moving(found.places_ras) - found.places_ras, axis=1)
+    assert abs(found.aligned_mm[known].mean() - true[known].mean()) < 0.5
+
+
+def test_scans_of_two_patients_find_few_partners(case: VariedCase) -> None:
+    """The share falls to a fraction of that of one patient."""
+    other = make_varied("analytic", "none", 2)
+    pair = replace(case.pair, moving=other.pair.moving)
+    found = estimate_landmarks(pair, affine_transform(np.eye(4)))
+    same = estimate_landmarks(case.pair, case.true_transform())
+    assert found is not None
+    assert same is not None
+    assert found.found.mean() < 0.3 * same.found.mean()
+
+
+def test_without_lungs_there_is_no_estimate(case: VariedCase) -> None:
+    """A scan of water holds none."""
+    fixed = case.pair.fixed
+    water = Volume(data=np.zeros_like(fixed.data), grid=fixed.grid, stored=fixed.stored)
+    pair = replace(case.pair, fixed=water)
+    assert estimate_landmarks(pair, affine_transform(np.eye(4))) is None
+
+
+def test_the_same_twice(case: VariedCase) -> None:
+    """Nothing is random."""
+    transform = make_error("inner3", case, 1)
+    first, second = (estimate_landmarks(case.pair, transform) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first.errors_mm, second.errors_mm)

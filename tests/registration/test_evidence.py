@@ -1,0 +1,82 @@
+"""Evidence: exchanged, stretched and missing lungs show in its figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lungreg.formats.volumes import Volume
+from lungreg.records import Evidence
+from lungreg.registration.evidence import gather_evidence
+from lungreg.registration.images import carry_moving, pair_images
+from lungreg.registration.pair import Pair
+from lungreg.spatial.displacement import CPU
+from lungreg.spatial.geometry import Grid, Transform, affine_transform
+from tests.registration.refinement.breathing_pairs import as_pair, simulated
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def evidence(pair: Pair, transform: Transform) -> Evidence:
+    """Of a pair under a transform, without an estimate of landmarks."""
+    carried = carry_moving(pair, transform, CPU)
+    images = pair_images(pair, transform, carried, hu_window=(-1000.0, 500.0), device=CPU)
+    return gather_evidence(pair, transform, images, None)
+
+
+def true_transform() -> Transform:
+    """Of the simulated pair."""
+    made = simulated()
+    return Transform(affine=np.eye(4), displacement_mm=made.displacement_mm, grid=made.fixed_grid)
+
+
+def test_a_breath_in_holds_more_air() -> None:
+    """Larger by volume and by the Jacobian alike, and thinner."""
+    found = evidence(as_pair(simulated()), true_transform())
+    assert found.volume_ratio_lungs is not None
+    assert found.volume_ratio_jacobian == pytest.approx(found.volume_ratio_lungs, rel=0.05)
+    assert found.volume_ratio_lungs > 1.1
+    assert found.density_change_hu is not None
+    assert found.density_change_hu < -10
+    assert found.without_lungs is None
+
+
+def test_one_scan_with_itself_changes_nothing() -> None:
+    """Ratios of 1, no change of density, no stretch, no residual."""
+    pair = as_pair(simulated())
+    same = replace(pair, moving=pair.fixed, moving_mask=pair.fixed_mask)
+    found = evidence(same, affine_transform(np.eye(4), pair.fixed.grid.resized((2, 2, 2))))
+    assert found.volume_ratio_lungs == 1
+    assert found.volume_ratio_jacobian == pytest.approx(1, abs=1e-5)
+    assert found.density_change_hu == pytest.approx(0, abs=0.01)
+    assert found.stretch == pytest.approx(1, abs=1e-5)
+    assert found.residual == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize(("factors", "stretch"), [((1, 1, 2), 2.0), ((1, 1, 0.5), 0.5)])
+def test_stretch_is_that_of_the_odd_direction(
+    factors: tuple[float, float, float], stretch: float
+) -> None:
+    """A slice distance that is wrong by two, in a turned scan."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.diag([1.1 * factor for factor in factors])
+    turn = np.eye(4)
+    turn[:3, :3] = [[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]]
+    found = evidence(as_pair(simulated()), affine_transform(turn @ affine))
+    assert found.stretch == pytest.approx(stretch, rel=1e-4)
+
+
+@pytest.mark.parametrize("role", ["fixed", "moving"])
+def test_a_scan_without_lungs_is_named(role: str) -> None:
+    """Water has none."""
+    pair = as_pair(simulated(), masks=False)
+    scan: Volume = getattr(pair, role)
+    water = replace(scan, data=np.zeros_like(scan.data))
+    found = evidence(
+        replace(pair, **{role: water}),  # type: ignore[arg-type]
+        affine_transform(np.eye(4), Grid(shape=(2, 2, 2), affine=pair.fixed.grid.affine)),
+    )
+    assert found.without_lungs == role
+    assert found.volume_ratio_lungs is None
