@@ -123,7 +123,7 @@ def test_page_marks_places_and_names_the_worst_part(images):
         )
     assert panel.count('<svg class="lines places"') == 3
     assert panel.count('type="checkbox" class="marks"') == 1
-    assert "Estimated error at distinctive places" in panel
+    assert "<b>Estimated error</b>" in panel
     listed = re.findall(r"<dd>([^<]*(?:found|partner))</dd>", panel)
     assert listed == [
         "left lower: 6.2 mm (95 % below 9.1 mm), 81 % found",
