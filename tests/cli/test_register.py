@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from lungreg.config import Alignment, RefinePreset
 from lungreg.formats.volumes import Stored, encode_volume
+from lungreg.records import LUNG_PARTS
+from lungreg.sources.simulation import simulate_pair
 from tests.site import Outcome, run
 from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, scan
 
@@ -55,3 +59,50 @@ def test_a_pair_is_aligned_by_its_centres(tmp_path: Path) -> None:
     done = register(tmp_path, "--alignment", "centre", "--no-refine", "--device", "cpu", "--json")
     assert done.code == 0, done.err
     assert done.document["alignment"] == "centre"
+
+
+@pytest.fixture(scope="module")
+def chest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated pair in which inspiration is given as the fixed scan."""
+    folder = tmp_path_factory.mktemp("chest")
+    made = simulate_pair(1, 0, shape=(48, 40, 48), spacing_mm=(6.0, 6.0, 6.0))
+    stored = Stored(dtype="int16")
+    for name, data, grid in (
+        ("exp.nii.gz", made.moving, made.moving_grid),
+        ("insp.nii.gz", made.fixed, made.fixed_grid),
+    ):
+        (folder / name).write_bytes(encode_volume(data.astype(np.float32), grid, stored))
+    return folder
+
+
+def test_time_points_have_no_order(chest: Path) -> None:
+    """Without the option the exchange is named; verdict and evidence are joined."""
+    said = " ".join(register(chest, "--no-refine", "--device", "cpu").out.split())
+    assert "expiration and inspiration seem exchanged" in said
+    assert re.search(r"verdict: (warn|fail) \((estimated|masks)\);|verdict: (warn|fail);", said)
+    done = register(chest, "--no-refine", "--device", "cpu", "--time-points", "--json")
+    assert done.code == 0, done.err
+    assert not [why for why in done.document["reasons"] if "exchanged" in why]
+
+
+def test_errors_by_part_of_the_lungs_are_objects(chest: Path) -> None:
+    """In the documents of `register` and of `evaluate`, whose table names the parts."""
+    done = register(chest, "--preset", "fast", "--device", "cpu", "--json")
+    assert done.document["result"]["evidence"] == "estimated"
+    parts = {part["region"]: part for part in done.document["regions"]}
+    assert parts
+    assert set(parts) <= set(LUNG_PARTS)
+    again = run("evaluate", str(chest / "out"), "--json").document["cases"][0]
+    found = {part["region"]: part for part in again["etre_regions"]}
+    assert set(found) == set(parts)
+    for name, part in found.items():
+        assert part["mean_mm"] == pytest.approx(parts[name]["mean_mm"], abs=0.2)
+        assert part["places"] >= 15
+    assert (again["verdict"], again["evidence"]) == (
+        done.document["result"]["verdict"],
+        "estimated",
+    )
+    shown = " ".join(run("evaluate", str(chest / "out")).out.split())
+    for part in found:
+        assert f"{part}: " in shown
+    assert "(estimated)" in shown

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from lungreg.errors import StoreError
-from lungreg.records import RESULT_COLUMNS, CaseResult, Split, Status, Verdict
+from lungreg.records import RESULT_COLUMNS, CaseMetrics, CaseResult, Split, Status, Verdict
 from lungreg.stores import ResultTable
 from tests.contracts.processes import start_python
 
@@ -28,14 +28,17 @@ def result(
     return dataclasses.replace(row, **changes)
 
 
+_METRICS = tuple(metric.name for metric in dataclasses.fields(CaseMetrics))
+
 FULL = result(
     "case 'Ü' \"1\"",
     split=Split.TEST,
     status=Status.FAILED,
     verdict=Verdict.WARN,
+    evidence="estimated",
     error_code="data",
     error_message="a 'quoted' message; with, commas\nand a second line",
-    **{name: 0.1 + index / 7 for index, name in enumerate(RESULT_COLUMNS[7:22])},
+    **{name: 0.1 + index / 7 for index, name in enumerate(_METRICS)},
     output_image="runs/run/a/registered_img.nii.gz",
     output_label="runs/run/a/registered_label.nii.gz",
     output_transform="runs/run/a/displacement.h5",

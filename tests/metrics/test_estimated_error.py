@@ -20,7 +20,7 @@ def test_figures_of_each_part() -> None:
     assert best.region == "left upper"
     assert best.mean_mm == pytest.approx(0.95)
     assert best.found_pct == 100.0
-    assert str(worst) == "right lower: 4.0 mm (95 % below 6.0 mm)"
+    assert str(worst) == "right lower: 4.0 mm (95 % below 6.0 mm), 50 % found"
 
 
 def test_parts_with_few_partners_are_left_out() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.records import CaseResult, Split, Status, Verdict
+from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
 from lungreg.spatial.geometry import Grid, Shape
 
@@ -61,6 +62,22 @@ def phantom_case(
         jacobian=(1.0 + 0.88 * slide / 60.0 * np.sign(points[:, 2] + 90.0))
         .reshape(shape)
         .astype(np.float32),
+    )
+
+
+def phantom_places() -> LandmarkEstimate:
+    """Places 12 mm apart in the lungs, with errors from 0 to 12 mm; each fifth has no partner."""
+    at = np.arange(-108.0, 109.0, 12.0)
+    places = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = np.abs(np.abs(places[:, 0]) - _LUNG_CENTRE_MM) < 40.0
+    places = places[inside & (np.abs(places[:, 1]) < 50.0)]
+    errors = np.arange(len(places)) % 13.0
+    errors[::5] = np.nan
+    return LandmarkEstimate(
+        places_ras=places,
+        partners_ras=places + errors[:, None] / np.sqrt(3.0),
+        errors_mm=errors,
+        aligned_mm=errors + 5.0,
     )
 
 

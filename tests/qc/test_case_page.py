@@ -13,8 +13,11 @@ import pytest
 
 from lungreg.errors import DataError
 from lungreg.qc.case_page import MOST_BYTES, extract_panel, metric_rows, render_case
-from lungreg.records import RESEARCH_USE, Remarks, Verdict
-from tests.qc.phantom import phantom_case, phantom_result
+from lungreg.records import LUNG_PARTS, RESEARCH_USE, RegionError, Remarks, Verdict
+from lungreg.registration.lung_regions import region_names
+from lungreg.registration.lungs import ScanLungs
+from lungreg.spatial.geometry import Grid
+from tests.qc.phantom import phantom_case, phantom_places, phantom_result
 
 HOSTILE = "a\"b'<script>alert(1)</script><!-- lungreg panel ends -->&amp;{{ 7*7 }}\nÅsa 肺"
 
@@ -88,6 +91,59 @@ def test_page_says_why_and_from_where(images):
     assert "<dt>Lungs of the fixed scan</dt><dd>found by threshold</dd>" in shown
     bare = render_case(phantom_result(), images, provenance={})
     assert '<dl class="remarks">' not in bare
+
+
+def test_page_marks_places_and_names_the_worst_part(images):
+    """Circles with the class of their error, a switch and a legend; parts by name, worst first."""
+    parts = [("left lower", 6.2, 9.1, 81.0), ("right upper", 1.2, 2.0, 64.4)]
+    regions = tuple(
+        RegionError(
+            region=name,
+            places=100,
+            found_pct=found,
+            mean_mm=mean,
+            median_mm=mean,
+            p95_mm=p95,
+            beyond_3mm_pct=0.0,
+            beyond_5mm_pct=0.0,
+        )
+        for name, mean, p95, found in parts
+    )
+    result = dataclasses.replace(
+        phantom_result(etre_mm=3.21, etre_aligned_mm=8.5), evidence="estimated"
+    )
+    page = render_case(
+        result, images, provenance={}, remarks=Remarks(regions=regions), places=phantom_places()
+    )
+    panel = extract_panel(page)
+    assert '<span class="badge pass">pass (estimated)</span>' in page
+    for kind in ("mm0", "mm8", "alone"):
+        assert re.search(
+            rf'<g class="{kind}" fill="[^"]+"><circle cx="\d+" cy="\d+" r="\d+">', panel
+        )
+    assert panel.count('<svg class="lines places"') == 3
+    assert panel.count('type="checkbox" class="marks"') == 1
+    assert "<b>Estimated error</b>" in panel
+    listed = re.findall(r"<dd>([^<]*(?:found|partner))</dd>", panel)
+    assert listed == [
+        "left lower: 6.2 mm (95 % below 9.1 mm), 81 % found",
+        "right upper: 1.2 mm (95 % below 2.0 mm), 64 % found",
+        "right lower: too few places found a partner",
+        "left upper: too few places found a partner",
+    ]
+    row = {row.label: row for row in metric_rows(result)}["Estimated landmark error, mean"]
+    assert (row.initial, row.aligned, row.registered) == ("", "8.50", "3.21")
+    bare = render_case(phantom_result(), images, provenance={})
+    assert not [text for text in ("<circle", 'class="marks"', "Estimated error") if text in bare]
+
+
+def test_the_parts_that_are_listed_are_those_that_are_measured():
+    """Names of places spread over two lungs are the four that a page lists, and no others."""
+    lungs = np.ones((8, 8, 8), dtype=bool)
+    grid = Grid(shape=(8, 8, 8), affine=np.diag([10.0, 10.0, 10.0, 1.0]))
+    scan = ScanLungs(inside=lungs, grid=grid, known_from="mask")
+    corners = np.array([[x, 35.0, z] for x in (5.0, 65.0) for z in (5.0, 65.0)])
+    assert set(region_names(corners, scan)) == set(LUNG_PARTS)
 
 
 def test_page_without_lungs_speaks_of_the_whole_scan():

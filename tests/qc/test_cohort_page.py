@@ -9,15 +9,17 @@ import re
 import pytest
 
 from lungreg.config import Quality
+from lungreg.metrics.rules import describe_rules
 from lungreg.qc.cohort_page import choose_panels, render_cohort
 from lungreg.records import RESEARCH_USE, Split, Status, Verdict
 from tests.qc.phantom import phantom_result
 
-THRESHOLDS = Quality().model_dump()
+THRESHOLDS = Quality()
 
 
-def row(case_id, verdict=Verdict.PASS, split=Split.TEST, **metrics):
-    return dataclasses.replace(phantom_result(case_id, **metrics), verdict=verdict, split=split)
+def row(case_id, verdict=Verdict.PASS, split=Split.TEST, evidence=None, **metrics):
+    result = phantom_result(case_id, **metrics)
+    return dataclasses.replace(result, verdict=verdict, split=split, evidence=evidence)
 
 
 def failed(case_id, split=Split.TEST):
@@ -47,10 +49,12 @@ def data_of(page):
 
 
 def test_choose_panels_takes_the_worst_first():
-    """Failing before warned before others; among them by landmark error, then Dice, then NCC."""
+    """Failing before warned before others; among them by landmark error, estimated, Dice, NCC."""
     results = [
         row("good", tre_mm=1.0),
         row("bad", tre_mm=3.0),
+        row("estimated, better", etre_mm=1.0, dice_score=0.9),
+        row("estimated, worse", etre_mm=2.0, dice_score=0.99),
         row("no landmarks, better", dice_score=0.97),
         row("no landmarks, worse", dice_score=0.94),
         row("no masks", ncc=0.9),
@@ -60,8 +64,14 @@ def test_choose_panels_takes_the_worst_first():
         row("failing more", Verdict.FAIL, tre_mm=19.0),
         failed("never ran"),
     ]
-    order = ["failing more", "failing", "warned", "bad", "good", "no landmarks, worse"]
-    order += ["no landmarks, better", "no masks", "nothing"]
+    order = ["failing more", "failing", "warned", "bad", "good", "estimated, worse"]
+    order += [
+        "estimated, better",
+        "no landmarks, worse",
+        "no landmarks, better",
+        "no masks",
+        "nothing",
+    ]
     assert choose_panels(results, 20) == order
     assert choose_panels(list(reversed(results)), 3) == order[:3]
     assert choose_panels(results, 0) == choose_panels(results, -1) == []
@@ -115,10 +125,32 @@ def test_summary_counts_and_means_per_split():
     assert "4 cases pass 1 warn 1 fail 1 not registered 1" in text
     assert re.search(r"test 3 2 0\.850 → 0\.950 2\.00 \(n = 1\)", text)
     assert text.index("test 3 2") < text.index("train 1 1")
-    assert "fail: TRE above 8 mm" in text
+    for rule in describe_rules(THRESHOLDS):
+        assert rule in text
     assert "warn: Dice below 0.93" in text
     assert "test and unseen cases" in text
     assert RESEARCH_USE in text
+
+
+def test_counts_and_rows_say_what_verdicts_rest_on():
+    """Verdicts of unlike evidence are counted apart, and each row says what its own rests on."""
+    results = [
+        row("a", evidence="estimated"),
+        row("b", evidence="estimated"),
+        row("c", evidence="landmarks"),
+        row("d", Verdict.WARN),
+        failed("e"),
+    ]
+    page = cohort(results)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+    counted = "pass (estimated) 2 pass (landmarks) 1 warn 1 fail 0 not registered 1"
+    assert f"5 cases {counted}" in text
+    shown = [(entry["state"], entry["words"]) for entry in data_of(page)["rows"]]
+    assert shown[1:4] == [
+        ("pass", "pass (estimated)"),
+        ("pass", "pass (landmarks)"),
+        ("warn", "warn"),
+    ]
 
 
 def test_panels_come_in_order_and_know_their_rows():

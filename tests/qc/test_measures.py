@@ -7,7 +7,18 @@ import dataclasses
 import pytest
 
 from lungreg.config import Quality
-from lungreg.qc.measures import DICE, FOLDS, MEASURES, NCC, TRE, limits, number, numbers, state
+from lungreg.qc.measures import (
+    DICE,
+    FOLDS,
+    MEASURES,
+    NCC,
+    TRE,
+    limits,
+    number,
+    numbers,
+    state,
+    words,
+)
 from lungreg.records import CaseMetrics, Status, Verdict
 from tests.qc.phantom import phantom_result
 
@@ -21,12 +32,23 @@ def test_measures_are_fields_of_the_record():
 
 def test_every_threshold_of_the_config_finds_its_measure():
     """No threshold of a case's own measures is left without one, and each finds the right one."""
-    of_evidence = ("residual_", "inverse_", "volume_ratio_", "dice_segmented_")
-    thresholds = {k: v for k, v in Quality().model_dump().items() if not k.startswith(of_evidence)}
+    of_evidence = (
+        *("residual_", "inverse_", "volume_ratio_", "dice_segmented_", "region_", "gain_"),
+        *("etre_places_", "stretch_", "time_points"),
+    )
+    quality = Quality()
+    thresholds = quality.model_dump()
     found = {m.name: limits(thresholds, m) for m in MEASURES}
-    assert sum(len(levels) for levels in found.values()) == len(thresholds)
+    own = [name for name in thresholds if not name.startswith(of_evidence)]
+    assert sum(len(levels) for levels in found.values()) == len(own)
     assert found["dice_score"] == {"warn": 0.93, "fail": 0.88}
-    assert found["tre_mm"] == {"warn": 4.0, "fail": 8.0}
+    assert found["tre_mm"] == {"warn": quality.tre_warn_mm, "fail": quality.tre_fail_mm}
+    assert found["tre_p95_mm"] == {"warn": quality.tre_p95_warn_mm}
+    assert found["etre_mm"] == {"warn": quality.etre_warn_mm, "fail": quality.etre_fail_mm}
+    assert found["etre_found_pct"] == {
+        "warn": quality.etre_found_warn_pct,
+        "fail": quality.etre_found_fail_pct,
+    }
     assert found["outside_fov_pct"] == {"warn": 30.0}
     assert found["tre_median_mm"] == {}
 
@@ -61,3 +83,18 @@ def test_state_distinguishes_failing_from_failed():
     failed = dataclasses.replace(result, verdict=Verdict.FAIL, status=Status.FAILED)
     assert state(failed) == "failed"
     assert state(dataclasses.replace(result, verdict=Verdict.WARN)) == "warn"
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "evidence", "shown"),
+    [
+        (Status.SUCCESS, Verdict.PASS, "estimated", "pass (estimated)"),
+        (Status.SUCCESS, Verdict.WARN, "landmarks", "warn (landmarks)"),
+        (Status.SUCCESS, Verdict.FAIL, None, "fail"),
+        (Status.FAILED, Verdict.FAIL, None, "not registered"),
+    ],
+)
+def test_words_join_verdict_and_evidence(status, verdict, evidence, shown):
+    """A person never reads a verdict without what it rests on."""
+    changes = {"status": status, "verdict": verdict, "evidence": evidence}
+    assert words(dataclasses.replace(phantom_result(), **changes)) == shown

@@ -84,7 +84,14 @@ def register_pair(
     """Register a pair in memory."""
     estimate = network_estimate(network, config.preprocessing, CPU)
     hu_window = config.preprocessing.hu_window
-    return register_with(pair, estimate, hu_window=hu_window, alignment=alignment, device=CPU)
+    return register_with(
+        pair,
+        estimate,
+        hu_window=hu_window,
+        alignment=alignment,
+        thresholds=config.quality,
+        device=CPU,
+    )
 
 
 def output(stage: MemoryStage, name: str, case_id: str = "a") -> bytes:

@@ -23,6 +23,7 @@ from lungreg.records import (
     Verdict,
 )
 from lungreg.registration.case import register_case
+from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
 from lungreg.registration.pair import read_pair
 from lungreg.spatial.displacement import resample
@@ -148,7 +149,7 @@ class TestResult:
         case = put_case(stage, "a", seed=SEED)
         found = register(stage, case, true_network(), alignment="masks")
         facts = json.loads(output(stage, "metrics.json"))
-        beside = {"alignment", "alignment_warning", "lungs_from", "notes"}
+        beside = {"alignment", "alignment_warning", "lungs_from", "notes", "further_evidence"}
         assert set(facts) == {*RESULT_COLUMNS, *beside}
         assert facts["tre_mm"] == found.tre_mm
         assert facts["verdict"] == found.verdict.value
@@ -158,11 +159,17 @@ class TestResult:
         """The page gets result, pictures, provenance and reasons, and lies beside the images."""
         case = put_case(stage, "a", seed=SEED)
         seen: list[tuple[CaseResult, PairImages, Mapping[str, str], Remarks]] = []
+        marked: list[LandmarkEstimate | None] = []
 
         def render(
-            result: CaseResult, images: PairImages, provenance: Mapping[str, str], remarks: Remarks
+            result: CaseResult,
+            images: PairImages,
+            provenance: Mapping[str, str],
+            remarks: Remarks,
+            places: LandmarkEstimate | None,
         ) -> str:
             seen.append((result, images, provenance, remarks))
+            marked.append(places)
             return "<html>ü</html>"
 
         job = make_job()
@@ -173,6 +180,9 @@ class TestResult:
         assert remarks.lungs_from == "mask"
         (reason,) = remarks.reasons
         assert reason == "Dice 0.90 is below 0.93"
+        (places,) = marked
+        assert places is not None
+        assert places.errors_mm.shape == places.places_ras.shape[:1]
         assert (result.case_id, result.attempt) == ("a", 2)
         assert provenance == {"model": "lungs 3"}
         assert images.grid.same_as(FIXED_GRID)

@@ -10,7 +10,7 @@ import pytest
 from lungreg.config import Quality
 from lungreg.formats.volumes import Stored, Volume
 from lungreg.records import Case, CaseEvaluation, CaseMetrics, Split, Verdict
-from lungreg.registration.evaluation import evaluate
+from lungreg.registration.evaluation import measure
 from lungreg.registration.images import carry_moving, pair_images
 from lungreg.registration.pair import Pair, read_pair
 from lungreg.registration.reevaluation import inverse_consistency, reevaluate
@@ -76,7 +76,7 @@ class TestFigures:
         transform = affine_only(TRUTH)
         carried = carry_moving(pair, transform, CPU)
         images = pair_images(pair, transform, carried, hu_window=WINDOW, device=CPU)
-        expected = dataclasses.asdict(evaluate(pair, transform, images))
+        expected = dataclasses.asdict(measure(pair, transform, images).metrics)
         found = dataclasses.asdict(measured(pair, transform))
         assert {name: found[name] for name in expected} == expected
 

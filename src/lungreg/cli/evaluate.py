@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from lungreg.workflows.evaluate import EvaluationReport
 
 _ACCURACY = (
-    *("verdict", "dice_score", "hd95_mm", "tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm"),
+    *("dice_score", "hd95_mm", "tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm"),
+    *("etre_mm", "etre_p95_mm", "etre_found_pct"),
     *("fold_pct", "sdlogj", "ncc", "ssim_score"),
 )
 _TRUST = (
@@ -25,8 +26,10 @@ _TRUST = (
     *("dice_segmented", "sdlogj_learn2reg"),
 )
 _ONE = (
-    *("verdict", "tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm", "landmarks"),
-    *("tre_initial_mm", "tre_aligned_mm", "dice_score", "dice_initial", "dice_aligned", "hd95_mm"),
+    *("tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm", "landmarks"),
+    *("tre_initial_mm", "tre_aligned_mm", "etre_mm", "etre_median_mm", "etre_p95_mm"),
+    *("etre_aligned_mm", "etre_found_pct", "etre_places"),
+    *("dice_score", "dice_initial", "dice_aligned", "hd95_mm"),
     *("fold_pct", "jacobian_min", "jacobian_max", "sdlogj", "sdlogj_learn2reg"),
     *("ncc", "ssim_score", "residual", "inverse_mean_mm", "inverse_max_mm", "outside_fov_pct"),
     *("fixed_lungs_from", "moving_lungs_from", "fixed_lungs_ml", "moving_lungs_ml"),
@@ -101,6 +104,8 @@ def _print(
     if len(done.cases) == 1 and not done.failed:
         (row,) = done.cases
         shown = [[name, getattr(row, name)] for name in _ONE if getattr(row, name) is not None]
+        shown = [["verdict", _verdict(row)], *shown]
+        shown += [["estimated error", str(region)] for region in row.etre_regions]
         console.table(row.case_id, ("measure", "value"), shown)
     else:
         _print_cases(console, "Accuracy", done.cases, _ACCURACY)
@@ -112,7 +117,7 @@ def _print(
         ]
         columns = ("split", "measure", "cases", "mean", "median", "30 % tail")
         console.table("By split", columns, rows)
-    why = [[row.case_id, row.verdict.value, "; ".join(row.reasons)] for row in done.cases]
+    why = [[row.case_id, _verdict(row), "; ".join(row.reasons)] for row in done.cases]
     why = [row for row in why if row[2]]
     if why:
         console.table("Why", ("case", "verdict", "reasons"), why)
@@ -123,5 +128,14 @@ def _print_cases(
 ) -> None:
     """Print a table with a row per case, without the columns that no case has."""
     kept = [name for name in columns if any(getattr(row, name) is not None for row in rows)]
-    shown = [[row.case_id, row.split, *(getattr(row, name) for name in kept)] for row in rows]
-    console.table(title, ("case_id", "split", *kept), shown)
+    shown = [
+        [row.case_id, row.split, _verdict(row), *(getattr(row, name) for name in kept)]
+        for row in rows
+    ]
+    console.table(title, ("case_id", "split", "verdict", *kept), shown)
+
+
+def _verdict(row: CaseEvaluation) -> str:
+    from lungreg.records import verdict_words
+
+    return verdict_words(row.status, row.verdict, row.evidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,11 +16,19 @@ if TYPE_CHECKING:
     from lungreg.config import Config
     from lungreg.workflows.infer import InferReport
 
-CASE_COLUMNS = (
-    *("case_id", "split", "status", "verdict", "dice_aligned", "dice_score"),
-    *("tre_aligned_mm", "tre_mm", "fold_pct", "ncc"),
-)
-"""Columns of a table of registered cases, in their order."""
+CASE_COLUMNS = (*("case_id", "split", "verdict", "dice_score", "tre_mm", "etre_mm", "fold_pct"),)
+"""Columns of a table of registered cases, in their order: as many as a terminal is wide."""
+
+
+def table_row(row: Mapping[str, object], columns: Sequence[str]) -> list[object]:
+    """A row of the result table for people: its verdict is joined with what it rests on."""
+    from lungreg.records import verdict_words
+
+    evidence = row["evidence"]
+    joined = verdict_words(
+        str(row["status"]), str(row["verdict"]), None if evidence is None else str(evidence)
+    )
+    return [joined if name == "verdict" else row[name] for name in columns]
 
 
 class Engine(StrEnum):
@@ -55,7 +64,7 @@ def infer(
     chosen = [] if engine is None else [f"infer.engine={engine.value}"]
     settings = _with_cases(options.config(*chosen), cases)
     done = run(settings, resume=resume, on_progress=console.progress)
-    rows = [[getattr(row, name) for name in CASE_COLUMNS] for row in done.results]
+    rows = [table_row(vars(row), CASE_COLUMNS) for row in done.results]
     console.table(f"Run {done.run_id}", CASE_COLUMNS, rows)
     _print_means(console, done)
     for line in cost_lines(done, settings.cost):

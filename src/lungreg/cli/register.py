@@ -20,6 +20,9 @@ _SHOWN = (
     ("lung Dice", "dice_initial", "dice_aligned", "dice_score"),
     ("landmark error, mm", "tre_initial_mm", "tre_aligned_mm", "tre_mm"),
     ("landmark error, median, mm", None, None, "tre_median_mm"),
+    ("estimated landmark error, mm", None, "etre_aligned_mm", "etre_mm"),
+    ("estimated, 95 % below, mm", None, None, "etre_p95_mm"),
+    ("places that found a partner, %", None, None, "etre_found_pct"),
     ("HD95 of the lungs, mm", None, None, "hd95_mm"),
     ("folded in the lungs, %", None, None, "fold_pct"),
     ("correlation in the lungs", None, None, "ncc"),
@@ -100,6 +103,12 @@ def register_pair(
             "--full-resolution-field", help="Write the field on the fixed scan's own grid."
         ),
     ] = False,
+    time_points: Annotated[
+        bool,
+        typer.Option(
+            "--time-points", help="The scans are time points of one breathing state, in any order."
+        ),
+    ] = False,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML that names the model's registry.")
     ] = None,
@@ -129,6 +138,7 @@ def register_pair(
         device=device,
         seed=seed,
         full_resolution_field=full_resolution_field,
+        time_points=time_points,
     )
     done = run(
         files,
@@ -141,16 +151,19 @@ def register_pair(
 
 
 def _show(console: Console, done: RegisterReport) -> None:
+    from lungreg.records import verdict_words
     from lungreg.stores.names import PAGE_FILE
 
-    rows = []
+    rows, result = [], done.result
     for label, *columns in _SHOWN:
-        values = [None if name is None else getattr(done.result, name) for name in columns]
+        values = [None if name is None else getattr(result, name) for name in columns]
         if values[-1] is not None:
             rows.append([label, *("" if v is None else f"{v:.3f}" for v in values)])
     console.table("Registered", ("", "by headers", "aligned", "registered"), rows)
-    verdict = "; ".join([done.result.verdict.value, *done.reasons])
-    console.line(f"verdict: {verdict}")
+    words = verdict_words(result.status, result.verdict, result.evidence)
+    console.line(f"verdict: {'; '.join([words, *done.reasons])}")
+    for region in done.regions:
+        console.line(f"estimated error, {region}")
     for note in done.notes:
         console.line(f"note: {note}")
     console.line(

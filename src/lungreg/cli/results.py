@@ -9,7 +9,7 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
-from lungreg.cli.infer import CASE_COLUMNS
+from lungreg.cli.infer import CASE_COLUMNS, table_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,5 +46,10 @@ def results(
 
 def _print_answer(console: Console, answer: pa.Table, *, short: bool) -> None:
     rows: list[dict[str, Any]] = answer.to_pylist()
-    columns = ("run_id", *CASE_COLUMNS) if short else tuple(answer.column_names)
-    console.table(f"{len(rows)} rows", columns, [[row[name] for name in columns] for row in rows])
+    if short:
+        columns = ("run_id", *CASE_COLUMNS)
+        shown = [table_row(row, columns) for row in rows]
+    else:
+        columns = tuple(answer.column_names)
+        shown = [list(row.values()) for row in rows]
+    console.table(f"{len(rows)} rows", columns, shown)

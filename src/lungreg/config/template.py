@@ -40,7 +40,7 @@ infer:
 
 # quality:                      # thresholds of the verdicts
 #   dice_warn: 0.93
-#   tre_warn_mm: 4.0
+#   tre_warn_mm: 2.0
 # cost: {credits_per_node_hour: 2.68, nodes: 1, as_of: 2026-11-22, source: your contract}
 """
 

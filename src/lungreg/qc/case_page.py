@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lungreg.errors import DataError
-from lungreg.qc.colours import DIFFERENCE, DIVERGING, FOLDED, LENGTH
-from lungreg.qc.measures import MEASURES, STATES, number, state
+from lungreg.qc.colours import DIFFERENCE, DIVERGING, ERROR, FOLDED, LENGTH
+from lungreg.qc.measures import MEASURES, number, state, words
 from lungreg.qc.pictures import GRID_MM, JACOBIAN_SPAN, LONGEST_PX, CasePictures, draw_case
+from lungreg.qc.place_marks import NEAR_MM, WORST_MM
 from lungreg.qc.templating import render
-from lungreg.records import CaseResult, Remarks
+from lungreg.records import LUNG_PARTS, CaseResult, Remarks
 
 if TYPE_CHECKING:
+    from lungreg.registration.correspondences import LandmarkEstimate
     from lungreg.registration.images import PairImages
 
 PANEL_BEGINS = "<!-- lungreg panel begins -->"
@@ -50,6 +52,7 @@ def render_case(
     *,
     provenance: Mapping[str, str],
     remarks: Remarks = _NO_REMARKS,
+    places: LandmarkEstimate | None = None,
 ) -> str:
     """The self-contained HTML page of a registered case.
 
@@ -57,7 +60,9 @@ def render_case(
         result: The case's row.
         images: The arrays its pictures are drawn from.
         provenance: What made it: model and version, run, config hash, version of lungreg, ...
-        remarks: Why the verdict is what it is, where the lungs came from, and notes.
+        remarks: Why the verdict is what it is, where the lungs came from, notes, and the estimated
+            error by part of the lungs.
+        places: Distinctive places and their estimated errors, to mark on the slices.
 
     Returns:
         A page that fetches nothing, of at most `MOST_BYTES`: noise makes pictures large, and
@@ -65,10 +70,10 @@ def render_case(
         marker comments is the panel (`extract_panel`).
     """
     longest_px = LONGEST_PX
-    page = _page(result, draw_case(images, longest_px=longest_px), provenance, remarks)
+    page = _page(result, draw_case(images, places, longest_px=longest_px), provenance, remarks)
     while len(page.encode()) > MOST_BYTES and longest_px > _SMALLEST_PX:
         longest_px = longest_px * 2 // 3
-        page = _page(result, draw_case(images, longest_px=longest_px), provenance, remarks)
+        page = _page(result, draw_case(images, places, longest_px=longest_px), provenance, remarks)
     return page
 
 
@@ -81,14 +86,23 @@ def _page(
     values: dict[str, object] = {
         "result": result,
         "state": state(result),
-        "words": STATES,
+        "words": words(result),
         "pictures": pictures,
         "oblique": pictures.tilt_deg > _OBLIQUE_DEG,
         "metrics": metric_rows(result, measured_in=_measured_in(remarks)),
         "remarks": remarks,
         "lungs": _LUNGS.get(remarks.lungs_from or ""),
         "provenance": dict(provenance),
-        "ramps": {"difference": DIFFERENCE.css, "length": LENGTH.css, "jacobian": DIVERGING.css},
+        "unknown": _unknown_parts(remarks),
+        "marked": any(view.places for view in pictures.views),
+        "worst_mm": WORST_MM,
+        "near_mm": NEAR_MM,
+        "ramps": {
+            "difference": DIFFERENCE.css,
+            "length": LENGTH.css,
+            "jacobian": DIVERGING.css,
+            "error": ERROR.css,
+        },
         "folded_colour": "#{:02x}{:02x}{:02x}".format(*FOLDED),
         "grid_mm": GRID_MM,
         "jacobian_span": JACOBIAN_SPAN,
@@ -129,6 +143,12 @@ def metric_rows(result: CaseResult, *, measured_in: str = "the lungs") -> list[M
         )
         for measure in MEASURES
     ]
+
+
+def _unknown_parts(remarks: Remarks) -> list[str]:
+    """Parts of the lungs without an estimated error, where others have one."""
+    known = {region.region for region in remarks.regions}
+    return [part for part in LUNG_PARTS if part not in known] if known else []
 
 
 def _measured_in(remarks: Remarks) -> str:

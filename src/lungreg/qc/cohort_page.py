@@ -10,9 +10,12 @@ from urllib.parse import quote
 
 import numpy as np
 
+from lungreg.config import Quality
+from lungreg.metrics.rules import describe_rules
 from lungreg.qc.histograms import HEIGHT, WIDTH, Histogram, histogram
 from lungreg.qc.measures import (
     DICE,
+    ETRE,
     FOLDS,
     HEADLINE,
     MEASURES,
@@ -24,11 +27,12 @@ from lungreg.qc.measures import (
     number,
     numbers,
     state,
+    words,
 )
 from lungreg.qc.templating import render
 from lungreg.records import CaseResult, Split, Status, Verdict
 
-_DISTRIBUTIONS = (DICE, TRE, FOLDS, NCC)
+_DISTRIBUTIONS = (DICE, TRE, ETRE, FOLDS, NCC)
 _SHOWN_FIRST = {Verdict.FAIL: 0, Verdict.REJECT: 0, Verdict.WARN: 1, Verdict.PASS: 2}
 _SECONDS = Measure(name="compute_s", label="Time", short="Time", unit="s", decimals=1)
 
@@ -45,11 +49,21 @@ class SplitMeans:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VerdictCount:
+    """The cases of one verdict on one kind of evidence."""
+
+    state: str
+    words: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PanelEntry:
     """A panel in the page with the row it belongs to."""
 
     result: CaseResult
     state: str
+    words: str
     html: str
     row: int
 
@@ -58,8 +72,9 @@ def choose_panels(results: Sequence[CaseResult], count: int) -> list[str]:
     """Choose the cases that get a panel on the cohort page, the worst first.
 
     Cases that were registered with the verdict fail come first, then those with warn, then the
-    others; within each the largest `tre_mm` first, then those without one by the smallest
-    `dice_score`, then by `ncc`. A case whose registration failed has no pictures.
+    others; within each the largest `tre_mm` first, then those without one by the largest `etre_mm`,
+    then by the smallest `dice_score`, then by `ncc`. A case whose registration failed has no
+    pictures.
 
     Args:
         results: One row per case.
@@ -74,7 +89,7 @@ def render_cohort(
     results: Sequence[CaseResult],
     panels: Mapping[str, str],
     *,
-    thresholds: Mapping[str, float],
+    thresholds: Quality,
     provenance: Mapping[str, str],
     case_links: Mapping[str, str],
 ) -> str:
@@ -85,7 +100,7 @@ def render_cohort(
         results: One row per case.
         panels: Case id to panel (`case_page.extract_panel`), in the order of the page. They go
             into the page as they are: take them from pages that lungreg wrote.
-        thresholds: The config's `quality` by name: `dice_warn`, `tre_fail_mm`, ...
+        thresholds: Of the verdicts, for the list of rules and the colours of the table.
         provenance: What made the run: model and version, config hash, version of lungreg, ...
         case_links: Case id to the path of its page, relative to this one, "/" between folders
             and nothing quoted.
@@ -94,40 +109,56 @@ def render_cohort(
     shown = headline or [result for result in results if result.status is Status.SUCCESS]
     rows = {result.case_id: row for row, result in enumerate(results)}
     entries = [
-        PanelEntry(result=results[rows[name]], state=state(results[rows[name]]), html=html, row=row)
+        _panel(results[row], html, row)
         for name, html in panels.items()
         if (row := rows.get(name)) is not None
     ]
-    counts = Counter(state(result) for result in results)
+    by_name: Mapping[str, float] = thresholds.model_dump()
     values: dict[str, object] = {
         "run_id": run_id,
         "total": len(results),
-        "counts": {name: counts[name] for name in STATES},
+        "counts": _counts(results),
         "splits": _split_means(results),
         "mean_labels": [_with_unit(measure) for measure in _means_of()],
-        "rules": _rules(thresholds),
-        "histograms": _histograms(shown, thresholds),
+        "rules": describe_rules(thresholds),
+        "histograms": _histograms(shown, by_name),
         "histogram_of": "test and unseen cases" if headline else "all cases",
         "plot": {"width": WIDTH, "height": HEIGHT},
-        "words": STATES,
-        "data": _table(results, entries, thresholds, case_links),
+        "states": STATES,
+        "data": _table(results, entries, by_name, case_links),
         "panels": entries,
         "provenance": dict(provenance),
     }
     return render("cohort.html.j2", values)
 
 
+def _panel(result: CaseResult, html: str, row: int) -> PanelEntry:
+    return PanelEntry(result=result, state=state(result), words=words(result), html=html, row=row)
+
+
+def _counts(results: Sequence[CaseResult]) -> list[VerdictCount]:
+    """Cases by verdict and evidence, in the order of `STATES`; a state of no case counts none."""
+    found = Counter((state(result), words(result)) for result in results)
+    for name, shown in STATES.items():
+        if not any(state_ == name for state_, _ in found):
+            found[name, shown] = 0
+    order = sorted(found, key=lambda pair: ([*STATES].index(pair[0]), -found[pair], pair[1]))
+    return [
+        VerdictCount(state=name, words=shown, count=found[name, shown]) for name, shown in order
+    ]
+
+
 def _worst_first(result: CaseResult) -> tuple[int, int, float, str]:
     verdict = _SHOWN_FIRST[result.verdict]
-    for place, (measure, sign) in enumerate(((TRE, -1.0), (DICE, 1.0), (NCC, 1.0))):
+    for place, (measure, sign) in enumerate(((TRE, -1.0), (ETRE, -1.0), (DICE, 1.0), (NCC, 1.0))):
         value = number(result, measure.name)
         if value is not None:
             return verdict, place, sign * value, result.case_id
-    return verdict, 3, 0.0, result.case_id
+    return verdict, 4, 0.0, result.case_id
 
 
 def _means_of() -> tuple[Measure, ...]:
-    return (DICE, TRE, FOLDS, NCC, _SECONDS)
+    return (DICE, TRE, ETRE, FOLDS, NCC, _SECONDS)
 
 
 def _with_unit(measure: Measure) -> str:
@@ -168,16 +199,6 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _rules(thresholds: Mapping[str, float]) -> list[str]:
-    """The verdicts' thresholds as sentences."""
-    rules = []
-    for measure in MEASURES:
-        worse = "below" if measure.higher_is_better else "above"
-        for level, limit in limits(thresholds, measure).items():
-            rules.append(f"{level}: {measure.short} {worse} {limit:g} {measure.unit}".strip())
-    return rules
-
-
 def _histograms(results: Sequence[CaseResult], thresholds: Mapping[str, float]) -> list[Histogram]:
     drawn = (histogram(measure, results, thresholds) for measure in _DISTRIBUTIONS)
     return [one for one in drawn if one is not None]
@@ -208,6 +229,7 @@ def _table(
             "case": result.case_id,
             "split": result.split.value,
             "state": state(result),
+            "words": words(result),
             "values": [_short(number(result, measure.name), measure) for measure in measures],
             "code": result.error_code,
             "message": result.error_message,
@@ -216,7 +238,7 @@ def _table(
         }
         for row, result in enumerate(results)
     ]
-    return {"columns": columns, "rows": rows, "words": STATES}
+    return {"columns": columns, "rows": rows}
 
 
 def _columns() -> tuple[Measure, ...]:

@@ -49,4 +49,6 @@ def _rgb(anchor: str) -> Rgb:
 # lightness, and distinct with any colour vision.
 DIFFERENCE = Ramp(("#000004", "#3b0f70", "#8c2981", "#de4968", "#fe9f6d", "#fcfdbf"))
 LENGTH = Ramp(("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"))
+# Green is good; lightness falls from 2 mm on, and the worst are the darkest and reddest.
+ERROR = Ramp(("#3ddc84", "#d3e84a", "#ffb52e", "#ff5a36", "#e0218a"))
 DIVERGING = Ramp(("#053061", "#2b74b3", "#8fc3dd", "#f2f2f0", "#f5b26b", "#c4610e", "#6b2f04"))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lungreg.qc.colours import DIFFERENCE
-from lungreg.qc.measures import DICE, FOLDS, TRE, number
+from lungreg.qc.measures import DICE, ETRE, FOLDS, TRE, number, words
 from lungreg.qc.pictures import difference, shade
 from lungreg.qc.planes import View, lay_out
 from lungreg.records import CaseResult
@@ -113,8 +113,8 @@ def _letter_edges(axis: Axes, view: View) -> None:
 
 
 def _title(result: CaseResult) -> str:
-    parts = [f"{result.case_id}: {result.verdict}"]
-    for measure in (DICE, TRE, FOLDS):
+    parts = [f"{result.case_id}: {words(result)}"]
+    for measure in (DICE, TRE, ETRE, FOLDS):
         value = number(result, measure.name)
         if value is not None:
             parts.append(f"{measure.short} {measure.text(value)} {measure.unit}".strip())

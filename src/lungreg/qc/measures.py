@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lungreg.records import CaseMetrics, CaseResult, Split, Status, Verdict
+from lungreg.records import CaseMetrics, CaseResult, Split, Status, Verdict, verdict_words
 
 ABSENT = "\N{EN DASH}"
 HEADLINE = (Split.TEST, Split.UNSEEN)
@@ -59,6 +59,15 @@ TRE = Measure(
     initial="tre_initial_mm",
     aligned="tre_aligned_mm",
 )
+ETRE = Measure(
+    name="etre_mm",
+    label="Estimated landmark error, mean",
+    short="Estimated",
+    unit="mm",
+    decimals=2,
+    higher_is_better=False,
+    aligned="etre_aligned_mm",
+)
 FOLDS = Measure(
     name="fold_pct",
     label="Folded voxels in the lungs",
@@ -84,6 +93,39 @@ MEASURES: tuple[Measure, ...] = (
         unit="mm",
         decimals=2,
         higher_is_better=False,
+    ),
+    Measure(
+        name="tre_p95_mm",
+        label="Landmark error, 95th percentile",
+        short="TRE 95 %",
+        unit="mm",
+        decimals=2,
+        higher_is_better=False,
+    ),
+    ETRE,
+    Measure(
+        name="etre_median_mm",
+        label="Estimated landmark error, median",
+        short="Estimated median",
+        unit="mm",
+        decimals=2,
+        higher_is_better=False,
+    ),
+    Measure(
+        name="etre_p95_mm",
+        label="Estimated landmark error, 95th percentile",
+        short="Estimated 95 %",
+        unit="mm",
+        decimals=2,
+        higher_is_better=False,
+    ),
+    Measure(
+        name="etre_found_pct",
+        label="Distinctive places that found a partner",
+        short="Found",
+        unit="%",
+        decimals=1,
+        higher_is_better=True,
     ),
     Measure(
         name="hd95_mm",
@@ -140,6 +182,11 @@ def state(result: CaseResult) -> str:
     if result.status is Status.FAILED:
         return "failed"
     return "fail" if result.verdict is Verdict.REJECT else result.verdict.value
+
+
+def words(result: CaseResult) -> str:
+    """The state of a case as people read it: "pass (estimated)", "fail", "not registered"."""
+    return verdict_words(result.status, state(result), result.evidence)
 
 
 def limits(thresholds: Mapping[str, float], measure: Measure) -> dict[str, float]:

@@ -17,10 +17,12 @@ from PIL import Image
 
 from lungreg.qc.colours import DIFFERENCE, DIVERGING, FOLDED, LENGTH, Pixels, grey
 from lungreg.qc.outlines import UNITS_PER_MM, level_lines, mask_outline
+from lungreg.qc.place_marks import PlaceMarks, mark_places
 from lungreg.qc.planes import Layout, Plane, View, lay_out
 from lungreg.spatial.geometry import FloatArray
 
 if TYPE_CHECKING:
+    from lungreg.registration.correspondences import LandmarkEstimate
     from lungreg.registration.images import PairImages
 
 BRIGHTEST_HU = 150.0
@@ -72,6 +74,8 @@ class ViewPictures:
     """Where the coordinates of `x + u(x)` are multiples of `GRID_MM`."""
     folded: int
     """Voxels of the Jacobian map where the map folds."""
+    places: tuple[PlaceMarks, ...]
+    """Distinctive places near the slice."""
 
     @property
     def view_box(self) -> str:
@@ -97,13 +101,19 @@ class CasePictures:
     """Whether the Jacobian is shown inside the lungs only."""
 
 
-def draw_case(images: PairImages, *, longest_px: int = LONGEST_PX) -> CasePictures:
+def draw_case(
+    images: PairImages,
+    places: LandmarkEstimate | None = None,
+    *,
+    longest_px: int = LONGEST_PX,
+) -> CasePictures:
     """Cut and paint the three views of a case.
 
     Slices are those of `planes.lay_out`. The views of a case have one scale in pixels per mm.
 
     Args:
         images: The arrays of the case.
+        places: Distinctive places to mark, with their estimated errors.
         longest_px: Longer side of the largest picture.
     """
     masks = images.aligned_mask, images.warped_mask
@@ -113,7 +123,7 @@ def draw_case(images: PairImages, *, longest_px: int = LONGEST_PX) -> CasePictur
     masked = images.fixed_mask is not None and bool(images.fixed_mask.any())
     pixel_mm = max(max(view.size_mm) for view in layout.views) / longest_px
     views = tuple(
-        _draw(images, view, shift, longest_mm, pixel_mm, masked=masked)
+        _draw(images, places, view, shift, longest_mm, pixel_mm, masked=masked)
         for view, shift in zip(layout.views, shifts, strict=True)
     )
     low, high = images.hu_window
@@ -159,6 +169,7 @@ def paint_jacobian(jacobian: Slice, mask: Slice | None, background: Pixels) -> P
 
 def _draw(
     images: PairImages,
+    places: LandmarkEstimate | None,
     view: View,
     shift: FloatArray,
     longest_mm: float,
@@ -196,6 +207,7 @@ def _draw(
         fold_outline=mask_outline(folded, view.pixel_mm) if count <= _MOST_MARKED else "",
         grid_lines=_grid_lines(view, shift),
         folded=count,
+        places=mark_places(view, places),
     )
 
 

@@ -59,8 +59,13 @@ class View:
     """Canonical voxels shown along each axis; that of `axis` is not used."""
     orientation: NDArray[np.floating]
     """(3, 2) nibabel orientation from the grid's axes to the canonical ones."""
-    spacing_mm: FloatArray
-    """(3,) along the canonical axes."""
+    canonical: Grid
+    """The grid's voxels with axes in the order right, anterior, superior, as close as they get."""
+
+    @property
+    def spacing_mm(self) -> FloatArray:
+        """(3,) along the canonical axes."""
+        return self.canonical.spacing_mm
 
     @property
     def axis(self) -> int:
@@ -89,6 +94,25 @@ class View:
         """Height and width of the slice."""
         rows, columns = (self.box[axis].stop - self.box[axis].start for axis in self.in_plane)
         return rows * self.pixel_mm[0], columns * self.pixel_mm[1]
+
+    def project(self, points_ras: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Points on the screen, and their distance from the slice.
+
+        Args:
+            points_ras: (N, 3) RAS mm.
+
+        Returns:
+            (N, 2) mm to the right and down from the slice's top left corner, and (N,) mm along the
+            axis that the slice is across.
+        """
+        voxels = self.canonical.to_voxel(points_ras)
+        rows, columns = self.in_plane
+        at_mm = [
+            (self.box[axis].stop - 0.5 - voxels[:, axis]) * self.spacing_mm[axis]
+            for axis in (columns, rows)
+        ]
+        away_mm = np.abs(voxels[:, self.axis] - self.index) * self.spacing_mm[self.axis]
+        return np.stack(at_mm, axis=1), np.asarray(away_mm)
 
     def cut(self, volume: NDArray[np.float32] | Mask) -> NDArray[np.float32]:
         """The slice (H, W) of a volume (X, Y, Z) on the grid, as it lies on the screen."""
@@ -137,7 +161,7 @@ def lay_out(grid: Grid, mask: Mask | None, others: Iterable[Mask | None] = ()) -
             index=centre[axis],
             box=shown,
             orientation=orientation,
-            spacing_mm=canonical.spacing_mm,
+            canonical=canonical,
         )
         for plane, axis in _ACROSS.items()
     )

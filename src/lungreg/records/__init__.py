@@ -8,8 +8,10 @@ from lungreg.records.cases import (
     Split,
     Status,
     Verdict,
+    verdict_words,
 )
 from lungreg.records.measures import (
+    LUNG_PARTS,
     CaseMetrics,
     Evidence,
     RegionError,
@@ -34,6 +36,7 @@ __all__ = [
     "CaseMetrics",
     "CaseResult",
     "Evidence",
+    "LUNG_PARTS",
     "MODEL_SECTIONS",
     "ModelCard",
     "ModelVersion",
@@ -46,4 +49,5 @@ __all__ = [
     "Split",
     "Status",
     "Verdict",
+    "verdict_words",
 ]

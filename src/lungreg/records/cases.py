@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lungreg.records.measures import RegionError
+
 
 class Verdict(StrEnum):
     """Whether something can be trusted."""
@@ -21,6 +23,19 @@ class Status(StrEnum):
 
     SUCCESS = "success"
     FAILED = "failed"
+
+
+def verdict_words(status: str, verdict: str, evidence: str | None) -> str:
+    """A verdict as people read it, joined with what it rests on: "pass (estimated)".
+
+    Args:
+        status: Of the case; one that could not be registered is "not registered".
+        verdict: Of the registered case.
+        evidence: "landmarks", "estimated" or "masks"; None adds nothing.
+    """
+    if status == Status.FAILED:
+        return "not registered"
+    return f"{verdict}" if evidence is None else f"{verdict} ({evidence})"
 
 
 class Split(StrEnum):
@@ -67,3 +82,5 @@ class Remarks:
     "whole scan" (none were found)."""
     notes: tuple[str, ...] = ()
     """Warnings about the files and about how the transform was found."""
+    regions: tuple[RegionError, ...] = ()
+    """The estimated error by part of the lungs, the worst first."""

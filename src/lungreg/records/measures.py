@@ -47,6 +47,10 @@ class CaseMetrics:
     """Share of fixed voxels that `T` carries out of the moving scan, %."""
 
 
+LUNG_PARTS = ("right upper", "right lower", "left upper", "left lower")
+"""The parts of the lungs that estimated errors are summed up in."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RegionError:
     """Estimated landmark errors in one part of the lungs, such as "left lower"."""
@@ -64,8 +68,9 @@ class RegionError:
     beyond_5mm_pct: float
 
     def __str__(self) -> str:
-        """Such as "left lower: 1.2 mm (95 % below 3.4 mm)"."""
-        return f"{self.region}: {self.mean_mm:.1f} mm (95 % below {self.p95_mm:.1f} mm)"
+        """Such as "left lower: 1.2 mm (95 % below 3.4 mm), 81 % found"."""
+        errors = f"{self.mean_mm:.1f} mm (95 % below {self.p95_mm:.1f} mm)"
+        return f"{self.region}: {errors}, {self.found_pct:.0f} % found"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import torch
 
 from lungreg.errors import LungregError
 from lungreg.records import Case, CaseResult, RegistrationJob, Remarks, Split, Status, Verdict
+from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
 from lungreg.registration.outputs import remarks_of, result_files, write_outputs
 from lungreg.registration.pair import Estimate, read_pair
@@ -33,8 +34,17 @@ class Render(Protocol):
         *,
         provenance: Mapping[str, str],
         remarks: Remarks,
+        places: LandmarkEstimate | None,
     ) -> str:
-        """The page, from the case's row, its images, what made it and remarks on it."""
+        """The page of a case.
+
+        Args:
+            result: The case's row.
+            images: The arrays its pictures are drawn from.
+            provenance: What made it.
+            remarks: Reasons of the verdict, notes, errors by part of the lungs.
+            places: Where the estimated errors come from; None without lungs.
+        """
 
 
 def register_case(
@@ -156,8 +166,13 @@ def _write_page(
     result: CaseResult,
     job: RegistrationJob,
 ) -> None:
-    remarks = remarks_of(registered)
-    page = render(result, registered.images, provenance=job.provenance, remarks=remarks)
+    page = render(
+        result,
+        registered.images,
+        provenance=job.provenance,
+        remarks=remarks_of(registered),
+        places=registered.measured.places,
+    )
     stage.write(names.page, page.encode())
 
 

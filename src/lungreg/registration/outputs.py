@@ -45,6 +45,7 @@ def remarks_of(registered: Registered) -> Remarks:
         reasons=tuple(reasons),
         lungs_from=registered.lungs_from,
         notes=(*notes, *registered.notes),
+        regions=registered.measured.evidence.etre_regions,
     )
 
 

@@ -15,7 +15,7 @@ from lungreg.errors import ConfigError, DataError, NotFoundError
 from lungreg.formats.local_files import read_file
 from lungreg.formats.transforms import FIXED_TO_MOVING
 from lungreg.formats.transforms.reading import read_transform
-from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict
+from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict, verdict_words
 from lungreg.registration.case import describe
 from lungreg.registration.outputs import read_registration
 from lungreg.registration.pair import Pair, read_pair
@@ -215,4 +215,4 @@ def _unmeasured(result: CaseResult, code: str | None, message: str | None) -> Ca
 def _note(row: CaseEvaluation) -> str:
     if row.status is Status.FAILED:
         return f"{row.case_id}: failed, {row.error_code}: {row.error_message}"
-    return f"{row.case_id}: {row.verdict.value}"
+    return f"{row.case_id}: {verdict_words(row.status, row.verdict, row.evidence)}"

@@ -13,7 +13,15 @@ from lungreg.distributed.inferencer import InferJob, run_inference
 from lungreg.errors import ConfigError
 from lungreg.learning.stored_model import with_card
 from lungreg.qc.case_page import render_case
-from lungreg.records import Case, CaseResult, ModelCard, RegistrationJob, Split, Status
+from lungreg.records import (
+    Case,
+    CaseResult,
+    ModelCard,
+    RegistrationJob,
+    Split,
+    Status,
+    verdict_words,
+)
 from lungreg.stores import Backend, Held, JobRunner
 from lungreg.stores.manifest import read_cases
 from lungreg.stores.run_files import new_run_id, read_config, write_audit, write_config
@@ -207,13 +215,16 @@ def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> Infe
 
 
 def _event(row: CaseResult, done: int, total: int) -> Progress:
-    public = row.verdict.value
+    public = verdict_words(row.status, row.verdict, row.evidence)
     if row.status is Status.FAILED:
         public = f"failed, {row.error_code}"
         note = f"{row.case_id}: failed, {row.error_code}: {row.error_message}"
     else:
-        parts = [f"{row.case_id}: {row.verdict.value}"]
+        parts = [f"{row.case_id}: {public}"]
         parts += [f"Dice {row.dice_score:.3f}"] if row.dice_score is not None else []
-        parts += [f"TRE {row.tre_mm:.2f} mm"] if row.tre_mm is not None else []
+        if row.tre_mm is not None:
+            parts.append(f"TRE {row.tre_mm:.2f} mm")
+        elif row.etre_mm is not None:
+            parts.append(f"estimated {row.etre_mm:.2f} mm")
         note = "  ".join(parts)
     return Progress(step="infer", done=done, total=total, note=note, public=public)

@@ -14,7 +14,7 @@ import torch
 
 from lungreg.backends import open_backend
 from lungreg.backends.local.stage import LocalStage
-from lungreg.config import Alignment, Config, Refine, RefinePreset
+from lungreg.config import Alignment, Config, Quality, Refine, RefinePreset
 from lungreg.devices import choose_device
 from lungreg.formats.transforms.itk_files import (
     DESCRIPTION_FILE,
@@ -23,7 +23,7 @@ from lungreg.formats.transforms.itk_files import (
     encode_transform_files,
 )
 from lungreg.qc.case_page import render_case
-from lungreg.records import CaseResult, Remarks
+from lungreg.records import CaseResult, RegionError, Remarks
 from lungreg.registration.outputs import remarks_of, result_files, write_outputs
 from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.registration.refinement import refinement_estimate
@@ -54,6 +54,8 @@ class RegisterReport:
     """Why the verdict is not "pass"."""
     notes: tuple[str, ...]
     """Warnings about the files and about how the transform was found."""
+    regions: tuple[RegionError, ...]
+    """The estimated error by part of the lungs, the worst first."""
     compute_s: float
     """Seconds from arrays in memory to the final displacement."""
     wall_s: float
@@ -78,6 +80,8 @@ class RegisterSettings:
     """Of the optimisation."""
     full_resolution_field: bool = False
     """Write displacement.nii.gz on the fixed scan's own grid."""
+    time_points: bool = False
+    """Whether the scans are several time points of one breathing state (`quality.time_points`)."""
 
 
 _DEFAULTS = RegisterSettings()
@@ -125,7 +129,7 @@ def register(
         estimate,
         hu_window=config.preprocessing.hu_window,
         alignment=settings.alignment,
-        thresholds=config.quality,
+        thresholds=_thresholds(config, settings),
         device=device,
     )
     registered = replace(registered, notes=(*read.notes, *registered.notes))
@@ -160,9 +164,15 @@ def register(
         alignment=registered.alignment.kind,
         reasons=remarks.reasons,
         notes=remarks.notes,
+        regions=remarks.regions,
         compute_s=registered.field_s,
         wall_s=time.time() - started,
     )
+
+
+def _thresholds(config: Config, settings: RegisterSettings) -> Quality:
+    given = config.quality
+    return given.model_copy(update={"time_points": given.time_points or settings.time_points})
 
 
 def _result(registered: Registered, begun: datetime, device: torch.device) -> CaseResult:
@@ -229,7 +239,13 @@ def _page(
 ) -> bytes:
     # On the user's own disk a page may say which scan it is of: many lie open side by side.
     named = replace(result, case_id=files.fixed.absolute().name or _CASE)
-    page = render_case(named, registered.images, provenance=provenance(made), remarks=remarks)
+    page = render_case(
+        named,
+        registered.images,
+        provenance=provenance(made),
+        remarks=remarks,
+        places=registered.measured.places,
+    )
     return page.encode()
 
 

@@ -68,7 +68,7 @@ def _page(config: Config, run_id: str, backend: Backend) -> str:
         run_id,
         results,
         _panels(backend.stage, run_id, choose_panels(results, config.report.panels)),
-        thresholds=config.quality.model_dump(),
+        thresholds=config.quality,
         provenance=provenance(_facts(results)),
         case_links=_links(backend.stage, run_id),
     )

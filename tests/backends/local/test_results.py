@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lungreg.backends.local.results import ParquetResultTable
@@ -12,7 +14,7 @@ from lungreg.backends.local.stage import LocalStage
 from lungreg.errors import StoreError, StoreUnavailableError
 from lungreg.records import RESULT_COLUMNS
 from lungreg.stores import ResultTable
-from lungreg.stores.result_rows import result_schema
+from lungreg.stores.result_rows import result_schema, to_row
 from lungreg.testing import FaultyStage, MemoryStage
 from tests.contracts.results import FULL, ResultTableContract, result
 
@@ -51,6 +53,20 @@ def test_schema_follows_the_records() -> None:
     assert str(schema.field("split").type) == "string"
     assert str(schema.field("attempt").type) == "int64"
     assert str(schema.field("finished_at").type) == "timestamp[us, tz=UTC]"
+
+
+def test_parts_of_an_earlier_version_lack_columns(table: ParquetResultTable) -> None:
+    """Rows written before the estimated errors stand beside new ones, with nothing there."""
+    later = ["evidence", "tre_p95_mm", *(n for n in RESULT_COLUMNS if n.startswith("etre_"))]
+    old = pa.Table.from_pylist([to_row(result("old", tre_mm=1.5))], schema=result_schema())
+    sink = pa.BufferOutputStream()
+    pq.write_table(old.drop_columns(later), sink)
+    table.stage.write("runs/run/results/part-old.parquet", sink.getvalue().to_pybytes())
+    rows = {row.case_id: row for row in table.rows("run")}
+    assert rows["old"] == result("old", tre_mm=1.5)
+    assert rows[FULL.case_id] == FULL
+    counted = table.query("SELECT count(etre_mm) AS n, count(*) AS rows FROM results").to_pylist()
+    assert counted == [{"n": 1, "rows": 2}]
 
 
 def test_parts_lie_beside_the_run(table: ParquetResultTable) -> None:

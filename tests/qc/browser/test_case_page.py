@@ -27,7 +27,7 @@ def test_slider_moves_the_picture(page, folder):
 
 
 def test_fading_flipping_and_the_fixed_scan(page, folder):
-    """Fade, flip, fixed as the other picture and hidden outlines each change what is seen."""
+    """Fade, flip, fixed as the other picture, hidden outlines and marks each change the picture."""
     page.goto((folder / "cases/0 #%25 å/qc.html").as_uri())
     stage = page.locator(".compare .canvas").first
     seen = [stage.screenshot()]
@@ -40,6 +40,8 @@ def test_fading_flipping_and_the_fixed_scan(page, folder):
     page.locator("select.base").select_option("fixed")
     seen.append(stage.screenshot())
     page.locator(".outlines").uncheck()
+    seen.append(stage.screenshot())
+    page.locator(".marks").uncheck()
     seen.append(stage.screenshot())
     assert len(set(seen)) == len(seen)
 

@@ -61,7 +61,7 @@
   const build = (row, index) => {
     const made = element("tr", row.panel || row.link ? "opens" : "");
     const verdict = element("td");
-    verdict.append(element("span", `badge ${row.state}`, data.words[row.state]));
+    verdict.append(element("span", `badge ${row.state}`, row.words));
     made.append(nameCell(row, index), verdict, element("td", "", row.split));
     if (columns.includes(error)) made.append(errorCell(row));
     data.columns.forEach((column, place) => {
@@ -85,7 +85,8 @@
     matching = sorted.filter((index) => {
       const row = data.rows[index];
       const words = `${row.case} ${row.code || ""} ${row.message || ""}`.toLowerCase();
-      return words.includes(text) && (!byState.value || row.state === byState.value)
+      const kinds = ["", `state:${row.state}`, `words:${row.words}`];
+      return words.includes(text) && kinds.includes(byState.value)
         && (!bySplit.value || row.split === bySplit.value);
     });
     body.replaceChildren();
@@ -155,7 +156,7 @@
   bySplit.addEventListener("change", refresh);
   for (const button of document.querySelectorAll(".only")) {
     button.addEventListener("click", () => {
-      byState.value = button.dataset.state;
+      byState.value = button.dataset.shown;
       refresh();
       document.querySelector("#cases").scrollIntoView();
     });

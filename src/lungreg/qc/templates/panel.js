@@ -25,6 +25,7 @@
     if (!panel) return;
     if (event.target.matches(".base")) panel.dataset.base = event.target.value;
     if (event.target.matches(".mode")) panel.dataset.mode = event.target.value;
+    if (event.target.matches(".marks")) panel.dataset.marks = event.target.checked ? "on" : "off";
     if (event.target.matches(".outlines")) {
       for (const path of panel.querySelectorAll("path.of-fixed, path.of-moving")) {
         path.style.display = event.target.checked ? "" : "none";

@@ -193,7 +193,7 @@ class Peer:
             if answer[0]["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise SqlError(603, "XX000", f"fakesnow cannot run this: {answer[1]['body']!r}")
             await run_in_threadpool(dialect.note_encryption, sql, connection)
-            noted = self.roles.noted(sql, token, answer[1]["body"])
+            noted = self.roles.noted(sql, token, dialect.renumbered(answer[1]["body"]))
             return await sent_through(Response(noted, media_type="application/json"), scope, b"")
         except SqlError as error:
             return await sent_through(failure(error), scope, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -26,6 +27,9 @@ _UNLOAD = re.compile(
 _STAGE_WITH_SSE = re.compile(
     r"^\s*CREATE\s+STAGE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+\.\w+\.\w+)\s.*SNOWFLAKE_SSE", re.I | re.S
 )
+_NO_COLUMN = re.compile(
+    r"Binder Error: (Referenced (update )?column|Table .* does not have a column)"
+)
 _DONE = "SELECT 'Statement executed successfully.' AS \"status\""
 
 
@@ -43,6 +47,7 @@ def adapted(sql: str, connection: Any) -> str:
         flags=re.IGNORECASE,
     )
     sql = re.sub(r"\bSCOPED\s+(TEMP)", r"\1", sql, flags=re.IGNORECASE)
+    sql = re.sub(r"(\bVIEW\s+\S+)\s+COPY\s+GRANTS\b", r"\1", sql, flags=re.IGNORECASE)
     sql = re.sub(r"\s+WITH\s+MANAGED\s+ACCESS\b", "", sql, flags=re.IGNORECASE)
     # DuckDB keeps temporary tables in a database of their own: one with a full name is a plain one.
     sql = re.sub(
@@ -55,6 +60,21 @@ def adapted(sql: str, connection: Any) -> str:
         last = [*connection.results_cache][-1]
         sql = re.sub(r"LAST_QUERY_ID\(\)", f"'{last}'", sql, flags=re.IGNORECASE)
     return sql
+
+
+def renumbered(body: bytes) -> bytes:
+    """The answer with Snowflake's number for a column that does not exist.
+
+    fakesnow answers with that of a missing object.
+    """
+    if b"Binder Error" not in body:
+        return body
+    answer = json.loads(body)
+    if not answer.get("success") and _NO_COLUMN.search(str(answer.get("message"))):
+        answer["code"] = "000904"
+        answer["data"] = {**(answer.get("data") or {}), "errorCode": "000904", "sqlState": "42000"}
+        return json.dumps(answer).encode()
+    return body
 
 
 def note_encryption(sql: str, connection: Any) -> None:

@@ -62,6 +62,8 @@ _BLOCKED = {
 _MISSING = {2003, 2043}
 """Snowflake has one number for an object that does not exist and for one that is not granted."""
 _DENIED = {3001}
+_NO_COLUMN = {904}
+"""An identifier that is no column of the statement's tables."""
 _STEP_ROLE = "take the role of this step, with --set backend.role=ROLE or in the connection"
 _ROLE = "see which role backend.role or the connection asks for, and have it granted to the user"
 _KEY = "see that the connection's private_key_file belongs to the user's public key"
@@ -113,6 +115,11 @@ def is_lost(error: BaseException) -> bool:
 def is_missing(error: BaseException) -> bool:
     """Whether an object does not exist, or is not granted to this role."""
     return _comes_of(error, _MISSING)
+
+
+def lacks_column(error: BaseException) -> bool:
+    """Whether a table does not have a column that a statement names."""
+    return _comes_of(error, _NO_COLUMN)
 
 
 def lacks_privilege(error: BaseException) -> bool:

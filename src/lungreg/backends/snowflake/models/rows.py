@@ -61,7 +61,7 @@ OUTPUT_FILES = {
 """Name of a file in the case's folder, by the column of its bytes."""
 METRICS = tuple(field.name for field in dataclasses.fields(CaseMetrics))
 """Columns of numbers, in capitals there, for people who query a job's Parquet files."""
-TEXTS = ("status", "verdict", "error_code", "error_message")
+TEXTS = ("status", "verdict", "evidence", "error_code", "error_message")
 """Columns of text, in capitals there, for the same people."""
 RESULT = "RESULT"
 """Column of the whole row as JSON, since NaN and null are the same in a column of numbers."""

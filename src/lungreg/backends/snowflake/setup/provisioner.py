@@ -14,7 +14,10 @@ from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.statement import Ask
 from lungreg.backends.snowflake.setup.teardown import find_removals
+from lungreg.backends.snowflake.tables.result_sql import columns_of_view, replace_result_view
+from lungreg.config import SnowflakeBackend
 from lungreg.errors import ForbiddenError
+from lungreg.records import RESULT_COLUMNS
 from lungreg.stores import Provisioned, Removal
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ class SnowflakeProvisioner:
     def make(self) -> Provisioned:
         """Make the objects that are missing, and let jobs reach only the configured hosts.
 
+        A result table of an earlier version gets its new columns, and its view is replaced.
+
         Raises:
             AlreadyExistsError: The network rule or its integration is of another installation.
             ForbiddenError: The role lacks a privilege.
@@ -54,6 +59,7 @@ class SnowflakeProvisioner:
         def run_all(ask: Ask) -> Provisioned:
             refuse_foreign_egress(self.source.settings, ask)
             answers = [(sql, _first_cell(ask(sql))) for sql in statements]
+            _renew_view(self.source.settings, ask)
             created = [answer for sql, answer in answers if sql.startswith("CREATE")]
             found = sum(_THERE in answer for answer in created)
             return Provisioned(made=len(created) - found, found=found, statements=len(statements))
@@ -107,6 +113,13 @@ def _role(session: Session, role: str) -> Iterator[None]:
         if before is not None:
             with contextlib.suppress(Exception):  # a lost session is not used again
                 session.use_role(before)
+
+
+def _renew_view(settings: SnowflakeBackend, ask: Ask) -> None:
+    """Replace a view that an earlier version made: a view's columns cannot be altered."""
+    found = {str(row[0]).lower() for row in ask(columns_of_view(settings))}
+    if not found.issuperset(RESULT_COLUMNS):
+        ask(replace_result_view(settings))
 
 
 def _first_cell(rows: Sequence[Row]) -> str:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from lungreg.backends.snowflake.setup.grants import Grant, role_statements, step_roles
 from lungreg.backends.snowflake.setup.objects import object_statements
 from lungreg.backends.snowflake.setup.statement import Statement
-from lungreg.backends.snowflake.tables.result_sql import create_result_table, create_result_view
+from lungreg.backends.snowflake.tables.result_sql import (
+    add_later_columns,
+    create_result_table,
+    create_result_view,
+)
 from lungreg.config import SnowflakeBackend
 
+_OLD_VIEW = "a view that an earlier version made lacks columns: lungreg setup --execute replaces it"
 _ACCOUNT_PRIVILEGES = ("DATABASE", "WAREHOUSE", "COMPUTE POOL", "ROLE")
 
 
@@ -60,6 +65,9 @@ def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
 
 
 def table_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """The result table, and the view of each case's latest success."""
-    made = (create_result_table, create_result_view)
-    return [Statement(sql=statement(settings)) for statement in made]
+    """The result table with all columns, and the view of each case's latest success."""
+    return [
+        Statement(sql=create_result_table(settings)),
+        *(Statement(sql=sql) for sql in add_later_columns(settings)),
+        Statement(sql=create_result_view(settings), note=_OLD_VIEW),
+    ]

@@ -9,6 +9,11 @@ from lungreg.stores.result_rows import result_schema
 
 VIEW = "RESULTS"
 _KEY = ("run_id", "case_id")
+LATER_COLUMNS = (
+    *("evidence", "tre_p95_mm", "etre_mm", "etre_median_mm", "etre_p95_mm", "etre_aligned_mm"),
+    "etre_found_pct",
+)
+"""Columns that tables of earlier versions lack. Each new column is added here."""
 _ALWAYS_GIVEN = {*_KEY, "status", "verdict", "split", "attempt", "started_at", "finished_at"}
 
 
@@ -31,10 +36,37 @@ def create_result_table(settings: SnowflakeBackend) -> str:
     return f"CREATE TABLE IF NOT EXISTS {result_table(settings)} (\n  {_lines(columns)}\n)"
 
 
+def add_later_columns(settings: SnowflakeBackend) -> list[str]:
+    """The statements that give a table of an earlier version its new columns, one by one."""
+    schema = result_schema()
+    return [
+        f"ALTER TABLE {result_table(settings)} "
+        f"ADD COLUMN IF NOT EXISTS {name} {_type(schema.field(name))}"
+        for name in LATER_COLUMNS
+    ]
+
+
 def create_result_view(settings: SnowflakeBackend) -> str:
     """The statement that makes the view, unless it exists."""
+    return f"CREATE VIEW IF NOT EXISTS {result_view(settings)} AS\n{_latest_successes(settings)}"
+
+
+def replace_result_view(settings: SnowflakeBackend) -> str:
+    """The statement that gives a view of an earlier version its new columns, and keeps grants."""
+    name = result_view(settings)
+    return f"CREATE OR REPLACE VIEW {name} COPY GRANTS AS\n{_latest_successes(settings)}"
+
+
+def columns_of_view(settings: SnowflakeBackend) -> str:
+    """The query for the names of the view's columns, in capitals."""
     return (
-        f"CREATE VIEW IF NOT EXISTS {result_view(settings)} AS\n"
+        f"SELECT column_name FROM {settings.database}.information_schema.columns "  # noqa: S608  # names are validated
+        f"WHERE table_schema = '{settings.results_schema.upper()}' AND table_name = '{VIEW}'"
+    )
+
+
+def _latest_successes(settings: SnowflakeBackend) -> str:
+    return (
         f"SELECT {_names()}\n"
         f"FROM {result_table(settings)}\n"
         "WHERE status = 'success'\n"

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
-from lungreg.backends.snowflake.connection.faults import is_missing
+from lungreg.backends.snowflake.connection.faults import is_missing, lacks_column
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.tables.result_sql import (
+    add_later_columns,
     create_result_table,
     create_result_view,
     merge_results,
+    replace_result_view,
     select_results,
 )
-from lungreg.errors import StoreUnavailableError
+from lungreg.errors import ForbiddenError, StoreError
 from lungreg.records import CaseResult
 from lungreg.stores.result_rows import from_row, query_rows, result_schema, to_row
 
@@ -78,14 +80,33 @@ class SnowflakeResultTable:
         return _fitted(self._with_table(lambda: self.source.attempt(fetch)))
 
     def _with_table(self, work: Callable[[], Answer]) -> Answer:
-        """Do some work, and again after making the table where it is missing."""
+        """Do some work, and again after making the table where it is missing or too old."""
         try:
             return work()
-        except StoreUnavailableError as error:
-            if not is_missing(error):
+        except StoreError as error:
+            if is_missing(error):
+                mend = self.make
+            elif lacks_column(error):
+                mend = self._upgrade
+            else:
                 raise
-        self.make()
+        mend()
         return work()
+
+    def _upgrade(self) -> None:
+        """Give a table and view of an earlier version the columns of this one.
+
+        Raises:
+            ForbiddenError: They belong to another role, such as that of setup.
+        """
+        settings = self.source.settings
+        try:
+            for statement in (*add_later_columns(settings), replace_result_view(settings)):
+                self.source.run(statement)
+        except ForbiddenError as error:
+            msg = "the result table has the columns of this version of lungreg"
+            mend = "run 'lungreg setup --execute', which adds them and keeps the rows"
+            raise ForbiddenError(msg, got="a table of an earlier one", mend=mend) from error
 
 
 def _text(value: object) -> str | None:
