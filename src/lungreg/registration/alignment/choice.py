@@ -38,7 +38,7 @@ from lungreg.registration.pair import Pair
 from lungreg.spatial.geometry import FloatArray, Grid
 
 _SCALES = (0.7, 1.4)
-_NEAR_TIE = 0.02
+_NEAR_TIE = 0.01
 _CONVINCING = 0.8
 _POOR_AGREEMENT = 0.5
 _POOR = (
