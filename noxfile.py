@@ -71,7 +71,8 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Ours against what it replaces, then `lungreg register` beside the classical tools.
 
-    `nox -s bench -- --pairs 30mm --tools lungreg ConvexAdam` passes arguments to the comparison.
+    `nox -s bench -- --pairs 30mm --tools lungreg ConvexAdam` passes arguments to the comparison,
+    `--pairs varied --troubles none slices5mm` takes pairs that nothing was tuned on.
     """
     test_group = nox.project.dependency_groups(PYPROJECT, "test", "bench")
     install(session, ".", *test_group)

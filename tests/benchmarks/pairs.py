@@ -62,7 +62,7 @@ def make_varied_pairs(
             for trouble in troubles:
                 name = f"varied-{base}-{trouble}-{seed}"
                 if wanted in name:
-                    yield _write_varied(folder / name, make_varied(base, trouble, seed))
+                    yield write_varied(folder / name, make_varied(base, trouble, seed))
 
 
 def make_pairs(folder: Path, seed: int) -> Iterator[BenchPair]:
@@ -112,7 +112,8 @@ def _write(folder: Path, made: SimulatedPair) -> BenchPair:
     return _write_files(folder, scans, masks, made.landmarks_vox)
 
 
-def _write_varied(folder: Path, made: VariedCase) -> BenchPair:
+def write_varied(folder: Path, made: VariedCase) -> BenchPair:
+    """Write a varied pair as the files that every tool starts from."""
     pair = made.with_landmarks
     scans = {
         "fixed": (pair.fixed.data, pair.fixed.grid),

@@ -63,12 +63,12 @@ def judge_case(plan: Plan) -> dict[str, Any]:
         "alignment_warning": warning,
         **_figures(measured),
     }
-    row["estimated"] = _said(judge_pair(pair, measured, Quality())[1])
+    row["estimated"] = _said(judge_pair(pair, measured, Quality(), hu_window=_WINDOW)[1])
     if case.truth is not None and not plan.trouble.startswith(_WRONG):
         with_landmarks = dataclasses.replace(
             measured, metrics=_landmarks(case, transform, measured)
         )
-        row["landmarks"] = _said(judge_pair(pair, with_landmarks, Quality())[1])
+        row["landmarks"] = _said(judge_pair(pair, with_landmarks, Quality(), hu_window=_WINDOW)[1])
     return row
 
 

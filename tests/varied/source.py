@@ -10,8 +10,9 @@ import numpy as np
 
 from lungreg.formats.volumes import read_volume
 from lungreg.sources.simulation.analytic import simulate_inspiration
+from lungreg.sources.simulation.chest import bottom_face
 from lungreg.spatial.geometry import Shape
-from tests.varied.scans import Scan
+from tests.varied.scans import Scan, cropped
 
 REAL_FILES = {
     "cip_ct64": ("ct.nii.gz", "lung_mask.nii.gz"),
@@ -22,6 +23,7 @@ _ANALYTIC: dict[str, tuple[Shape, tuple[float, float, float]]] = {
     "small": ((62, 50, 53), (5.0, 5.0, 5.0)),
 }
 """Shape and spacing of chests that are given by formulas, finer than the scans made of them."""
+_FLAT_SHARE = 0.35
 _INDEX = 77
 """Keeps these patients apart from those of `simulate` and of the other benchmarks."""
 
@@ -51,4 +53,15 @@ def load_source(base: str, seed: int) -> Scan:
     ct, mask = (folder / name for name in REAL_FILES[base])
     scan, lungs = read_volume(ct), read_volume(mask, mask=True)
     hu = np.ascontiguousarray(scan.data, dtype=np.float32)
-    return Scan(hu=hu, mask=(lungs.data > 0).astype(np.uint8), grid=scan.grid)
+    return _as_far_as_marked(Scan(hu=hu, mask=(lungs.data > 0).astype(np.uint8), grid=scan.grid))
+
+
+def _as_far_as_marked(scan: Scan) -> Scan:
+    """Without the lowest planes if the mask ends flat above them, though they show lung."""
+    axis, starts_low = bottom_face(scan.grid)
+    area = scan.mask.sum(axis=tuple(a for a in range(3) if a != axis))
+    marked = np.flatnonzero(area)
+    first, last = int(marked[0]), int(marked[-1])
+    if area[first if starts_low else last] < _FLAT_SHARE * area.max():
+        return scan
+    return cropped(scan, axis, slice(first, None) if starts_low else slice(0, last + 1))

@@ -67,7 +67,10 @@ def reevaluate(
         **_round_trip(pair, transform, backward, images),
     )
     measured, judgement = judge_pair(
-        pair, dataclasses.replace(measured, evidence=evidence), thresholds
+        pair,
+        dataclasses.replace(measured, evidence=evidence),
+        thresholds,
+        hu_window=hu_window,
     )
     return CaseEvaluation(
         case_id=pair.case.case_id,

@@ -72,7 +72,7 @@ def register_pair(
     carried = carry_moving(pair, transform, device)
     images = pair_images(pair, transform, carried, hu_window=hu_window, device=device)
     measured = measure(pair, transform, images, device=device)
-    measured, judgement = judge_pair(pair, measured, thresholds)
+    measured, judgement = judge_pair(pair, measured, thresholds, hu_window=hu_window)
     return Registered(
         transform=transform,
         alignment=chosen,

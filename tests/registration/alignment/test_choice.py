@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lungreg.errors import DataError
+from lungreg.registration.alignment import align
 from lungreg.sources.simulation import BreathingSettings, simulate_from_ct, simulate_pair
 from lungreg.spatial.geometry import Grid, apply_affine
 from tests.registration.alignment.chests import (
@@ -18,6 +19,7 @@ from tests.registration.alignment.chests import (
     box_scan,
     oblique_grid,
 )
+from tests.registration.alignment.patients import HU_WINDOW, cut, patient, turned, with_header
 
 
 class TestByGrids:
@@ -92,6 +94,40 @@ def aligned_breath(pair, mode, *, masks, header_mm=(0.0, 0.0, 0.0)):
     return result, np.linalg.norm(carried - target, axis=1).mean()
 
 
+TROUBLES = {
+    "moving without 40 mm at the bases": lambda whole: cut(whole, "moving", "bases", 40.0),
+    "moving without 80 mm at the apices": lambda whole: cut(whole, "moving", "apices", 80.0),
+    "moving: upper half": lambda whole: cut(whole, "moving", "bases", 110.0),
+    "fixed: lower half": lambda whole: cut(whole, "fixed", "apices", 110.0),
+    "turned by 30 degrees": lambda whole: turned(whole, (12, -15, 23)),
+    "turned and cut": lambda whole: cut(turned(whole, (0, 0, 25)), "moving", "bases", 60.0),
+    "no header": lambda whole: with_header(whole, np.diag([4.8, 4.8, 4.8, 1.0])),
+    "origins 1000 mm apart": lambda whole: with_header(
+        whole, whole.pair.moving.grid.affine + np.outer([600, -600, 530, 0], [0, 0, 0, 1])
+    ),
+}
+
+
+class TestTroubles:
+    @pytest.mark.parametrize("masks", [True, False])
+    @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
+    def test_no_catastrophe(self, trouble, masks):
+        """Cut, turned or without a header: the alignment is as near as an affine gets it."""
+        whole = trouble(patient())
+        whole = whole if masks else whole.without_masks
+        result = align(whole.pair, HU_WINDOW, "auto")
+        assert whole.error_mm(result.affine) < 5.0
+        assert result.warning is None
+
+    def test_turned_is_fitted(self):
+        """Turning is what no plain candidate can do."""
+        whole = turned(patient(), (0, 0, 20))
+        result = align(whole.pair, HU_WINDOW, "auto")
+        assert result.kind == "fitted"
+        best = max(score for kind, score in result.scores.items() if kind != "fitted")
+        assert result.scores["fitted"] > best + 0.1
+
+
 class TestAuto:
     @pytest.mark.parametrize("masks", [True, False])
     @pytest.mark.parametrize("cutoff_mm", [0.0, 40.0])
@@ -103,11 +139,12 @@ class TestAuto:
             assert error_mm <= by_headers_mm
             assert result.warning is None
 
-    def test_masks_win_a_whole_breath(self, breaths):
-        """On whole lungs the masks' candidate is taken, and halves the error."""
+    def test_a_whole_breath(self, breaths):
+        """On whole lungs the masks' candidate or a better one is taken, and halves the error."""
         for pair in breaths[0.0]:
             result, error_mm = aligned_breath(pair, "auto", masks=True)
-            assert result.kind == "masks"
+            assert result.kind in ("masks", "fitted")
+            assert result.scores[result.kind] >= result.scores["masks"]
             assert error_mm < 0.6 * aligned_breath(pair, "world", masks=True)[1]
 
     @pytest.mark.parametrize("header_mm", [(0.0, 0.0, 120.0), (300.0, 300.0, -900.0)])
@@ -124,15 +161,16 @@ class TestAuto:
         """The cut is what makes laying box over box wrong, and auto does not fall for it."""
         for pair in breaths[40.0]:
             result, error_mm = aligned_breath(pair, "auto", masks=False)
-            assert result.kind == "world"
+            assert result.kind not in ("grid", "centre")
             for mode in ("grid", "centre"):
                 assert aligned_breath(pair, mode, masks=False)[1] > error_mm + 5.0
 
     def test_tie(self):
         """Of equals the headers win."""
         result = aligned(box_scan(), box_scan(), "auto")
-        assert set(result.scores) == {"world", "grid", "centre", "masks"}
+        assert set(result.scores) == {"world", "grid", "centre", "masks", "fitted"}
         assert result.kind == "world"
+        np.testing.assert_array_equal(result.affine, np.eye(4))
 
     def test_strangers(self):
         """Scans that agree nowhere get a warning."""
@@ -159,5 +197,5 @@ class TestAuto:
         )
         _, by_headers_mm = aligned_breath(pair, "world", masks=masks)
         result, error_mm = aligned_breath(pair, "auto", masks=masks)
-        assert result.kind in ("world", "masks")
+        assert result.kind in ("world", "masks", "fitted")
         assert error_mm <= by_headers_mm

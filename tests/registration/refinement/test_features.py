@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from lungreg.registration.refinement.features import CHANNELS, pooled, self_similarity
+from lungreg.registration.refinement.features import (
+    CHANNELS,
+    local_contrast,
+    pooled,
+    self_similarity,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -59,3 +64,29 @@ def test_pooling_takes_means_of_whole_blocks() -> None:
     assert pooled(values, 1) is values
     assert pooled(values, 3).shape[2:] == (2, 2, 2)
     torch.testing.assert_close(pooled(values, 3)[0, 0, 1, 0, 1], values[0, 0, 3:6, :3, 3:6].mean())
+
+
+def test_local_contrast_by_its_definition() -> None:
+    """Difference from a mean with triangular weights over 9 voxels, in SDs that noise adds to."""
+    values = 400 * image(12, 15, 10)
+    weights = np.convolve(np.full(5, 0.2), np.full(5, 0.2))
+    padded = values[0, 0].double().numpy()
+
+    def mean(array: np.ndarray) -> np.ndarray:
+        for axis in range(3):
+            array = np.apply_along_axis(np.convolve, axis, array, weights, mode="valid")
+        return array
+
+    around = mean(padded)
+    deviation = np.sqrt(mean(np.square(padded)) - np.square(around) + 50.0**2)
+    wanted = (padded[4:-4, 4:-4, 4:-4] - around) / deviation
+    found = local_contrast(values)[0, 0, 4:-4, 4:-4, 4:-4].numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
+def test_breathing_leaves_local_contrast_alone() -> None:
+    """Denser tissue, all differences in proportion, looks the same; a flat image has none."""
+    values = 2000 * image(12, 12, 12)
+    denser = local_contrast(0.8 * values + 300)
+    torch.testing.assert_close(denser, local_contrast(values), atol=0.02, rtol=0)
+    assert local_contrast(torch.full((1, 1, 9, 9, 9), -800.0)).abs().max() < 1e-2

@@ -5,9 +5,8 @@ from __future__ import annotations
 from lungreg.registration.alignment.choice import (
     InitialAlignment,
     align,
-    centre_affine,
-    grid_affine,
     initial_alignment,
 )
+from lungreg.registration.alignment.starts import centre_affine, grid_affine
 
 __all__ = ["InitialAlignment", "align", "centre_affine", "grid_affine", "initial_alignment"]

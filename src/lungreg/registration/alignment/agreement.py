@@ -1,105 +1,50 @@
-"""Agreement of two scans under affine candidates, computed at a resolution of about 8 mm."""
+"""How well two scans agree under an affine: inner structures, outlines of lungs, overlap."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import torch
+from torch import Tensor
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, map_coordinates
+from lungreg.registration.alignment.level import Level
+from lungreg.spatial.geometry import FloatArray
 
-from lungreg.registration.alignment.scan import Scan
-from lungreg.spatial.coarsening import block_mean, block_sizes
-from lungreg.spatial.geometry import FloatArray, Grid, Shape
-
-_SPACING_MM = 8.0
-_AROUND_LUNGS_VOX = 2
-_LOST_OVERLAP_WEIGHT = 0.25
-
-Volume = NDArray[np.float32]
+_NO_OVERLAP = 0.02
+_LOST_WEIGHT = 0.25
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Coarse:
-    image: Volume
-    grid: Grid
-    extent: tuple[float, ...]
-    """Size of the scan along each axis in coarse voxels; the last one may be partly filled."""
-    lungs: Volume | None
-    """(X, Y, Z) share of lung in each coarse voxel, 0 to 1."""
+def agreement(level: Level, affine: FloatArray) -> float:
+    """Score of an affine, from -1 to 1.
 
-
-def agreement(fixed: Scan, moving: Scan, candidates: Mapping[str, FloatArray]) -> dict[str, float]:
-    """Score of each candidate, at most 1.
-
-    Correlation of the intensities where the scans overlap. Where the fixed lungs are known it is
-    taken around them, and where both are, averaged with their Dice on the fixed grid: what lies
-    beyond a cut fixed scan counts for nothing. Overlap that a candidate loses against the one with
-    most costs a quarter of it: enough that none wins by what it leaves out, not so much that a
-    stretched box beats the true place of a shorter scan.
+    The scans are compared only where both show something. There it is the mean of two figures: how
+    much nearer the features are than those of unrelated places (1 where they are equal, 0 for
+    chance), and, where both lungs are known, their Dice. A cut scan is no worse for its cut, but
+    overlap that is lost, against all that the smaller of both could have, costs a quarter of its
+    share: none wins by what it leaves out.
 
     Args:
-        fixed: The scan whose grid is judged on.
-        moving: The scan that is resampled.
-        candidates: Affines (4, 4) from fixed to moving RAS mm, by name.
+        level: Both scans.
+        affine: (4, 4) from fixed to moving RAS mm.
     """
-    coarse, coarse_moving = _coarse(fixed), _coarse(moving)
-    where = np.ones(coarse.grid.size, dtype=bool)
-    if coarse.lungs is not None:
-        where = binary_dilation(coarse.lungs > 0.3, iterations=_AROUND_LUNGS_VOX).ravel()
-    overlaps, scores = {}, {}
-    for name, affine in candidates.items():
-        matrix = np.linalg.inv(coarse_moving.grid.affine) @ affine @ coarse.grid.affine
-        places = _places(matrix, coarse.grid.shape)
-        beyond = np.array(coarse_moving.extent)[:, None] - 0.5
-        inside = np.asarray(((places >= -0.5) & (places <= beyond)).all(axis=0))
-        overlaps[name] = float(inside[where].mean())
-        scores[name] = _score(coarse, coarse_moving, places, where, inside)
-    most = max(overlaps.values())
-    return {
-        name: score - _LOST_OVERLAP_WEIGHT * (most - overlaps[name])
-        for name, score in scores.items()
-    }
-
-
-def _coarse(scan: Scan) -> _Coarse:
-    blocks = block_sizes(scan.grid, _SPACING_MM)
-    image, grid = block_mean(scan.image, scan.grid, blocks)
-    lungs = None if scan.lungs is None else block_mean(scan.lungs, scan.grid, blocks)[0]
-    extent = tuple(n / block for n, block in zip(scan.grid.shape, blocks, strict=True))
-    return _Coarse(image=image, grid=grid, extent=extent, lungs=lungs)
-
-
-def _places(matrix: FloatArray, shape: Shape) -> FloatArray:
-    """(3, N) images of all voxels of a grid under a (4, 4) matrix."""
-    x, y, z = np.ogrid[tuple(slice(n) for n in shape)]
-    return np.stack([(a * x + b * y + (c * z + d)).ravel() for a, b, c, d in matrix[:3]])
-
-
-def _score(
-    fixed: _Coarse,
-    moving: _Coarse,
-    places: FloatArray,
-    where: NDArray[np.bool_],
-    inside: NDArray[np.bool_],
-) -> float:
-    """Agreement under one candidate, which maps the fixed voxels to `places` (3, N)."""
-    seen = where & inside
-    warped = map_coordinates(moving.image, places[:, seen], order=1, mode="nearest")
-    similarity = _correlation(fixed.image.ravel()[seen], warped)
-    if fixed.lungs is None or moving.lungs is None:
-        return similarity
-    warped_lungs = map_coordinates(moving.lungs, places, order=1, mode="nearest") * inside
-    return (similarity + _soft_dice(fixed.lungs.ravel(), warped_lungs)) / 2
-
-
-def _correlation(x: FloatArray, y: FloatArray) -> float:
-    """Pearson correlation, or -1 where either array is constant."""
-    if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    volume, shown, lungs = level.seen(affine)
+    overlap = float(shown.mean())
+    if overlap < _NO_OVERLAP:
         return -1.0
-    return float(np.corrcoef(x, y)[0, 1])
+    score = _match(level.fixed, level.at_places(volume), shown)
+    if lungs.any() and level.fixed_lungs.any():
+        score = (score + _soft_dice(level.fixed_lungs * shown, lungs)) / 2
+    return max(-1.0, score - _LOST_WEIGHT * max(0.0, 1 - overlap / level.most_overlap))
 
 
-def _soft_dice(x: FloatArray, y: FloatArray) -> float:
-    return float(2 * np.minimum(x, y).sum() / (x.sum() + y.sum()))
+def _match(fixed: Tensor, moving: Tensor, weight: Tensor) -> float:
+    """1 less the mean squared distance of features over that of places paired at random."""
+    share = weight / weight.sum()
+    distance = (fixed - moving).square().sum(dim=0) @ share
+    means = [values @ share for values in (fixed, moving)]
+    by_chance = (means[0] - means[1]).square().sum()
+    for values, mean in zip((fixed, moving), means, strict=True):
+        by_chance = by_chance + (values - mean[:, None]).square().sum(dim=0) @ share
+    return float(1 - distance / by_chance) if float(by_chance) > 0 else 0.0
+
+
+def _soft_dice(x: Tensor, y: Tensor) -> float:
+    return float(2 * torch.minimum(x, y).sum() / (x.sum() + y.sum()).clamp(min=1e-6))

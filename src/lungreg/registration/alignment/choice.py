@@ -1,12 +1,18 @@
 """Choose the initial alignment `A` among candidates.
 
-`A` maps fixed RAS mm to moving RAS mm. There are four candidates; `auto` takes the one
-under which the scans agree best:
+`A` maps fixed RAS mm to moving RAS mm. There are four plain candidates, each a mode of its own:
 
 - world: trust the headers, `A` is the identity.
 - grid: ignore the headers and lay the index boxes over each other, voxel faces included.
 - centre: shift the centre of the fixed box onto the centre of the moving one.
 - masks: along each axis of the fixed grid, scale and shift carry one scan's lungs onto the other's.
+
+The mode `auto` runs short coarse registrations, rigid and then affine, from each of them and from
+lungs laid over lungs (by centres, apices and bases), and, where none of these convinces, from
+turned scans. What agrees best in the end is a fifth candidate, the "fitted" affine. Of the five,
+`auto` takes one that agrees as well as the best: a plain one if it can, so that a network sees what
+it was trained on, and the fitted one where a patient lies turned, a scan is cut off, headers are
+wrong or the breath is no stretch along the scan's axes.
 """
 
 from __future__ import annotations
@@ -19,16 +25,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.config import Alignment
-from lungreg.registration.alignment.agreement import agreement
 from lungreg.registration.alignment.lung_boxes import fit_boxes
-from lungreg.registration.alignment.scan import Scan, make_scan
-from lungreg.registration.intensity import window
+from lungreg.registration.alignment.scan import Scan, make_scan, scans_of
+from lungreg.registration.alignment.starts import (
+    between_axes,
+    by_grids,
+    lungs_over_lungs,
+    turned,
+)
+from lungreg.registration.alignment.trial import Bench, Trial
 from lungreg.registration.pair import Pair
 from lungreg.spatial.geometry import FloatArray, Grid
 
 _SCALES = (0.7, 1.4)
-_NEAR_TIE = 0.03
-_POOR_AGREEMENT = 0.2
+_NEAR_TIE = 0.02
+_CONVINCING = 0.8
+_POOR_AGREEMENT = 0.5
+_POOR = (
+    "the scans hardly agree under any initial alignment (score {:.2f} of at most 1): are they of "
+    "one patient?"
+)
+_OTHER_AXES = 0.3
+_FITTED = "fitted"
+_PREFERRED = ("world", "masks", "centre", "grid", _FITTED)
+"""Of candidates that agree equally well, the first is taken."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,11 +58,12 @@ class InitialAlignment:
     affine: FloatArray
     """(4, 4) float64, from fixed RAS mm to moving RAS mm."""
     kind: str
-    """The candidate it is: "world", "grid", "centre" or "masks"."""
+    """The candidate it is: "world", "grid", "centre", "masks" or, by auto alone, "fitted"."""
     warning: str | None = None
     """Set where the requested candidate was not possible, or the scans agree badly under all."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Agreement of the scans under each candidate, at most 1; empty unless the mode is auto."""
+    """Agreement of the scans under each candidate, from -1 to 1 (see `agreement`); empty unless the
+    mode is auto."""
 
 
 def initial_alignment(
@@ -69,33 +90,16 @@ def initial_alignment(
     Raises:
         DataError: An image or mask is not on its grid.
     """
-    pair = make_scan(fixed, fixed_grid, fixed_mask), make_scan(moving, moving_grid, moving_mask)
+    scans = make_scan(fixed, fixed_grid, fixed_mask), make_scan(moving, moving_grid, moving_mask)
+    return _chosen(*scans, mode)
+
+
+def _chosen(fixed: Scan, moving: Scan, mode: Alignment) -> InitialAlignment:
     if mode == "auto":
-        return _best(*pair)
+        return _best(fixed, moving)
     if mode == "masks":
-        return _by_masks(*pair)
-    return InitialAlignment(affine=_by_grids(fixed_grid, moving_grid)[mode], kind=mode)
-
-
-def grid_affine(fixed: Grid, moving: Grid) -> FloatArray:
-    """(4, 4) that lays one index box over the other: `(i_m + .5) / N_m = (i_f + .5) / N_f`."""
-    return np.asarray(moving.resized(fixed.shape).affine @ np.linalg.inv(fixed.affine))
-
-
-def centre_affine(fixed: Grid, moving: Grid) -> FloatArray:
-    """(4, 4) shift of the fixed box's centre onto the moving box's."""
-    affine = np.eye(4)
-    affine[:3, 3] = moving.centre_ras - fixed.centre_ras
-    return affine
-
-
-def _by_grids(fixed: Grid, moving: Grid) -> dict[str, FloatArray]:
-    """The candidates that need no more than the two grids."""
-    return {
-        "world": np.eye(4),
-        "grid": grid_affine(fixed, moving),
-        "centre": centre_affine(fixed, moving),
-    }
+        return _by_masks(fixed, moving)
+    return InitialAlignment(affine=by_grids(fixed.grid, moving.grid)[mode], kind=mode)
 
 
 def _by_masks(fixed: Scan, moving: Scan) -> InitialAlignment:
@@ -114,20 +118,40 @@ def _by_masks(fixed: Scan, moving: Scan) -> InitialAlignment:
 
 
 def _best(fixed: Scan, moving: Scan) -> InitialAlignment:
-    """The candidate under which the scans agree best; world where no other is clearly better."""
-    candidates = _by_grids(fixed.grid, moving.grid)
+    """The plain candidate that agrees best, or the fitted affine where that is clearly better."""
+    plain = by_grids(fixed.grid, moving.grid)
     by_masks = _by_masks(fixed, moving)
     if by_masks.kind == "masks":
-        candidates["masks"] = by_masks.affine
-    scores = agreement(fixed, moving, candidates)
-    kind = max(scores, key=lambda name: scores[name] - _NEAR_TIE * (name != "world"))
-    poor = "the scans hardly agree under any initial alignment: are they of one patient?"
+        plain["masks"] = by_masks.affine
+    bench = Bench(fixed, moving)
+    fitted = _fitted(bench, plain)
+    scores = {name: bench.score(affine) for name, affine in plain.items()}
+    enough = max(fitted.score, *scores.values()) - _NEAR_TIE
+    affines, scores = {**plain, _FITTED: fitted.affine}, {**scores, _FITTED: fitted.score}
+    kind = next(name for name in _PREFERRED if scores.get(name, -1.0) >= enough)
+    poor = scores[kind] < _POOR_AGREEMENT
     return InitialAlignment(
-        affine=candidates[kind],
+        affine=affines[kind],
         kind=kind,
-        warning=poor if scores[kind] < _POOR_AGREEMENT else None,
+        warning=_POOR.format(scores[kind]) if poor else None,
         scores=scores,
     )
+
+
+def _fitted(bench: Bench, plain: Mapping[str, FloatArray]) -> Trial:
+    """The best end of short registrations; turned starts are tried where no other convinces."""
+    fixed, moving = bench.fixed, bench.moving
+    over = list(lungs_over_lungs(fixed, moving, np.eye(3)).values())
+    by_axes = between_axes(fixed.grid, moving.grid)
+    if by_axes is not None and np.abs(by_axes - np.eye(3)).max() > _OTHER_AXES:
+        over += lungs_over_lungs(fixed, moving, by_axes).values()
+    best = bench.best([*plain.values(), *over])
+    if best.score >= _CONVINCING:
+        return best
+    centre = bench.middle_ras
+    more = [start for affine in over or [plain["centre"]] for start in turned(affine, centre)]
+    second = bench.best(more)
+    return max(best, second, key=lambda trial: trial.score)
 
 
 def align(pair: Pair, hu_window: tuple[float, float], mode: Alignment) -> InitialAlignment:
@@ -142,12 +166,5 @@ def align(pair: Pair, hu_window: tuple[float, float], mode: Alignment) -> Initia
         mode: The choice of `A`.
     """
     by_lungs = mode in ("auto", "masks")
-    return initial_alignment(
-        window(pair.fixed_hu, hu_window),
-        pair.fixed.grid,
-        window(pair.moving_hu, hu_window),
-        pair.moving.grid,
-        fixed_mask=pair.fixed_lungs.inside if by_lungs else None,
-        moving_mask=pair.moving_lungs.inside if by_lungs else None,
-        mode=mode,
-    )
+    fixed, moving = scans_of(pair, hu_window, lungs=by_lungs)
+    return _chosen(fixed, moving, mode)

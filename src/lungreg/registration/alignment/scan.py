@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
+from lungreg.registration.intensity import window
+from lungreg.registration.pair import Pair
 from lungreg.spatial.geometry import Grid
 
 
@@ -21,6 +23,11 @@ class Scan:
     grid: Grid
     lungs: NDArray[np.bool_] | None
     """(X, Y, Z) with at least one voxel, or None where no lungs are known."""
+
+    @property
+    def bare(self) -> Scan:
+        """The scan without its lungs."""
+        return replace(self, lungs=None)
 
 
 def make_scan(image: NDArray[np.float32], grid: Grid, mask: NDArray[Any] | None) -> Scan:
@@ -35,3 +42,24 @@ def make_scan(image: NDArray[np.float32], grid: Grid, mask: NDArray[Any] | None)
             raise DataError(msg, got=array.shape)
     lungs = None if mask is None else mask > 0
     return Scan(image=image, grid=grid, lungs=lungs if lungs is not None and lungs.any() else None)
+
+
+def scans_of(
+    pair: Pair, hu_window: tuple[float, float], *, lungs: bool = True
+) -> tuple[Scan, Scan]:
+    """The fixed and the moving scan of a pair, with their lungs if asked for.
+
+    Where a mask is missing, the lungs are segmented by threshold.
+    """
+    return (
+        make_scan(
+            window(pair.fixed_hu, hu_window),
+            pair.fixed.grid,
+            pair.fixed_lungs.inside if lungs else None,
+        ),
+        make_scan(
+            window(pair.moving_hu, hu_window),
+            pair.moving.grid,
+            pair.moving_lungs.inside if lungs else None,
+        ),
+    )

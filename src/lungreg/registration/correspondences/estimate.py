@@ -111,8 +111,10 @@ def _partners(
     if len(chosen) < _FEWEST or lengths_mm.mean() < _SECOND_LOOK_MM:
         return partners
     better = corrected(transform, places_ras[chosen], steps_mm[chosen], volumes.grid)
-    second = _match(volumes, volumes.warped(better), places, _SECOND_REACH_MM)
-    partners[second.found] = transform_points(better, second.seen_ras[second.found])
+    left = np.flatnonzero(~first.found)
+    rest = places[torch.as_tensor(left, device=places.device)]
+    second = _match(volumes, volumes.warped(better), rest, _SECOND_REACH_MM)
+    partners[left[second.found]] = transform_points(better, second.seen_ras[second.found])
     return partners
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -50,14 +51,18 @@ class SearchVolumes:
         """A length in whole voxels, at least two."""
         return max(2, round(length_mm / self.spacing_mm))
 
+    @cached_property
+    def _moving_hu(self) -> FloatArray:
+        """The moving scan's densities, smoothed once for both searches."""
+        return _clipped(self.pair.moving_hu, self.pair.moving.grid, self.grid)
+
     def warped(self, transform: Transform) -> Searchable:
         """The moving scan through a transform."""
-        device, moving = self.image.device, self.pair.moving.grid
-        hu = _clipped(self.pair.moving_hu, moving, self.grid)
+        device = self.image.device
         dense_mm = dense_displacement(transform, self.grid, device=device)
         found = resample(
-            hu,
-            moving,
+            self._moving_hu,
+            self.pair.moving.grid,
             self.grid,
             transform.affine,
             dense_mm,

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from lungreg.registration.refinement.features import CHANNELS, pooled
+from lungreg.registration.refinement.features import pooled
 from lungreg.registration.refinement.field import enlarge, roughness, smoothed
 from lungreg.registration.refinement.plan import Level, Plan
+from lungreg.registration.refinement.sampling import ChannelTable
 from lungreg.registration.refinement.scene import Scene
-from lungreg.spatial.displacement import sample
 from lungreg.spatial.geometry import Grid
 
 _LAST_STEP = 0.2
@@ -31,7 +31,7 @@ class Places:
     index: Tensor
     """(3, N) its voxel coordinates."""
     features: Tensor
-    """(12, N) of the fixed scan."""
+    """(N, F) of the fixed scan."""
     lungs: Tensor
     """(N,) share of fixed lung."""
     weight: Tensor
@@ -42,10 +42,18 @@ class Places:
         return Places(
             flat=self.flat[number::parts],
             index=self.index[:, number::parts],
-            features=self.features[:, number::parts],
+            features=self.features[number::parts],
             lungs=self.lungs[number::parts],
             weight=self.weight[number::parts],
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Features:
+    """What is compared: volumes (1, C, X, Y, Z) of both scans on the scene's grid."""
+
+    fixed: tuple[Tensor, ...]
+    moving: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,19 +62,18 @@ class Comparison:
 
     grid: Grid
     places: Places
-    moving: Tensor
-    """(1, 14, X, Y, Z) features of the moving scan, its share of lung, 1 where it has data."""
+    moving: ChannelTable
+    """Features of the moving scan, then its share of lung, then 1 where it has data."""
     lung_places: int
     """Number of places with weight 1."""
 
 
-def compare(scene: Scene, fixed: Tensor, moving: Tensor, factor: int, plan: Plan) -> Comparison:
+def compare(scene: Scene, features: Features, factor: int, plan: Plan) -> Comparison:
     """Average features to a level and choose the places to compare there.
 
     Args:
         scene: Both scans.
-        fixed: (1, 12, X, Y, Z) features on the scene's grid.
-        moving: (1, 12, X, Y, Z) features of the moving scan on the scene's grid.
+        features: Of both scans.
         factor: Voxels of the scene per voxel of the level.
         plan: Distances around the lungs and their weights.
     """
@@ -77,13 +84,19 @@ def compare(scene: Scene, fixed: Tensor, moving: Tensor, factor: int, plan: Plan
     _, ny, nz = grid.shape
     # Not torch.unravel_index, which imports sympy: a second.
     index = torch.stack([flat // (ny * nz), flat // nz % ny, flat % nz]).float()
-    features = pooled(fixed, factor).reshape(CHANNELS, -1)[:, flat]
+    found = [pooled(part, factor)[0].flatten(1)[:, flat] for part in features.fixed]
     lungs = pooled(scene.lungs, factor).flatten()[flat]
-    moved = (moving, scene.moving_lungs, scene.moving_shown)
+    moved = (*features.moving, scene.moving_lungs, scene.moving_shown)
     return Comparison(
         grid=grid,
-        places=Places(flat=flat, index=index, features=features, lungs=lungs, weight=weight),
-        moving=torch.cat([pooled(part, factor) for part in moved], dim=1),
+        places=Places(
+            flat=flat,
+            index=index,
+            features=torch.cat(found).T.contiguous(),
+            lungs=lungs,
+            weight=weight,
+        ),
+        moving=ChannelTable(*(pooled(part, factor) for part in moved)),
         lung_places=int((weight == 1.0).sum()),
     )
 
@@ -136,7 +149,7 @@ def descend(
         total = loss + plan.smoothness * roughness(field, node_mm, plan.kink)
         (gradient,) = torch.autograd.grad(total, parameter)
         length = 1 - (1 - _LAST_STEP) * step / level.steps
-        adam.step(gradient, plan.step * spacing_mm * length)
+        adam.step(gradient, plan.pace * level.step * spacing_mm * length)
         yield smoothed(parameter.detach()), float(total.detach())
 
 
@@ -167,9 +180,10 @@ def _distance(dense: Tensor, comparison: Comparison, places: Places, level: Leve
     """Robust feature distance (Geman and McClure 1985) and overlap, per place at the lungs."""
     spacing_mm = float(comparison.grid.spacing_mm[0])
     moved = places.index + dense.reshape(3, -1).index_select(1, places.flat) / spacing_mm
-    sampled = sample(comparison.moving, moved[None])[0]
-    apart, shown = sampled[CHANNELS] - places.lungs, sampled[CHANNELS + 1].detach()
-    squared = (sampled[:CHANNELS] - places.features).square().sum(dim=0)
+    sampled = comparison.moving.sample(moved)
+    count = places.features.shape[1]
+    apart, shown = sampled[:, count] - places.lungs, sampled[:, count + 1].detach()
+    squared = (sampled[:, :count] - places.features).square().sum(dim=1)
     robust = level.tolerance * squared / (squared + level.tolerance)
     distance = robust + level.overlap * apart.square()
     return (distance * places.weight * shown).sum() / comparison.lung_places

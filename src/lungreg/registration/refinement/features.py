@@ -1,8 +1,12 @@
-"""Image features that the refinement compares: the self-similarity context of every voxel.
+"""Image features that the refinement compares: self-similarity and local contrast of every voxel.
 
 MIND-SSC (Heinrich et al. 2013, doi:10.1007/978-3-642-40811-3_24): the squared differences between
 neighbouring patches around a voxel, relative to their local variance. They say what the structure
 looks like and not how bright it is, which breathing changes.
+
+Local contrast: how much brighter a voxel is than its surroundings, in standard deviations. The mean
+product of two such images is their local correlation, which breathing leaves alone as well. It is
+sharper and less noisy than self-similarity, but misleads where the scans are still far apart.
 """
 
 from __future__ import annotations
@@ -13,7 +17,13 @@ from torch import Tensor
 
 CHANNELS = 12
 _DISTANCE = 2
+REACH = _DISTANCE + 1
+"""Voxels around a place, along each axis, that its features look at."""
 _VARIANCE_RANGE = (1e-3, 1e3)
+_WINDOW_VOX = 2
+"""Radius of the mean that, taken twice, is the surroundings: a triangle of 9 voxels, SD 2."""
+_NOISE_HU = 50.0
+"""Standard deviation below which differences in brightness say little."""
 _NEIGHBOURS = tuple(
     tuple(sign * _DISTANCE if axis == k else 0 for axis in range(3))
     for k in range(3)
@@ -49,6 +59,20 @@ def self_similarity(image: Tensor) -> Tensor:
     return distances.div_(variance).neg_().exp_()
 
 
+def local_contrast(image: Tensor) -> Tensor:
+    """Difference from the local mean, divided by the local standard deviation.
+
+    Args:
+        image: (1, 1, X, Y, Z) HU.
+
+    Returns:
+        (1, 1, X, Y, Z) without unit, mostly between -3 and 3.
+    """
+    mean = _surroundings(image)
+    variance = _surroundings(image.square()) - mean.square()
+    return (image - mean) / (variance.clamp_(min=0) + _NOISE_HU**2).sqrt_()
+
+
 def pooled(volume: Tensor, factor: int) -> Tensor:
     """Means of blocks of `factor` voxels along each axis; what is left over is dropped."""
     return volume if factor == 1 else nnf.avg_pool3d(volume, factor)
@@ -56,16 +80,29 @@ def pooled(volume: Tensor, factor: int) -> Tensor:
 
 def mean_of_three(image: Tensor) -> Tensor:
     """Means of three voxels along each axis of a volume (B, C, X, Y, Z), the edges repeated."""
+    return cube_mean(image, 1)
+
+
+def cube_mean(image: Tensor, radius: int) -> Tensor:
+    """Means over `radius` voxels on both sides along each axis of a volume, the edges repeated."""
     for dim in (2, 3, 4):
         size = image.shape[dim]
-        first, last = image.narrow(dim, 0, 1), image.narrow(dim, size - 1, 1)
-        wide = torch.cat([first, image, last], dim=dim)
-        image = wide.narrow(dim, 0, size) + wide.narrow(dim, 1, size)
-        image += wide.narrow(dim, 2, size)
-    return image / 27
+        total = image.clone()
+        for step in range(1, radius + 1):
+            near = min(step, size)
+            total.narrow(dim, near, size - near).add_(image.narrow(dim, 0, size - near))
+            total.narrow(dim, 0, size - near).add_(image.narrow(dim, near, size - near))
+            total.narrow(dim, 0, near).add_(image.narrow(dim, 0, 1))
+            total.narrow(dim, size - near, near).add_(image.narrow(dim, size - 1, 1))
+        image = total
+    return image.div_((2 * radius + 1) ** 3)
 
 
 def _shifted(padded: Tensor, offset: tuple[int, ...], shape: torch.Size) -> Tensor:
     for dim, (step, size) in enumerate(zip(offset, shape, strict=True), start=2):
         padded = padded.narrow(dim, _DISTANCE + step, size)
     return padded
+
+
+def _surroundings(image: Tensor) -> Tensor:
+    return cube_mean(cube_mean(image, _WINDOW_VOX), _WINDOW_VOX)

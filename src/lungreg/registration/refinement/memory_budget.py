@@ -16,7 +16,7 @@ from lungreg.spatial.geometry import Grid
 _log = logging.getLogger(__name__)
 _BYTES_PER_VOXEL = 300
 """Of the working grid: two sets of 12 features, one of them twice, the scene, gradients."""
-_BYTES_PER_SAMPLE = 700
+_BYTES_PER_SAMPLE = 1_500
 _COARSEST_MM = 8.0
 CGROUP_LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),

@@ -14,15 +14,16 @@ from lungreg.config import Refine
 from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.registration.refinement.descent import (
     Comparison,
+    Features,
     compare,
     descend,
     level_grid,
     place_weights,
 )
-from lungreg.registration.refinement.features import pooled, self_similarity
+from lungreg.registration.refinement.features import local_contrast, pooled, self_similarity
 from lungreg.registration.refinement.field import as_transform, carry_over, control_grid
 from lungreg.registration.refinement.memory_budget import fitting_plan
-from lungreg.registration.refinement.plan import Level, Plan, plan_for
+from lungreg.registration.refinement.plan import Level, Measure, Plan, plan_for
 from lungreg.registration.refinement.polish import polished
 from lungreg.registration.refinement.scene import Scene, make_scene, working_grid
 from lungreg.registration.refinement.search import search
@@ -164,13 +165,14 @@ class _Descent:
     ) -> None:
         self._scene, self._affine, self._plan = scene, affine, plan
         self._seed, self._on_step = seed, on_step
-        self._fixed, self._moving = self_similarity(scene.fixed), self_similarity(scene.moving)
-        self._compared: dict[int, Comparison] = {}
+        self._structure = self_similarity(scene.fixed), self_similarity(scene.moving)
+        self._compared: dict[tuple[int, Measure], Comparison] = {}
         self.steps = 0
 
     def run(self, level: Level, start: Transform) -> tuple[float, Transform]:
         """The last loss of a level, and where it ended."""
-        comparison = self._comparison(max(1, round(level.spacing_mm / self._plan.spacing_mm)))
+        factor = max(1, round(level.spacing_mm / self._plan.spacing_mm))
+        comparison = self._comparison(factor, level.measure)
         nodes = control_grid(comparison.grid, level.control)
         first = carry_over(start, nodes, self._scene.fixed.device)
         field, loss = first, 0.0
@@ -181,13 +183,20 @@ class _Descent:
                 self._on_step(self._step(level, field, loss, nodes))
         return loss, as_transform(field, nodes, self._affine)
 
-    def _comparison(self, factor: int) -> Comparison:
+    def _comparison(self, factor: int, measure: Measure) -> Comparison:
         """Both scans on a level; both starts of the first level share it."""
-        if factor not in self._compared:
-            self._compared = {
-                factor: compare(self._scene, self._fixed, self._moving, factor, self._plan)
-            }
-        return self._compared[factor]
+        key = factor, measure
+        if key not in self._compared:
+            self._compared.clear()
+            self._compared[key] = compare(self._scene, self._features(measure), factor, self._plan)
+        return self._compared[key]
+
+    def _features(self, measure: Measure) -> Features:
+        parts = [self._structure] if measure in ("structure", "both") else []
+        if measure in ("contrast", "both"):
+            parts.append((local_contrast(self._scene.fixed), local_contrast(self._scene.moving)))
+        fixed, moving = zip(*parts, strict=True)
+        return Features(fixed=fixed, moving=moving)
 
     def search(self) -> Transform:
         """The transform that the discrete search finds."""
@@ -196,8 +205,8 @@ class _Descent:
         grid = level_grid(self._scene.grid, factor)
         spacing_mm = float(grid.spacing_mm[0])
         found = search(
-            pooled(self._fixed, factor),
-            pooled(self._moving, factor),
+            pooled(self._structure[0], factor),
+            pooled(self._structure[1], factor),
             place_weights(self._scene, factor, plan),
             reach=max(1, round(plan.search_mm / spacing_mm)),
         )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from lungreg.config import RefinePreset
+
+Measure = Literal["structure", "contrast", "both"]
+"""What is compared: self-similarity, local contrast, or both (`features`)."""
 
 _NEAR = 0.4
 _VOXELS = 0.8
@@ -27,6 +31,10 @@ class Level:
     the scans themselves are alike on both sides of them."""
     control: int = 1
     """Voxels of this level between the nodes of the displacement."""
+    measure: Measure = "structure"
+    """The features that are compared."""
+    step: float = 0.5
+    """First step length of Adam, in voxels of the level; it falls to a fifth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +63,8 @@ class Plan:
     body_weight: float = 0.5
     samples: int = 150_000
     """Most places that one step looks at; the steps take turns through all of them."""
-    step: float = 0.5
-    """First step length of Adam, in voxels of the level; it falls to a fifth."""
+    pace: float = 1.0
+    """Factor for the step lengths of the levels."""
 
     def coarser(self) -> Plan:
         """The plan on a working grid of half as many voxels, for less memory."""
@@ -67,8 +75,10 @@ class Plan:
     def for_voxels(self, voxel_mm: float) -> Plan:
         """The plan for scans whose voxels are coarser than its own grid."""
         spacing_mm = max(self.spacing_mm, _VOXELS * voxel_mm)
-        fitting = tuple(level for level in self.levels if level.spacing_mm >= 0.99 * spacing_mm)
-        return replace(self, spacing_mm=spacing_mm, levels=fitting or self.levels[:1])
+        levels = (
+            replace(level, spacing_mm=max(level.spacing_mm, spacing_mm)) for level in self.levels
+        )
+        return replace(self, spacing_mm=spacing_mm, levels=tuple(levels))
 
     def without_search(self) -> Plan:
         """The plan that starts from the alignment alone."""
@@ -80,7 +90,7 @@ class Plan:
         Adam's first steps are of full length whatever the gradient: long ones would lose the start.
         """
         levels = self.levels[1:] or self.levels
-        return replace(self.without_search(), levels=levels, step=_NEAR * self.step)
+        return replace(self.without_search(), levels=levels, pace=_NEAR * self.pace)
 
 
 def plan_for(preset: RefinePreset) -> Plan:
@@ -93,22 +103,39 @@ _COARSE = (
     Level(spacing_mm=8.0, steps=30, tolerance=1.0, overlap=0.0),
     Level(spacing_mm=4.0, steps=40, tolerance=0.4),
 )
+
+
+def _fine(spacing_mm: float, steps: tuple[int, int]) -> tuple[Level, Level]:
+    """The scans at full detail, which moves large parts first, then smaller ones."""
+    return (
+        Level(spacing_mm=spacing_mm, steps=steps[0], tolerance=1.2, control=4, measure="both"),
+        Level(
+            spacing_mm=spacing_mm,
+            steps=steps[1],
+            tolerance=2.0,
+            control=2,
+            measure="contrast",
+            step=0.3,
+        ),
+    )
+
+
 _PLANS: dict[RefinePreset, Plan] = {
     "fast": Plan(
         spacing_mm=2.0,
-        levels=_COARSE,
+        levels=(*_COARSE, _fine(2.0, (15, 0))[0]),
         search_mm=30.0,
         search_spacing_mm=10.0,
         samples=50_000,
     ),
     "default": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, Level(spacing_mm=2.0, steps=30, tolerance=0.3, control=2)),
-        samples=80_000,
+        levels=(*_COARSE, *_fine(2.0, (15, 25))),
+        samples=100_000,
     ),
     "best": Plan(
         spacing_mm=1.5,
-        levels=(*_COARSE, Level(spacing_mm=3.0, steps=40), Level(spacing_mm=1.5, steps=60)),
-        samples=400_000,
+        levels=(*_COARSE, *_fine(1.5, (30, 50))),
+        samples=200_000,
     ),
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from lungreg.registration.intensity import AIR_HU
 from lungreg.registration.lungs import ScanLungs
 from lungreg.registration.pair import Pair
+from lungreg.registration.refinement.features import REACH
 from lungreg.spatial.displacement import resample
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
 from lungreg.spatial.mask_box import mask_box
@@ -38,9 +40,9 @@ class Scene:
     moving_lungs: Tensor
     """(1, 1, X, Y, Z) share of moving lung through `A`."""
     fixed_shown: Tensor
-    """(1, 1, X, Y, Z) 1 where the fixed scan has data."""
+    """(1, 1, X, Y, Z) 1 where the fixed scan has all the data that features look at."""
     moving_shown: Tensor
-    """(1, 1, X, Y, Z) 1 where the moving scan has data."""
+    """(1, 1, X, Y, Z) 1 where the moving scan has all the data that features look at."""
 
 
 def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
@@ -89,7 +91,15 @@ def _onto(
     if sigma.max() > 0.1:
         clipped = gaussian_filter(clipped, sigma, mode="nearest", truncate=3.0)
     carried = resample(clipped, source, grid, affine, outside_value=AIR_HU, device=device)
-    return _tensor(carried.values, device), _tensor(~carried.outside, device)
+    return _tensor(carried.values, device), _inner(_tensor(~carried.outside, device))
+
+
+def _inner(shown: Tensor) -> Tensor:
+    """Without the rim, where features see the end of the scan as if it were tissue.
+
+    Where a scan is cut off, this false edge would pull the lungs of the other scan onto it.
+    """
+    return 1 - nnf.max_pool3d(1 - shown, 2 * REACH + 1, stride=1, padding=REACH)
 
 
 def _tensor(values: NDArray[Any], device: torch.device) -> Tensor:

@@ -1,0 +1,81 @@
+"""Whether the scans of a pair agree better where one is mirrored: sides exchanged by a header."""
+
+from __future__ import annotations
+
+import numpy as np
+from nibabel.orientations import io_orientation
+
+from lungreg.registration.alignment.coarse import Coarse
+from lungreg.registration.alignment.scan import scans_of
+from lungreg.registration.alignment.starts import by_grids, lungs_over_lungs
+from lungreg.registration.alignment.trial import Bench
+from lungreg.registration.pair import Pair
+from lungreg.spatial.geometry import FloatArray, Grid
+
+NOT_MIRRORED = "none"
+MIRRORS = ("left-right", "front-back", "feet-head")
+"""By the RAS axis across which the moving scan is mirrored."""
+
+
+def coarse_score(pair: Pair, affine: FloatArray, hu_window: tuple[float, float]) -> float:
+    """How well a pair agrees after a short coarse registration from an affine; at most 1.
+
+    Args:
+        pair: The case.
+        affine: (4, 4) from fixed to moving RAS mm, the start; it may mirror.
+        hu_window: Hounsfield units carried to 0 and 1.
+    """
+    bench = Bench(*scans_of(pair, hu_window))
+    return bench.finish(bench.quick(affine).affine).score
+
+
+def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, float]:
+    """How well a pair agrees as it is and with the moving scan mirrored across each axis.
+
+    Each is the best score of short coarse registrations that lay lungs over lungs; those of the
+    pair as it is start from the headers and the boxes too. The outlines of both sides are nearly
+    mirror images: what tells them apart is the heart, the vessels and the bones between them.
+
+    Args:
+        pair: The case.
+        hu_window: Hounsfield units carried to 0 and 1.
+
+    Returns:
+        Scores, at most 1, of "none", "left-right", "front-back" and "feet-head". The latter three
+        are of mirrors across the axes of the fixed scan that are nearest to those of the world.
+    """
+    fixed, moving = scans_of(pair, hu_window)
+    bench = Bench(fixed, moving)
+    linear = {NOT_MIRRORED: np.eye(3), **_mirrors(fixed.grid)}
+    result = {}
+    for name, mirror in linear.items():
+        starts = _starts(bench, mirror)
+        if name == NOT_MIRRORED:
+            starts += by_grids(fixed.grid, moving.grid).values()
+        result[name] = bench.best(starts).score
+    return result
+
+
+def _starts(bench: Bench, linear: FloatArray) -> list[FloatArray]:
+    """Lungs over lungs, or the centres of the boxes over each other without lungs."""
+    starts = list(lungs_over_lungs(bench.fixed, bench.moving, linear).values())
+    return starts or [_centre(bench.fixed, bench.moving, linear)]
+
+
+def _centre(fixed: Coarse, moving: Coarse, linear: FloatArray) -> FloatArray:
+    affine = np.eye(4)
+    affine[:3, :3] = linear
+    affine[:3, 3] = moving.grid.centre_ras - linear @ fixed.grid.centre_ras
+    return affine
+
+
+def _mirrors(grid: Grid) -> dict[str, FloatArray]:
+    """(3, 3) the mirror across each axis of a grid, by the world's axis that it is nearest to."""
+    nearest = io_orientation(grid.affine)[:, 0].astype(int).tolist()
+    left, _, right = np.linalg.svd(grid.directions)
+    frame = left @ right
+    result = {}
+    for world, name in enumerate(MIRRORS):
+        axis = frame[:, nearest.index(world)]
+        result[name] = np.eye(3) - 2 * np.outer(axis, axis)
+    return result

@@ -1,0 +1,46 @@
+"""Whether the right one of four mirrors is named, whatever the outlines of the lungs say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lungreg.registration.alignment.mirroring import (
+    MIRRORS,
+    coarse_score,
+    mirrored_agreement,
+)
+from tests.registration.alignment.patients import HU_WINDOW, cut, mirrored, patient
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_not_mirrored(masks: bool) -> None:
+    """A good pair agrees best as it is."""
+    whole = patient() if masks else patient().without_masks
+    scores = mirrored_agreement(whole.pair, HU_WINDOW)
+    assert set(scores) == {"none", *MIRRORS}
+    assert scores.pop("none") > max(scores.values()) + 0.05
+
+
+@pytest.mark.parametrize(("axis", "name"), list(enumerate(MIRRORS)))
+def test_mirrored(axis: int, name: str) -> None:
+    """A mirrored moving scan is named by the axis that is reversed."""
+    scores = mirrored_agreement(mirrored(patient(), axis).pair, HU_WINDOW)
+    assert scores.pop(name) > max(scores.values()) + 0.05
+
+
+def test_mirrored_and_cut() -> None:
+    """So is one that lacks its bases."""
+    part = mirrored(cut(patient(), "moving", "bases", 40.0), 0)
+    scores = mirrored_agreement(part.pair, HU_WINDOW)
+    assert scores.pop("left-right") > max(scores.values()) + 0.05
+
+
+def test_coarse_score() -> None:
+    """The short registration finds its way from a start that is off, and not from one far away."""
+    start = np.eye(4)
+    start[:3, 3] = 10.0, -10.0, 15.0
+    near = coarse_score(patient().pair, start, HU_WINDOW)
+    assert near == pytest.approx(coarse_score(patient().pair, np.eye(4), HU_WINDOW), abs=0.02)
+    start[2, 3] = 5000.0
+    assert coarse_score(patient().pair, start, HU_WINDOW) == -1.0
