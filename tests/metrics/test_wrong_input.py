@@ -27,6 +27,11 @@ def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verd
     ("evidence", "verdict", "words"),
     [
         (EXCHANGED, Verdict.WARN, "expiration and inspiration seem exchanged"),
+        (
+            {**EXCHANGED, "density_change_hu": 3.0},
+            Verdict.WARN,
+            "exchanged.*differs by \\+3 HU",
+        ),
         ({"without_lungs": "moving"}, Verdict.FAIL, "no lungs were found in the moving scan"),
         ({"mirrored": "left and right"}, Verdict.FAIL, "left and right seem exchanged"),
         ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),

@@ -23,17 +23,24 @@ def _without_lungs(judged: Judged) -> Finding | None:
 
 
 def _exchanged(judged: Judged) -> Finding | None:
-    """The moving scan holds less air than the fixed one: denser where they overlap, and smaller."""
+    """The moving scan holds less air than the fixed one.
+
+    Its lungs are denser where both overlap and smaller by one measure, or smaller by both measures
+    and not thinner: scanners differ by some HU, and a scan that is cut off hides lung from a mask.
+    """
     evidence = judged.evidence
     if judged.thresholds.time_points or evidence.density_change_hu is None:
         return None
     ratios = (evidence.volume_ratio_jacobian, evidence.volume_ratio_lungs)
-    smaller = any(ratio is not None and ratio < _SMALLER for ratio in ratios)
-    if not smaller or evidence.density_change_hu < _DENSER_HU:
+    smaller = [ratio is not None and ratio < _SMALLER for ratio in ratios]
+    denser_hu = evidence.density_change_hu
+    if not (
+        (any(smaller) and denser_hu > _DENSER_HU) or (all(smaller) and denser_hu > -_DENSER_HU)
+    ):
         return None
     reason = (
         "expiration and inspiration seem exchanged: the lungs of the moving scan are smaller, and "
-        f"denser by {evidence.density_change_hu:.0f} HU"
+        f"their density differs by {denser_hu:+.0f} HU"
     )
     return Finding(Verdict.WARN, reason)
 

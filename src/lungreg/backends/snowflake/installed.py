@@ -18,7 +18,7 @@ _THERE = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine
 
 
 def package_files() -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of each file of the package, such as "lungreg/records.py", sorted by name.
+    """Name and bytes of each file of the package, such as "lungreg/errors.py", sorted by name.
 
     Raises:
         RunError: The package is not installed as files.
