@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lungreg.registration.refinement.features import pooled
 from lungreg.registration.refinement.field import enlarge, roughness, smoothed
+from lungreg.registration.refinement.parts import Part, Places, split
 from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.sampling import ChannelTable
 from lungreg.registration.refinement.scene import Scene
@@ -20,32 +21,6 @@ from lungreg.spatial.geometry import Grid
 _LAST_STEP = 0.2
 _MOMENTS = (0.9, 0.999)
 _TINY = 1e-8
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Places:
-    """The voxels at which the scans are compared on one level, with the fixed scan's features."""
-
-    flat: Tensor
-    """(N,) index of each voxel in the level's flattened grid."""
-    index: Tensor
-    """(3, N) its voxel coordinates."""
-    features: Tensor
-    """(N, F) of the fixed scan."""
-    lungs: Tensor
-    """(N,) share of fixed lung."""
-    weight: Tensor
-    """(N,) 1 at the lungs, less around them."""
-
-    def part(self, number: int, parts: int) -> Places:
-        """One of `parts` equal subsets: every `parts`-th place, from `number` on."""
-        return Places(
-            flat=self.flat[number::parts],
-            index=self.index[:, number::parts],
-            features=self.features[number::parts],
-            lungs=self.lungs[number::parts],
-            weight=self.weight[number::parts],
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +65,6 @@ def compare(scene: Scene, features: Features, factor: int, plan: Plan) -> Compar
     return Comparison(
         grid=grid,
         places=Places(
-            flat=flat,
             index=index,
             features=torch.cat(found).T.contiguous(),
             lungs=lungs,
@@ -103,7 +77,7 @@ def compare(scene: Scene, features: Features, factor: int, plan: Plan) -> Compar
 
 def place_weights(scene: Scene, factor: int, plan: Plan) -> Tensor:
     """(1, 1, X, Y, Z) how much each voxel of a level counts: 1 at the lungs, less around them."""
-    spacing_mm = plan.spacing_mm * factor
+    spacing_mm = float(scene.grid.spacing_mm[0]) * factor
     lungs = (pooled(scene.lungs, factor) > 0.5).float()
     near = _around(lungs, plan.around_mm / spacing_mm)
     wide = _around(near, plan.body_mm / spacing_mm)
@@ -138,19 +112,19 @@ def descend(
     node_mm = spacing_mm * level.control
     parameter = nodes.clone().requires_grad_()
     adam = _Adam(parameter)
-    parts = max(1, -(-comparison.places.flat.numel() // plan.samples))
-    order = torch.randperm(parts, generator=generator).tolist()
-    chunks = [comparison.places.part(number, parts) for number in order]
+    parts = split(comparison.places, comparison.grid.shape, plan.samples)
+    order = torch.randperm(len(parts), generator=generator).tolist()
+    field = smoothed(parameter)
     for step in range(level.steps):
-        field = smoothed(parameter)
-        dense = enlarge(field, level.control, comparison.grid.shape)
-        places = chunks[step % parts]
-        loss = parts * _distance(dense, comparison, places, level)
+        part = parts[order[step % len(parts)]]
+        dense = enlarge(field, level.control, comparison.grid.shape, part.lattice)
+        loss = len(parts) * _distance(dense, comparison, part, level)
         total = loss + plan.smoothness * roughness(field, node_mm, plan.kink)
         (gradient,) = torch.autograd.grad(total, parameter)
         length = 1 - (1 - _LAST_STEP) * step / level.steps
         adam.step(gradient, plan.pace * level.step * spacing_mm * length)
-        yield smoothed(parameter.detach()), float(total.detach())
+        field = smoothed(parameter)
+        yield field.detach(), float(total.detach())
 
 
 class _Adam:
@@ -176,10 +150,10 @@ class _Adam:
             self._parameter.addcdiv_(self._mean, divisor, value=-length / (1 - first**self._count))
 
 
-def _distance(dense: Tensor, comparison: Comparison, places: Places, level: Level) -> Tensor:
+def _distance(dense: Tensor, comparison: Comparison, part: Part, level: Level) -> Tensor:
     """Robust feature distance (Geman and McClure 1985) and overlap, per place at the lungs."""
-    spacing_mm = float(comparison.grid.spacing_mm[0])
-    moved = places.index + dense.reshape(3, -1).index_select(1, places.flat) / spacing_mm
+    spacing_mm, places = float(comparison.grid.spacing_mm[0]), part.places
+    moved = places.index + dense.reshape(3, -1).index_select(1, part.flat) / spacing_mm
     sampled = comparison.moving.sample(moved)
     count = places.features.shape[1]
     apart, shown = sampled[:, count] - places.lungs, sampled[:, count + 1].detach()
@@ -190,11 +164,14 @@ def _distance(dense: Tensor, comparison: Comparison, places: Places, level: Leve
 
 
 def _around(mask: Tensor, radius_vox: float) -> Tensor:
+    """The largest value within a cube; windows double, so that wide ones cost little more."""
     radius = max(1, round(radius_vox))
-    for dim in range(3):
-        kernel = [1, 1, 1]
-        kernel[dim] = 2 * radius + 1
-        pads = [0, 0, 0]
-        pads[dim] = radius
-        mask = nnf.max_pool3d(mask, kernel, stride=1, padding=pads)
+    mask = nnf.pad(mask, (radius,) * 6)
+    for dim in (2, 3, 4):
+        wanted, width = 2 * radius + 1, 1
+        while width < wanted:
+            step = min(width, wanted - width)
+            size = mask.shape[dim] - step
+            mask = torch.maximum(mask.narrow(dim, 0, size), mask.narrow(dim, step, size))
+            width += step
     return mask

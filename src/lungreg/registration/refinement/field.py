@@ -46,13 +46,16 @@ def smoothed(nodes: Tensor) -> Tensor:
     return nodes
 
 
-def enlarge(nodes: Tensor, control: int, shape: Shape) -> Tensor:
-    """Linear between nodes: (3, X, Y, Z) at every voxel of the level."""
+def enlarge(
+    nodes: Tensor, control: int, shape: Shape, lattice: tuple[slice, slice, slice] | None = None
+) -> Tensor:
+    """Linear between nodes: (3, X, Y, Z) at every voxel of the level, or at those of a lattice."""
     if control == 1:
-        return nodes
+        return nodes if lattice is None else nodes[:, *lattice]
     for dim, size in enumerate(shape, start=1):
-        weights = _interpolation(nodes.shape[dim], control, size).to(nodes)
-        nodes = torch.tensordot(nodes, weights, dims=([dim], [1])).movedim(-1, dim)
+        weights = _interpolation(nodes.shape[dim], control, size)
+        chosen = weights if lattice is None else weights[lattice[dim - 1]]
+        nodes = torch.tensordot(nodes, chosen.to(nodes), dims=([dim], [1])).movedim(-1, dim)
     return nodes
 
 

@@ -16,6 +16,9 @@ from lungreg.spatial.geometry import Grid
 _log = logging.getLogger(__name__)
 _BYTES_PER_VOXEL = 300
 """Of the working grid: two sets of 12 features, one of them twice, the scene, gradients."""
+_BYTES_PER_DETAIL = 200
+"""Of the grid of a level finer than the working grid: the scene again, contrast, places, gradients;
+the features of the working grid are gone by then."""
 _BYTES_PER_SAMPLE = 1_500
 _COARSEST_MM = 8.0
 CGROUP_LIMITS = (
@@ -38,7 +41,10 @@ def estimated_bytes(plan: Plan, grid: Grid) -> int:
     candidates = (2 * round(plan.search_mm / plan.search_spacing_mm) + 1) ** 3
     places = min(plan.samples, grid.size)
     search = 4 * 3 * coarse * candidates if plan.search_mm else 0.0
-    return round(max(search, _BYTES_PER_SAMPLE * places) + _BYTES_PER_VOXEL * grid.size)
+    finest_mm = min(level.spacing_mm for level in plan.levels)
+    details = grid.size * (plan.spacing_mm / finest_mm) ** 3 if finest_mm < plan.spacing_mm else 0
+    working = max(search, _BYTES_PER_SAMPLE * places) + _BYTES_PER_VOXEL * grid.size
+    return round(max(working, _BYTES_PER_SAMPLE * places + _BYTES_PER_DETAIL * details))
 
 
 def available_bytes(device: torch.device) -> int:

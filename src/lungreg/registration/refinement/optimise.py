@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lungreg.config import Refine
 from lungreg.registration.pair import Estimate, Estimated, Pair
@@ -31,6 +32,7 @@ from lungreg.registration.refinement.unfolding import unfold
 from lungreg.spatial.geometry import FloatArray, Grid, Transform, affine_transform
 
 _log = logging.getLogger(__name__)
+_SAME = 0.99
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,11 +114,19 @@ def refine(
     plan = plan if start is None else plan.continued()
     notes: tuple[str, ...] = ()
     while True:
-        plan, grid, warnings = fitting_plan(plan, lambda mm: working_grid(pair, affine, mm), device)
+        plan, _, warnings = fitting_plan(plan, lambda mm: working_grid(pair, affine, mm), device)
         notes += warnings
         try:
-            scene = make_scene(pair, affine, grid, device)
-            transform, steps = _optimise(scene, affine, plan, seed, start, on_step)
+            descent = _Descent(
+                scene_at=lambda mm: make_scene(
+                    pair, affine, working_grid(pair, affine, mm), device
+                ),
+                affine=affine,
+                plan=plan,
+                seed=seed,
+                on_step=on_step,
+            )
+            transform = _optimise(descent, plan, start)
             break
         except (MemoryError, torch.OutOfMemoryError):
             plan = plan.coarser()
@@ -126,24 +136,15 @@ def refine(
     return Refined(
         transform=unfold(polished(transform), pair.fixed.grid, lungs, device=device),
         plan=plan,
-        steps=steps,
+        steps=descent.steps,
         notes=notes,
     )
 
 
-def _optimise(
-    scene: Scene,
-    affine: FloatArray,
-    plan: Plan,
-    seed: int,
-    start: Transform | None,
-    on_step: OnStep | None,
-) -> tuple[Transform, int]:
-    descent = _Descent(scene=scene, affine=affine, plan=plan, seed=seed, on_step=on_step)
+def _optimise(descent: _Descent, plan: Plan, start: Transform | None) -> Transform:
     first, *finer = plan.levels
     if start is None:
-        nothing = affine_transform(affine, scene.grid.resized((2, 2, 2)))
-        ends = [descent.run(first, nothing)]
+        ends = [descent.run(first, descent.nothing())]
         if plan.search_mm:
             ends.append(descent.run(first, descent.search()))
         # The lattice of the search is coarse: unless it found what the descent could not, the
@@ -154,24 +155,46 @@ def _optimise(
         current = descent.run(first, start)[1]
     for level in finer:
         current = descent.run(level, current)[1]
-    return current, descent.steps
+    return current
 
 
 class _Descent:
     """Features of both scans, and the descent on one level after the other."""
 
     def __init__(
-        self, *, scene: Scene, affine: FloatArray, plan: Plan, seed: int, on_step: OnStep | None
+        self,
+        *,
+        scene_at: Callable[[float], Scene],
+        affine: FloatArray,
+        plan: Plan,
+        seed: int,
+        on_step: OnStep | None,
     ) -> None:
-        self._scene, self._affine, self._plan = scene, affine, plan
+        self._scene_at, self._affine, self._plan = scene_at, affine, plan
         self._seed, self._on_step = seed, on_step
-        self._structure = self_similarity(scene.fixed), self_similarity(scene.moving)
         self._compared: dict[tuple[int, Measure], Comparison] = {}
         self.steps = 0
+        self._show(plan.spacing_mm)
+
+    def _show(self, spacing_mm: float) -> None:
+        """From now on, both scans on a grid of this spacing."""
+        self._scene = self._scene_at(spacing_mm)
+        self._structure: tuple[Tensor, Tensor] | None = None
+        self._compared.clear()
+
+    @property
+    def _spacing_mm(self) -> float:
+        return float(self._scene.grid.spacing_mm[0])
+
+    def nothing(self) -> Transform:
+        """`A` alone."""
+        return affine_transform(self._affine, self._scene.grid.resized((2, 2, 2)))
 
     def run(self, level: Level, start: Transform) -> tuple[float, Transform]:
         """The last loss of a level, and where it ended."""
-        factor = max(1, round(level.spacing_mm / self._plan.spacing_mm))
+        if level.spacing_mm < _SAME * self._spacing_mm:
+            self._show(level.spacing_mm)
+        factor = max(1, round(level.spacing_mm / self._spacing_mm))
         comparison = self._comparison(factor, level.measure)
         nodes = control_grid(comparison.grid, level.control)
         first = carry_over(start, nodes, self._scene.fixed.device)
@@ -192,27 +215,34 @@ class _Descent:
         return self._compared[key]
 
     def _features(self, measure: Measure) -> Features:
-        parts = [self._structure] if measure in ("structure", "both") else []
+        parts = [self._self_similar()] if measure in ("structure", "both") else []
         if measure in ("contrast", "both"):
             parts.append((local_contrast(self._scene.fixed), local_contrast(self._scene.moving)))
         fixed, moving = zip(*parts, strict=True)
         return Features(fixed=fixed, moving=moving)
 
+    def _self_similar(self) -> tuple[Tensor, Tensor]:
+        if self._structure is None:
+            self._structure = (
+                self_similarity(self._scene.fixed),
+                self_similarity(self._scene.moving),
+            )
+        return self._structure
+
     def search(self) -> Transform:
         """The transform that the discrete search finds."""
         plan = self._plan
-        factor = math.ceil(plan.search_spacing_mm / plan.spacing_mm - 0.01)
+        factor = math.ceil(plan.search_spacing_mm / self._spacing_mm - 0.01)
         grid = level_grid(self._scene.grid, factor)
         spacing_mm = float(grid.spacing_mm[0])
         found = search(
-            pooled(self._structure[0], factor),
-            pooled(self._structure[1], factor),
+            *(pooled(part, factor) for part in self._self_similar()),
             place_weights(self._scene, factor, plan),
             reach=max(1, round(plan.search_mm / spacing_mm)),
         )
         return as_transform(found * spacing_mm, grid, self._affine)
 
-    def _step(self, level: Level, field: torch.Tensor, loss: float, nodes: Grid) -> Step:
+    def _step(self, level: Level, field: Tensor, loss: float, nodes: Grid) -> Step:
         return Step(
             number=self.steps,
             spacing_mm=level.spacing_mm,

@@ -20,7 +20,8 @@ class Level:
     """One resolution."""
 
     spacing_mm: float
-    """Of the features that are compared; a whole multiple of the plan's, rounded."""
+    """Of the features that are compared: a whole multiple of the plan's, rounded, or less than it,
+    for which the scans are resampled once more."""
     steps: int
     """Steps of gradient descent."""
     tolerance: float = 0.25
@@ -74,10 +75,11 @@ class Plan:
 
     def for_voxels(self, voxel_mm: float) -> Plan:
         """The plan for scans whose voxels are coarser than its own grid."""
-        spacing_mm = max(self.spacing_mm, _VOXELS * voxel_mm)
+        finest_mm = _VOXELS * voxel_mm
         levels = (
-            replace(level, spacing_mm=max(level.spacing_mm, spacing_mm)) for level in self.levels
+            replace(level, spacing_mm=max(level.spacing_mm, finest_mm)) for level in self.levels
         )
+        spacing_mm = max(self.spacing_mm, finest_mm)
         return replace(self, spacing_mm=spacing_mm, levels=tuple(levels))
 
     def without_search(self) -> Plan:
@@ -105,37 +107,40 @@ _COARSE = (
 )
 
 
-def _fine(spacing_mm: float, steps: tuple[int, int]) -> tuple[Level, Level]:
-    """The scans at full detail, which moves large parts first, then smaller ones."""
-    return (
-        Level(spacing_mm=spacing_mm, steps=steps[0], tolerance=1.2, control=4, measure="both"),
-        Level(
-            spacing_mm=spacing_mm,
-            steps=steps[1],
-            tolerance=2.0,
-            control=2,
-            measure="contrast",
-            step=0.3,
-        ),
+def _large(spacing_mm: float, steps: int) -> Level:
+    """Full detail, but large parts move as one."""
+    return Level(spacing_mm=spacing_mm, steps=steps, tolerance=1.2, control=4, measure="both")
+
+
+def _small(spacing_mm: float, steps: int) -> Level:
+    """Small parts, which local contrast alone draws."""
+    return Level(
+        spacing_mm=spacing_mm, steps=steps, tolerance=2.0, control=2, measure="contrast", step=0.3
     )
 
 
 _PLANS: dict[RefinePreset, Plan] = {
     "fast": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, _fine(2.0, (15, 0))[0]),
+        levels=(*_COARSE, _large(2.0, 15)),
         search_mm=30.0,
         search_spacing_mm=10.0,
         samples=50_000,
     ),
     "default": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, *_fine(2.0, (15, 25))),
+        levels=(*_COARSE, _large(2.0, 15), _small(2.0, 15), _small(1.4, 25)),
         samples=100_000,
     ),
     "best": Plan(
-        spacing_mm=1.5,
-        levels=(*_COARSE, *_fine(1.5, (30, 50))),
+        spacing_mm=2.0,
+        levels=(
+            *_COARSE,
+            _large(2.0, 30),
+            _small(2.0, 30),
+            _small(1.4, 40),
+            _small(1.1, 40),
+        ),
         samples=200_000,
     ),
 }

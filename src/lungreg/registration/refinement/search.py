@@ -61,8 +61,8 @@ def _choose(costs: Tensor, lattice: Tensor, field: Tensor, coupling: float) -> T
     length = lattice.square().sum(dim=0)[:, None]
     for start, stop in slabs(costs.shape[::-1], SLAB_COSTS):
         part = slice(start, stop)
-        distance = length - 2 * lattice.T @ field[:, part]
-        chosen[part] = (costs[:, part] + coupling * distance).argmin(dim=0)
+        total = torch.addmm(costs[:, part], lattice.T, field[:, part], alpha=-2 * coupling)
+        chosen[part] = total.add_(length, alpha=coupling).argmin(dim=0)
     return chosen
 
 
