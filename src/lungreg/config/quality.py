@@ -18,14 +18,9 @@ class Quality(Section):
     tre_fail_mm: float = Field(default=4.0, ge=0)
     """Mean landmark error in mm above which the verdict is fail."""
     tre_p95_warn_mm: float = Field(default=6.0, ge=0)
-<<<<<<< HEAD
-    """95th percentile of the landmark errors of a case in mm, above which the verdict is warn."""
-    etre_warn_mm: float = Field(default=2.0, ge=0)
-=======
     """Percentile (the 95th) of the landmark errors of a case in mm, above which the verdict is
     warn."""
-    etre_warn_mm: float = Field(default=2.5, ge=0)
->>>>>>> 4f728ec466a918e5bbce8de0c5f7e9b49729ce81
+    etre_warn_mm: float = Field(default=2.0, ge=0)
     """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
     warn."""
     etre_fail_mm: float = Field(default=4.0, ge=0)
@@ -40,15 +35,9 @@ class Quality(Section):
     etre_places_warn: int = Field(default=40, ge=0)
     """Number of places with a partner below which the estimated error is not used, and the verdict
     of a case without landmarks is warn."""
-<<<<<<< HEAD
     region_warn_mm: float = Field(default=6.0, ge=0)
-    """95th percentile of the estimated landmark errors in mm of any part of the lungs, above which
-    the verdict is warn."""
-=======
-    region_warn_mm: float = Field(default=7.0, ge=0)
     """Percentile (the 95th) of the estimated landmark errors in mm of any part of the lungs, above
     which the verdict is warn."""
->>>>>>> 4f728ec466a918e5bbce8de0c5f7e9b49729ce81
     gain_warn_pct: float = Field(default=5.0, ge=0, le=100)
     """Percentage of the error before registration (after the initial alignment) that registration
     takes away at least; with less the verdict is warn, unless the state before registration would
