@@ -65,11 +65,11 @@ def split(places: Places, shape: Shape, most: int) -> list[Part]:
     members = torch.argsort(number, stable=True).split(number.bincount(minlength=count).tolist())
     parts = []
     for first, chosen in zip(itertools.product(*map(range, steps)), members, strict=True):
-        lattice = tuple(slice(low, None, each) for low, each in zip(first, steps, strict=True))
-        ny, nz = (len(range(n)[part]) for n, part in zip(shape[1:], lattice[1:], strict=True))
+        a, b, c = (slice(low, None, each) for low, each in zip(first, steps, strict=True))
+        ny, nz = len(range(shape[1])[b]), len(range(shape[2])[c])
         x, y, z = cell[:, chosen]
         flat = (x * ny + y) * nz + z
-        parts.append(Part(places=places.among(chosen), lattice=lattice, flat=flat))
+        parts.append(Part(places=places.among(chosen), lattice=(a, b, c), flat=flat))
     return [part for part in parts if part.flat.numel()]
 
 
