@@ -108,6 +108,9 @@ class Loss(Section):
     lncc: float = Field(default=0.0, ge=0)
     """Weight of the negative squared local normalised cross-correlation over 7 voxels; 0 leaves the
     term out."""
+    mind: float = Field(default=0.0, ge=0)
+    """Weight of the mean squared difference between the self-similarity (MIND-SSC, 0 to 1) of the
+    fixed and of the warped scan, which does not depend on brightness; 0 leaves the term out."""
     landmarks: float = Field(default=0.0, ge=0)
     """Weight of the mean landmark distance in mm, for cases with landmarks; 0 leaves the term
     out."""
