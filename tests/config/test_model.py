@@ -19,5 +19,7 @@ class TestLoss:
     def test_needs_some_likeness(self) -> None:
         """Regularity alone teaches nothing."""
         said = breaches({"loss": {"mutual_information": 0, "bending_energy": 1}})
-        assert said.startswith("loss: mutual_information, dice, lncc or landmarks has a weight")
+        assert said.startswith(
+            "loss: mutual_information, dice, lncc, mind or landmarks has a weight"
+        )
         parse_config({"loss": {"mutual_information": 0, "bending_energy": 0, "dice": 1}})

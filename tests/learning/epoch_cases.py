@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lungreg.learning.epoch import Learner
-from lungreg.learning.losses import LossInput
+from lungreg.learning.loss_input import LossInput
 from lungreg.learning.network import build_network, predict
 from lungreg.learning.prepared_cases import prepare_case
 from lungreg.learning.preprocessing import PreparedPair

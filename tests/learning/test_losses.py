@@ -10,9 +10,9 @@ import torch
 from monai.losses import BendingEnergyLoss, DiceLoss, GlobalMutualInformationLoss
 
 from lungreg.config import Loss
+from lungreg.learning.loss_input import LossInput
 from lungreg.learning.losses import (
     BENDING_REFERENCE_MM,
-    LossInput,
     active_terms,
     bending_energy,
     case_terms,

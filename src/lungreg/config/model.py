@@ -45,7 +45,7 @@ class Preprocessing(Section):
     alignment: Alignment = "auto"
     """Initial alignment `A` before the network: "world" trusts the headers, "grid" lays the index
     boxes over each other, "centre" shifts one box's centre onto the other's, "masks" fits the boxes
-    of the lungs. "auto" also fits an affine by short coarse registrations from these and other
+    of the lungs. "auto" also fits an affine by short coarse registrations from all four and other
     starts, and takes it where the scans agree clearly better under it, such as with a turned
     patient or a scan that is cut off; else the one of the four that makes them agree best."""
     augmentation: Augmentation = Augmentation()
@@ -108,6 +108,9 @@ class Loss(Section):
     lncc: float = Field(default=0.0, ge=0)
     """Weight of the negative squared local normalised cross-correlation over 7 voxels; 0 leaves the
     term out."""
+    mind: float = Field(default=0.0, ge=0)
+    """Weight of the mean squared difference between the self-similarity (MIND-SSC, 0 to 1) of the
+    fixed and of the warped scan, which does not depend on brightness; 0 leaves the term out."""
     landmarks: float = Field(default=0.0, ge=0)
     """Weight of the mean landmark distance in mm, for cases with landmarks; 0 leaves the term
     out."""

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lungreg.config import Config, Loss
-from lungreg.learning.losses import LossInput, active_terms, case_terms, weigh
+from lungreg.learning.loss_input import LossInput
+from lungreg.learning.losses import active_terms, case_terms, weigh
 from lungreg.learning.network import predict
 from lungreg.learning.preprocessing import PreparedPair, augment
 from lungreg.records import Case
@@ -205,6 +206,9 @@ def _loss_inputs(
             moving=moving[i, None],
             displacement_vox=displacement[i, None].float(),
             grid=pair.grid,
+            affine=pair.affine,
+            moving_grid=pair.moving_grid,
+            motion=pair.motion,
             fixed_mask=_float_mask(pair.fixed_mask, device),
             moving_mask=_float_mask(pair.moving_mask, device),
             fixed_points_vox=_to(pair.fixed_points_vox, device),

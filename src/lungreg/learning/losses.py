@@ -1,13 +1,12 @@
 """The terms of the training loss, each a scalar per case, and their weighted sum.
 
-To add a term, write a function like those below, name it in `TERMS`, and add a weight of the same
-name to `config.Loss`.
+To add a term, write a function like those below in a file of its own, such as `mind_loss.py`, name
+it in `TERMS`, and add a weight of the same name to `config.Loss`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 
 import torch
@@ -15,44 +14,14 @@ from monai.losses import GlobalMutualInformationLoss, LocalNormalizedCrossCorrel
 from torch import Tensor
 
 from lungreg.config import Loss
+from lungreg.learning.loss_input import LossInput, Term
+from lungreg.learning.mind_loss import mind
 from lungreg.spatial.displacement import sample, to_mm, warp
-from lungreg.spatial.geometry import Grid
 
 BENDING_REFERENCE_MM = 3.13
 """Network voxel of the published settings (96 x 96 x 104 over 192 x 192 x 208 voxels of
 1.75 x 1.25 x 1.75 mm): the energy in mm times its square is of the order of the energy in voxels,
 so that one weight serves both units."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LossInput:
-    """One case with the displacement that the network found; every volume has a batch axis of 1."""
-
-    fixed: Tensor
-    """(1, 1, X, Y, Z) in [0, 1]."""
-    moving: Tensor
-    """(1, 1, X, Y, Z) in [0, 1], after `A`."""
-    displacement_vox: Tensor
-    """(1, 3, X, Y, Z) in network voxels."""
-    grid: Grid
-    """The network's grid in the fixed scan's world."""
-    fixed_mask: Tensor | None = None
-    """(1, 1, X, Y, Z), 1 in the lungs."""
-    moving_mask: Tensor | None = None
-    """(1, 1, X, Y, Z), after `A`."""
-    fixed_points_vox: Tensor | None = None
-    """(N, 3) landmarks in network voxels."""
-    moving_points_vox: Tensor | None = None
-    """(N, 3) their partners, carried back through `A` onto the network's grid."""
-
-    @property
-    def warped(self) -> Tensor:
-        """(1, 1, X, Y, Z) the moving scan after the network's displacement."""
-        return warp(self.moving, self.displacement_vox)
-
-
-Term = Callable[[LossInput, Loss], Tensor | None]
-"""A loss of one case, a scalar tensor; None where the case lacks what the term needs."""
 
 
 def mutual_information(case: LossInput, settings: Loss) -> Tensor | None:
@@ -162,6 +131,7 @@ TERMS: Mapping[str, Term] = {
     "bending_energy": bending_energy,
     "dice": dice,
     "lncc": lncc,
+    "mind": mind,
     "landmarks": landmarks,
 }
 """Every term under the name of its weight in `config.Loss`."""

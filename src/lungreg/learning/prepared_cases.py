@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,20 +111,29 @@ def _arrays(pair: PreparedPair) -> dict[str, NDArray[Any]]:
     arrays = {name: value.numpy() for name, value in tensors.items() if value is not None}
     return {
         **arrays,
-        "shape": np.array(pair.grid.shape),
-        "grid_affine": np.asarray(pair.grid.affine),
+        **_grid_arrays("grid", pair.grid),
+        **({} if pair.moving_grid is None else _grid_arrays("moving_grid", pair.moving_grid)),
         "affine": np.asarray(pair.affine),
     }
 
 
+def _grid_arrays(name: str, grid: Grid) -> dict[str, NDArray[Any]]:
+    return {f"{name}_shape": np.array(grid.shape), f"{name}_affine": np.asarray(grid.affine)}
+
+
+def _grid(name: str, arrays: Mapping[str, NDArray[Any]]) -> Grid:
+    nx, ny, nz = (int(n) for n in arrays[f"{name}_shape"])
+    return Grid(shape=(nx, ny, nz), affine=arrays[f"{name}_affine"])
+
+
 def _read(file: Path) -> PreparedPair:
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        shape = [int(n) for n in arrays["shape"]]
         tensors = {
             name: torch.from_numpy(arrays[name]) if name in arrays else None for name in _TENSORS
         }
         return PreparedPair(
-            grid=Grid(shape=(shape[0], shape[1], shape[2]), affine=arrays["grid_affine"]),
+            grid=_grid("grid", arrays),
             affine=arrays["affine"],
+            moving_grid=_grid("moving_grid", arrays) if "moving_grid_shape" in arrays else None,
             **tensors,  # type: ignore[arg-type]  # fixed and moving are always there
         )

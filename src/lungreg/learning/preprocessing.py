@@ -47,6 +47,11 @@ class PreparedPair:
     """(N, 3) float32 landmarks in voxels of `grid`."""
     moving_points_vox: Tensor | None = None
     """(N, 3) their partners, carried back through `A`, in voxels of `grid`."""
+    moving_grid: Grid | None = None
+    """Grid of the moving scan in its own world; None for one without end."""
+    motion: FloatArray | None = None
+    """(4, 4) how augmentation moved the pair: from voxels of the tensors above to those of `grid`,
+    which are the same without augmentation (None)."""
 
 
 def prepare_pair(pair: Pair, affine: FloatArray, settings: Preprocessing) -> PreparedPair:
@@ -70,6 +75,7 @@ def prepare_pair(pair: Pair, affine: FloatArray, settings: Preprocessing) -> Pre
         moving_mask=_resize_mask(pair.moving_mask, moving_in_fixed, grid),
         fixed_points_vox=points[0],
         moving_points_vox=points[1],
+        moving_grid=pair.moving.grid,
     )
 
 
@@ -95,6 +101,7 @@ def augment(
         moving_mask=_moved_mask(pair.moving_mask, matrix),
         fixed_points_vox=_moved_points(pair.fixed_points_vox, matrix, pair.grid),
         moving_points_vox=_moved_points(pair.moving_points_vox, matrix, pair.grid),
+        motion=None if matrix is None else _about_centre(matrix, pair.grid),
     )
 
 
@@ -182,9 +189,15 @@ def _moved_mask(mask: Tensor | None, matrix: FloatArray | None) -> Tensor | None
 def _moved_points(points: Tensor | None, matrix: FloatArray | None, grid: Grid) -> Tensor | None:
     if points is None or matrix is None:
         return points
-    centre = (np.array(grid.shape) - 1) / 2
-    moved = apply_affine(np.linalg.inv(matrix), points.double().numpy() - centre) + centre
-    return torch.as_tensor(moved).float()
+    back = np.linalg.inv(_about_centre(matrix, grid))
+    return torch.as_tensor(apply_affine(back, points.double().numpy())).float()
+
+
+def _about_centre(matrix: FloatArray, grid: Grid) -> FloatArray:
+    """A (4, 4) map about the grid's centre as one of the grid's voxels, counted from a corner."""
+    centre = np.eye(4)
+    centre[:3, 3] = (np.array(grid.shape) - 1) / 2
+    return np.asarray(centre @ matrix @ np.linalg.inv(centre))
 
 
 def _intensity(image: Tensor, settings: Augmentation, rng: np.random.RandomState) -> Tensor:

@@ -38,7 +38,7 @@ _PAIRS = tuple(
 
 
 def self_similarity(image: Tensor) -> Tensor:
-    """MIND-SSC with patches of 3 voxels and a distance of 2 voxels.
+    """MIND-SSC with patches of 3 voxels and a distance of 2 voxels, differentiable.
 
     Args:
         image: (1, 1, X, Y, Z) any unit.
@@ -49,12 +49,16 @@ def self_similarity(image: Tensor) -> Tensor:
     padded = nnf.pad(image, (_DISTANCE,) * 6, mode="replicate")
     shape = image.shape[2:]
     distances = torch.empty(1, CHANNELS, *shape, device=image.device, dtype=image.dtype)
+    lowest = torch.full_like(image, torch.inf)
     for channel, (a, b) in enumerate(_PAIRS):
         difference = _shifted(padded, a, shape) - _shifted(padded, b, shape)
-        distances[:, channel] = mean_of_three(difference.square_())[:, 0]
-    distances -= distances.amin(dim=1, keepdim=True)
+        distance = mean_of_three(difference.square_())
+        distances[:, channel] = distance[:, 0]
+        # Kept as it goes: a gradient of `amin` would need `distances` as they are now.
+        lowest = torch.minimum(lowest, distance)
+    distances -= lowest
     variance = distances.mean(dim=1, keepdim=True)
-    typical = float(variance.mean()) or 1.0
+    typical = float(variance.detach().mean()) or 1.0
     variance.clamp_(_VARIANCE_RANGE[0] * typical, _VARIANCE_RANGE[1] * typical)
     return distances.div_(variance).neg_().exp_()
 
