@@ -35,7 +35,7 @@ class TestTemplate:
         file.write_text("\n".join(lines))
         config = load_config(file)
         assert config.ingest.pattern is not None
-        assert config.quality.tre_warn_mm == 4.0
+        assert config.quality.tre_warn_mm == 2.0
         assert config.cost == Cost(
             credits_per_node_hour=2.68, nodes=1, as_of=date(2026, 11, 22), source="your contract"
         )
