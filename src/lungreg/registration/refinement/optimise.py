@@ -235,8 +235,10 @@ class _Descent:
         factor = math.ceil(plan.search_spacing_mm / self._spacing_mm - 0.01)
         grid = level_grid(self._scene.grid, factor)
         spacing_mm = float(grid.spacing_mm[0])
+        fixed, moving = self._self_similar()
         found = search(
-            *(pooled(part, factor) for part in self._self_similar()),
+            pooled(fixed, factor),
+            pooled(moving, factor),
             place_weights(self._scene, factor, plan),
             reach=max(1, round(plan.search_mm / spacing_mm)),
         )
