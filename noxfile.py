@@ -81,6 +81,15 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["env"], default=False)
+def calibrate(session: nox.Session) -> None:
+    """Are verdicts true? Varied good and bad cases, and tables of confusion; an hour on two cores.
+
+    `nox -s calibrate -- --rounds 2 --groups cut turned` makes fewer cases.
+    """
+    run(session, "python", "-m", "tests.varied.calibrate", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env"], default=False)
 def gpu(session: nox.Session) -> None:
     """The tests that need a GPU, then training and inference of a small set on it."""
     asked = "import torch; print(torch.cuda.is_available())"

@@ -9,6 +9,7 @@ Thresholds are set on the seeds that 3 does not divide; the table that counts is
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ class Outcome(NamedTuple):
 def main() -> None:
     """Judge the cases, print tables, keep the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=6, help="cases of each group and base")
+    parser.add_argument("--rounds", type=int, default=7, help="cases of each group and base")
     parser.add_argument("--groups", nargs="*", default=list(GROUPS), choices=list(GROUPS))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--dry", action="store_true", help="do not keep the rows")
@@ -75,16 +76,18 @@ def main() -> None:
 
 
 def make_plans(groups: list[str], rounds: int) -> Iterator[Plan]:
-    """The cases: of each group, `rounds` on each base, a third of them held back."""
-    for group in groups:
-        kinds = GROUPS[group]
+    """The cases: of each group, `rounds` on each base, a third of them held back.
+
+    Round by round, so that a run that is stopped has something of each group.
+    """
+    for number, group in itertools.product(range(rounds), groups):
         for place, base in enumerate(available_bases()):
-            for number in range(rounds):
-                error = None
-                if group in _WITH_ERRORS and number % 2:
-                    error = ERRORS[(number // 2 + place * rounds) % len(ERRORS)]
-                kind = kinds[(number + place) % len(kinds)]
-                yield Plan(group=group, base=base, trouble=kind, seed=number + 1, error=error)
+            error = None
+            turn = number + place + list(GROUPS).index(group)
+            if group in _WITH_ERRORS and turn % 2:
+                error = ERRORS[(turn // 2 + 2 * place) % len(ERRORS)]
+            kind = GROUPS[group][turn % len(GROUPS[group])]
+            yield Plan(group=group, base=base, trouble=kind, seed=number + 1, error=error)
 
 
 def show(rows: list[dict[str, Any]], console: Console) -> None:
