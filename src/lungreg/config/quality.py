@@ -18,8 +18,8 @@ class Quality(Section):
     tre_fail_mm: float = Field(default=4.0, ge=0)
     """Mean landmark error in mm above which the verdict is fail."""
     tre_p95_warn_mm: float = Field(default=6.0, ge=0)
-    """Landmark error in mm that 95 % of the landmarks of a case stay below; if it is larger than
-    this, the verdict is warn."""
+    """Landmark error in mm that 95 % of the landmarks of a case stay below; if it is larger, the
+    verdict is warn."""
     etre_warn_mm: float = Field(default=2.5, ge=0)
     """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
     warn."""
@@ -37,7 +37,7 @@ class Quality(Section):
     of a case without landmarks is warn."""
     region_warn_mm: float = Field(default=7.0, ge=0)
     """Estimated landmark error in mm that 95 % of the places of one part of the lungs stay below;
-    if it is larger than this in any part, the verdict is warn."""
+    if it is larger in any part, the verdict is warn."""
     gain_warn_pct: float = Field(default=5.0, ge=0, le=100)
     """Percentage of the error before registration (after the initial alignment) that registration
     takes away at least; with less the verdict is warn, unless the state before registration would
