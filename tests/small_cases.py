@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lungreg.config import Config, parse_config
 from lungreg.formats.points.landmarks import encode_landmarks
+from lungreg.formats.transforms import encode_displacement
 from lungreg.formats.volumes import Stored, encode_labels, encode_volume
 from lungreg.records import Case
 from lungreg.spatial.geometry import Grid, apply_affine
@@ -70,6 +71,13 @@ def landmarks(seed: int, count: int = 20) -> NDArray[np.float64]:
     return np.concatenate([fixed, MOVING_GRID.to_voxel(carried)], axis=1)
 
 
+def true_displacement(seed: int) -> NDArray[np.float32]:
+    """(3, X, Y, Z) `T(x) - x` of a patient on the fixed grid, RAS mm."""
+    points = FIXED_GRID.to_world(voxels(FIXED_GRID))
+    moved = apply_affine(breath(seed), points) - points
+    return moved.T.reshape(3, *FIXED_GRID.shape).astype(np.float32)
+
+
 def put_case(
     stage: Stage,
     case_id: str,
@@ -77,6 +85,7 @@ def put_case(
     seed: int = 0,
     masks: bool = True,
     points: bool = True,
+    truth: bool = False,
     offset: float = 0.0,
 ) -> Case:
     """Write a case's files to a stage.
@@ -87,6 +96,7 @@ def put_case(
         seed: Of the patient.
         masks: Whether it has masks.
         points: Whether it has landmarks.
+        truth: Whether its displacement is known.
         offset: What the moving scan's stored values lie above Hounsfield units.
     """
     fixed, fixed_mask = scan(FIXED_GRID, seed)
@@ -101,6 +111,8 @@ def put_case(
         files["moving_mask"] = encode_labels(moving_mask, MOVING_GRID)
     if points:
         files["landmarks"] = encode_landmarks(landmarks(seed))
+    if truth:
+        files["displacement"] = encode_displacement(true_displacement(seed), FIXED_GRID)
     for role, data in files.items():
         stage.write(f"{role}/{case_id}", data)
     digest = hashlib.sha256(b"".join(files.values())).hexdigest()

@@ -20,6 +20,6 @@ class TestLoss:
         """Regularity alone teaches nothing."""
         said = breaches({"loss": {"mutual_information": 0, "bending_energy": 1}})
         assert said.startswith(
-            "loss: mutual_information, dice, lncc, mind or landmarks has a weight"
+            "loss: mutual_information, dice, lncc, mind, landmarks or displacement has"
         )
         parse_config({"loss": {"mutual_information": 0, "bending_energy": 0, "dice": 1}})

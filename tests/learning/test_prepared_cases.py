@@ -15,14 +15,16 @@ import pytest
 import torch
 
 from lungreg.config import Augmentation, Preprocessing
+from lungreg.errors import DataError
 from lungreg.learning.prepared_cases import PreparedCases, prepare_case
 from lungreg.learning.preprocessing import PreparedPair, prepare_pair
 from lungreg.records import Case
 from lungreg.registration.alignment import align
 from lungreg.registration.pair import read_pair
-from lungreg.spatial.geometry import Grid
+from lungreg.spatial.geometry import Grid, apply_affine
 from lungreg.testing import FaultyStage, MemoryStage
-from tests.small_cases import put_case
+from tests.grids import voxels
+from tests.small_cases import breath, put_case
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -89,6 +91,42 @@ def assert_same(first: PreparedPair, second: PreparedPair) -> None:
 def kept(prepared: PreparedCases) -> list[Path]:
     """The files of a cache."""
     return sorted(prepared.folder.glob("*"))
+
+
+class TestDisplacement:
+    def test_is_read_only_where_it_is_wanted(self, prepared: PreparedCases) -> None:
+        """A file that is as large as the scans stays unread without a loss that needs it."""
+        inner = MemoryStage()
+        case = put_case(inner, "a", seed=1, truth=True)
+        stage = FaultyStage(inner)
+        for wanted, reads in ((False, 5), (True, 6)):
+            before = stage.reads
+            found = make(stage, with_displacement=wanted)
+            first, second = found.load(case), found.load(case)
+            assert stage.reads - before == reads
+            assert (first.true_displacement_mm is not None) is wanted
+            assert_same(first, second)
+
+    def test_is_the_truth_at_the_network_s_voxels(self) -> None:
+        """Of a linear map, on the network's grid, in mm between both worlds."""
+        stage = MemoryStage()
+        case = put_case(stage, "a", seed=1, truth=True)
+        pair = prepare_case(stage, case, SETTINGS, with_displacement=True)
+        points = pair.grid.to_world(voxels(pair.grid))
+        expected = (apply_affine(breath(1), points) - points).T.reshape(3, 16, 16, 16)
+        assert pair.true_displacement_mm is not None
+        inner = (slice(None), *[slice(1, -1)] * 3)
+        np.testing.assert_allclose(pair.true_displacement_mm[inner], expected[inner], atol=1e-3)
+
+    def test_damaged_one_names_the_case(self) -> None:
+        """A file that was overwritten on the stage."""
+        stage = MemoryStage()
+        case = put_case(stage, "a", seed=1, truth=True)
+        assert case.displacement is not None
+        stage.write(case.displacement, b"garbage")
+        with pytest.raises(DataError, match="NIfTI") as caught:
+            prepare_case(stage, case, SETTINGS, with_displacement=True)
+        assert caught.value.where == "a"
 
 
 class TestCache:

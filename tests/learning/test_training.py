@@ -14,7 +14,7 @@ from lungreg.errors import DataError
 from lungreg.learning.epoch import OneWorker, validate
 from lungreg.learning.network import build_network, weights_to_bytes
 from lungreg.learning.prepared_cases import prepare_case
-from lungreg.learning.training import run_epochs, validation_error
+from lungreg.learning.training import require_displacement, run_epochs, validation_error
 from lungreg.records import Case, Split
 from lungreg.stores.run_files import read_history
 from lungreg.testing import FaultyStage, MemoryStage
@@ -56,6 +56,35 @@ class TestRun:
         for name in ("val_loss", "val_dice_score", "val_tre_mm", "val_fold_pct"):
             assert name in history[0]
         assert history[-1]["val_loss"] < history[0]["val_loss"]
+
+    def test_learns_from_the_true_displacement(self) -> None:
+        """The new terms are in the curves by name; the supervised one falls from epoch to epoch."""
+        stage = MemoryStage()
+        known = [put_case(stage, f"case_{i}", seed=i, truth=i != 1) for i in range(3)]
+        job = make_job(
+            stage,
+            {Split.TRAIN: known[:2], Split.VAL: known[2:], Split.TEST: []},
+            config=small_config(
+                loss={"mutual_information": 0.0, "mind": 1.0, "displacement": 1.0},
+                train={"epochs": 3, "learning_rate": 0.01},
+            ),
+        )
+        run(job)
+        history = read_history(stage, "train-1")
+        assert {"mind", "val_mind", "displacement", "val_displacement"} <= history[0].keys()
+        errors = [metrics["val_displacement"] for metrics in history]
+        assert errors == sorted(errors, reverse=True)
+        assert errors[-1] < 0.95 * errors[0]
+
+    def test_displacements_are_needed_by_their_loss_alone(self) -> None:
+        """With a weight and no file training is refused before it begins; else all is well."""
+        stage = MemoryStage()
+        bare, known = put_case(stage, "a"), put_case(stage, "b", truth=True)
+        weighed = small_config(loss={"displacement": 1.0})
+        with pytest.raises(DataError, match=r"got none of 1; ingest simulated pairs"):
+            require_displacement(weighed, [bare])
+        require_displacement(weighed, [bare, known])
+        require_displacement(small_config(), [bare])
 
     def test_same_seed_same_run(
         self, stage: MemoryStage, cases: dict[Split, list[Case]], files: Any

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from lungreg.formats.points.landmarks import decode_landmarks, encode_landmarks
+from lungreg.formats.transforms import decode_true_displacement, encode_displacement
 from lungreg.formats.volumes import Stored, encode_labels, encode_volume
 from lungreg.records import Verdict
 from lungreg.registration.pair import read_pair
 from lungreg.sources import SourceCase
 from lungreg.stores.names import CASE_INPUTS
 from lungreg.testing import FaultyStage, MemoryStage
-from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, landmarks, scan
+from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, landmarks, scan, true_displacement
 from tests.sources.uploads import INT16, names, upload, write
 
 
@@ -29,7 +30,8 @@ class TestAccepted:
         row = done.row
         assert (row.verdict, row.reasons, row.group) == (Verdict.PASS, (), "patient 1")
         assert done.uploaded == 5
-        assert names(stage) == {name.format("a") for name in CASE_INPUTS.values()}
+        given = {name.format("a") for role, name in CASE_INPUTS.items() if role != "displacement"}
+        assert names(stage) == given
         for file in row.files:
             data = stage.read(file.name)
             assert file.size == len(data)
@@ -111,6 +113,63 @@ class TestAccepted:
         assert stage.read(CASE_INPUTS["moving"].format("a")) == data
         pair = read_pair(stage, row.case())
         np.testing.assert_array_equal(pair.moving_hu, np.rint(moving + 1000) - 1000)
+
+
+class TestDisplacement:
+    """The true displacement of a simulated pair goes along."""
+
+    @pytest.fixture
+    def known(self, source: SourceCase, tmp_path: Path) -> SourceCase:
+        """The pair with the file that simulation writes."""
+        path = tmp_path / "displacement.nii.gz"
+        path.write_bytes(encode_displacement(true_displacement(0), FIXED_GRID))
+        return dataclasses.replace(source, displacement=path)
+
+    def test_is_kept_to_the_bit_and_listed_last(
+        self, stage: MemoryStage, known: SourceCase
+    ) -> None:
+        """One file more; everything else of the row is as without it."""
+        assert known.displacement is not None
+        bare = upload(MemoryStage(), dataclasses.replace(known, displacement=None)).row
+        done = upload(stage, known)
+        assert (done.row.verdict, done.uploaded) == (Verdict.PASS, 6)
+        assert done.row.files[:-1] == bare.files
+        name = done.row.case().displacement
+        assert name == done.row.files[-1].name == "displacements/a.nii.gz"
+        assert stage.read(name) == known.displacement.read_bytes()
+        assert upload(stage, known, done.row).uploaded == 0
+
+    def test_unpacked_file_is_converted_without_its_free_text(
+        self, stage: MemoryStage, known: SourceCase, tmp_path: Path
+    ) -> None:
+        """Plain NIfTI becomes gzipped; a name in a header does not reach the stage."""
+        assert known.displacement is not None
+        image = nib.Nifti1Image.from_bytes(gzip.decompress(known.displacement.read_bytes()))
+        image.header["descrip"] = "MUSTERMANN"
+        for name in ("field.nii", "field.nii.gz"):
+            nib.save(image, tmp_path / name)
+            row = upload(stage, dataclasses.replace(known, displacement=tmp_path / name)).row
+            data = stage.read(row.case().displacement or "")
+            assert b"MUSTERMANN" not in gzip.decompress(data)
+            found = decode_true_displacement(data, FIXED_GRID)
+            np.testing.assert_array_equal(found, true_displacement(0))
+
+    def test_changes_are_noticed(self, stage: MemoryStage, known: SourceCase) -> None:
+        """Added, changed and taken away, the case is brought again, and the stage follows."""
+        bare = dataclasses.replace(known, displacement=None)
+        first = upload(stage, bare).row
+        assert first.source_sha256 == upload(MemoryStage(), bare).row.source_sha256
+        second = upload(stage, known, first)
+        assert (second.uploaded, second.row.case().fingerprint == first.case().fingerprint) == (
+            6,
+            False,
+        )
+        write(known.displacement, encode_displacement(2 * true_displacement(0), FIXED_GRID))
+        third = upload(stage, known, second.row)
+        assert third.uploaded == 6
+        last = upload(stage, bare, third.row)
+        assert last.row.case().fingerprint == first.case().fingerprint
+        assert CASE_INPUTS["displacement"].format("a") not in names(stage)
 
 
 class TestAgain:

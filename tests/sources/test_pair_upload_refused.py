@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from lungreg.errors import DataError, MissingFileError, StoreUnavailableError
 from lungreg.formats.nifti import encode_nifti
 from lungreg.formats.points.landmarks import encode_landmarks
+from lungreg.formats.transforms import encode_displacement
 from lungreg.formats.volumes import encode_volume
 from lungreg.records import Verdict
 from lungreg.sources import SourceCase
 from lungreg.stores.names import CASE_INPUTS
 from lungreg.testing import FaultyStage, MemoryStage
-from tests.small_cases import FIXED_GRID, landmarks, scan
+from tests.small_cases import FIXED_GRID, MOVING_GRID, landmarks, scan
 from tests.sources.uploads import INT16, names, upload, write
 
 SHAPE = FIXED_GRID.shape
@@ -213,3 +214,46 @@ class TestRejected:
         """A full disk stops ingest; it rejects nobody."""
         with pytest.raises(StoreUnavailableError):
             upload(FaultyStage(MemoryStage(), full_on={3}), source)
+
+
+class TestDisplacement:
+    @pytest.mark.parametrize(
+        ("data", "says"),
+        [
+            (b"text", "displacement: the file must be NIfTI"),
+            (
+                encode_displacement(np.zeros((3, *MOVING_GRID.shape)), MOVING_GRID),
+                "displacement: a displacement lies on the fixed scan's grid",
+            ),
+            (
+                encode_displacement(np.full((3, *SHAPE), np.nan), FIXED_GRID),
+                "displacement: a displacement is finite",
+            ),
+            (
+                encode_nifti(np.zeros((*SHAPE, 1, 3), dtype=np.float32), AFFINE),
+                "has the intent 1007",
+            ),
+            (volume_bytes(np.zeros(SHAPE, dtype=np.int16)), "displacement: a vector field has"),
+        ],
+        ids=["text", "other grid", "not finite", "no vectors", "a scan"],
+    )
+    def test_that_cannot_be_of_the_pair(
+        self, stage: MemoryStage, source: SourceCase, tmp_path: Path, data: bytes, says: str
+    ) -> None:
+        """The row says what is wrong, and nothing of the pair is on the stage."""
+        path = tmp_path / "displacement.nii.gz"
+        path.write_bytes(data)
+        done = upload(stage, dataclasses.replace(source, displacement=path))
+        assert done.row.verdict is Verdict.REJECT
+        assert says in done.row.reasons[0]
+        assert names(stage) == set()
+
+    def test_of_too_many_voxels(
+        self, stage: MemoryStage, source: SourceCase, tmp_path: Path
+    ) -> None:
+        """It is refused by its header, unread."""
+        path = tmp_path / "displacement.nii.gz"
+        large = np.zeros((120, 120, 120, 1, 3), dtype=np.float32)
+        path.write_bytes(encode_nifti(large, AFFINE, intent=1007))
+        row = upload(stage, dataclasses.replace(source, displacement=path)).row
+        assert "at most 1000000 voxels" in row.reasons[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -82,8 +83,17 @@ class TestManifest:
         with_mask = row("a", roles=("fixed", "moving", "fixed_mask")).case()
         assert with_mask.fixed_mask == "lungMasksExp/a_exp.nii.gz"
         assert with_mask.fingerprint != case.fingerprint
+        known = row("a", roles=("fixed", "moving", "displacement")).case()
+        assert known.displacement == "displacements/a.nii.gz"
+        assert known.fingerprint != case.fingerprint
         changed = tuple(replace(file, sha256="other") for file in row("a").files)
         assert row("a", files=changed).case().fingerprint != case.fingerprint
+
+    def test_fingerprint_without_a_displacement_is_that_of_earlier_versions(self) -> None:
+        """The parts of a split are found by it in the cards of older models."""
+        case = row("a", roles=("fixed", "moving", "landmarks")).case()
+        text = "fixedfixed1movingmoving1landmarkslandmarks1"
+        assert case.fingerprint == hashlib.sha256(text.encode()).hexdigest()
 
 
 class TestReadCases:

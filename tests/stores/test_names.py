@@ -48,6 +48,7 @@ def test_names_of_models_and_cases() -> None:
         "lungMasksExp/C_exp.nii.gz",
         "lungMasksInsp/C_insp.nii.gz",
         "landmarks/C.csv",
+        "displacements/C.nii.gz",
     }
 
 

@@ -55,6 +55,9 @@ class Pattern(Section):
     landmarks: str | None = None
     """Path of the landmarks: CSV of six columns, fixed x, y, z, then moving x, y, z, in voxels;
     null for none."""
+    displacement: str | None = None
+    """Path of the true displacements, for `loss.displacement`: NIfTI files of vectors, LPS in mm,
+    on the grid of the expiration scan; null for none."""
 
     @model_validator(mode="after")
     def _names_the_case(self) -> Self:

@@ -12,8 +12,8 @@ from lungreg.config.section import MODEL_NAME, MODEL_NAME_FORM, Alignment, Devic
 class Augmentation(Section):
     """Random changes of the training pairs, drawn from seed, epoch and case id.
 
-    One affine map moves both scans of a pair, their masks and landmarks; blur and noise are drawn
-    for each scan on its own.
+    One affine map moves both scans of a pair, their masks, landmarks and true displacement; blur
+    and noise are drawn for each scan on its own.
     """
 
     rotation_deg: float | None = Field(default=6.0, ge=0, le=180)
@@ -114,6 +114,10 @@ class Loss(Section):
     landmarks: float = Field(default=0.0, ge=0)
     """Weight of the mean landmark distance in mm, for cases with landmarks; 0 leaves the term
     out."""
+    displacement: float = Field(default=0.0, ge=0)
+    """Weight of the mean distance in mm, inside the fixed lungs, between where the network and
+    where the true displacement carries each point, for cases with a displacement file, as simulated
+    pairs have; 0 leaves the term out and the files unread."""
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:

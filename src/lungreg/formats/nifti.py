@@ -46,6 +46,8 @@ class NiftiArray:
     slope: float
     """Real value = slope * stored + intercept."""
     intercept: float
+    intent: int = 0
+    """NIfTI intent code: `INTENT_VECTOR` for the vectors of ITK."""
 
 
 def decode_nifti(
@@ -169,7 +171,8 @@ def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> Ni
     _fill(stream, values)
     _check_end(stream)
     raw = values.astype(dtype.newbyteorder("="), copy=False).reshape(shape, order="F")
-    return NiftiArray(raw=raw, affine=affine, slope=slope, intercept=intercept)
+    intent = int(header["intent_code"])
+    return NiftiArray(raw=raw, affine=affine, slope=slope, intercept=intercept, intent=intent)
 
 
 def _read_header(stream: BinaryIO) -> tuple[Any, int]:

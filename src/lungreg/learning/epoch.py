@@ -213,6 +213,7 @@ def _loss_inputs(
             moving_mask=_float_mask(pair.moving_mask, device),
             fixed_points_vox=_to(pair.fixed_points_vox, device),
             moving_points_vox=_to(pair.moving_points_vox, device),
+            true_displacement_mm=_batch_of_one(pair.true_displacement_mm, device),
         )
         for i, pair in enumerate(pairs)
     ]
@@ -267,6 +268,10 @@ def _means(totals: dict[str, Tensor], settings: Loss, workers: Workers) -> dict[
 
 def _float_mask(mask: Tensor | None, device: torch.device) -> Tensor | None:
     return None if mask is None else mask[None].to(device).float()
+
+
+def _batch_of_one(volume: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if volume is None else volume[None].to(device)
 
 
 def _to(points: Tensor | None, device: torch.device) -> Tensor | None:

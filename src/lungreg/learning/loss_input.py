@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lungreg.config import Loss
-from lungreg.spatial.displacement import index_grid, warp
+from lungreg.spatial.displacement import index_grid, mapped, warp
 from lungreg.spatial.geometry import FloatArray, Grid
 
 
@@ -45,6 +45,9 @@ class LossInput:
     moving_points_vox: Tensor | None = None
     """(N, 3) their partners, carried back through `A` onto the network's grid."""
 
+    true_displacement_mm: Tensor | None = None
+    """(1, 3, X, Y, Z) the true `T(x) - x` of the point that each voxel shows, RAS mm."""
+
     @property
     def warped(self) -> Tensor:
         """(1, 1, X, Y, Z) the moving scan after the network's displacement."""
@@ -56,9 +59,23 @@ class LossInput:
         return np.eye(4) if self.motion is None else self.motion
 
     @property
+    def to_fixed_mm(self) -> FloatArray:
+        """(4, 4) from voxels of the tensors to the fixed scan's world, RAS mm."""
+        return np.asarray(self.grid.affine @ self.to_grid)
+
+    @property
     def to_moving_mm(self) -> FloatArray:
         """(4, 4) from voxels of the tensors, through `A`, to the moving scan's world, RAS mm."""
-        return np.asarray(self.affine @ self.grid.affine @ self.to_grid)
+        return np.asarray(self.affine @ self.to_fixed_mm)
+
+    @property
+    def fixed_shown(self) -> Tensor:
+        """(X, Y, Z) bool, where the fixed scan has data and not just filling.
+
+        Filled is what augmentation moved in from beyond the network's grid.
+        """
+        here = index_grid(self.grid.shape, device=self.fixed.device)
+        return _inside(here, self.to_grid, self.grid)
 
     @property
     def both_shown(self) -> Tensor:
@@ -67,10 +84,9 @@ class LossInput:
         Filled is what lies beyond the box of a scan, and what augmentation moved in from beyond the
         network's grid.
         """
-        shape = self.grid.shape
-        here = index_grid(shape, device=self.fixed.device)
+        here = index_grid(self.grid.shape, device=self.fixed.device)
         there = here + self.displacement_vox.detach()[0]
-        shown = _inside(here, self.to_grid, self.grid) & _inside(there, self.to_grid, self.grid)
+        shown = self.fixed_shown & _inside(there, self.to_grid, self.grid)
         if self.motion is not None:
             shown &= _inside(there, np.eye(4), self.grid)
         if self.moving_grid is not None:
@@ -81,13 +97,6 @@ class LossInput:
 
 Term = Callable[[LossInput, Loss], Tensor | None]
 """A loss of one case, a scalar tensor; None where the case lacks what the term needs."""
-
-
-def mapped(matrix: FloatArray, points: Tensor) -> Tensor:
-    """Points (3, X, Y, Z) after a (4, 4) map."""
-    linear = torch.as_tensor(matrix[:3, :3].copy()).to(points)
-    shift = torch.as_tensor(matrix[:3, 3].copy()).to(points)
-    return torch.einsum("kl,lxyz->kxyz", linear, points) + shift.view(3, 1, 1, 1)
 
 
 def _inside(points: Tensor, to_index: FloatArray, grid: Grid) -> Tensor:

@@ -14,6 +14,7 @@ from monai.losses import GlobalMutualInformationLoss, LocalNormalizedCrossCorrel
 from torch import Tensor
 
 from lungreg.config import Loss
+from lungreg.learning.displacement_loss import displacement
 from lungreg.learning.loss_input import LossInput, Term
 from lungreg.learning.mind_loss import mind
 from lungreg.spatial.displacement import sample, to_mm, warp
@@ -133,6 +134,7 @@ TERMS: Mapping[str, Term] = {
     "lncc": lncc,
     "mind": mind,
     "landmarks": landmarks,
+    "displacement": displacement,
 }
 """Every term under the name of its weight in `config.Loss`."""
 

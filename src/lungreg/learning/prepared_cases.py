@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lungreg.config import Preprocessing
 from lungreg.errors import DataError
+from lungreg.formats.transforms import decode_true_displacement
 from lungreg.formats.volumes import MAX_VOXELS
 from lungreg.learning.preprocessing import PreparedPair, prepare_pair
 from lungreg.records import Case
@@ -30,16 +31,36 @@ from lungreg.stores import Stage
 
 _TENSORS = (
     *("fixed", "moving", "fixed_mask", "moving_mask"),
-    *("fixed_points_vox", "moving_points_vox"),
+    *("fixed_points_vox", "moving_points_vox", "true_displacement_mm"),
 )
 
 
 def prepare_case(
-    stage: Stage, case: Case, settings: Preprocessing, *, max_voxels: int = MAX_VOXELS
+    stage: Stage,
+    case: Case,
+    settings: Preprocessing,
+    *,
+    max_voxels: int = MAX_VOXELS,
+    with_displacement: bool = False,
 ) -> PreparedPair:
-    """Read a case, align it and carry it onto the network's grid."""
+    """Read a case, align it and carry it onto the network's grid.
+
+    Args:
+        stage: Where the case's files are.
+        case: Names of the files.
+        settings: Alignment, window and size.
+        max_voxels: Largest number of voxels of a file that is unpacked.
+        with_displacement: Read the true displacement too, where the case has one.
+
+    Raises:
+        LungregError: A file is missing, unreadable or too large.
+    """
     pair = read_pair(stage, case, max_voxels=max_voxels)
-    return prepare_pair(pair, align(pair, settings.hu_window, settings.alignment).affine, settings)
+    truth = (
+        _true_displacement(stage, case, pair.fixed.grid, max_voxels) if with_displacement else None
+    )
+    affine = align(pair, settings.hu_window, settings.alignment).affine
+    return prepare_pair(pair, affine, settings, true_displacement_mm=truth)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +79,8 @@ class PreparedCases:
     """Part of the folder's name; the workers of one run use the same."""
     max_voxels: int = MAX_VOXELS
     """Largest number of voxels of a scan or mask; a larger file is refused unread."""
+    with_displacement: bool = False
+    """Whether the true displacements are prepared too: they are as large as all else together."""
 
     @property
     def folder(self) -> Path:
@@ -70,7 +93,13 @@ class PreparedCases:
         try:
             return _read(file)
         except (OSError, ValueError, EOFError, KeyError, BadZipFile, DataError):
-            pair = prepare_case(self.stage, case, self.settings, max_voxels=self.max_voxels)
+            pair = prepare_case(
+                self.stage,
+                case,
+                self.settings,
+                max_voxels=self.max_voxels,
+                with_displacement=self.with_displacement,
+            )
             self._keep(file, pair)
             return pair
 
@@ -80,7 +109,8 @@ class PreparedCases:
 
     def _key(self, case: Case) -> str:
         settings = self.settings.model_dump_json(exclude={"augmentation"})
-        return hashlib.sha256(f"{case}{settings}".encode()).hexdigest()
+        named = f"{case}{settings}{self.with_displacement}"
+        return hashlib.sha256(named.encode()).hexdigest()
 
     def _keep(self, file: Path, pair: PreparedPair) -> None:
         arrays = _arrays(pair)
@@ -104,6 +134,18 @@ class PreparedCases:
         status = self.folder.lstat()
         is_open = stat.S_IMODE(status.st_mode) & 0o077
         return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not is_open
+
+
+def _true_displacement(
+    stage: Stage, case: Case, grid: Grid, max_voxels: int
+) -> NDArray[np.float32] | None:
+    if case.displacement is None:
+        return None
+    try:
+        return decode_true_displacement(stage.read(case.displacement), grid, max_voxels=max_voxels)
+    except DataError as error:
+        error.where = error.where or case.case_id
+        raise
 
 
 def _arrays(pair: PreparedPair) -> dict[str, NDArray[Any]]:

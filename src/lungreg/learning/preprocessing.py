@@ -24,7 +24,8 @@ from torch import Tensor
 
 from lungreg.config import Augmentation, Preprocessing
 from lungreg.registration.pair import Pair
-from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
+from lungreg.spatial.displacement import dense_displacement, index_grid, mapped, sample
+from lungreg.spatial.geometry import FloatArray, Grid, Transform, apply_affine
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +48,9 @@ class PreparedPair:
     """(N, 3) float32 landmarks in voxels of `grid`."""
     moving_points_vox: Tensor | None = None
     """(N, 3) their partners, carried back through `A`, in voxels of `grid`."""
+    true_displacement_mm: Tensor | None = None
+    """(3, X, Y, Z) float32, the true `T(x) - x` at each voxel, RAS mm between both scans' worlds;
+    augmentation changes where it is shown, not the vectors."""
     moving_grid: Grid | None = None
     """Grid of the moving scan in its own world; None for one without end."""
     motion: FloatArray | None = None
@@ -54,13 +58,20 @@ class PreparedPair:
     which are the same without augmentation (None)."""
 
 
-def prepare_pair(pair: Pair, affine: FloatArray, settings: Preprocessing) -> PreparedPair:
+def prepare_pair(
+    pair: Pair,
+    affine: FloatArray,
+    settings: Preprocessing,
+    *,
+    true_displacement_mm: NDArray[np.float32] | None = None,
+) -> PreparedPair:
     """Window both scans and carry them onto the network's grid, each sampled once.
 
     Args:
         pair: The case.
         affine: (4, 4) `A`, fixed RAS mm to moving RAS mm.
         settings: Window and size.
+        true_displacement_mm: (3, X, Y, Z) `T(x) - x` on the fixed scan's grid, RAS mm, if known.
     """
     grid = pair.fixed.grid.resized(settings.spatial_size)
     to_fixed = np.linalg.inv(affine)
@@ -75,6 +86,7 @@ def prepare_pair(pair: Pair, affine: FloatArray, settings: Preprocessing) -> Pre
         moving_mask=_resize_mask(pair.moving_mask, moving_in_fixed, grid),
         fixed_points_vox=points[0],
         moving_points_vox=points[1],
+        true_displacement_mm=_network_displacement(true_displacement_mm, pair.fixed.grid, grid),
         moving_grid=pair.moving.grid,
     )
 
@@ -84,8 +96,8 @@ def augment(
 ) -> PreparedPair:
     """Change a training pair at random, drawn from (seed, epoch, case) alone.
 
-    One affine map moves both scans, their masks and landmarks; noise and blur are drawn for each
-    scan on its own.
+    One affine map moves both scans, their masks, landmarks and true displacement; noise and blur
+    are drawn for each scan on its own.
     """
     digest = hashlib.sha256(f"{seed}:{epoch}:{case_id}".encode()).digest()
     rng = np.random.RandomState(int.from_bytes(digest[:4], "big"))
@@ -93,6 +105,7 @@ def augment(
     images = [
         _intensity(_moved(x, matrix, "bilinear"), settings, rng) for x in (pair.fixed, pair.moving)
     ]
+    motion = None if matrix is None else _about_centre(matrix, pair.grid)
     return replace(
         pair,
         fixed=images[0],
@@ -101,7 +114,8 @@ def augment(
         moving_mask=_moved_mask(pair.moving_mask, matrix),
         fixed_points_vox=_moved_points(pair.fixed_points_vox, matrix, pair.grid),
         moving_points_vox=_moved_points(pair.moving_points_vox, matrix, pair.grid),
-        motion=None if matrix is None else _about_centre(matrix, pair.grid),
+        true_displacement_mm=_moved_displacement(pair.true_displacement_mm, motion),
+        motion=motion,
     )
 
 
@@ -132,6 +146,15 @@ def _network_points(
         return None, None
     carried = grid.to_voxel(apply_affine(to_fixed, moving))
     return torch.as_tensor(grid.to_voxel(fixed)).float(), torch.as_tensor(carried).float()
+
+
+def _network_displacement(
+    total_mm: NDArray[np.float32] | None, fixed: Grid, grid: Grid
+) -> Tensor | None:
+    if total_mm is None:
+        return None
+    whole = Transform(affine=np.eye(4), displacement_mm=total_mm, grid=fixed)
+    return torch.as_tensor(dense_displacement(whole, grid))
 
 
 def _resize(
@@ -191,6 +214,14 @@ def _moved_points(points: Tensor | None, matrix: FloatArray | None, grid: Grid) 
         return points
     back = np.linalg.inv(_about_centre(matrix, grid))
     return torch.as_tensor(apply_affine(back, points.double().numpy())).float()
+
+
+def _moved_displacement(total_mm: Tensor | None, motion: FloatArray | None) -> Tensor | None:
+    if total_mm is None or motion is None:
+        return total_mm
+    nx, ny, nz = total_mm.shape[1:]
+    came_from = mapped(motion, index_grid((nx, ny, nz), device=total_mm.device))
+    return sample(total_mm[None], came_from[None])[0]
 
 
 def _about_centre(matrix: FloatArray, grid: Grid) -> FloatArray:

@@ -51,6 +51,7 @@ class TrainJob:
             cache_gb=self.config.data.cache_gb,
             name=self.run_id,
             max_voxels=self.config.ingest.max_voxels,
+            with_displacement=self.config.loss.displacement > 0,
         )
 
 
@@ -91,6 +92,18 @@ def run_epochs(
                 on_epoch(epoch, metrics)
     finally:
         prepared.remove()
+
+
+def require_displacement(config: Config, cases: Sequence[Case]) -> None:
+    """Refuse training cases of which none has the displacement that the loss has a weight for.
+
+    Raises:
+        DataError: No displacement for `loss.displacement`.
+    """
+    if config.loss.displacement > 0 and not any(case.displacement for case in cases):
+        msg = "with a weight for loss.displacement some training case has a true displacement"
+        mend = "ingest simulated pairs or displacements/CASE.nii.gz, or set loss.displacement to 0"
+        raise DataError(msg, got=f"none of {len(cases)}", mend=mend)
 
 
 def validation_error(metrics: Mapping[str, float]) -> float:

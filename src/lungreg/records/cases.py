@@ -61,6 +61,9 @@ class Case:
     moving_mask: str | None = None
     landmarks: str | None = None
     """CSV of six columns, fixed x y z then moving x y z, in voxels of each scan."""
+    displacement: str | None = None
+    """The true `T(x) - x` where it is known, as of a simulated pair: NIfTI vectors, LPS mm, on the
+    fixed scan's grid. Training may learn from it; nothing else reads it."""
     fixed_hu_offset: float = 0.0
     """Stored value less Hounsfield units of the fixed file: 0, 1000 or 1024."""
     moving_hu_offset: float = 0.0

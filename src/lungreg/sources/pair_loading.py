@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import LungregError, MissingFileError
+from lungreg.formats.local_files import read_file
+from lungreg.formats.transforms import decode_true_displacement
 from lungreg.formats.volumes import Volume, check_scan, read_volume
 from lungreg.records import Case
 from lungreg.registration.pair import Pair
@@ -24,6 +26,7 @@ from lungreg.sources.pair_checks import (
     errors_about,
 )
 from lungreg.sources.source_case import SourceCase, load_landmarks
+from lungreg.spatial.geometry import Grid
 
 FILE_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -32,6 +35,7 @@ FILE_NAMES: Mapping[str, str] = MappingProxyType(
         "fixed_mask": "fixed mask",
         "moving_mask": "moving mask",
         "landmarks": "landmarks",
+        "displacement": "displacement",
     }
 )
 """What errors call the files of a pair, by role."""
@@ -46,6 +50,8 @@ class LoadedPair:
     """The case in memory; the names of its files on a stage are empty."""
     volumes: Mapping[str, Volume]
     """By role, the scans and the masks that there are, as their files hold them."""
+    displacement_mm: NDArray[np.float32] | None
+    """(3, X, Y, Z) the true `T(x) - x` on the fixed grid, RAS mm, where its file is given."""
     warnings: tuple[PairWarning, ...]
     """What is odd about the files and does not stop the pair."""
 
@@ -64,7 +70,7 @@ def load_pair(
         MissingFileError: A file is not there.
         UnsafeInputError: A scan or mask has more voxels than allowed.
         DataError: A file is unreadable, constant or not finite, a mask is not of its scan's lungs,
-            or most landmarks lie outside their scan.
+            most landmarks lie outside their scan, or a displacement is not on the fixed grid.
     """
     reader = _Reader(source, max_voxels, names)
     volumes = {side: reader.scan(side) for side in _SIDES}
@@ -91,7 +97,8 @@ def load_pair(
         landmarks_vox=points,
     )
     warnings = (*units["fixed"][1], *units["moving"][1], *odd_points)
-    return LoadedPair(pair=pair, volumes=volumes, warnings=warnings)
+    truth = reader.displacement(volumes["fixed"].grid)
+    return LoadedPair(pair=pair, volumes=volumes, displacement_mm=truth, warnings=warnings)
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,13 @@ class _Reader:
             if points is None:
                 return None, ()
             return points, check_landmarks(points, volumes["fixed"].grid, volumes["moving"].grid)
+
+    def displacement(self, fixed: Grid) -> NDArray[np.float32] | None:
+        path = self.path("displacement")
+        if path is None:
+            return None
+        with self.errors("displacement", path):
+            return decode_true_displacement(read_file(path), fixed, max_voxels=self.max_voxels)
 
     def path(self, role: str) -> Path | None:
         found: Path | None = getattr(self.source, role)

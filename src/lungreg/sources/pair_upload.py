@@ -16,6 +16,7 @@ from nibabel.orientations import aff2axcodes
 from lungreg.errors import DataError, LungregError, UnreadableFileError
 from lungreg.formats.nifti import scrub_nifti
 from lungreg.formats.points.landmarks import encode_landmarks
+from lungreg.formats.transforms import encode_displacement
 from lungreg.formats.volumes import encode_labels, encode_volume
 from lungreg.records import Verdict
 from lungreg.sources.pair_checks import errors_about
@@ -126,6 +127,15 @@ def _stage_bytes(source: SourceCase, loaded: LoadedPair) -> Iterator[tuple[str, 
             yield role, encode_volume(volume.data, volume.grid, volume.stored)
     if loaded.pair.landmarks_vox is not None:
         yield "landmarks", encode_landmarks(loaded.pair.landmarks_vox)
+    # Last, so that a case without it keeps its fingerprint.
+    if source.displacement is not None and loaded.displacement_mm is not None:
+        if source.displacement.name.endswith(".nii.gz"):
+            yield "displacement", scrub_nifti(source.displacement.read_bytes())
+        else:
+            yield (
+                "displacement",
+                encode_displacement(loaded.displacement_mm, loaded.pair.fixed.grid),
+            )
 
 
 def _put(stage: Stage, role: str, case_id: str, data: bytes) -> ManifestFile:
@@ -192,6 +202,10 @@ def _source_digest(source: SourceCase) -> str:
         digest.update(b"landmarks:")
         with errors_about(FILE_NAMES["landmarks"]):
             _update(digest, file)
+    if source.displacement is not None:
+        digest.update(b"displacement:")
+        with errors_about(FILE_NAMES["displacement"]):
+            _update(digest, source.displacement)
     return digest.hexdigest()
 
 

@@ -23,6 +23,7 @@ from lungreg.stores import check_name
 FIXED, MOVING = "fixed", "moving"
 FIXED_MASK, MOVING_MASK = "fixed_mask", "moving_mask"
 LANDMARKS = "landmarks"
+DISPLACEMENT = "displacement"
 _LONGEST_SUFFIX = "_insp.nii.gz"
 _FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 _MAX_LANDMARK_BYTES = 2**26
@@ -44,6 +45,8 @@ class SourceCase:
     moving_mask: Path | None = None
     landmarks: tuple[Path, ...] = ()
     """None, one CSV of six columns (fixed xyz, moving xyz), or one of three for each scan."""
+    displacement: Path | None = None
+    """NIfTI vectors of the true `T(x) - x`, LPS mm, on the fixed scan's grid."""
     problems: tuple[LungregError, ...] = ()
     """Why the case is rejected."""
     warnings: tuple[LungregError, ...] = ()
@@ -121,6 +124,7 @@ def _build_case(
         fixed_mask=first.get(FIXED_MASK),
         moving_mask=first.get(MOVING_MASK),
         landmarks=tuple(found.get(LANDMARKS, [])[:1]),
+        displacement=first.get(DISPLACEMENT),
         problems=tuple(problems),
     )
 

@@ -34,6 +34,13 @@ def index_grid(
     return torch.stack(torch.meshgrid(*axes, indexing="ij")).float()
 
 
+def mapped(matrix: FloatArray, points: Tensor) -> Tensor:
+    """Points (3, X, Y, Z) after a (4, 4) map."""
+    linear = torch.as_tensor(matrix[:3, :3].copy()).to(points)
+    shift = torch.as_tensor(matrix[:3, 3].copy()).to(points)
+    return torch.einsum("kl,lxyz->kxyz", linear, points) + shift.view(3, 1, 1, 1)
+
+
 def sample(volume: Tensor, points_vox: Tensor, *, mode: Interpolation = "linear") -> Tensor:
     """Sample volumes at voxel coordinates, constant beyond the outer voxel centres.
 

@@ -1,7 +1,7 @@
 """The names of everything on a stage, in one place.
 
 scansExp/, scansInsp/, lungMasksExp/,     files of the cases (`CASE_INPUTS`)
-lungMasksInsp/, landmarks/
+lungMasksInsp/, landmarks/, displacements/
 manifest/                                 what ingest found of each case, Parquet parts
 runs/RUN/config.json, split.json, ...     what a run keeps of itself (`RunNames`)
 runs/RUN/cases/CASE/                      output files of a registered case (`CaseNames`)
@@ -19,6 +19,7 @@ CASE_INPUTS: Mapping[str, str] = {
     "fixed_mask": "lungMasksExp/{}_exp.nii.gz",
     "moving_mask": "lungMasksInsp/{}_insp.nii.gz",
     "landmarks": "landmarks/{}.csv",
+    "displacement": "displacements/{}.nii.gz",
 }
 """By role in a case, the name of its file on the stage, with {} for the case id."""
 MANIFEST = "manifest"

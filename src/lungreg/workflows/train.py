@@ -16,7 +16,7 @@ from lungreg.learning.epoch import OneWorker, error_of, validate
 from lungreg.learning.network import build_network, load_weights, network_settings, weights_to_bytes
 from lungreg.learning.prepared_cases import PreparedCases
 from lungreg.learning.split import split_cases
-from lungreg.learning.training import OnEpoch, TrainJob, validation_error
+from lungreg.learning.training import OnEpoch, TrainJob, require_displacement, validation_error
 from lungreg.records import Case, ModelCard, Split
 from lungreg.stores import CHAMPION, Backend
 from lungreg.stores.manifest import read_cases
@@ -103,6 +103,7 @@ def _job(config: Config, backend: Backend, run_id: str, *, resumed: bool) -> Tra
         split = read_split(backend.stage, run_id)
     else:
         split = split_cases(cases, config.data.split, seed=config.seed)
+        require_displacement(config, _cases_of(split, cases)[Split.TRAIN])
         write_config(backend.stage, run_id, config)
         write_split(backend.stage, run_id, split)
     write_audit(backend.stage, run_id, config=config, cases=cases)
@@ -203,6 +204,7 @@ def _beats_champion(job: TrainJob, backend: Backend, metrics: Mapping[str, float
         cache_gb=0.0,
         name=f"{job.run_id}-champion",
         max_voxels=job.config.ingest.max_voxels,
+        with_displacement=config.loss.displacement > 0,
     )
     try:
         found = validate(

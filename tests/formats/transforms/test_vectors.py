@@ -11,9 +11,15 @@ import pytest
 import SimpleITK as sitk
 
 from lungreg.errors import DataError, UnreadableFileError
-from lungreg.formats.transforms import decode_displacement, encode_displacement, encode_learn2reg
+from lungreg.formats.nifti import encode_nifti
+from lungreg.formats.transforms import (
+    decode_displacement,
+    decode_true_displacement,
+    encode_displacement,
+    encode_learn2reg,
+)
 from lungreg.formats.volumes import Stored, encode_volume
-from lungreg.spatial.geometry import flip_lps
+from lungreg.spatial.geometry import Grid, flip_lps
 from tests.formats.transforms.linear_field import GRID, OFFSET_MM, SLOPE, linear_field
 
 
@@ -60,6 +66,27 @@ def test_a_scan_is_no_displacement() -> None:
         decode_displacement(scan)
     with pytest.raises(UnreadableFileError):
         decode_displacement(b"text")
+
+
+def test_true_displacement_is_that_of_the_file() -> None:
+    """On the fixed grid, a hundredth of a voxel of rounding aside, it comes back in RAS."""
+    near = Grid(shape=GRID.shape, affine=GRID.affine + 1e-4 * np.eye(4, k=3))
+    for grid in (GRID, near):
+        found = decode_true_displacement(encode_displacement(linear_field(), GRID), grid)
+        np.testing.assert_array_equal(found, linear_field())
+
+
+def test_true_displacement_is_checked() -> None:
+    """Another grid, another intent, numbers that are none."""
+    data = encode_displacement(linear_field(), GRID)
+    moved = Grid(shape=GRID.shape, affine=GRID.affine + np.eye(4, k=3))
+    with pytest.raises(DataError, match="lies on the fixed scan's grid"):
+        decode_true_displacement(data, moved)
+    plain = encode_nifti(np.zeros((*GRID.shape, 1, 3), dtype=np.float32), GRID.affine)
+    with pytest.raises(DataError, match="intent 1007"):
+        decode_true_displacement(plain, GRID)
+    with pytest.raises(DataError, match="finite"):
+        decode_true_displacement(encode_displacement(np.inf * linear_field(), GRID), GRID)
 
 
 def test_learn2reg_has_four_dimensions() -> None:

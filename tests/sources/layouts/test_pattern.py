@@ -18,6 +18,7 @@ def test_patterns_find_files_and_folders(tmp_path: Path) -> None:
         "p1/p1_exp.nii",
         "p1/in 42/1.dcm",
         "p1/lung.nrrd",
+        "p1/truth.nii",
         "p2/p2_exp.nii",
         "p2/in 7/1.dcm",
     )
@@ -26,12 +27,14 @@ def test_patterns_find_files_and_folders(tmp_path: Path) -> None:
         fixed="./{case_id}/{case_id}_exp.nii",
         moving="{case_id}/in *",
         fixed_mask="{case_id}/lung.nrrd",
+        displacement="{case_id}/truth.nii",
     )
     first, second = list_cases(tmp_path, settings)
     assert (first.case_id, second.case_id) == ("p1", "p2")
     assert first.fixed == tmp_path / "p1/p1_exp.nii"
     assert first.moving == tmp_path / "p1/in 42"
     assert (first.fixed_mask, second.fixed_mask) == (tmp_path / "p1/lung.nrrd", None)
+    assert (first.displacement, second.displacement) == (tmp_path / "p1/truth.nii", None)
     assert first.problems == second.problems == ()
 
 

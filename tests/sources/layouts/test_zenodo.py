@@ -40,6 +40,19 @@ def test_landmarks_come_before_keypoints(tmp_path: Path) -> None:
     assert list_cases(tmp_path, ZENODO)[0].landmarks == (tmp_path / "landmarks/a.csv",)
 
 
+def test_true_displacements_lie_beside(tmp_path: Path) -> None:
+    """As simulation writes them; two for one case are a problem, one without scans is not."""
+    zenodo(tmp_path, "a", "b")
+    put(tmp_path, "displacements/a.nii.gz", "displacements/c.nii.gz", "displacements/note.txt")
+    first, second = list_cases(tmp_path, ZENODO)
+    assert first.displacement == tmp_path / "displacements/a.nii.gz"
+    assert (second.displacement, first.problems, second.problems) == (None, (), ())
+    put(tmp_path, "displacements/a.nii")
+    assert (
+        "one file as displacement, got 2" in list_cases(tmp_path, ZENODO)[0].problems[0].anonymous
+    )
+
+
 def test_what_systems_leave_behind_is_passed_over(tmp_path: Path) -> None:
     """Hidden files, resource forks, __MACOSX."""
     zenodo(tmp_path / "training", "a")

@@ -22,6 +22,7 @@ from lungreg.formats.transforms.description import (
 from lungreg.formats.transforms.vectors import (
     decode_displacement,
     decode_transform,
+    decode_true_displacement,
     encode_displacement,
     encode_learn2reg,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "decode_description",
     "decode_displacement",
     "decode_transform",
+    "decode_true_displacement",
     "describe_grid",
     "describe_transform",
     "encode_composite",

@@ -12,6 +12,7 @@ from lungreg.config import Ingest
 from lungreg.errors import ConfigError
 from lungreg.sources.layouts.folders import is_ignored, nothing_found, visible
 from lungreg.sources.source_case import (
+    DISPLACEMENT,
     FIXED,
     FIXED_MASK,
     LANDMARKS,
@@ -45,6 +46,7 @@ def list_pattern(folder: Path, settings: Ingest) -> list[SourceCase]:
         FIXED_MASK: pattern.fixed_mask,
         MOVING_MASK: pattern.moving_mask,
         LANDMARKS: pattern.landmarks,
+        DISPLACEMENT: pattern.displacement,
     }
     parts = {role: _parts(text) for role, text in wanted.items() if text is not None}
     root: Path | None = folder

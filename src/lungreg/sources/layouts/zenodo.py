@@ -1,4 +1,7 @@
-"""The layout of the Zenodo record 3835682: scans, lungMasks and keypoints, by case and breath."""
+"""The layout of the Zenodo record 3835682: scans, lungMasks and keypoints, by case and breath.
+
+Simulated pairs come in it too, with the true displacement beside.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from lungreg.config import Ingest
 from lungreg.sources.layouts.folders import find_root, nothing_found, visible
 from lungreg.sources.source_case import (
+    DISPLACEMENT,
     FIXED,
     FIXED_MASK,
     LANDMARKS,
@@ -22,6 +26,7 @@ from lungreg.sources.source_case import (
 _log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"(?P<case_id>.+)_(?P<breath>exp|insp)\.nii(\.gz)?", re.DOTALL)
+_FIELD = re.compile(r"(?P<case_id>.+)\.nii(\.gz)?", re.DOTALL)
 _SCANS = {"exp": FIXED, "insp": MOVING}
 _MASKS = {"exp": FIXED_MASK, "insp": MOVING_MASK}
 _LANDMARK_FOLDERS = ("landmarks", "keypoints")
@@ -30,6 +35,8 @@ _LANDMARK_FOLDERS = ("landmarks", "keypoints")
 
 def list_zenodo(folder: Path, settings: Ingest) -> list[SourceCase]:
     """Cases of `scans/CASE_exp.nii.gz`, `CASE_insp.nii.gz`, `lungMasks/`, `keypoints/CASE.csv`.
+
+    Also `displacements/CASE.nii.gz`, which the record does not have.
 
     Raises:
         DataError: No scan of such a name.
@@ -41,7 +48,10 @@ def list_zenodo(folder: Path, settings: Ingest) -> list[SourceCase]:
         for path in visible(root / name):
             if path.suffix == ".csv" and not files[path.stem][LANDMARKS]:
                 files[path.stem][LANDMARKS].append(path)
-    cases = build_cases(files, (FIXED, MOVING, FIXED_MASK, MOVING_MASK))
+    for path in visible(root / "displacements"):
+        if match := _FIELD.fullmatch(path.name):
+            files[match["case_id"]][DISPLACEMENT].append(path)
+    cases = build_cases(files, (FIXED, MOVING, FIXED_MASK, MOVING_MASK, DISPLACEMENT))
     if not cases:
         raise nothing_found(root / "scans", rule)
     return cases
