@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
 from lungreg.backends.snowflake.models.rows import (
+    LATER_THRESHOLDS,
     OUTPUT_COLUMNS,
     OUTPUT_FILES,
     output_row,
     read_result,
+    settings_text,
 )
+from lungreg.config import Quality
 from lungreg.errors import StoreError
 from tests.backends.snowflake.models.test_row_registration import register, row
+from tests.registration.registering import make_job
+from tests.small_cases import small_config
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -36,3 +42,20 @@ def test_other_rows_are_refused(answer: object) -> None:
     """What no model of ours answered is an error, not a result."""
     with pytest.raises(StoreError, match="rows of results"):
         read_result(answer)
+
+
+THRESHOLDS_OF_164D8CA = {
+    *("dice_warn", "dice_fail", "tre_warn_mm", "tre_fail_mm", "fold_warn_pct", "fold_fail_pct"),
+    *("outside_fov_warn_pct", "ncc_fail", "residual_warn", "residual_fail", "inverse_warn_mm"),
+    *("inverse_fail_mm", "volume_ratio_low", "volume_ratio_high", "dice_segmented_warn"),
+}
+
+
+def test_models_of_earlier_versions_are_told_no_key_that_they_refuse() -> None:
+    """A stored model brings its own code: new thresholds are shipped only where a run sets them."""
+    assert set(Quality.model_fields) == THRESHOLDS_OF_164D8CA | LATER_THRESHOLDS
+    shipped = json.loads(settings_text(make_job()))["config"]["quality"]
+    assert set(shipped) == THRESHOLDS_OF_164D8CA
+    config = small_config(quality={"etre_warn_mm": 1.5, "time_points": True})
+    more = json.loads(settings_text(make_job(config)))["config"]["quality"]
+    assert more == {**shipped, "etre_warn_mm": 1.5, "time_points": True}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lungreg.config import parse_config
+from lungreg.config import Config, Quality, parse_config
 from lungreg.errors import StoreError
 from lungreg.records import (
     CaseMetrics,
@@ -87,6 +87,15 @@ _SHIPPED: Any = {
     "infer": {"alignment", "full_resolution_field", "qc"},
     "ingest": {"max_voxels"},
 }
+LATER_THRESHOLDS = frozenset(
+    {
+        *("tre_p95_warn_mm", "etre_warn_mm", "etre_fail_mm", "etre_found_warn_pct"),
+        *("etre_found_fail_pct", "etre_places_warn", "region_warn_mm", "gain_warn_pct"),
+        *("stretch_warn", "time_points"),
+    }
+)
+"""Keys of `quality` that models of earlier versions do not know: a stored model brings its own
+code, which refuses unknown keys, so that these are shipped only where they are not the default."""
 _NO_RUN = "batch"
 _TIMES = ("started_at", "finished_at")
 
@@ -99,10 +108,22 @@ def settings_text(job: RegistrationJob) -> str:
             "model": job.card.name,
             "version": job.card.version,
             "alignment": job.alignment,
-            "config": job.config.model_dump(mode="json", include=_SHIPPED),
+            "config": _shipped(job.config),
             "provenance": dict(job.provenance),
         }
     )
+
+
+def _shipped(config: Config) -> dict[str, Any]:
+    """The sections of a run's configuration that the model inside the job uses."""
+    sections = config.model_dump(mode="json", include=_SHIPPED)
+    default = Quality().model_dump(mode="json")
+    sections["quality"] = {
+        name: value
+        for name, value in sections["quality"].items()
+        if name not in LATER_THRESHOLDS or value != default[name]
+    }
+    return dict(sections)
 
 
 def job_of(text: str, card: ModelCard) -> RegistrationJob:

@@ -39,7 +39,7 @@ class SnowflakeResultTable:
     """
 
     source: SessionSource
-    rows_per_statement: int = field(default=200, kw_only=True)
+    rows_per_statement: int = field(default=150, kw_only=True)
 
     def write(self, rows: Sequence[CaseResult]) -> None:
         """Add rows, or replace those of the same run and case that finished earlier."""
