@@ -14,7 +14,7 @@ from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.statement import Ask
 from lungreg.backends.snowflake.setup.teardown import find_removals
-from lungreg.backends.snowflake.tables.result_sql import columns_of_view, replace_result_view
+from lungreg.backends.snowflake.tables.result_sql import describe_result_view, replace_result_view
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import ForbiddenError
 from lungreg.records import RESULT_COLUMNS
@@ -117,7 +117,7 @@ def _role(session: Session, role: str) -> Iterator[None]:
 
 def _renew_view(settings: SnowflakeBackend, ask: Ask) -> None:
     """Replace a view that an earlier version made: a view's columns cannot be altered."""
-    found = {str(row[0]).lower() for row in ask(columns_of_view(settings))}
+    found = {str(row[0]).lower() for row in ask(describe_result_view(settings))}
     if not found.issuperset(RESULT_COLUMNS):
         ask(replace_result_view(settings))
 

@@ -57,12 +57,9 @@ def replace_result_view(settings: SnowflakeBackend) -> str:
     return f"CREATE OR REPLACE VIEW {name} COPY GRANTS AS\n{_latest_successes(settings)}"
 
 
-def columns_of_view(settings: SnowflakeBackend) -> str:
-    """The query for the names of the view's columns, in capitals."""
-    return (
-        f"SELECT column_name FROM {settings.database}.information_schema.columns "  # noqa: S608  # names are validated
-        f"WHERE table_schema = '{settings.results_schema.upper()}' AND table_name = '{VIEW}'"
-    )
+def describe_result_view(settings: SnowflakeBackend) -> str:
+    """The statement that lists the view's columns, one per row, their names first."""
+    return f"DESCRIBE VIEW {result_view(settings)}"
 
 
 def _latest_successes(settings: SnowflakeBackend) -> str:
