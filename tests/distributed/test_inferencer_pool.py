@@ -52,7 +52,7 @@ def pooled(_trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Pooled:
 
     def slowly(table: ParquetResultTable, rows: Sequence[CaseResult]) -> None:
         written.append(len(rows))
-        time.sleep(1)
+        time.sleep(4)
         write(table, rows)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -76,7 +76,7 @@ def test_a_pool_of_two_gives_what_the_plain_loop_gives(pooled: Pooled) -> None:
 def test_workers_do_not_wait_for_a_slow_table(pooled: Pooled) -> None:
     """While rows are being written the workers go on: what they finish is written at once."""
     assert sum(pooled.written) == len(CASES)
-    assert max(pooled.written) == 2
+    assert max(pooled.written) >= 2
 
 
 @pytest.mark.parametrize("workers", ["3", "{min: 3, max: 4}"])
