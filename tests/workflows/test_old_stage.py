@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.site import Site
 from tests.workflows.old_stage import CASES, MODEL, PACKAGE, answers
 
 ARCHIVE = Path(__file__).with_name("stage_of_164d8ca.tar.xz")
+JUDGED_ANEW = ("verdict", "reasons")
+"""Answers of `evaluate` that follow the rules of today."""
 MEASURES = ("dice_score", "dice_aligned", "ssim_score", "ncc", "tre_mm", "fold_pct")
 
 
@@ -56,16 +59,33 @@ def training_runs(site: Site) -> tuple[str, str]:
     return stopped, finished
 
 
+def alignment_of(site: Site, run_id: str) -> str:
+    """The alignment that both cases of a run were registered from."""
+    cases = site.folder / "stage" / "runs" / run_id / "cases"
+    found = {json.loads((cases / case / "metrics.json").read_text())["alignment"] for case in CASES}
+    (one,) = found
+    return str(one)
+
+
 def test_models_results_and_transforms_are_read_as_then(site: Site, old: dict[str, Any]) -> None:
     """Cards and weights; `results`, `evaluate`, `report` and `export --format itk` of the run."""
     found = answers(site.folder, old["run_id"])
-    for part, expected in old.items():
-        assert found[part] == same(expected), part
+    for part in ("run_id", "models", "weights_sha256", "export"):
+        assert found[part] == same(old[part]), part
+    for part, left_out in (("results", ()), ("evaluate", JUDGED_ANEW)):
+        for row, then in zip(found[part], old[part], strict=True):
+            kept = {name: value for name, value in then.items() if name not in left_out}
+            assert {name: row[name] for name in kept} == same(kept), part
+    assert not Counter(old["report"]) - Counter(found["report"])
 
 
 def test_the_champion_registers_as_it_did(site: Site, old: dict[str, Any]) -> None:
-    """A new run with the old weights, on the scans of then, comes to the old measures."""
-    done = site.run("infer", "--json", "--set", "infer.qc=false").document
+    """A new run with the old weights, on the scans of then, comes to the old measures.
+
+    From the alignment that `auto` chose then: today it also fits affines.
+    """
+    then_chosen = f"infer.alignment={alignment_of(site, old['run_id'])}"
+    done = site.run("infer", "--json", "--set", "infer.qc=false", "--set", then_chosen).document
     assert (done["model"], done["version"]) == (MODEL, "1")
     for row, then in zip(done["cases"], old["results"], strict=True):
         # Another processor adds in another order: a voxel of a mask may fall to the other side.
@@ -76,7 +96,10 @@ def test_the_champion_registers_as_it_did(site: Site, old: dict[str, Any]) -> No
 
 
 def test_a_stopped_training_goes_on_with_its_second_epoch(site: Site) -> None:
-    """From its own checkpoint to what the run of the same settings that was not stopped found."""
+    """From its own checkpoint to about what the run that was not stopped found.
+
+    Not to the same: cases are prepared with today's `alignment: auto`.
+    """
     stopped, finished = training_runs(site)
     stage = site.backend().stage
     first, whole = read_history(stage, stopped), read_history(stage, finished)
@@ -85,7 +108,12 @@ def test_a_stopped_training_goes_on_with_its_second_epoch(site: Site) -> None:
     assert (done["run_id"], done["version"], done["champion"]) == (stopped, "2", False)
     history = read_history(stage, stopped)
     assert history[:1] == first
-    assert history[1:] == [{k: pytest.approx(v, abs=1e-3) for k, v in whole[1].items()}]
+    (second,) = history[1:]
+    then = {name: value for name, value in whole[1].items() if "tre" not in name}
+    assert {name: second[name] for name in then} == {
+        name: pytest.approx(value, rel=0.3, abs=0.1) for name, value in then.items()
+    }
+    assert second["val_tre_mm"] <= whole[1]["val_tre_mm"]
 
 
 def test_a_finished_training_is_not_done_again(site: Site) -> None:

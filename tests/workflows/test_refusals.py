@@ -63,6 +63,13 @@ def test_a_stage_without_cases_or_models_says_what_comes_first(ingested: Site) -
     assert_refused(ingested.run("infer"), "train one with 'lungreg train'")
 
 
+def test_a_loss_without_its_files_is_refused_before_a_run_begins(ingested: Site) -> None:
+    """No displacement on the stage and a weight for its loss: said at once, with a way out."""
+    weighed = ("train", "--set", "loss.displacement=1")
+    assert_refused(ingested.run(*weighed), "got none of 4", "set loss.displacement to 0")
+    assert not (ingested.folder / "stage" / "runs").exists()
+
+
 @pytest.mark.parametrize("command", ["ingest", "train", "infer"])
 def test_a_full_disk_is_reported_in_one_line(
     trained: Site, monkeypatch: pytest.MonkeyPatch, command: str

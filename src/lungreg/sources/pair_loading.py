@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from lungreg.errors import LungregError, MissingFileError
 from lungreg.formats.local_files import read_file
-from lungreg.formats.transforms import decode_true_displacement
 from lungreg.formats.volumes import Volume, check_scan, read_volume
 from lungreg.records import Case
 from lungreg.registration.pair import Pair
@@ -143,6 +142,9 @@ class _Reader:
         path = self.path("displacement")
         if path is None:
             return None
+        # Loads torch, which commands that read no such file do without.
+        from lungreg.formats.transforms import decode_true_displacement
+
         with self.errors("displacement", path):
             return decode_true_displacement(read_file(path), fixed, max_voxels=self.max_voxels)
 

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from nibabel.orientations import aff2axcodes
+from numpy.typing import NDArray
 
 from lungreg.errors import DataError, LungregError, UnreadableFileError
 from lungreg.formats.nifti import scrub_nifti
 from lungreg.formats.points.landmarks import encode_landmarks
-from lungreg.formats.transforms import encode_displacement
 from lungreg.formats.volumes import encode_labels, encode_volume
 from lungreg.records import Verdict
 from lungreg.sources.pair_checks import errors_about
@@ -129,13 +130,16 @@ def _stage_bytes(source: SourceCase, loaded: LoadedPair) -> Iterator[tuple[str, 
         yield "landmarks", encode_landmarks(loaded.pair.landmarks_vox)
     # Last, so that a case without it keeps its fingerprint.
     if source.displacement is not None and loaded.displacement_mm is not None:
-        if source.displacement.name.endswith(".nii.gz"):
-            yield "displacement", scrub_nifti(source.displacement.read_bytes())
-        else:
-            yield (
-                "displacement",
-                encode_displacement(loaded.displacement_mm, loaded.pair.fixed.grid),
-            )
+        grid = loaded.pair.fixed.grid
+        yield "displacement", _displacement_bytes(source.displacement, loaded.displacement_mm, grid)
+
+
+def _displacement_bytes(path: Path, total_mm: NDArray[np.float32], grid: Grid) -> bytes:
+    if path.name.endswith(".nii.gz"):
+        return scrub_nifti(path.read_bytes())
+    from lungreg.formats.transforms import encode_displacement  # loads torch, as in `pair_loading`
+
+    return encode_displacement(total_mm, grid)
 
 
 def _put(stage: Stage, role: str, case_id: str, data: bytes) -> ManifestFile:
