@@ -102,6 +102,7 @@ def phantom_cohort() -> list[CaseResult]:
                 f"case_{k}", tre_mm=None if k % 4 == 3 else 100.0 / k, dice_score=0.9 + k / 200
             ),
             verdict=verdicts[k % 3],
+            evidence="estimated" if k % 4 == 3 else "landmarks",
             split=Split.TEST if k % 2 else Split.TRAIN,
         )
         for k in range(1, 12)

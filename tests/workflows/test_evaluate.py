@@ -65,7 +65,11 @@ class TestRun:
     def test_the_row_that_infer_wrote_comes_again(
         self, trained: Site, full: bool, tolerance: float
     ) -> None:
-        """From the files alone, to float32; between voxels a field on another grid is another."""
+        """From the files alone, to float32; between voxels a field on another grid is another.
+
+        Estimated errors are those of single places, some of which lie where the two differ most,
+        and one may find a partner by one field alone.
+        """
         config = trained.config(
             f"infer.cases=[{CASES[5]}]", f"infer.full_resolution_field={str(full).lower()}"
         )
@@ -77,8 +81,8 @@ class TestRun:
         assert row.split is wrote.split
         assert row.verdict is wrote.verdict
         for name in WRITTEN:
-            expected = getattr(wrote, name)
-            assert getattr(row, name) == pytest.approx(expected, abs=tolerance), name
+            within = 10 * tolerance if name.startswith("etre_") else tolerance
+            assert getattr(row, name) == pytest.approx(getattr(wrote, name), abs=within), name
         assert row.tre_max_mm is not None
         assert wrote.tre_mm is not None
         assert row.tre_max_mm >= wrote.tre_mm

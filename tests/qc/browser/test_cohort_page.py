@@ -50,7 +50,7 @@ def test_sorting_sorts_numbers_with_nulls_last(page, folder, results):
 
 
 def test_filters_filter(page, folder, results):
-    """Text, verdict and split each narrow the table, and say by how much."""
+    """Text, verdict, what it rests on, and split each narrow the table, and say by how much."""
     page.goto((folder / "report.html").as_uri())
     assert len(visible_cases(page)) == len(results)
     page.locator(".by-state").select_option("warn")
@@ -59,6 +59,8 @@ def test_filters_filter(page, folder, results):
     assert set(visible_cases(page)) == {"case_4", "case_10"}
     assert page.locator(".showing").inner_text() == "2 of 13"
     page.locator(".by-split").select_option("")
+    page.get_by_role("button", name="warn (estimated)").click()
+    assert visible_cases(page) == ["case_7"]
     page.locator(".only[data-state=failed]").click()
     assert visible_cases(page) == ["lost"]
     assert "got </script> instead" in page.locator("table.cases tbody tr:visible").inner_text()
@@ -96,7 +98,7 @@ def test_scrolling_shows_the_rest(page, tmp_path):
     """A long table grows while it is scrolled, until every case is there."""
     report = tmp_path / "report.html"
     rows = [phantom_result(f"case_{k}") for k in range(450)]
-    html = render_cohort("long", rows, {}, thresholds={}, provenance={}, case_links={})
+    html = render_cohort("long", rows, {}, thresholds=Quality(), provenance={}, case_links={})
     report.write_text(html, encoding="utf-8")
     page.goto(report.as_uri())
     counts = [page.locator("table.cases tbody tr").count()]
@@ -157,7 +159,7 @@ def test_two_thousand_cases(page, tmp_path):
         "large",
         rows,
         dict.fromkeys(choose_panels(rows, 20), panel),
-        thresholds=Quality().model_dump(),
+        thresholds=Quality(),
         provenance={},
         case_links={row.case_id: f"{row.case_id}/qc.html" for row in rows},
     )
