@@ -104,4 +104,4 @@ def test_two_workers_of_which_one_is_killed_learn_what_one_process_learns(
     done = train(config, backend=dataclasses.replace(ingested.backend(), stage=stage))
     assert signal.getsignal(signal.SIGINT) is handler  # Ray puts its own there and leaves it
     assert stage.count(victim) == 4  # epoch 1; killed in 2; 2 again; 3
-    assert_same(done.history, three_epochs, tolerance=1e-4)
+    assert_same(done.history, three_epochs, tolerance=1e-3)
