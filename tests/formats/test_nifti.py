@@ -73,7 +73,14 @@ def test_short_data_are_unreadable() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"x", b"not a nifti" * 100, gzip.compress(b"not a nifti", mtime=0), b"\x1f\x8b", bytes(348)],
+    [
+        b"",
+        b"x",
+        b"not a nifti" * 100,
+        gzip.compress(b"not a nifti", mtime=0),
+        b"\x1f\x8b",
+        bytes(348),
+    ],
 )
 def test_other_bytes_are_no_nifti(data: bytes) -> None:
     """Whatever is not NIfTI is refused in our own words."""

@@ -78,6 +78,7 @@ def phantom_places() -> LandmarkEstimate:
         partners_ras=places + errors[:, None] / np.sqrt(3.0),
         errors_mm=errors,
         aligned_mm=errors + 5.0,
+        deep=np.ones(len(places), dtype=bool),
     )
 
 

@@ -17,7 +17,11 @@ from tests.qc.test_planes import LPS, PERMUTED, rotation
 def estimate(places, errors):
     places, errors = np.array(places, dtype=np.float64), np.array(errors, dtype=np.float64)
     return LandmarkEstimate(
-        places_ras=places, partners_ras=places, errors_mm=errors, aligned_mm=errors
+        places_ras=places,
+        partners_ras=places,
+        errors_mm=errors,
+        aligned_mm=errors,
+        deep=np.ones(len(places), dtype=bool),
     )
 
 

@@ -36,7 +36,7 @@ class CaseMetrics:
     etre_p95_mm: float | None = None
     etre_aligned_mm: float | None = None
     etre_found_pct: float | None = None
-    """Share of the distinctive places for which a partner was found, %."""
+    """Share of the distinctive places deep in the lungs for which a partner was found, %."""
     fold_pct: float | None = None
     """Share of voxels inside the fixed lungs where the Jacobian of `T` is not positive, %."""
     jacobian_min: float | None = None

@@ -18,6 +18,9 @@ from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import CPU, transform_points
 from lungreg.spatial.geometry import FloatArray, Transform, apply_affine
 
+_MANY = 200
+"""Distinctive places."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
@@ -87,15 +90,18 @@ def _landmarks(pair: Pair, transform: Transform) -> dict[str, Any]:
 
 
 def _estimated(places: LandmarkEstimate | None) -> dict[str, float]:
-    if places is None or not places.found.any():
+    if places is None:
         return {}
+    if not places.found.any():
+        # Many places and no partner is a finding; of a few places it says nothing.
+        return {"etre_found_pct": 0.0} if len(places.found) >= _MANY else {}
     final = metrics.landmark_summary(places.errors_mm[places.found])
     return {
         "etre_mm": final.mean_mm,
         "etre_median_mm": final.median_mm,
         "etre_p95_mm": final.p95_mm,
         "etre_aligned_mm": float(places.aligned_mm[places.found].mean()),
-        "etre_found_pct": float(100 * places.found.mean()),
+        "etre_found_pct": 100 * places.found_share,
     }
 
 

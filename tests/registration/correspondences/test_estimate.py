@@ -75,6 +75,8 @@ def test_scans_of_two_patients_find_few_partners(case: VariedCase) -> None:
     assert found is not None
     assert same is not None
     assert found.found.mean() < 0.3 * same.found.mean()
+    assert found.found_share < 0.08
+    assert same.found_share > 0.4
 
 
 def test_without_lungs_there_is_no_estimate(case: VariedCase) -> None:

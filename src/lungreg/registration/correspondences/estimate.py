@@ -48,6 +48,8 @@ class LandmarkEstimate:
     """(N, 3) moving RAS mm; not a number where no partner was found."""
     errors_mm: FloatArray
     """(N,) distance of the partner from `T(x)`; not a number without partner."""
+    deep: NDArray[np.bool_]
+    """(N,) which places lie at least 10 mm below the surface of the lungs."""
     aligned_mm: FloatArray
     """(N,) distance of the partner from `A(x)`: before registration."""
 
@@ -55,6 +57,15 @@ class LandmarkEstimate:
     def found(self) -> NDArray[np.bool_]:
         """(N,) which places have a partner."""
         return np.isfinite(self.errors_mm)
+
+    @property
+    def found_share(self) -> float:
+        """Share of the deep places that have a partner, or of all where few are deep.
+
+        At the surface the walls of any two patients match; vessels deep in the lungs do not.
+        """
+        deep = self.deep if np.count_nonzero(self.deep) >= _FEWEST else np.ones_like(self.deep)
+        return float(self.found[deep].mean()) if deep.size else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,6 +101,7 @@ def estimate_landmarks(
     return LandmarkEstimate(
         places_ras=places_ras,
         partners_ras=partners_ras,
+        deep=volumes.deep[tuple(places.T)].cpu().numpy(),
         errors_mm=np.linalg.norm(errors, axis=1),
         aligned_mm=np.linalg.norm(aligned, axis=1),
     )

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
@@ -25,6 +26,7 @@ _MOST_VOXELS = 1_200_000
 _VOXELS = 0.8
 """Spacing of the grid in voxels of the fixed scan, at least."""
 _PATCH_MM = 6.0
+_DEEP_MM = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,6 +40,8 @@ class SearchVolumes:
     """(X, Y, Z) HU of the fixed scan, clipped."""
     inside: Tensor
     """(X, Y, Z) bool, well inside the fixed lungs."""
+    deep: Tensor
+    """(X, Y, Z) bool, at least 10 mm below the surface of the fixed lungs."""
     fixed: Searchable
     patch: int
     """Voxels from the centre of a compared patch to its sides."""
@@ -93,7 +97,10 @@ def search_volumes(pair: Pair, *, margin_mm: float, device: torch.device) -> Sea
         pair=pair,
         grid=grid,
         image=image,
-        inside=_well_inside(torch.as_tensor(share, device=device)),
+        inside=_below_surface(torch.as_tensor(share, device=device), 1),
+        deep=_below_surface(
+            torch.as_tensor(share, device=device), round(_DEEP_MM / float(grid.spacing_mm[0]))
+        ),
         fixed=searchable(image, torch.as_tensor(~found.outside, device=device), patch=patch),
         patch=patch,
     )
@@ -123,7 +130,12 @@ def _clipped(hu: NDArray[np.float32], source: Grid, grid: Grid) -> FloatArray:
     return np.asarray(gaussian_filter(clipped, sigma, mode="nearest", truncate=3.0))
 
 
-def _well_inside(share: Tensor) -> Tensor:
-    """Voxels whose 26 neighbours are lung."""
-    lungs = (share > 0.5).float()[None, None]
-    return torch.nn.functional.avg_pool3d(lungs, 3, stride=1, padding=1)[0, 0] > 0.99
+def _below_surface(share: Tensor, radius: int) -> Tensor:
+    """Voxels all of whose neighbours within a cube of `radius` are lung."""
+    other = (share <= 0.5).float()[None, None]
+    other = nnf.pad(other, (radius,) * 6, value=1.0)
+    for dim in range(3):
+        kernel = [1, 1, 1]
+        kernel[dim] = 2 * radius + 1
+        other = nnf.max_pool3d(other, kernel, stride=1)
+    return other[0, 0] == 0
