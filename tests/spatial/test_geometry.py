@@ -18,6 +18,7 @@ from lungreg.spatial.geometry import (
     affine_transform,
     apply_affine,
     convert_points,
+    cubic_grid,
     flip_lps,
 )
 from tests.grids import oblique_grid, to_sitk, voxels
@@ -198,3 +199,27 @@ def test_an_affine_alone_moves_points_as_its_matrix(grid: Grid | None) -> None:
     assert transform.grid.shape == (1, 1, 1) if grid is None else transform.grid is grid
     assert not transform.displacement_mm.any()
     np.testing.assert_array_equal(transform.affine, GRID.affine)
+
+
+def test_the_frame_is_the_nearest_orthonormal_one() -> None:
+    """Of oblique axes their own directions; of sheared ones, orthonormal and no further off."""
+    grid = oblique_grid((5, 6, 7))
+    np.testing.assert_allclose(grid.frame, grid.directions, atol=1e-12)
+    sheared = grid.affine.copy()
+    sheared[:3, 0] += 0.1 * sheared[:3, 1]
+    frame = Grid(shape=grid.shape, affine=sheared).frame
+    np.testing.assert_allclose(frame @ frame.T, np.eye(3), atol=1e-12)
+    assert np.abs(frame - grid.frame).max() < 0.1
+
+
+def test_a_cubic_grid_holds_its_points_and_the_margin() -> None:
+    """Cubic voxels along the frame; the first voxel lies a margin before the first point."""
+    frame = oblique_grid((5, 6, 7)).frame
+    points = np.random.default_rng(0).uniform(-40, 60, (50, 3))
+    grid = cubic_grid(points, frame, 2.5, margin_mm=5.0)
+    np.testing.assert_allclose(grid.spacing_mm, 2.5)
+    np.testing.assert_allclose(grid.directions, frame, atol=1e-12)
+    inside = grid.to_voxel(points)
+    np.testing.assert_allclose(inside.min(axis=0), 2.0)
+    assert (inside.max(axis=0) <= np.array(grid.shape) - 1 - 2.0 + 1e-9).all()
+    assert cubic_grid(points[:1], frame, 2.5, fewest=3).shape == (3, 3, 3)

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from lungreg.formats.volumes import Volume
+from lungreg.spatial.geometry import Grid
 
 AIR_HU = -1000.0
+_TISSUE_HU = (-1000.0, 200.0)
+"""Bone and metal beyond it would outweigh the vessels."""
 
 
 def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
     """Hounsfield units of a scan whose file stores them with an offset (0 or about 1000)."""
     data: NDArray[np.float32] = volume.data
     return data - np.float32(offset) if offset else data
+
+
+def tissue_for_grid(hu: NDArray[np.float32], source: Grid, grid: Grid) -> NDArray[np.float32]:
+    """Densities without bone, smoothed for the spacing of the grid they will be sampled on.
+
+    Args:
+        hu: (X, Y, Z) Hounsfield units.
+        source: Their grid.
+        grid: A grid of cubic voxels, along any axes.
+    """
+    clipped = np.clip(hu, *_TISSUE_HU)
+    ratio = grid.spacing_mm / source.spacing_mm
+    sigma = 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0))
+    if sigma.max() <= 0.1:
+        return clipped
+    return np.asarray(gaussian_filter(clipped, sigma, mode="nearest", truncate=3.0))
 
 
 def window(hu: NDArray[np.float32], hu_window: tuple[float, float]) -> NDArray[np.float32]:

@@ -81,6 +81,11 @@ class Grid:
         return np.asarray(self.affine[:3, :3] / self.spacing_mm)
 
     @property
+    def frame(self) -> FloatArray:
+        """(3, 3) the orthonormal directions nearest to the voxel axes in RAS, one per column."""
+        return nearest_orthogonal(self.directions)
+
+    @property
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel in cubic mm."""
         return float(abs(np.linalg.det(self.affine[:3, :3])))
@@ -169,6 +174,37 @@ def affine_transform(affine: FloatArray, grid: Grid | None = None) -> Transform:
     nodes = grid or Grid(shape=(1, 1, 1), affine=np.eye(4))
     nothing = np.zeros((3, *nodes.shape), dtype=np.float32)
     return Transform(affine=affine, displacement_mm=nothing, grid=nodes)
+
+
+def nearest_orthogonal(matrix: FloatArray) -> FloatArray:
+    """The orthogonal matrix nearest to a (3, 3) matrix: a rotation, or a mirrored one."""
+    left, _, right = np.linalg.svd(matrix)
+    return np.asarray(left @ right)
+
+
+def cubic_grid(
+    points_ras: FloatArray,
+    frame: FloatArray,
+    spacing_mm: float,
+    *,
+    margin_mm: float = 0.0,
+    fewest: int = 1,
+) -> Grid:
+    """The grid of cubic voxels over the box around some points.
+
+    Args:
+        points_ras: (N, 3) RAS mm, at least one.
+        frame: (3, 3) orthonormal directions of the axes, one per column.
+        spacing_mm: Of the voxels.
+        margin_mm: Width beyond the points on every side.
+        fewest: Voxels along each axis, at least.
+    """
+    points = points_ras @ frame
+    low, high = points.min(axis=0) - margin_mm, points.max(axis=0) + margin_mm
+    nx, ny, nz = (max(int(n) + 1, fewest) for n in np.ceil((high - low) / spacing_mm))
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = frame * spacing_mm, frame @ low
+    return Grid(shape=(nx, ny, nz), affine=affine)
 
 
 def apply_affine(matrix: FloatArray, points: FloatArray) -> FloatArray:

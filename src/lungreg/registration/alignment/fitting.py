@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lungreg.registration.alignment.level import UNIT_MM, Level, slopes_of
-from lungreg.spatial.geometry import FloatArray
+from lungreg.spatial.geometry import FloatArray, nearest_orthogonal
 
 _FEWEST_PLACES = 50
 _DAMPING = 1e-3
@@ -109,10 +109,9 @@ def _rigid_step(normal: FloatArray, right: FloatArray) -> FloatArray:
 def _as_affine(step: FloatArray, level: Level, *, rigid: bool) -> FloatArray:
     """(4, 4) map of the fixed world for a step (3, 4) along the level's axes."""
     frame, middle = level.grid.directions, level.middle_ras
-    linear = np.eye(3) + step[:, :3]
+    linear: FloatArray = np.eye(3) + step[:, :3]
     if rigid:
-        left, _, right = np.linalg.svd(linear)
-        linear = left @ right
+        linear = nearest_orthogonal(linear)
     result = np.eye(4)
     result[:3, :3] = frame @ linear @ frame.T
     result[:3, 3] = middle - result[:3, :3] @ middle + frame @ step[:, 3] * UNIT_MM

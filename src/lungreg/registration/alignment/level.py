@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lungreg.registration.alignment.coarse import IMAGE, LUNGS, SHOWN, Coarse
 from lungreg.registration.refinement.features import self_similarity
-from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.geometry import FloatArray, Grid, cubic_grid
 
 Features = Callable[[Tensor], Tensor]
 """From the channels (3, X, Y, Z) of a scan to (C, X, Y, Z)."""
@@ -107,18 +107,10 @@ def slopes_of(volume: Tensor, voxels_per_unit: float) -> Tensor:
 
 def _grid(fixed: Coarse, spacing_mm: float) -> Grid:
     """Cubic voxels over the fixed lungs and a margin, or over the fixed scan without lungs."""
-    left, _, right = np.linalg.svd(fixed.grid.directions)
-    frame = np.asarray(left @ right)
     points, margin_mm = fixed.lung_points_ras, _MARGIN_MM
     if not len(points):
         points, margin_mm = fixed.grid.corners_ras(), 0.0
-    points = points @ frame
-    low, high = points.min(axis=0) - margin_mm, points.max(axis=0) + margin_mm
-    nx, ny, nz = (int(n) for n in np.maximum(np.ceil((high - low) / spacing_mm) + 1, 3))
-    matrix = np.eye(4)
-    matrix[:3, :3] = frame * spacing_mm
-    matrix[:3, 3] = frame @ low
-    return Grid(shape=(nx, ny, nz), affine=matrix)
+    return cubic_grid(points, fixed.grid.frame, spacing_mm, margin_mm=margin_mm, fewest=3)
 
 
 def _near(channels: Tensor, grid: Grid) -> Tensor:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lungreg.registration.alignment.scan import Scan
 from lungreg.spatial.coarsening import block_mean, block_sizes
-from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.geometry import FloatArray
 
 _SPACING_MM = 3.0
 _TAIL_ML = 40.0
@@ -48,7 +48,7 @@ class _Lungs:
 
 def fit_boxes(fixed: Scan, moving: Scan) -> BoxFit | None:
     """The map from the box of the fixed lungs to that of the moving lungs; None without lungs."""
-    frame = _frame(fixed.grid)
+    frame = fixed.grid.frame
     fixed_lungs, moving_lungs = _lungs(fixed, frame), _lungs(moving, frame)
     if fixed_lungs is None or moving_lungs is None:
         return None
@@ -57,12 +57,6 @@ def fit_boxes(fixed: Scan, moving: Scan) -> BoxFit | None:
     affine[:3, :3] = frame @ np.diag(scale) @ frame.T
     affine[:3, 3] = frame @ shift_mm
     return BoxFit(affine=affine, scale=scale)
-
-
-def _frame(grid: Grid) -> FloatArray:
-    """(3, 3) the orthonormal directions nearest to a grid's axes, one per column."""
-    left, _, right = np.linalg.svd(grid.directions)
-    return np.asarray(left @ right)
 
 
 def _carry(fixed: _Lungs, moving: _Lungs) -> tuple[FloatArray, FloatArray]:

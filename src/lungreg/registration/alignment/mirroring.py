@@ -72,10 +72,8 @@ def _centre(fixed: Coarse, moving: Coarse, linear: FloatArray) -> FloatArray:
 def _mirrors(grid: Grid) -> dict[str, FloatArray]:
     """(3, 3) the mirror across each axis of a grid, by the world's axis that it is nearest to."""
     nearest = io_orientation(grid.affine)[:, 0].astype(int).tolist()
-    left, _, right = np.linalg.svd(grid.directions)
-    frame = left @ right
-    result = {}
+    result: dict[str, FloatArray] = {}
     for world, name in enumerate(MIRRORS):
-        axis = frame[:, nearest.index(world)]
+        axis = grid.frame[:, nearest.index(world)]
         result[name] = np.eye(3) - 2 * np.outer(axis, axis)
     return result

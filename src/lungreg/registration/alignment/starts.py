@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from lungreg.registration.alignment.coarse import Coarse
-from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.geometry import FloatArray, Grid, nearest_orthogonal
 
 _TURN_DEG = 25.0
 
@@ -65,8 +65,7 @@ def between_axes(fixed: Grid, moving: Grid) -> FloatArray | None:
 
     Where a header is missing, the order of the axes says how the scans lie to each other.
     """
-    left, _, right = np.linalg.svd(moving.directions @ np.linalg.inv(fixed.directions))
-    turn = np.asarray(left @ right)
+    turn = nearest_orthogonal(moving.directions @ np.linalg.inv(fixed.directions))
     return turn if np.linalg.det(turn) > 0 else None
 
 

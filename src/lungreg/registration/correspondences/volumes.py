@@ -8,19 +8,15 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as nnf
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from lungreg.registration.correspondences.search import Searchable, searchable
-from lungreg.registration.intensity import AIR_HU
+from lungreg.registration.intensity import AIR_HU, tissue_for_grid
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import dense_displacement, resample
-from lungreg.spatial.geometry import FloatArray, Grid, Transform
+from lungreg.spatial.geometry import FloatArray, Grid, Transform, cubic_grid
 from lungreg.spatial.mask_box import mask_box
 
-_HU_RANGE = (-1000.0, 200.0)
-"""Bone and metal beyond it would outweigh the vessels."""
 _FINEST_MM = 2.0
 _MOST_VOXELS = 1_200_000
 _VOXELS = 0.8
@@ -58,7 +54,7 @@ class SearchVolumes:
     @cached_property
     def _moving_hu(self) -> FloatArray:
         """The moving scan's densities, smoothed once for both searches."""
-        return _clipped(self.pair.moving_hu, self.pair.moving.grid, self.grid)
+        return tissue_for_grid(self.pair.moving_hu, self.pair.moving.grid, self.grid)
 
     def warped(self, transform: Transform) -> Searchable:
         """The moving scan through a transform."""
@@ -87,20 +83,19 @@ def search_volumes(pair: Pair, *, margin_mm: float, device: torch.device) -> Sea
     """
     grid = _working_grid(pair, margin_mm)
     source, here = pair.fixed.grid, np.eye(4)
-    hu = _clipped(pair.fixed_hu, source, grid)
+    hu = tissue_for_grid(pair.fixed_hu, source, grid)
     found = resample(hu, source, grid, here, outside_value=AIR_HU, device=device)
     lungs = pair.fixed_lungs.or_everything.astype(np.float32)
-    share = resample(lungs, source, grid, here, device=device).values
+    found_lungs = resample(lungs, source, grid, here, device=device).values
+    share = torch.as_tensor(found_lungs, device=device)
     image = torch.as_tensor(found.values, device=device)
     patch = max(2, round(_PATCH_MM / float(grid.spacing_mm[0])))
     return SearchVolumes(
         pair=pair,
         grid=grid,
         image=image,
-        inside=_below_surface(torch.as_tensor(share, device=device), 1),
-        deep=_below_surface(
-            torch.as_tensor(share, device=device), round(_DEEP_MM / float(grid.spacing_mm[0]))
-        ),
+        inside=_below_surface(share, 1),
+        deep=_below_surface(share, round(_DEEP_MM / float(grid.spacing_mm[0]))),
         fixed=searchable(image, torch.as_tensor(~found.outside, device=device), patch=patch),
         patch=patch,
     )
@@ -108,26 +103,11 @@ def search_volumes(pair: Pair, *, margin_mm: float, device: torch.device) -> Sea
 
 def _working_grid(pair: Pair, margin_mm: float) -> Grid:
     fixed = pair.fixed.grid
-    left, _, right = np.linalg.svd(fixed.directions)
-    frame = left @ right
-    ends = fixed.corners_ras(mask_box(pair.fixed_lungs.or_everything)) @ frame
-    low, high = ends.min(axis=0) - margin_mm, ends.max(axis=0) + margin_mm
-    affordable_mm = float(np.cbrt(np.prod(high - low) / _MOST_VOXELS))
+    ends = fixed.corners_ras(mask_box(pair.fixed_lungs.or_everything))
+    sides_mm = np.ptp(ends @ fixed.frame, axis=0) + 2 * margin_mm
+    affordable_mm = float(np.cbrt(np.prod(sides_mm) / _MOST_VOXELS))
     spacing_mm = max(_FINEST_MM, affordable_mm, _VOXELS * float(np.cbrt(fixed.voxel_volume_mm3)))
-    nx, ny, nz = (int(n) + 1 for n in np.ceil((high - low) / spacing_mm))
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = frame * spacing_mm, frame @ low
-    return Grid(shape=(nx, ny, nz), affine=matrix)
-
-
-def _clipped(hu: NDArray[np.float32], source: Grid, grid: Grid) -> FloatArray:
-    """Densities without bone, smoothed for the spacing of the grid they will be sampled on."""
-    clipped = np.clip(hu, *_HU_RANGE)
-    ratio = grid.spacing_mm[0] / source.spacing_mm
-    sigma = 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0))
-    if sigma.max() <= 0.1:
-        return clipped
-    return np.asarray(gaussian_filter(clipped, sigma, mode="nearest", truncate=3.0))
+    return cubic_grid(ends, fixed.frame, spacing_mm, margin_mm=margin_mm)
 
 
 def _below_surface(share: Tensor, radius: int) -> Tensor:

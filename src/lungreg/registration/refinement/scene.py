@@ -9,19 +9,16 @@ import numpy as np
 import torch
 import torch.nn.functional as nnf
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from lungreg.registration.intensity import AIR_HU
+from lungreg.registration.intensity import AIR_HU, tissue_for_grid
 from lungreg.registration.lungs import ScanLungs
 from lungreg.registration.pair import Pair
 from lungreg.registration.refinement.features import REACH
 from lungreg.spatial.displacement import resample
-from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
+from lungreg.spatial.geometry import FloatArray, Grid, apply_affine, cubic_grid
 from lungreg.spatial.mask_box import mask_box
 
-_HU_RANGE = (-1000.0, 200.0)
-"""Bone and metal beyond it would outweigh the vessels."""
 _MARGIN_MM = 12.0
 
 
@@ -47,18 +44,10 @@ class Scene:
 
 def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
     """The grid of the scene: along the fixed scan's axes, over both lungs and 12 mm more."""
-    axes = pair.fixed.grid.directions
-    left, _, right = np.linalg.svd(axes)
-    frame = left @ right
     moving = pair.moving.grid.corners_ras(mask_box(pair.moving_lungs.or_everything))
     fixed = pair.fixed.grid.corners_ras(mask_box(pair.fixed_lungs.or_everything))
-    ends = np.concatenate([fixed, apply_affine(np.linalg.inv(affine), moving)]) @ frame
-    low, high = ends.min(axis=0) - _MARGIN_MM, ends.max(axis=0) + _MARGIN_MM
-    nx, ny, nz = (int(n) + 1 for n in np.ceil((high - low) / spacing_mm))
-    matrix = np.eye(4)
-    matrix[:3, :3] = frame * spacing_mm
-    matrix[:3, 3] = frame @ low
-    return Grid(shape=(nx, ny, nz), affine=matrix)
+    ends = np.concatenate([fixed, apply_affine(np.linalg.inv(affine), moving)])
+    return cubic_grid(ends, pair.fixed.grid.frame, spacing_mm, margin_mm=_MARGIN_MM)
 
 
 def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device) -> Scene:
@@ -85,12 +74,8 @@ def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.devic
 def _onto(
     hu: NDArray[np.float32], source: Grid, affine: FloatArray, grid: Grid, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    clipped = np.clip(hu, *_HU_RANGE)
-    ratio = grid.spacing_mm / source.spacing_mm
-    sigma = 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0))
-    if sigma.max() > 0.1:
-        clipped = gaussian_filter(clipped, sigma, mode="nearest", truncate=3.0)
-    carried = resample(clipped, source, grid, affine, outside_value=AIR_HU, device=device)
+    soft = tissue_for_grid(hu, source, grid)
+    carried = resample(soft, source, grid, affine, outside_value=AIR_HU, device=device)
     return _tensor(carried.values, device), _inner(_tensor(~carried.outside, device))
 
 
