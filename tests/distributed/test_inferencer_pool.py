@@ -24,6 +24,7 @@ from tests.workflows.faults import EVER, KillingStage
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
+WAIT_S = 120.0
 OUTPUTS = ("registered_img.nii.gz", "registered_label.nii.gz", "displacement.nii.gz")
 
 
@@ -34,7 +35,10 @@ def output(stage: Stage, done: InferReport, case_id: str, name: str) -> bytes:
 
 @dataclass(frozen=True)
 class Pooled:
-    """The same cases registered by the plain loop and by a pool of two with a slow table."""
+    """The same cases registered by the plain loop and by a pool of two with a slow table.
+
+    The table's first write lasts until two more cases are on the stage.
+    """
 
     stage: Stage
     loop: InferReport
@@ -51,8 +55,13 @@ def pooled(_trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Pooled:
     write = ParquetResultTable.write
 
     def slowly(table: ParquetResultTable, rows: Sequence[CaseResult]) -> None:
+        until = time.monotonic() + WAIT_S
+        folder = site.folder / "stage" / "runs" / rows[0].run_id / "cases"
+        while not written and time.monotonic() < until:
+            if len(list(folder.glob("*/metrics.json"))) >= len(rows) + 2:
+                break
+            time.sleep(0.1)
         written.append(len(rows))
-        time.sleep(4)
         write(table, rows)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -53,5 +53,6 @@ def mirrored_sides(pair: Pair, hu_window: tuple[float, float]) -> str | None:
     """
     scores = mirrored_agreement(pair, hu_window)
     as_it_is = scores.pop(NOT_MIRRORED)
-    best = max(scores, key=lambda name: scores[name])
-    return _SIDES[best] if scores[best] > as_it_is + _CLEARLY_BETTER else None
+    best = max(scores, key=lambda name: scores[name], default=NOT_MIRRORED)
+    clearly = scores.get(best, as_it_is) > as_it_is + _CLEARLY_BETTER
+    return _SIDES[best] if clearly else None
