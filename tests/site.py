@@ -23,6 +23,7 @@ from lungreg.backends import open_backend
 from lungreg.backends.local import ParquetResultTable, StageModelRegistry
 from lungreg.cli.app import build_app
 from lungreg.config import Config, load_config
+from lungreg.config.section import MODEL_NAME
 from lungreg.records import CaseMetrics, CaseResult
 from lungreg.stores import Backend, Stage
 
@@ -43,7 +44,7 @@ SETTINGS: dict[str, Any] = {
         "save_every": 1,
         "device": "cpu",
     },
-    "infer": {"workers": 0, "threads": 1, "device": "cpu", "qc": False},
+    "infer": {"model": MODEL_NAME, "workers": 0, "threads": 1, "device": "cpu", "qc": False},
 }
 
 

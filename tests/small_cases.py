@@ -126,7 +126,7 @@ def small_config(**sections: dict[str, object]) -> Config:
         "preprocessing": {"spatial_size": [16, 16, 16], "alignment": "world"},
         "network": {"num_channel_initial": 2, "extract_levels": [0, 1, 2]},
         "train": {"workers": 0, "epochs": 2, "device": "cpu", "learning_rate": 1e-3},
-        "infer": {"workers": 0, "device": "cpu"},
+        "infer": {"model": "lung_ct_registration", "workers": 0, "device": "cpu"},
     }
     return parse_config(
         {name: {**raw.get(name, {}), **sections.get(name, {})} for name in {*raw, *sections}}

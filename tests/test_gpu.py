@@ -48,7 +48,12 @@ def settings(folder: Path, *, workers: int = 0, device: str = "auto", epochs: in
             "network": {"num_channel_initial": 4},
             "loss": {"dice": 1.0, "landmarks": 0.3},
             "train": {"workers": workers, "epochs": epochs, "device": device},
-            "infer": {"workers": workers, "device": device, "version": "latest"},
+            "infer": {
+                "model": "lung_ct_registration",
+                "version": "latest",
+                "workers": workers,
+                "device": device,
+            },
         }
     )
 

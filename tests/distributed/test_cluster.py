@@ -17,7 +17,8 @@ class TestStarted:
     def test_is_joined_by_whoever_asks_for_one(self) -> None:
         """Of this process; it stays when they are done."""
         with cluster() as joined:
-            assert joined == Capacity(cpus=2, gpus=0)
+            assert (joined.cpus, joined.gpus) == (2, 0)
+            assert joined.memory_bytes > 1e9
         assert ray.is_initialized()
         assert capacity() == joined
 
@@ -56,7 +57,7 @@ def test_a_cluster_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(("gpu", "kind", "most"), [(True, "GPUs", 2), (False, "CPU cores", 8)])
 def test_more_workers_than_processors_are_refused(gpu: bool, kind: str, most: int) -> None:
     """With the key to change, and the number there is."""
-    there = Capacity(cpus=8, gpus=2)
+    there = Capacity(cpus=8, gpus=2, memory_bytes=0)
     require_workers(most, there, gpu=gpu, key="train.workers")
     with pytest.raises(ResourceError, match=rf"train\.workers is at most the number of {kind}"):
         require_workers(most + 1, there, gpu=gpu, key="train.workers")

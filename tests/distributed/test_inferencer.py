@@ -1,58 +1,16 @@
-"""The pool's size and what a fault is called; the pool itself is in test_inferencer_pool.py."""
+"""What a fault is called, and threads; the pool itself is in test_inferencer_pool.py."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from lungreg.config import parse_config
-from lungreg.distributed.cluster import Capacity
-from lungreg.distributed.inferencer import pool_size
-from lungreg.errors import DataError, ResourceError
+from lungreg.errors import DataError
 from lungreg.formats.transforms import decode_displacement
 from lungreg.formats.volumes import decode_scan
 from lungreg.registration.case import describe
 from lungreg.workflows.infer import infer
 from tests.site import Site, measures
-
-
-@pytest.mark.parametrize(
-    ("workers", "cases", "least", "most"),
-    [
-        (4, 100, 4, 4),
-        (4, 1, 1, 1),
-        ("auto", 100, 4, 4),
-        ({"min": 2, "max": 6}, 100, 2, 6),
-        ({"min": 1, "max": 60}, 100, 1, 60),
-        ({"min": 3, "max": 6}, 2, 2, 2),
-    ],
-)
-def test_a_pool_has_no_more_workers_than_cases(
-    workers: object, cases: int, least: int, most: int
-) -> None:
-    """No process is started that would have nothing to do."""
-    settings = parse_config({"infer": {"workers": workers}}).infer
-    size = pool_size(settings, Capacity(cpus=16, gpus=0), cases)
-    assert (size.least, size.most) == (least, most)
-
-
-def test_auto_is_one_worker_for_each_gpu() -> None:
-    """Each holds a whole GPU, and PyTorch chooses its threads."""
-    size = pool_size(parse_config({}).infer, Capacity(cpus=16, gpus=3), 100)
-    assert (size.least, size.most, size.gpu, size.threads) == (3, 3, True, None)
-
-
-def test_a_cluster_with_gpus_can_be_used_without_them() -> None:
-    """`device: cpu` counts processor cores."""
-    settings = parse_config({"infer": {"device": "cpu", "workers": 5}}).infer
-    assert not pool_size(settings, Capacity(cpus=16, gpus=3), 100).gpu
-
-
-def test_more_workers_than_gpus_are_refused() -> None:
-    """Ray would wait for the fourth for ever."""
-    settings = parse_config({"infer": {"workers": 4}}).infer
-    with pytest.raises(ResourceError, match=r"number of GPUs.*got 4 of 3"):
-        pool_size(settings, Capacity(cpus=16, gpus=3), 100)
 
 
 def test_a_refusal_of_ours_keeps_its_code_and_loses_its_place() -> None:

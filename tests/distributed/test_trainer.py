@@ -60,7 +60,7 @@ def test_auto_is_one_worker_per_gpu_or_one_on_cpu(
 ) -> None:
     """On CPU one worker has all threads."""
     settings = parse_config({"train": train}).train
-    assert worker_count(settings, Capacity(cpus=8, gpus=gpus)) == (count, gpu)
+    assert worker_count(settings, Capacity(cpus=8, gpus=gpus, memory_bytes=0)) == (count, gpu)
 
 
 @pytest.mark.parametrize(("gpus", "kind"), [(2, "GPUs"), (0, "CPU cores")])
@@ -68,7 +68,7 @@ def test_more_workers_than_processors_are_refused(gpus: int, kind: str) -> None:
     """Ray would wait for them for ever."""
     settings = parse_config({"train": {"workers": 9}}).train
     with pytest.raises(ResourceError, match=f"number of {kind}"):
-        worker_count(settings, Capacity(cpus=8, gpus=gpus))
+        worker_count(settings, Capacity(cpus=8, gpus=gpus, memory_bytes=0))
 
 
 def assert_same(found: History, expected: History, *, tolerance: float) -> None:

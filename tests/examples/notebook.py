@@ -24,7 +24,7 @@ config = lungreg.parse_config(
         "network": {"num_channel_initial": 4},
         "loss": {"dice": 10.0, "landmarks": 0.3},
         "train": {"workers": 0, "epochs": 1, "learning_rate": 1.0e-3},
-        "infer": {"workers": 0},
+        "infer": {"model": "lung_ct_registration", "workers": 0},
     }
 )
 

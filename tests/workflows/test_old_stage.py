@@ -85,7 +85,9 @@ def test_the_champion_registers_as_it_did(site: Site, old: dict[str, Any]) -> No
     From the alignment that `auto` chose then: today it also fits affines.
     """
     then_chosen = f"infer.alignment={alignment_of(site, old['run_id'])}"
-    done = site.run("infer", "--json", "--set", "infer.qc=false", "--set", then_chosen).document
+    done = site.run(
+        "infer", "--json", "--model", MODEL, "--set", "infer.qc=false", "--set", then_chosen
+    ).document
     assert (done["model"], done["version"]) == (MODEL, "1")
     for row, then in zip(done["cases"], old["results"], strict=True):
         # Another processor adds in another order: a voxel of a mask may fall to the other side.

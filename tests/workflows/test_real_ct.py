@@ -41,7 +41,7 @@ def test_real_thorax_is_registered(
             "network": {"num_channel_initial": 4},
             "loss": {"mutual_information": 0.2, "dice": 10.0, "landmarks": 0.3},
             "train": {"workers": 0, "epochs": 6, "learning_rate": 2.0e-3},
-            "infer": {"workers": 0},
+            "infer": {"model": "lung_ct_registration", "workers": 0},
         }
     )
     assert not ingest(config).rejected

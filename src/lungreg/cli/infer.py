@@ -51,17 +51,27 @@ def infer(
         list[str] | None,
         typer.Option("--cases", help="Case ids, separated by commas; may be repeated."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:VERSION]", help="Model of the registry. Default: the config's."
+        ),
+    ] = None,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Register each pair by itself, as 'register' does.")
+    ] = False,
     engine: Annotated[
         Engine | None,
         typer.Option(help="Ray workers, or a batch job of the backend. Default: the config's."),
     ] = None,
     resume: Resume = None,
 ) -> None:
-    """Register the stage's cases with a model of the registry."""
+    """Register the stage's cases, each by itself or with a model of the registry."""
     from lungreg.workflows.cost import cost_lines
     from lungreg.workflows.infer import infer as run
 
     chosen = [] if engine is None else [f"infer.engine={engine.value}"]
+    chosen += _model(model, no_model=no_model)
     settings = _with_cases(options.config(*chosen), cases)
     done = run(settings, resume=resume, on_progress=console.progress)
     rows = [table_row(vars(row), CASE_COLUMNS) for row in done.results]
@@ -73,8 +83,8 @@ def infer(
     console.document(
         {
             "run_id": done.run_id,
-            "model": done.card.name,
-            "version": done.card.version,
+            "model": done.card and done.card.name,
+            "version": done.card and done.card.version,
             "seconds": done.seconds,
             "means": done.means(),
             "cases": [dataclasses.asdict(row) for row in done.results],
@@ -82,6 +92,19 @@ def infer(
     )
     if done.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _model(model: str | None, *, no_model: bool) -> list[str]:
+    """The overrides of the configuration that choose a model, or none."""
+    if model is None:
+        return ["infer.model=null"] if no_model else []
+    if no_model:
+        from lungreg.errors import ConfigError
+
+        msg = "one of --model and --no-model is given"
+        raise ConfigError(msg, got="both")
+    name, _, version = model.partition(":")
+    return [f"infer.model={name}", *([f"infer.version={version}"] if version else [])]
 
 
 def _with_cases(config: Config, cases: list[str] | None) -> Config:

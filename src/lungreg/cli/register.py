@@ -92,7 +92,7 @@ def register_pair(
         typer.Option(
             metavar="NAME",
             callback=_preset,
-            help="fast, default or best: finest grid 4 mm, 2 mm or 1.5 mm.",
+            help="fast, default or best: finest grid 2 mm, 1.4 mm or 1.1 mm.",
         ),
     ] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",

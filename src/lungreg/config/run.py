@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from lungreg.config.input import Data, Ingest, LocalBackend
 from lungreg.config.model import Loss, Network, Preprocessing, Train
 from lungreg.config.quality import Quality
-from lungreg.config.section import MODEL_NAME, Alignment, Device, Section, Workers
+from lungreg.config.section import Alignment, Device, Section, Workers
 from lungreg.config.snowflake import SnowflakeBackend
 
 
@@ -48,7 +48,7 @@ Engine = Literal["ray", "run-batch"]
 
 
 class Infer(Section):
-    """How a cohort is registered with a trained model."""
+    """How a cohort is registered."""
 
     engine: Engine = "ray"
     """Where the cases are registered: "ray" uses workers of the Ray cluster, "run-batch" a batch
@@ -57,15 +57,17 @@ class Infer(Section):
     """Number of Ray workers. "auto" is one per GPU of the cluster, or one per CPU core up to four
     where there is none; 0 is a plain loop without Ray; {min, max} is a pool that grows with the
     work."""
-    model: str = MODEL_NAME
-    """Name of the model in the registry."""
+    model: str | None = None
+    """Name of a trained model in the registry, which registers each pair or, with
+    `refine.enabled`, starts its optimisation. Null takes none: each pair is aligned and
+    optimised by itself."""
     version: str = Field(default="champion", coerce_numbers_to_str=True)
     """Version of the model: a number, an alias such as "champion", or "latest"."""
     cases: list[str] | None = None
     """Ids of the cases to register; null for all cases of the stage."""
     alignment: Alignment | None = None
     """Initial alignment `A` of the run, with the choices of `preprocessing.alignment`; null takes
-    the choice that the model was trained with."""
+    the choice that the model was trained with, or `preprocessing.alignment` without a model."""
     device: Device = "auto"
     """Device of registration: "auto" (CUDA where there is a GPU, else the CPU), "cpu", "cuda",
     "cuda:N" or "mps"."""
@@ -85,13 +87,19 @@ RefinePreset = Literal["fast", "default", "best"]
 
 
 class Refine(Section):
-    """Optimisation of each pair that starts from the displacement of the network."""
+    """Optimisation of each pair, from the displacement of a network or from `A` alone."""
 
-    enabled: bool = False
-    """Optimise each pair after the network: more accurate and slower."""
+    enabled: bool | None = None
+    """Optimise each pair: more accurate and slower than a network alone. Null optimises where no
+    model is used."""
     preset: RefinePreset = "default"
     """Finest grid of the optimisation: "fast" stops at 2 mm, "default" at the scans' own voxels but
     at 1.4 mm at the least, "best" at 1.1 mm at the least, with more steps."""
+
+    def settled(self, *, with_model: bool) -> Refine:
+        """The section with `enabled` true or false, for a run with a model or without one."""
+        enabled = not with_model if self.enabled is None else self.enabled
+        return self.model_copy(update={"enabled": enabled})
 
 
 class Report(Section):
@@ -139,7 +147,7 @@ class Config(Section):
     infer: Infer = Infer()
     """Settings of `lungreg infer`: the engine, the model and the cases."""
     refine: Refine = Refine()
-    """Optimisation of each pair after the network."""
+    """Optimisation of each pair, by itself or after the network."""
     quality: Quality = Quality()
     """Thresholds of the verdict of a registered case."""
     report: Report = Report()

@@ -35,8 +35,8 @@ train:
 
 infer:
   workers: auto
-  model: lung_ct_registration
-  version: champion             # a number, an alias, or latest
+  model: null                   # each pair by itself; or lung_ct_registration, once it is trained
+  # version: champion           # of the model: a number, an alias, or latest
 
 # quality:                      # thresholds of the verdicts
 #   dice_warn: 0.93

@@ -29,6 +29,8 @@ class Capacity:
 
     cpus: int
     gpus: int
+    memory_bytes: int
+    """For actors."""
 
 
 @contextmanager
@@ -55,7 +57,8 @@ def capacity() -> Capacity:
     limit = _limit()
     cpus = max(now.get("CPU", 0), limit.get("CPU", 0))
     gpus = max(now.get("GPU", 0), limit.get("GPU", 0))
-    return Capacity(cpus=int(cpus), gpus=int(gpus))
+    memory = max(now.get("memory", 0), limit.get("memory", 0))
+    return Capacity(cpus=int(cpus), gpus=int(gpus), memory_bytes=int(memory))
 
 
 def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> None:

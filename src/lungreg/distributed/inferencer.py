@@ -14,18 +14,18 @@ from typing import Any
 
 import torch
 
-from lungreg.config import Infer, WorkerRange
+from lungreg.config import Infer
 from lungreg.devices import choose_device, cpu_count, use_threads
-from lungreg.distributed.cluster import Capacity, cluster, require_workers
+from lungreg.distributed.cluster import cluster
+from lungreg.distributed.pool_size import Place, PoolSize, pool_size
 from lungreg.errors import LungregError, RunError
-from lungreg.learning.stored_model import run_estimate
 from lungreg.records import Case, CaseResult, RegistrationJob
 from lungreg.registration.case import Render, describe, failed_result, register_case
+from lungreg.registration.model_free import model_free_estimate
 from lungreg.registration.pair import Estimate
 from lungreg.stores import ModelRegistry, Stage
 
 _log = logging.getLogger(__name__)
-_AUTO_ACTORS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +58,10 @@ def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseRes
         return
     if job.settings.workers == 0:
         threads = job.settings.threads or cpu_count()
-        yield from _loop(Worker(job, threads=threads, gpu=None, number=1), cases)
+        yield from _loop(Worker(job, Place(threads=threads), number=1), cases)
         return
     with cluster() as capacity:
-        pool = Pool(job, pool_size(job.settings, capacity, len(cases)))
+        pool = Pool(job, pool_size(job.registration.config, capacity, len(cases)))
         try:
             yield from pool.run(cases)
         finally:
@@ -69,28 +69,35 @@ def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseRes
 
 
 class Worker:
-    """One process that registers cases with one loaded model."""
+    """One process that registers cases with one loaded model, or without one."""
 
-    def __init__(
-        self, job: InferJob, *, threads: int | None, gpu: bool | None, number: int
-    ) -> None:
+    def __init__(self, job: InferJob, place: Place, *, number: int) -> None:
         self._job = job
-        self._threads = threads
-        self._device_name = job.settings.device if gpu is None else ("cuda" if gpu else "cpu")
+        self._place = place
         self._number = number
         self._loaded: tuple[Estimate, torch.device] | None = None
 
     def load(self) -> None:
-        """Load the model.
+        """Load the model, where the run has one.
 
         Raises:
             ModelError: The stored model does not fit its card.
         """
-        use_threads(self._threads)
-        device = choose_device(self._device_name)
-        registration = self._job.registration
-        weights = self._job.models.weights(registration.card)
-        self._loaded = run_estimate(registration.config, weights, device), device
+        use_threads(self._place.threads)
+        gpu = self._place.gpu
+        name = self._job.settings.device if gpu is None else ("cuda" if gpu else "cpu")
+        device = choose_device(name)
+        self._loaded = self._estimate(device), device
+
+    def _estimate(self, device: torch.device) -> Estimate:
+        config, card = self._job.registration.config, self._job.registration.card
+        processes = self._place.processes
+        if card is None:
+            return model_free_estimate(config.refine, device, seed=config.seed, processes=processes)
+        # Only with a model: MONAI takes seconds to import, and may not be installed.
+        from lungreg.learning.stored_model import run_estimate
+
+        return run_estimate(config, self._job.models.weights(card), device, processes=processes)
 
     def register(self, case: Case, attempt: int) -> CaseResult:
         """Register one case; a fault becomes a failed result."""
@@ -121,36 +128,6 @@ class Worker:
                 worker=name,
                 started_at=started,
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoolSize:
-    """How many actors, and the processors of each."""
-
-    least: int
-    most: int
-    gpu: bool
-    threads: int | None
-    """CPU threads of each; None leaves PyTorch's choice."""
-
-
-def pool_size(settings: Infer, capacity: Capacity, cases: int) -> PoolSize:
-    """The size of the pool for so many cases.
-
-    Raises:
-        ResourceError: More workers than the cluster has or can grow to.
-    """
-    gpu = capacity.gpus > 0 and settings.device in ("auto", "cuda")
-    workers = settings.workers
-    if isinstance(workers, WorkerRange):
-        least, most = workers.min, workers.max
-    else:
-        auto = capacity.gpus if gpu else min(capacity.cpus, _AUTO_ACTORS)
-        least = most = auto if workers == "auto" else workers
-    require_workers(least, capacity, gpu=gpu, key="infer.workers")
-    most = max(1, min(most, cases))
-    threads = settings.threads or (None if gpu else max(1, cpu_count() // most))
-    return PoolSize(least=max(1, min(least, most)), most=most, gpu=gpu, threads=threads)
 
 
 @dataclass(kw_only=True)
@@ -210,10 +187,9 @@ class Pool:
         import ray
 
         self._started += 1
-        options = {"num_gpus": 1, "num_cpus": 1} if self._size.gpu else {"num_cpus": 1}
+        options = {"num_gpus": 1, "num_cpus": 1} if self._size.place.gpu else {"num_cpus": 1}
         remote = ray.remote(Worker).options(max_restarts=0, **options)
-        size, number = self._size, self._started
-        return remote.remote(self._job, threads=size.threads, gpu=size.gpu, number=number)
+        return remote.remote(self._job, self._size.place, number=self._started)
 
     def _hand_out(self, queue: deque[_Work]) -> None:
         while self._idle and queue:

@@ -1,20 +1,17 @@
-"""A model of the registry as an estimate of transforms, and a run's configuration with its card."""
+"""A model of the registry as an estimate of transforms."""
 
 from __future__ import annotations
 
 import torch
 
-from lungreg.config import Config, parse_config
-from lungreg.errors import ModelError
+from lungreg.config import Config
+from lungreg.learning.model_config import with_card
 from lungreg.learning.network import build_network, load_weights
 from lungreg.learning.prediction import network_estimate
 from lungreg.records import ModelCard
 from lungreg.registration.pair import Estimate
 from lungreg.registration.refinement import refinement_estimate
 from lungreg.stores import CHAMPION, ModelRegistry
-
-_NOT_COMPARED = {"augmentation"}
-"""Keys that shape training alone: a run may set them differently."""
 
 
 def load_estimate(
@@ -41,46 +38,28 @@ def load_estimate(
     return _network_estimate(config, models.weights(card), device), config, card
 
 
-def run_estimate(config: Config, weights: bytes, device: torch.device) -> Estimate:
+def run_estimate(
+    config: Config, weights: bytes, device: torch.device, *, processes: int = 1
+) -> Estimate:
     """The estimate that a run registers with: the network's, then refined if `refine.enabled`.
 
     Args:
         config: With the preprocessing and network of the model, see `with_card`.
         weights: Safetensors bytes of that network.
         device: Where to compute.
+        processes: Number of processes that register at once on this machine and share its memory.
 
     Raises:
         ModelError: The weights are of another network.
     """
     estimate = _network_estimate(config, weights, device)
     if config.refine.enabled:
-        return refinement_estimate(config.refine, device, seed=config.seed, start=estimate)
+        return refinement_estimate(
+            config.refine, device, seed=config.seed, start=estimate, processes=processes
+        )
     return estimate
-
-
-def with_card(config: Config, card: ModelCard) -> Config:
-    """The config with the preprocessing and network of a model.
-
-    Raises:
-        ModelError: The config sets a key of these sections to another value.
-    """
-    for section, stored in card.sections.items():
-        given = getattr(config, section)
-        for key in given.model_fields_set - _NOT_COMPARED:
-            mine = given.model_dump(mode="json")[key]
-            if key in stored and mine != stored[key]:
-                raise _contradiction(section, key, mine, stored[key])
-    return parse_config({**config.model_dump(exclude_unset=True), **card.sections})
 
 
 def _network_estimate(config: Config, weights: bytes, device: torch.device) -> Estimate:
     network = load_weights(build_network(config.network), weights)
     return network_estimate(network.to(device).eval(), config.preprocessing, device)
-
-
-def _contradiction(section: str, key: str, mine: object, stored: object) -> ModelError:
-    msg = f"{section}.{key} is the model's own, {stored}"
-    mend = f"leave {section}.{key} out, or choose another model"
-    if key == "alignment":
-        mend += "; infer.alignment changes it for one run"
-    return ModelError(msg, got=mine, mend=mend)

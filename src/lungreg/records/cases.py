@@ -39,7 +39,11 @@ def verdict_words(status: str, verdict: str, evidence: str | None) -> str:
 
 
 class Split(StrEnum):
-    """The part of the training run's split that a case was in, for the model that registered it."""
+    """The part of the training run's split that a case was in, for the model that registered it.
+
+    For a case that was registered without a model: for the champion of the registry, if there is
+    one, so that both ways are compared on the same cases. Without a model all figures are honest.
+    """
 
     TRAIN = "train"
     VAL = "val"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lungreg.config import Alignment, Config
-from lungreg.errors import ModelError
+from lungreg.errors import ConfigError, ModelError
 from lungreg.records.cases import Split
 
 SCHEMA_VERSION = 1
@@ -78,10 +78,31 @@ class RegistrationJob:
     run_id: str
     config: Config
     """Preprocessing and network from the model's card, the rest from the run."""
-    card: ModelCard
+    card: ModelCard | None
+    """None where no model is used."""
     splits: Mapping[str, Split]
-    """By the fingerprint of a case, the part of the model's split that it was in."""
+    """By the fingerprint of a case, the part of the model's split that it was in; without a model,
+    of the champion's."""
     alignment: Alignment
     """Choice of `A`."""
     provenance: Mapping[str, str]
     """Shown on each case's page; no paths."""
+
+    @property
+    def model_columns(self) -> dict[str, Any]:
+        """Name and version of the model as columns of the result table."""
+        name, version = (self.card.name, self.card.version) if self.card else (None, None)
+        return {"model_name": name, "model_version": version}
+
+    @property
+    def stored_model(self) -> ModelCard:
+        """The card, for an engine that runs a version of the registry.
+
+        Raises:
+            ConfigError: The run has no model.
+        """
+        if self.card is None:
+            msg = "infer.engine run-batch runs a version of the model registry"
+            mend = "set infer.model, or use infer.engine ray, such as by 'lungreg submit infer'"
+            raise ConfigError(msg, got="infer.model null", mend=mend)
+        return self.card

@@ -12,6 +12,7 @@ import yaml
 
 from lungreg.backends import open_backend
 from lungreg.config import load_config
+from lungreg.config.section import MODEL_NAME
 from lungreg.errors import RunError
 from lungreg.records import CaseResult, Split, Status
 from lungreg.sources.simulation import simulate_cohort
@@ -118,7 +119,7 @@ def demo_config(case_ids: list[str]) -> dict[str, object]:
         "network": {"num_channel_initial": 16},
         "loss": {"mutual_information": 0.2, "bending_energy": 0.5, "dice": 10.0, "landmarks": 1.0},
         "train": {"epochs": 20, "batch_size": 2, "learning_rate": 1.0e-3, "plateau_patience": 1},
-        "infer": {"cases": test, "workers": 2},
+        "infer": {"model": MODEL_NAME, "cases": test, "workers": 2},
     }
 
 

@@ -1,17 +1,17 @@
-"""Infer: from the cases of a stage and a model to files and a row for each case."""
+"""Infer: from the cases of a stage, with or without a model, to files and a row for each case."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.distributed.inferencer import InferJob, run_inference
-from lungreg.errors import ConfigError
-from lungreg.learning.stored_model import with_card
+from lungreg.errors import ConfigError, NotFoundError, StoreUnavailableError
+from lungreg.learning.model_config import with_card
 from lungreg.qc.case_page import render_case
 from lungreg.records import (
     Case,
@@ -22,7 +22,7 @@ from lungreg.records import (
     Status,
     verdict_words,
 )
-from lungreg.stores import Backend, Held, JobRunner
+from lungreg.stores import CHAMPION, Backend, Held, JobRunner
 from lungreg.stores.manifest import read_cases
 from lungreg.stores.run_files import new_run_id, read_config, write_audit, write_config
 from lungreg.stores.usage import timed
@@ -36,7 +36,8 @@ class InferReport:
     """The result of registering a cohort."""
 
     run_id: str
-    card: ModelCard
+    card: ModelCard | None
+    """The model; None where each pair was registered by itself."""
     results: list[CaseResult]
     """One row per case of the run, by case id, earlier attempts of a resumed run included."""
     seconds: float
@@ -83,16 +84,17 @@ def infer(
     backend: Backend | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> InferReport:
-    """Register the stage's cases with a model of the registry.
+    """Register the stage's cases, with a model of the registry where `infer.model` names one.
 
     Args:
-        config: The run; preprocessing and network come from the model's card.
+        config: The run; preprocessing and network come from the model's card, if there is one.
         resume: A run to go on with: only what is missing or failed is registered.
         backend: Stores to use instead of those that the config names.
         on_progress: Called after every case.
 
     Raises:
-        ConfigError: The run asks for batch jobs, which the backend does not have.
+        ConfigError: The run asks for batch jobs, which the backend does not have, or which need a
+            model.
         ModelError: The config asks for another preprocessing or network than the model has.
         NotFoundError: No such model, version or case.
         ResourceError: More workers than the cluster has or can grow to.
@@ -104,16 +106,19 @@ def infer(
         config = _resumed(backend, run_id, config)
     if config.infer.engine == "run-batch":
         _batch_of(backend)
-    card = backend.models.resolve(config.infer.model, config.infer.version)
-    config = with_card(config, card)
+    trained = _champion(backend, config) if config.infer.model is None else None
+    config, card = _with_model(backend, config)
     cases = read_cases(backend.stage, config.infer.cases)
+    job = _job(backend, config, card, run_id, _splits_of(card or trained))
+    if config.infer.engine == "run-batch":
+        _ = job.registration.stored_model  # refused before anything is written
     if resume is None:
-        pinned = config.infer.model_copy(update={"version": card.version})
-        write_config(backend.stage, run_id, config.model_copy(update={"infer": pinned}))
-    write_audit(backend.stage, run_id, config=config, cases=cases, model=card.weights_sha256)
+        write_config(backend.stage, run_id, config)
+    sha256 = card.weights_sha256 if card else ""
+    write_audit(backend.stage, run_id, config=config, cases=cases, model=sha256)
     started = time.perf_counter()
     with timed(backend.stage, run_id, _held(backend, config)):
-        done = _register_all(backend, config, card, run_id, cases, on_progress)
+        done = _register_all(backend, job, cases, on_progress)
     return InferReport(
         run_id=run_id,
         card=card,
@@ -122,6 +127,18 @@ def infer(
         registered=len(done),
         gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
     )
+
+
+def _with_model(backend: Backend, config: Config) -> tuple[Config, ModelCard | None]:
+    """The config as it is carried out, and the model's card; None where no model is named."""
+    if config.infer.model is None:
+        refine = config.refine.settled(with_model=False)
+        return config.model_copy(update={"refine": refine}), None
+    card = backend.models.resolve(config.infer.model, config.infer.version)
+    config = with_card(config, card)
+    pinned = config.infer.model_copy(update={"version": card.version})
+    refine = config.refine.settled(with_model=True)
+    return config.model_copy(update={"infer": pinned, "refine": refine}), card
 
 
 def _resumed(backend: Backend, run_id: str, current: Config) -> Config:
@@ -134,22 +151,18 @@ def _resumed(backend: Backend, run_id: str, current: Config) -> Config:
 
 
 def _register_all(
-    backend: Backend,
-    config: Config,
-    card: ModelCard,
-    run_id: str,
-    cases: Sequence[Case],
-    on_progress: OnProgress,
+    backend: Backend, job: InferJob, cases: Sequence[Case], on_progress: OnProgress
 ) -> list[CaseResult]:
+    run_id = job.registration.run_id
     known = {row.case_id: row for row in backend.results.rows(run_id)}
     succeeded = {k for k, row in known.items() if row.status is Status.SUCCESS}
     waiting = [case for case in cases if case.case_id not in succeeded]
     done: list[CaseResult] = []
     before = len(cases) - len(waiting)
-    note = f"run {run_id}"
+    note = f"run {run_id}, {_how(job)}"
     on_progress(Progress(step="infer", done=before, total=len(cases), note=note, public=note))
     try:
-        for results in _results(backend, _job(backend, config, card, run_id), waiting):
+        for results in _results(backend, job, waiting):
             earlier = [known[r.case_id].attempt if r.case_id in known else 0 for r in results]
             rows = [
                 replace(result, attempt=result.attempt + attempt)
@@ -192,13 +205,31 @@ def _held(backend: Backend, config: Config) -> Held | None:
     return backend.billing.held(in_batch=config.infer.engine == "run-batch")
 
 
-def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> InferJob:
-    splits = {key: Split(name) for name, keys in card.split.items() for key in keys}
-    facts = {
-        "model": f"{card.name} version {card.version}",
-        "weights": card.weights_sha256[:16],
-        "trained in run": card.run_id,
-    }
+def _splits_of(card: ModelCard | None) -> dict[str, Split]:
+    """By the fingerprint of a case, the part of a model's split that it was in; {} for none."""
+    known = {} if card is None else card.split
+    return {key: Split(name) for name, keys in known.items() for key in keys}
+
+
+def _champion(backend: Backend, config: Config) -> ModelCard | None:
+    """The card of the champion, where there is one that this role may see.
+
+    A run without a model names the parts of its split all the same, so that what registers with
+    the model and what does without it are compared on the same cases.
+    """
+    try:
+        return backend.models.resolve(config.train.name, CHAMPION)
+    except (NotFoundError, StoreUnavailableError):
+        return None
+
+
+def _job(
+    backend: Backend,
+    config: Config,
+    card: ModelCard | None,
+    run_id: str,
+    splits: Mapping[str, Split],
+) -> InferJob:
     return InferJob(
         registration=RegistrationJob(
             run_id=run_id,
@@ -206,12 +237,36 @@ def _job(backend: Backend, config: Config, card: ModelCard, run_id: str) -> Infe
             card=card,
             splits=splits,
             alignment=config.infer.alignment or config.preprocessing.alignment,
-            provenance=provenance(facts),
+            provenance=provenance(_facts(config, card)),
         ),
         stage=backend.stage,
         models=backend.models,
         render=render_case if config.infer.qc else None,
     )
+
+
+def _how(job: InferJob) -> str:
+    """What registers the cases, for people."""
+    card, refined = job.registration.card, job.registration.config.refine.enabled
+    if card is None:
+        return (
+            f"no model: each pair is {'aligned and optimised' if refined else 'aligned'} by itself"
+        )
+    return f"{card.name} version {card.version}{', then optimised' if refined else ''}"
+
+
+def _facts(config: Config, card: ModelCard | None) -> dict[str, str]:
+    """What registered the cases, for their pages."""
+    facts = {"model": "none"}
+    if card is not None:
+        facts = {
+            "model": f"{card.name} version {card.version}",
+            "weights": card.weights_sha256[:16],
+            "trained in run": card.run_id,
+        }
+    if config.refine.enabled:
+        facts["refinement"] = config.refine.preset
+    return facts
 
 
 def _event(row: CaseResult, done: int, total: int) -> Progress:

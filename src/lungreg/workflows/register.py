@@ -24,12 +24,12 @@ from lungreg.formats.transforms.itk_files import (
 )
 from lungreg.qc.case_page import render_case
 from lungreg.records import CaseResult, RegionError, Remarks
+from lungreg.registration.model_free import alignment_alone
 from lungreg.registration.outputs import remarks_of, result_files, write_outputs
-from lungreg.registration.pair import Estimate, Estimated, Pair
+from lungreg.registration.pair import Estimate, Pair
 from lungreg.registration.refinement import refinement_estimate
 from lungreg.registration.register import Registered, register_pair
 from lungreg.sources.pair_files import PairFiles, read_pair_files
-from lungreg.spatial.geometry import FloatArray, affine_transform
 from lungreg.stores.names import INPUTS_FILE, CaseNames
 from lungreg.workflows.output_folder import remove_old, require_writable
 from lungreg.workflows.progress import provenance
@@ -204,17 +204,12 @@ def _estimate(
         start, config, card = load_estimate(models, config, settings.model, device)
         made = {"model": card.name, "version": card.version}
     if not settings.refine:
-        return start or _alignment_alone, config, made
+        return start or alignment_alone, config, made
     made["refinement"] = settings.preset
     refined = refinement_estimate(
         Refine(enabled=True, preset=settings.preset), device, seed=settings.seed, start=start
     )
     return refined, config, made
-
-
-def _alignment_alone(pair: Pair, affine: FloatArray) -> Estimated:
-    """The estimate without network and refinement: `T` is `A`."""
-    return Estimated(transform=affine_transform(affine, pair.fixed.grid.resized((2, 2, 2))))
 
 
 def _transform_files(

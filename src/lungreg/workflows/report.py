@@ -93,5 +93,11 @@ def _links(stage: Stage, run_id: str) -> dict[str, str]:
 
 
 def _facts(results: Sequence[CaseResult]) -> Mapping[str, str]:
-    models = sorted({f"{row.model_name} version {row.model_version}" for row in results})
+    models = sorted({_model(row) for row in results})
     return {"model": ", ".join(models), "cases": str(len(results))}
+
+
+def _model(row: CaseResult) -> str:
+    if row.model_name is None:
+        return "none: each pair was registered by itself"
+    return f"{row.model_name} version {row.model_version}"

@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
     "preprocessing": {"spatial_size": [16, 16, 16], "alignment": "world"},
     "network": {"num_channel_initial": 2, "extract_levels": [0, 1, 2]},
     "train": {"workers": 0, "threads": 1, "epochs": 2, "device": "cpu", "learning_rate": 1e-3},
-    "infer": {"workers": 0, "threads": 1, "device": "cpu"},
+    "infer": {"model": "lung_ct_registration", "workers": 0, "threads": 1, "device": "cpu"},
     "cost": {"credits_per_node_hour": 0.57, "nodes": 1, "as_of": "2026-11-22"},
 }
 

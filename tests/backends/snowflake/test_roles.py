@@ -171,7 +171,9 @@ def test_cost(there: There) -> None:
 
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start no cluster: that check asks no account, and takes long."""
-    monkeypatch.setattr(cluster, "cluster", lambda: nullcontext(Capacity(cpus=2, gpus=0)))
+    monkeypatch.setattr(
+        cluster, "cluster", lambda: nullcontext(Capacity(cpus=2, gpus=0, memory_bytes=8 * 10**9))
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from lungreg.registration.refinement.memory_budget import (
     available_bytes,
     estimated_bytes,
     fitting_plan,
+    usual_bytes,
 )
 from lungreg.spatial.geometry import Grid
 from tests.registration.refinement.breathing_pairs import as_pair, mean_error_mm, simulated
@@ -50,6 +51,13 @@ def test_a_large_scan_fits_into_8_gb() -> None:
     assert estimated_bytes(plan_for("default"), cube(2.0, 335.0)) < 3e9
 
 
+def test_usual_is_about_a_deep_breath() -> None:
+    """What a machine's memory is divided by: within a factor of 1.5 of the scan above."""
+    plan = plan_for("default")
+    ratio = usual_bytes(plan) / estimated_bytes(plan, cube(2.0, 335.0))
+    assert 1 / 1.5 < ratio < 1.5
+
+
 def test_enough_memory_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """And the estimate is logged before the start."""
     with caplog.at_level(logging.INFO):
@@ -64,13 +72,13 @@ def test_short_memory_makes_the_grid_coarser(
 ) -> None:
     """With a warning, and never beyond what there is."""
     free = estimated_bytes(plan_for("default"), cube(2.0)) // 5
-    monkeypatch.setattr(memory, "available_bytes", lambda _: free)
+    monkeypatch.setattr(memory, "available_bytes", lambda *_, **__: free)
     plan, grid, (note,) = fitting_plan(plan_for("default"), cube, CPU)
     assert 3.0 < plan.spacing_mm < 5.0
     assert estimated_bytes(plan, grid) <= free
     assert "memory is short" in note
     assert note in caplog.text
-    monkeypatch.setattr(memory, "available_bytes", lambda _: 1_000_000)
+    monkeypatch.setattr(memory, "available_bytes", lambda *_, **__: 1_000_000)
     with pytest.raises(ResourceError, match=r"coarsest grid, got 0\.00 GB free"):
         fitting_plan(plan_for("default"), cube, CPU)
 
@@ -82,6 +90,8 @@ def test_a_container_limits_what_is_free(tmp_path: Path, monkeypatch: pytest.Mon
     usage.write_text("400000000\n")
     monkeypatch.setattr(memory, "CGROUP_LIMITS", ((str(limit), str(usage)),))
     assert available_bytes(CPU) == 600_000_000
+    assert available_bytes(CPU, processes=2) == 500_000_000
+    assert available_bytes(CPU, processes=1) == 600_000_000
     limit.write_text("max\n")
     assert available_bytes(CPU) > 600_000_000
 

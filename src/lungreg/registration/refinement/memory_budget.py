@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import psutil
 import torch
 
@@ -21,6 +22,9 @@ _BYTES_PER_DETAIL = 200
 the features of the working grid are gone by then."""
 _BYTES_PER_SAMPLE = 1_500
 _COARSEST_MM = 8.0
+_LARGE_ADULT_MM = (330.0, 250.0, 330.0)
+"""Sides of the box of both lungs in deep inspiration, with the working grid's margin."""
+_UNLIMITED = 1 << 62
 CGROUP_LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     (
@@ -47,16 +51,30 @@ def estimated_bytes(plan: Plan, grid: Grid) -> int:
     return round(max(working, _BYTES_PER_SAMPLE * places + _BYTES_PER_DETAIL * details))
 
 
-def available_bytes(device: torch.device) -> int:
-    """Free memory of a device in bytes, within the limit of the container (cgroup)."""
+def usual_bytes(plan: Plan) -> int:
+    """Bytes that `refine` needs for the lungs of a large adult, to divide a machine's memory by."""
+    nx, ny, nz = (round(side / plan.spacing_mm) for side in _LARGE_ADULT_MM)
+    return estimated_bytes(plan, Grid(affine=np.eye(4), shape=(nx, ny, nz)))
+
+
+def available_bytes(device: torch.device, *, processes: int = 1) -> int:
+    """Free memory of a device in bytes, within the limit of the container (cgroup).
+
+    Args:
+        device: Which.
+        processes: Number of processes that share this machine's memory, each with an equal part.
+            A process on a GPU has the GPU for itself.
+    """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    free = int(psutil.virtual_memory().available)
-    return min([free, *(_cgroup_free(Path(a), Path(b)) for a, b in CGROUP_LIMITS)])
+    machine = psutil.virtual_memory()
+    limits = [(int(machine.total), int(machine.available))]
+    limits += [_cgroup(Path(limit), Path(usage)) for limit, usage in CGROUP_LIMITS]
+    return min(min(total // processes, free) for total, free in limits)
 
 
 def fitting_plan(
-    plan: Plan, grid_at: Callable[[float], Grid], device: torch.device
+    plan: Plan, grid_at: Callable[[float], Grid], device: torch.device, *, processes: int = 1
 ) -> tuple[Plan, Grid, tuple[str, ...]]:
     """The plan, made coarser until it fits into memory.
 
@@ -64,6 +82,7 @@ def fitting_plan(
         plan: The plan to start from.
         grid_at: The working grid at a spacing in mm.
         device: Where to compute.
+        processes: Number of processes that share this machine's memory.
 
     Returns:
         The plan, its working grid, and warnings.
@@ -71,7 +90,7 @@ def fitting_plan(
     Raises:
         ResourceError: Not even 8 mm would fit.
     """
-    free, wanted_mm = available_bytes(device), plan.spacing_mm
+    free, wanted_mm = available_bytes(device, processes=processes), plan.spacing_mm
     grid = grid_at(plan.spacing_mm)
     needed = estimated_bytes(plan, grid)
     _log.info("refinement takes about %.2f GB; %.2f GB are free", needed / 1e9, free / 1e9)
@@ -93,8 +112,10 @@ def fitting_plan(
     return plan, grid, (warning,)
 
 
-def _cgroup_free(limit: Path, usage: Path) -> int:
+def _cgroup(limit: Path, usage: Path) -> tuple[int, int]:
+    """Bytes that a container may use, and those that are free; very many without a limit."""
     try:
-        return max(0, int(limit.read_text()) - int(usage.read_text()))
+        total = int(limit.read_text())
+        return total, max(0, total - int(usage.read_text()))
     except (OSError, ValueError):
-        return 1 << 62
+        return _UNLIMITED, _UNLIMITED

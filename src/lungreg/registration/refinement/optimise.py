@@ -66,7 +66,12 @@ class Refined:
 
 
 def refinement_estimate(
-    settings: Refine, device: torch.device, *, seed: int = 0, start: Estimate | None = None
+    settings: Refine,
+    device: torch.device,
+    *,
+    seed: int = 0,
+    start: Estimate | None = None,
+    processes: int = 1,
 ) -> Estimate:
     """An estimate of `T` by optimisation, from `A` alone or from another estimate.
 
@@ -75,12 +80,15 @@ def refinement_estimate(
         device: Where to compute.
         seed: Of the order in which parts of the scans are compared.
         start: An estimate to start from, such as a network's.
+        processes: Number of processes that do so at once on this machine and share its memory.
     """
 
     def estimate(pair: Pair, affine: FloatArray) -> Estimated:
         first = None if start is None else start(pair, affine).transform
         plan = plan_for(settings.preset)
-        found = refine(pair, affine, plan, device=device, seed=seed, start=first)
+        found = refine(
+            pair, affine, plan, device=device, seed=seed, start=first, processes=processes
+        )
         return Estimated(transform=found.transform, notes=found.notes)
 
     return estimate
@@ -95,6 +103,7 @@ def refine(
     seed: int = 0,
     start: Transform | None = None,
     on_step: OnStep | None = None,
+    processes: int = 1,
 ) -> Refined:
     """Optimise the transform of one pair.
 
@@ -106,6 +115,7 @@ def refine(
         seed: Of the order in which parts of the scans are compared; nothing else is random.
         start: A transform with this `A` to start from; the search for large motion is then skipped.
         on_step: Called after every step.
+        processes: Number of processes that share this machine's memory.
 
     Raises:
         ResourceError: Not even a coarse grid fits into memory.
@@ -114,7 +124,9 @@ def refine(
     plan = plan if start is None else plan.continued()
     notes: tuple[str, ...] = ()
     while True:
-        plan, _, warnings = fitting_plan(plan, lambda mm: working_grid(pair, affine, mm), device)
+        plan, _, warnings = fitting_plan(
+            plan, lambda mm: working_grid(pair, affine, mm), device, processes=processes
+        )
         notes += warnings
         try:
             descent = _Descent(

@@ -43,7 +43,7 @@ def start_job(
     specs = _specs(source.settings, job, stage.uri(batch_job.folder))
 
     def start(session: Session) -> None:
-        version = SnowflakeModelRegistry(source).snowflake_version(session, job.card)
+        version = SnowflakeModelRegistry(source).snowflake_version(session, job.stored_model)
         name = f"{batch_job.job_id}_INPUT"
         with as_table(session, name, rows) as table, statements.recorded(session):
             _start(version, table, batch_job.job_id, specs)

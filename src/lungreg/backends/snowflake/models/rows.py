@@ -101,12 +101,17 @@ _TIMES = ("started_at", "finished_at")
 
 
 def settings_text(job: RegistrationJob) -> str:
-    """A run's settings for the model, as JSON without case ids: it is part of a statement."""
+    """A run's settings for its model, as JSON without case ids: it is part of a statement.
+
+    Raises:
+        ConfigError: The run has no model.
+    """
+    card = job.stored_model
     return json.dumps(
         {
             "run_id": job.run_id,
-            "model": job.card.name,
-            "version": job.card.version,
+            "model": card.name,
+            "version": card.version,
             "alignment": job.alignment,
             "config": _shipped(job.config),
             "provenance": dict(job.provenance),
