@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 
 import pytest
@@ -135,7 +136,7 @@ class TestLists:
     def test_patient_in_two_lists_is_refused(self) -> None:
         """What training saw of a patient must not judge it."""
         spec = SplitSpec(train=["case_000"], val=["case_002"], test=["case_001"])
-        with pytest.raises(ConfigError, match=r"one group \(patient\)"):
+        with pytest.raises(ConfigError, match="one patient"):
             split_cases(cohort(4, groups=2), spec, seed=0)
         split_cases(cohort(4, groups=3), spec, seed=0)
 
@@ -143,3 +144,37 @@ class TestLists:
         """An empty list is refused with what to do."""
         with pytest.raises(ConfigError, match="at least one case to train on"):
             split_cases(cohort(2), SplitSpec(train=[], val=["case_000"]), seed=0)
+
+
+class TestSameScan:
+    CASES = (
+        Case(case_id="a", fixed="f", moving="m", scans=("1", "2")),
+        Case(case_id="b", fixed="f", moving="m", scans=("2", "3"), group="p1"),
+        Case(case_id="c", fixed="f", moving="m", scans=("4", "5"), group="p1"),
+        Case(case_id="d", fixed="f", moving="m", scans=("6", "7")),
+        Case(case_id="e", fixed="f", moving="m", scans=("8", "9")),
+    )
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_stays_on_one_side(self, seed: int) -> None:
+        """Directly (a, b) and through a patient (c)."""
+        split = split_cases(self.CASES, shares(0.4, 0.3, 0.3), seed=seed)
+        homes = {case_id: part for part, ids in split.items() for case_id in ids}
+        assert homes["a"] == homes["b"] == homes["c"]
+        assert len(set(homes.values())) > 1
+
+    def test_in_two_lists_is_refused(self) -> None:
+        """Though the ids differ and no group is given."""
+        spec = SplitSpec(train=["a", "d"], val=["e"], test=["b"])
+        with pytest.raises(ConfigError, match=r"a, b, c.*by the same scan, .*one part"):
+            split_cases(self.CASES, spec, seed=0)
+        assert split_cases(self.CASES, SplitSpec(train=["a", "b"], val=["d"], test=["e"]), seed=0)
+
+
+def test_lists_may_spell_accents_otherwise() -> None:
+    """A file system's two letters for one are the same name."""
+    cases = [
+        Case(case_id=unicodedata.normalize("NFD", n), fixed="f", moving="m") for n in ("ä", "ö")
+    ]
+    split = split_cases(cases, SplitSpec(train=["ä"], val=["ö"], test=[]), seed=0)
+    assert split[Split.TRAIN] == [cases[0].case_id]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
-from lungreg.errors import DataError, MissingFileError, UnreadableFileError
-from lungreg.sources import read_groups
+from lungreg.errors import ConfigError, DataError, MissingFileError, UnreadableFileError
+from lungreg.records import same_form
+from lungreg.sources import match_groups, read_groups
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,35 @@ def test_missing_groups_are_reported(tmp_path: Path) -> None:
         read_groups(tmp_path / "g.csv")
     with pytest.raises(UnreadableFileError):
         read_groups(tmp_path)
+
+
+class TestMatch:
+    def test_spelling_of_accents_does_not_count(self) -> None:
+        """A spreadsheet writes one letter, a file system two; the source's own spelling stays."""
+        composed, apart = (unicodedata.normalize(form, "Mül\u00e9") for form in ("NFC", "NFD"))
+        assert composed != apart
+        for written, named in ((composed, apart), (apart, composed)):
+            found = match_groups({same_form(written): "p1"}, [named])
+            assert (found.groups, found.notes) == ({named: "p1"}, ())
+
+    def test_rows_and_cases_left_over_are_told(self) -> None:
+        """By number and name, or by number alone where names are secret."""
+        groups = {"1": "p1", "002": "p1"}
+        found = match_groups(groups, ["001", "002", "003"])
+        assert found.groups == {"002": "p1"}
+        assert [note.split(": ")[1] for note in found.notes] == ["1 (1)", "2 (001, 003)"]
+        secret = match_groups(groups, ["001", "002", "003"], show_ids=False)
+        assert [note.split(": ")[1] for note in secret.notes] == ["1", "2"]
+
+    def test_a_table_of_other_cases_is_refused(self) -> None:
+        """Ids that lost their zeros: a patient would be learned from and tested on."""
+        with pytest.raises(ConfigError, match=r"none of 2 rows, such as '1'; .* such as '001'"):
+            match_groups({"1": "p1", "2": "p1"}, ["001", "002"])
+        with pytest.raises(
+            ConfigError, match="got none of 1 rows; write the ids as the source has"
+        ):
+            match_groups({"MAX": "p1"}, ["MAX_1"], show_ids=False)
+
+    def test_no_table_is_no_warning(self) -> None:
+        """Groups are optional."""
+        assert match_groups({}, ["001"]).notes == ()

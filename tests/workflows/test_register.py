@@ -178,10 +178,10 @@ def test_a_model_is_where_it_starts(trained: Site, tmp_path: Path) -> None:
     (row,) = infer(trained.config(f'infer.cases=["{CASES[5]}"]')).results
     files, config = pair_files(trained), trained.config()
     model = "lung_ct_registration:1"
-    alone = lungreg.RegisterSettings(model=model, refine=False, device="cpu")
+    alone = lungreg.RegisterSettings(model=model, refine=False, alignment="masks", device="cpu")
     network = lungreg.register(files, tmp_path / "network", alone, config=config).result
     assert network.tre_mm == pytest.approx(row.tre_mm, abs=0.02)
-    both = lungreg.RegisterSettings(model=model, preset="fast", device="cpu")
+    both = lungreg.RegisterSettings(model=model, preset="fast", alignment="masks", device="cpu")
     refined = lungreg.register(files, tmp_path / "both", both, config=config).result
     assert (refined.model_name, refined.model_version) == ("lung_ct_registration", "1")
     assert refined.tre_mm is not None

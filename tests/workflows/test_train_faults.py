@@ -164,5 +164,4 @@ def test_ctrl_c_stops_training_on_ray_within_seconds_and_says_how_to_go_on(inges
     assert seconds < 20
     assert ingested.backend().stage.list("models") == []
     assert list(scratch.glob("lungreg-*")) == []
-    assert not list((ingested.folder / "stage").rglob(".lungreg-partial-*"))
     assert Checkpoints(stage=ingested.backend().stage, run_id=run, save_every=1).load() is not None

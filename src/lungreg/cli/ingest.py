@@ -32,6 +32,8 @@ def ingest(
         f"({done.unchanged} unchanged), {len(done.rejected)} rejected; "
         f"{done.uploaded} files uploaded"
     )
+    for note in done.notes:
+        console.line(f"warning: {note}")
     if done.key_file is not None:
         console.line(f"under pseudonyms; their key, for you alone: {done.key_file}")
     console.document(
@@ -39,6 +41,7 @@ def ingest(
             "uploaded": done.uploaded,
             "unchanged": done.unchanged,
             "key_file": done.key_file,
+            "notes": done.notes,
             "cases": [dataclasses.asdict(row) for row in done.rows],
         }
     )

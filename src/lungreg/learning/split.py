@@ -1,4 +1,7 @@
-"""Split cases into train, val and test; all cases of a patient go to the same part."""
+"""Split cases into train, val and test; all cases of a patient go to the same part.
+
+Cases are of one patient where they have the same group, or share a scan.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,24 @@ import hashlib
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from lungreg.config import SplitSpec
 from lungreg.errors import ConfigError
-from lungreg.records import Case, Split
+from lungreg.records import Case, Split, same_form
 
 
 def split_cases(cases: Sequence[Case], spec: SplitSpec, *, seed: int) -> dict[Split, list[str]]:
-    """Case ids under train, val and test; a group (patient) is never split.
+    """Case ids under train, val and test; a patient is never split.
 
-    The order of groups is drawn from the seed and each group's name, so that it does not depend
-    on the order of the cases.
+    The order of patients is drawn from the seed and each patient's name, so that it does not
+    depend on the order of the cases.
 
     Raises:
-        ConfigError: Lists that overlap, name unknown cases or split a group; more folds than
-            groups; nothing left to train on.
+        ConfigError: Lists that overlap, name unknown cases or split a patient; more folds than
+            patients; nothing left to train on.
     """
     if isinstance(spec.train, list):
         split = _listed(cases, spec)
@@ -34,12 +41,36 @@ def split_cases(cases: Sequence[Case], spec: SplitSpec, *, seed: int) -> dict[Sp
 
 
 def _shuffled_groups(cases: Sequence[Case], seed: int) -> list[list[str]]:
-    groups: dict[str, list[str]] = {}
-    for case in sorted(cases, key=lambda case: case.case_id):
-        name = f"case:{case.case_id}" if case.group is None else f"group:{case.group}"
-        groups.setdefault(name, []).append(case.case_id)
+    groups = _patients(cases)
     order = sorted(groups, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
     return [groups[name] for name in order]
+
+
+def _patients(cases: Sequence[Case]) -> dict[str, list[str]]:
+    """Case ids by patient: a group, a case without one, or several of them that share scans."""
+    ordered = sorted(cases, key=lambda case: case.case_id)
+    joined: dict[int, list[Case]] = {}
+    for case, number in zip(ordered, _connected(ordered), strict=True):
+        joined.setdefault(number, []).append(case)
+    return {
+        min(_patient(case) for case in members): [case.case_id for case in members]
+        for members in joined.values()
+    }
+
+
+def _connected(cases: Sequence[Case]) -> list[int]:
+    """A number for each case, the same for those that a patient's name or a scan connects."""
+    links = [{_patient(case), *(f"scan:{scan}" for scan in case.scans)} for case in cases]
+    places = {name: len(cases) + at for at, name in enumerate(sorted(set().union(*links)))}
+    pairs = [(row, places[name]) for row, names in enumerate(links) for name in names]
+    size = len(cases) + len(places)
+    graph = coo_array((np.ones(len(pairs)), np.array(pairs).reshape(-1, 2).T), shape=(size, size))
+    numbers: list[int] = connected_components(graph, directed=False)[1].tolist()
+    return numbers[: len(cases)]
+
+
+def _patient(case: Case) -> str:
+    return f"case:{case.case_id}" if case.group is None else f"group:{case.group}"
 
 
 def _shared(groups: list[list[str]], spec: SplitSpec, *, total: int) -> dict[Split, list[str]]:
@@ -69,20 +100,25 @@ def _folded(groups: list[list[str]], folds: int, fold: int) -> dict[Split, list[
 
 
 def _listed(cases: Sequence[Case], spec: SplitSpec) -> dict[Split, list[str]]:
+    by_form = {same_form(case.case_id): case.case_id for case in cases}
     lists = {Split.TRAIN: spec.train, Split.VAL: spec.val, Split.TEST: spec.test}
-    split = {name: sorted(set(ids)) for name, ids in lists.items() if isinstance(ids, list)}
-    known = {case.case_id: case for case in cases}
+    split = {
+        part: sorted({by_form.get(same_form(name), name) for name in names})
+        for part, names in lists.items()
+        if isinstance(names, list)
+    }
     named = [case_id for ids in split.values() for case_id in ids]
-    unknown = [case_id for case_id in named if case_id not in known]
+    unknown = [case_id for case_id in named if case_id not in by_form.values()]
     twice = [case_id for case_id in set(named) if named.count(case_id) > 1]
     if unknown or twice:
         msg = "data.split names each case once and only cases on the stage"
         got = f"{len(unknown)} unknown, {len(twice)} twice"
         raise ConfigError(msg, got=got, where=", ".join(sorted([*unknown, *twice])[:5]))
-    home = {known[case_id].group: name for name, ids in split.items() for case_id in ids}
-    for name, ids in split.items():
-        groups = {known[case_id].group for case_id in ids} - {None}
-        if any(home[group] != name for group in groups):
-            msg = "cases of one group (patient) are in one part of data.split"
-            raise ConfigError(msg, got="a group in two")
+    home = {case_id: part for part, ids in split.items() for case_id in ids}
+    for ids in _patients(cases).values():
+        if len({home[case_id] for case_id in ids if case_id in home}) > 1:
+            msg = (
+                "cases of one patient, by group or by the same scan, are in one part of data.split"
+            )
+            raise ConfigError(msg, got="a patient in two", where=", ".join(ids[:5]))
     return split

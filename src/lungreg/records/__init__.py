@@ -8,6 +8,7 @@ from lungreg.records.cases import (
     Split,
     Status,
     Verdict,
+    same_form,
     verdict_words,
 )
 from lungreg.records.measures import (
@@ -49,5 +50,6 @@ __all__ = [
     "Split",
     "Status",
     "Verdict",
+    "same_form",
     "verdict_words",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -76,6 +77,14 @@ class Case:
     """Patient, where given: cases of one group are never split over train, val and test."""
     fingerprint: str = ""
     """SHA-256 over the case's files."""
+    scans: tuple[str, ...] = ()
+    """SHA-256 of what each scan shows, fixed then moving, whatever file it came in. Cases that
+    share one are of one patient, and a model that has seen it has seen the case."""
+
+
+def same_form(name: str) -> str:
+    """A name in the one form of Unicode (NFC) in which names are compared."""
+    return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lungreg.config import Alignment, Config
 from lungreg.errors import ConfigError, ModelError
-from lungreg.records.cases import Split
+from lungreg.records.cases import Case, Split
 
 SCHEMA_VERSION = 1
 RESEARCH_USE = "research use only, not a medical device"
@@ -30,7 +30,7 @@ class ModelCard:
     metrics: dict[str, float] = field(default_factory=dict)
     """Validation metrics of the chosen epoch."""
     split: dict[str, list[str]] = field(default_factory=dict)
-    """SHA-256 fingerprints of the cases under "train", "val" and "test"."""
+    """Under "train", "val" and "test": SHA-256 fingerprints of the cases, and of their scans."""
     run_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     """Versions of Python and of the packages it was trained with."""
@@ -44,6 +44,18 @@ class ModelCard:
     def sections(self) -> dict[str, dict[str, Any]]:
         """By name, the sections of the configuration that belong to the model."""
         return {name: self.config.get(name, {}) for name in MODEL_SECTIONS}
+
+    def known(self, case: Case) -> Case:
+        """The case, with the fingerprint by which the split has it, if it has it.
+
+        A model has seen a case where it has seen one of its scans: masks or landmarks that came
+        later change the case's own fingerprint.
+        """
+        names = (case.fingerprint, *case.scans)
+        for part in (Split.TRAIN, Split.VAL, Split.TEST):
+            for name in set(names) & set(self.split.get(part.value, ())):
+                return dataclasses.replace(case, fingerprint=name)
+        return case
 
     def to_json(self) -> str:
         """The card as JSON text, keys sorted."""

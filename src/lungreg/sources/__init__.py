@@ -7,17 +7,20 @@ by paths is read by `pair_files`; `simulation` makes pairs.
 
 from __future__ import annotations
 
-from lungreg.sources.groups import read_groups
+from lungreg.sources.groups import match_groups, read_groups
 from lungreg.sources.layouts import list_cases
 from lungreg.sources.opening import open_source
 from lungreg.sources.pair_upload import PairUpload, stage_sizes, upload_pair
 from lungreg.sources.pseudonyms import pseudonymise
+from lungreg.sources.scan_identity import cases_by_scan
 from lungreg.sources.source_case import SourceCase
 
 __all__ = [
     "PairUpload",
     "SourceCase",
+    "cases_by_scan",
     "list_cases",
+    "match_groups",
     "open_source",
     "pseudonymise",
     "read_groups",

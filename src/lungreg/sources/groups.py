@@ -1,13 +1,17 @@
-"""Read the group (patient) of each case from a CSV."""
+"""Read the group (patient) of each case from a CSV, and give each case of a source its own."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from lungreg.errors import DataError, MissingFileError, UnreadableFileError
+from lungreg.errors import ConfigError, DataError, MissingFileError, UnreadableFileError
+from lungreg.records import same_form
 
 _COLUMNS = ("case_id", "group")
+_SHOWN = 5
 
 
 def read_groups(path: Path) -> dict[str, str]:
@@ -41,11 +45,60 @@ def read_groups(path: Path) -> dict[str, str]:
         raise DataError(msg, got=str(error), mend=mend, where=path) from error
 
 
+@dataclass(frozen=True, kw_only=True)
+class MatchedGroups:
+    """The groups of the cases of a source, and what did not fit."""
+
+    groups: dict[str, str]
+    """Group by case id, spelt as the source spells it."""
+    notes: tuple[str, ...]
+    """Warnings for people."""
+
+
+def match_groups(
+    groups: Mapping[str, str], case_ids: Sequence[str], *, show_ids: bool = True
+) -> MatchedGroups:
+    """Give each case of a source its group; names are compared in one form of Unicode.
+
+    Args:
+        groups: From `read_groups`.
+        case_ids: Of the source.
+        show_ids: Name cases in errors and warnings; not where they get pseudonyms.
+
+    Raises:
+        ConfigError: No row names a case of the source.
+    """
+    by_form = {same_form(case_id): case_id for case_id in case_ids}
+    matched = {by_form[name]: group for name, group in groups.items() if name in by_form}
+    if groups and not matched:
+        msg = "the rows of ingest.groups name cases of the source"
+        got, mend = f"none of {len(groups)} rows", "write the ids as the source has them"
+        if show_ids:
+            got, mend = f"{got}, such as {min(groups)!r}", f"{mend}, such as {min(case_ids)!r}"
+        raise ConfigError(msg, got=got, mend=mend)
+    lost = [name for name in groups if name not in by_form]
+    alone = [case_id for case_id in case_ids if case_id not in matched]
+    notes = []
+    if lost:
+        notes.append(f"rows of ingest.groups that name no case: {_some(lost, show=show_ids)}")
+    if groups and alone:
+        notes.append(
+            "cases without a row in ingest.groups, each a patient of its own then: "
+            f"{_some(alone, show=show_ids)}"
+        )
+    return MatchedGroups(groups=matched, notes=tuple(notes))
+
+
+def _some(names: Sequence[str], *, show: bool) -> str:
+    shown = ", ".join(sorted(names)[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return f"{len(names)} ({shown})" if show else str(len(names))
+
+
 def _groups(rows: csv.DictReader[str], path: Path) -> dict[str, str]:
     groups: dict[str, str] = {}
     for row in rows:
         named = {(key or "").strip(): value for key, value in row.items() if key is not None}
-        case_id, group = ((named[key] or "").strip() for key in _COLUMNS)
+        case_id, group = (same_form((named[key] or "").strip()) for key in _COLUMNS)
         if not case_id or not group:
             msg = "every row of groups names a case and its group"
             raise DataError(msg, got="an empty entry", where=f"{path}, line {rows.line_num}")

@@ -22,6 +22,7 @@ from lungreg.formats.volumes import encode_labels, encode_volume
 from lungreg.records import Verdict
 from lungreg.sources.pair_checks import errors_about
 from lungreg.sources.pair_loading import FILE_NAMES, LoadedPair, load_pair
+from lungreg.sources.scan_identity import scan_digest
 from lungreg.sources.source_case import SourceCase
 from lungreg.spatial.geometry import Grid
 from lungreg.stores import Stage
@@ -87,6 +88,12 @@ def upload_pair(
     files = tuple(_put(stage, role, source.case_id, data) for role, data in contents)
     _remove(stage, there, source.case_id, keep={file.role for file in files})
     pair, warnings = loaded.pair, _warnings(source, loaded)
+    scans = (
+        scan_digest(pair.fixed, pair.case.fixed_hu_offset),
+        scan_digest(pair.moving, pair.case.moving_hu_offset),
+    )
+    if len(set(scans)) == 1:
+        warnings += ("same_scan: both scans of the case are one scan",)
     row = ManifestRow(
         case_id=source.case_id,
         verdict=Verdict.WARN if warnings else Verdict.PASS,
@@ -95,6 +102,7 @@ def upload_pair(
         files=files,
         fixed=_facts(pair.fixed.grid, pair.case.fixed_hu_offset),
         moving=_facts(pair.moving.grid, pair.case.moving_hu_offset),
+        scans_sha256=scans,
         source_sha256=digest,
         checked_at=datetime.now(UTC),
     )

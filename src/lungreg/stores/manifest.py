@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from lungreg.errors import DataError, NotFoundError
-from lungreg.records import Case, Verdict
+from lungreg.records import Case, Verdict, same_form
 from lungreg.stores import Stage
 from lungreg.stores.names import MANIFEST
 from lungreg.stores.part_table import PartTable
@@ -56,6 +56,8 @@ class ManifestRow:
     """Empty for a rejected case."""
     fixed: ScanFacts | None = None
     moving: ScanFacts | None = None
+    scans_sha256: tuple[str, ...] = ()
+    """SHA-256 of what each scan shows, fixed then moving; () in rows of earlier versions."""
     source_sha256: str = ""
     """SHA-256 over the source files: unchanged files are not uploaded again."""
     checked_at: datetime
@@ -71,8 +73,15 @@ class ManifestRow:
             fixed_hu_offset=0.0 if self.fixed is None else self.fixed.hu_offset,
             moving_hu_offset=0.0 if self.moving is None else self.moving.hu_offset,
             fingerprint=digest.hexdigest(),
+            scans=self.scans,
             **names,
         )
+
+    @property
+    def scans(self) -> tuple[str, ...]:
+        """SHA-256 of what each scan shows or, in a row of earlier versions, of its file."""
+        files = (file.sha256 for file in self.files if file.role in ("fixed", "moving"))
+        return self.scans_sha256 or tuple(files)
 
 
 _FILE = pa.struct(
@@ -95,6 +104,7 @@ _SCHEMA = pa.schema(
         ("files", pa.list_(_FILE)),
         ("fixed", _FACTS),
         ("moving", _FACTS),
+        ("scans_sha256", pa.list_(pa.string())),
         ("source_sha256", pa.string()),
         ("checked_at", pa.timestamp("us", tz="UTC")),
     ]
@@ -131,7 +141,8 @@ def read_cases(stage: Stage, case_ids: Iterable[str] | None = None) -> list[Case
         raise NotFoundError(msg, got="none", mend="run 'lungreg ingest' first")
     if case_ids is None:
         return list(cases.values())
-    wanted = list(dict.fromkeys(case_ids))
+    by_form = {same_form(case_id): case_id for case_id in cases}
+    wanted = list(dict.fromkeys(by_form.get(same_form(name), name) for name in case_ids))
     missing = [case_id for case_id in wanted if case_id not in cases]
     if missing:
         msg = "cases asked for are on the stage"
@@ -149,6 +160,7 @@ def _row(item: dict[str, Any]) -> ManifestRow:
         files=tuple(ManifestFile(**file) for file in item["files"]),
         fixed=_facts(item["fixed"]),
         moving=_facts(item["moving"]),
+        scans_sha256=tuple(item["scans_sha256"] or ()),
         source_sha256=item["source_sha256"],
         checked_at=item["checked_at"],
     )

@@ -108,8 +108,10 @@ def infer(
         _batch_of(backend)
     trained = _champion(backend, config) if config.infer.model is None else None
     config, card = _with_model(backend, config)
+    trained = card or trained
     cases = read_cases(backend.stage, config.infer.cases)
-    job = _job(backend, config, card, run_id, _splits_of(card or trained))
+    cases = cases if trained is None else [trained.known(case) for case in cases]
+    job = _job(backend, config, card, run_id, _splits_of(trained))
     if config.infer.engine == "run-batch":
         _ = job.registration.stored_model  # refused before anything is written
     if resume is None:

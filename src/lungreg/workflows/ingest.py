@@ -19,7 +19,9 @@ from lungreg.records import Verdict
 from lungreg.sources import (
     PairUpload,
     SourceCase,
+    cases_by_scan,
     list_cases,
+    match_groups,
     open_source,
     pseudonymise,
     read_groups,
@@ -47,6 +49,8 @@ class IngestReport:
     """Cases that were there already."""
     key_file: Path | None = None
     """The key to the pseudonyms, where cases got some."""
+    notes: tuple[str, ...] = ()
+    """Warnings about the cohort, for people: they name cases."""
 
     @property
     def rejected(self) -> list[ManifestRow]:
@@ -83,12 +87,25 @@ def ingest(
             msg = "ingest was stopped; the cases reported so far are on the stage"
             raise RunError(msg, mend="run the same command again to go on") from error
     manifest_table(backend.stage).compact()
+    ids = {upload.row.case_id for upload in taken}
     return IngestReport(
         rows=sorted((intake.row for intake in taken), key=lambda row: row.case_id),
         uploaded=sum(intake.uploaded for intake in taken),
         unchanged=sum(1 for x in taken if not x.uploaded and x.row.verdict is not Verdict.REJECT),
         key_file=wanted.key_file,
+        notes=(*wanted.notes, *_same_scans(backend.stage, ids)),
     )
+
+
+def _same_scans(stage: Stage, ids: set[str]) -> list[str]:
+    """A warning for each scan that several cases hold, one of them of this source."""
+    shared = cases_by_scan({row.case_id: row.scans for row in read_manifest(stage)})
+    return [
+        f"{', '.join(cases)} hold the same scan: they count as one patient and stay on one side of "
+        "every split"
+        for cases in shared
+        if not ids.isdisjoint(cases)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +114,24 @@ class _Wanted:
     groups: Mapping[str, str]
     """By case id."""
     key_file: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _wanted(folder: Path, settings: Ingest, known: Collection[str]) -> _Wanted:
     found = list_cases(folder, settings)
-    groups = {} if settings.groups is None else read_groups(Path(settings.groups))
+    read = {} if settings.groups is None else read_groups(Path(settings.groups))
+    matched = match_groups(
+        read, [source.case_id for source in found], show_ids=not settings.pseudonymise
+    )
     if not settings.pseudonymise:
-        return _Wanted(cases=found, groups=groups)
-    renamed = pseudonymise(found, groups, settings, on_stage=known)
-    return _Wanted(cases=renamed.cases, groups=renamed.groups, key_file=renamed.key_file)
+        return _Wanted(cases=found, groups=matched.groups, notes=matched.notes)
+    renamed = pseudonymise(found, matched.groups, settings, on_stage=known)
+    return _Wanted(
+        cases=renamed.cases,
+        groups=renamed.groups,
+        key_file=renamed.key_file,
+        notes=matched.notes,
+    )
 
 
 @contextmanager

@@ -174,7 +174,8 @@ def _register(job: TrainJob, backend: Backend) -> ModelCard:
 def _card(job: TrainJob, metrics: Mapping[str, float], weights: bytes) -> ModelCard:
     config = job.config.model_dump(mode="json", exclude={"backend", "ingest", "infer", "report"})
     fingerprints = {
-        name.value: sorted(case.fingerprint for case in cases) for name, cases in job.cases.items()
+        name.value: sorted({key for case in cases for key in (case.fingerprint, *case.scans)})
+        for name, cases in job.cases.items()
     }
     config["data"].pop("split")
     return ModelCard(
