@@ -167,10 +167,19 @@ def _end(processes: Iterable[psutil.Process]) -> None:
             process.kill()
 
 
+def terminate(process: subprocess.Popen[str]) -> tuple[float, str, str]:
+    """SIGTERM to the command alone, as a container's end is: as `interrupt`."""
+    return _stop(process, lambda: process.send_signal(signal.SIGTERM))
+
+
 def interrupt(process: subprocess.Popen[str]) -> tuple[float, str, str]:
     """Ctrl-C: SIGINT to the whole process group; seconds until the end, stdout and stderr."""
+    return _stop(process, lambda: os.killpg(process.pid, signal.SIGINT))
+
+
+def _stop(process: subprocess.Popen[str], send: Callable[[], None]) -> tuple[float, str, str]:
     started = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)
+    send()
     out, err = process.communicate(timeout=60)
     return time.monotonic() - started, out, err
 

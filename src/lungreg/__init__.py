@@ -34,12 +34,15 @@ if TYPE_CHECKING:
     from lungreg.workflows.simulate import simulate
     from lungreg.workflows.train import TrainReport, train
 
-# Nobody is told that lungreg ran, unless the user has said otherwise. This must be set before the
-# first import of these packages, which others make as well: MONAI imports MLflow.
+# Nobody is told that lungreg ran, and nothing of it is copied, unless the user has said otherwise.
+# This must be set before the first import of these packages, which others make as well: MONAI
+# imports MLflow.
 for _switch, _off in (
     ("RAY_USAGE_STATS_ENABLED", "0"),
     ("MLFLOW_DISABLE_TELEMETRY", "true"),
     ("DO_NOT_TRACK", "true"),
+    # Started by `uv run`, Ray would pack the working folder, scans and all, for its workers.
+    ("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0"),
 ):
     os.environ.setdefault(_switch, _off)
 

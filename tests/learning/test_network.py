@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from lungreg.config import Network
@@ -152,6 +154,19 @@ class TestWeights:
         """What is no file of weights, or of something else, never gets in."""
         with pytest.raises(ModelError, match="safetensors of the network that the card describes"):
             load_weights(build_network(small()), data)
+
+    @pytest.mark.parametrize("odd", [math.nan, math.inf])
+    def test_those_that_are_no_numbers_are_refused(self, odd: float) -> None:
+        """Neither written nor read: a model of NaN would register every case to nowhere."""
+        network = build_network(small())
+        data = weights_to_bytes(network)
+        with torch.no_grad():
+            next(network.parameters()).view(-1)[0] = odd
+        with pytest.raises(ModelError, match="weights of a model are numbers, got NaN or infinity"):
+            weights_to_bytes(network)
+        spoilt = save({name: torch.full_like(value, odd) for name, value in load(data).items()})
+        with pytest.raises(ModelError, match="weights of a model are numbers"):
+            load_weights(build_network(small()), spoilt)
 
     @pytest.mark.parametrize(
         "other", [{"num_channel_initial": 3}, {"norm": "batch"}, {"extract_levels": (3,)}]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from lungreg.errors import DataError
+from lungreg.errors import DataError, RunError
 from lungreg.learning.epoch import OneWorker, validate
 from lungreg.learning.network import build_network, weights_to_bytes
 from lungreg.learning.prepared_cases import prepare_case
@@ -192,6 +192,28 @@ class TestRun:
         counting = FaultyStage(stage, only="/case_")
         run(make_job(counting, cases, config=small_config(train={"epochs": 3})))
         assert counting.reads == 3 * 5
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_a_loss_that_is_no_number_ends_it(
+        self, stage: MemoryStage, cases: dict[Split, list[Case]], workers: int
+    ) -> None:
+        """With what to try; of two workers both end. No checkpoint holds what came of it."""
+        job = make_job(
+            stage, cases, config=small_config(train={"epochs": 9, "learning_rate": 1e30}, loss=LOSS)
+        )
+
+        def train() -> None:
+            if workers == 1:
+                run(job)
+            else:
+                on_threads(workers, lambda each: run_epochs(job, workers=each, device=CPU))
+
+        with pytest.raises(RunError, match=r"stays a number, got .* in epoch \d; lower train\.le"):
+            train()
+        state = job.checkpoints.load("last")
+        assert state is None or all(v.isfinite().all() for v in state["network"].values())
+        for metrics in read_history(stage, "train-1"):
+            assert math.isfinite(metrics["loss"])
 
     def test_loss_without_any_data_is_refused(
         self, stage: MemoryStage, cases: dict[Split, list[Case]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from lungreg.testing import FaultyStage
 from lungreg.workflows.infer import InferReport, infer
 from lungreg.workflows.report import report
 from lungreg.workflows.results import query_results
-from tests.site import CASES, Site, interrupt, kill, wait_until
+from tests.site import CASES, Site, interrupt, kill, terminate, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -78,18 +79,24 @@ def test_a_killed_command_leaves_no_worker_and_is_resumed(trained: Site) -> None
     assert infer(config, resume=only_run(trained)).registered == 0
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(trained: Site, workers: int) -> None:
-    """Exit code 1, one line on stderr, whole files, no process left; the rest is done later."""
+@pytest.mark.parametrize(("workers", "stop"), [(0, interrupt), (1, terminate)])
+def test_a_signal_stops_within_seconds_and_says_how_to_go_on(
+    trained: Site, workers: int, stop: Callable[..., tuple[float, str, str]]
+) -> None:
+    """Ctrl-C, or SIGTERM of a scheduler: said at once and at the end; the rest is done later.
+
+    Exit code 1, whole files, no process left.
+    """
     command = trained.start(
         *("infer", "--set", f"infer.workers={workers}", "--set", "infer.qc=true")
     )
     wait_until(lambda: len(rows(trained)) > 0, command)
     started = psutil.Process(command.pid).children(recursive=True)
-    seconds, _, err = interrupt(command)
+    seconds, _, err = stop(command)
     run = only_run(trained)
     assert command.returncode == 1
     assert err == (
+        "lungreg: stopping; what is under way is put in order\n"
         "lungreg: the run was stopped; what is done is kept; "
         f"go on with 'lungreg infer --resume {run}'\n"
     )

@@ -83,7 +83,7 @@ def test_resumed_it_stays_without_a_model(ingested: Site) -> None:
     assert (stored["infer"]["model"], stored["refine"]["enabled"]) == (None, True)
     stored["infer"]["cases"] = [CASES[4], CASES[5]]
     file.write_text(json.dumps(stored))
-    again = infer(ingested.config(), resume=first.run_id)
+    again = infer(ingested.config(*ALONE), resume=first.run_id)
     assert again.registered == 1
     assert [row.model_name for row in again.results] == [None, None]
 

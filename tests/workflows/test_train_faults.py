@@ -6,6 +6,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lungreg.errors import ConfigError, ModelError, NotFoundError, RunError, StoreUnavailableError
@@ -14,7 +15,7 @@ from lungreg.stores.run_files import History, read_history
 from lungreg.testing import FaultyStage
 from lungreg.workflows.infer import infer
 from lungreg.workflows.train import train
-from tests.site import Site, interrupt, kill, wait_until
+from tests.site import CASES, Site, assert_refused, interrupt, kill, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -48,9 +49,28 @@ def test_resuming_a_finished_run_gives_its_model_again(trained: Site) -> None:
     run = only_run(trained)
     before = read_history(trained.backend().stage, run)
     for _ in range(2):
-        done = train(trained.config("train.epochs=9"), resume=run)
+        done = train(trained.config(), resume=run)
         assert (done.card.version, done.run_id, done.history) == ("1", run, before)
     assert len(trained.backend().models.list()) == 1
+
+
+def test_a_run_goes_on_with_its_own_settings(
+    trained: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What this call asks for is refused by name; what the file says now is a warning."""
+    run = only_run(trained)
+    asked = trained.run("train", "--resume", run, "--set", "train.epochs=9")
+    assert_refused(asked, "began with, got another train.epochs", "train.init=NAME:VERSION")
+    spread = ("--set", "train.workers=1", "--set", "train.threads=2", "--set", "train.epochs=2")
+    assert trained.run("train", "--resume", run, *spread).code == 0
+    train(trained.config("train.epochs=9", "quality.tre_warn_mm=9"), resume=run)
+    assert "goes on with its own train.epochs, which the configuration has otherwise" in caplog.text
+    done = infer(trained.config(f"infer.cases=[{CASES[5]}]"))
+    for asks in (("--cases", CASES[4]), ("--no-model",), ("--set", "quality.tre_warn_mm=9")):
+        refused = trained.run("infer", "--resume", done.run_id, *asks)
+        assert_refused(refused, "got another", "leave them out, or start a run")
+    same = ("--cases", CASES[5], "--model", "lung_ct_registration", "--set", "infer.threads=2")
+    assert trained.run("infer", "--resume", done.run_id, *same).code == 0
 
 
 def test_a_run_killed_while_it_registered_its_model_has_one_version(trained: Site) -> None:
@@ -144,7 +164,7 @@ def test_training_leaves_nothing_behind_outside_the_stage(
 
 
 def test_ctrl_c_stops_training_on_ray_within_seconds_and_says_how_to_go_on(ingested: Site) -> None:
-    """Exit code 1, one line, a checkpoint to go on from, and no scan left in a temporary folder."""
+    """Exit code 1, a checkpoint to go on from; no process, no scan in a temporary folder left."""
     scratch = ingested.folder / "scratch"
     scratch.mkdir()
     command = ingested.start(
@@ -153,7 +173,9 @@ def test_ctrl_c_stops_training_on_ray_within_seconds_and_says_how_to_go_on(inges
         RAY_TMPDIR=tempfile.gettempdir(),  # names of sockets must be short
     )
     wait_until(lambda: epochs_done(ingested) > 0, command)
+    started = psutil.Process(command.pid).children(recursive=True)
     seconds, _, err = interrupt(command)
+    assert psutil.wait_procs(started, timeout=30)[1] == []
     run = only_run(ingested)
     assert command.returncode == 1
     assert err.strip().splitlines()[-1] == (

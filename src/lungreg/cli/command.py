@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn
 import typer
 
 from lungreg.cli.console import Console, printable, progress_bar
+from lungreg.cli.process import stopped_by_signals, write_any_letter
 from lungreg.errors import LungregError
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class ConfigOptions:
     def are_given(self) -> bool:
         """Whether the user gave a file or an override."""
         return self.file is not None or bool(self.overrides)
+
+    def keys(self, *more: str) -> list[str]:
+        """The keys that this call sets beside the file; `more` as for `config`."""
+        return [override.partition("=")[0].strip() for override in (*self.overrides, *more)]
 
     def config(self, *more: str) -> Config:
         """Read and check the configuration.
@@ -126,11 +131,12 @@ def _with_signature(function: Callable[..., None], run: Any, *, passed: int) -> 
 @contextmanager
 def _running(*, verbose: bool, quiet: bool, as_json: bool) -> Iterator[Console]:
     """Run a command's body: an error becomes one line on stderr and exit code 1."""
+    write_any_letter()
     _set_up_logging(verbose=verbose, quiet=quiet)
     anonymous = bool(os.environ.get(ANONYMOUS))
     console = Console(quiet=quiet, as_json=as_json, anonymous=anonymous)
     try:
-        with progress_bar(console):
+        with stopped_by_signals(quiet=quiet), progress_bar(console):
             yield console
     except LungregError as error:
         _fail(error.anonymous if anonymous else str(error), verbose=verbose and not anonymous)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,6 @@ from lungreg.cli.command import SOME_FAILED, ConfigOptions, Resume, config_comma
 from lungreg.cli.console import Console
 
 if TYPE_CHECKING:
-    from lungreg.config import Config
     from lungreg.workflows.infer import InferReport
 
 CASE_COLUMNS = (*("case_id", "split", "verdict", "dice_score", "tre_mm", "etre_mm", "fold_pct"),)
@@ -72,8 +72,10 @@ def infer(
 
     chosen = [] if engine is None else [f"infer.engine={engine.value}"]
     chosen += _model(model, no_model=no_model)
-    settings = _with_cases(options.config(*chosen), cases)
-    done = run(settings, resume=resume, on_progress=console.progress)
+    chosen += _cases(cases or [])
+    settings = options.config(*chosen)
+    asked = options.keys(*chosen)
+    done = run(settings, resume=resume, asked=asked, on_progress=console.progress)
     rows = [table_row(vars(row), CASE_COLUMNS) for row in done.results]
     console.table(f"Run {done.run_id}", CASE_COLUMNS, rows)
     _print_means(console, done)
@@ -107,11 +109,10 @@ def _model(model: str | None, *, no_model: bool) -> list[str]:
     return [f"infer.model={name}", *([f"infer.version={version}"] if version else [])]
 
 
-def _with_cases(config: Config, cases: list[str] | None) -> Config:
-    if not cases:
-        return config
-    ids = [part.strip() for item in cases for part in item.split(",") if part.strip()]
-    return config.model_copy(update={"infer": config.infer.model_copy(update={"cases": ids})})
+def _cases(given: Sequence[str]) -> list[str]:
+    """The override of the configuration that chooses cases, or none."""
+    ids = [part.strip() for item in given for part in item.split(",") if part.strip()]
+    return [f"infer.cases={json.dumps(ids)}"] if ids else []
 
 
 def _print_means(console: Console, done: InferReport) -> None:

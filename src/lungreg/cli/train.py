@@ -22,7 +22,7 @@ def train(
     """Train LocalNet on the stage's cases and register the best epoch."""
     from lungreg.workflows.train import train as run
 
-    done = run(options.config(), resume=resume, on_progress=console.progress)
+    done = run(options.config(), resume=resume, asked=options.keys(), on_progress=console.progress)
     role = " (champion)" if done.champion else ""
     console.line(f"run {done.run_id}: {done.card.name} version {done.card.version}{role}")
     console.line(f"next: lungreg infer --model {done.card.name}")

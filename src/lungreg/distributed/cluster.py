@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import ray
 
 from lungreg.devices import cpu_count
+from lungreg.distributed.surroundings import (
+    LOOPBACK,
+    give_token,
+    kept_handlers,
+    no_api_server,
+    private_folder,
+    taken_port,
+)
 from lungreg.errors import ResourceError
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """Of a cluster started here: cases travel as names, so little passes through it."""
-_LOOPBACK = "127.0.0.1"
-_API_SERVER = "RAY_API_SERVER_ADDRESS"
-_NO_API_SERVER = f"http://{_LOOPBACK}:9"
-"""An address at which nothing listens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +45,16 @@ def cluster() -> Iterator[Capacity]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    started = not ray.is_initialized()
-    if started:
-        _connect()
-    try:
+    if ray.is_initialized():
         yield capacity()
-    finally:
-        if started:
-            ray.shutdown()
+        return
+    with ExitStack() as stack:
+        if os.environ.get("RAY_ADDRESS"):
+            _join()
+        else:
+            _start(stack.enter_context(private_folder()))
+        stack.callback(ray.shutdown)
+        yield capacity()
 
 
 def capacity() -> Capacity:
@@ -73,19 +79,22 @@ def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> N
         raise ResourceError(msg, got=f"{count} of {most}", mend=f"set {key} to auto")
 
 
-def _connect() -> None:
-    """Join the cluster of RAY_ADDRESS, or start one that lives as long as this process."""
-    if os.environ.get("RAY_ADDRESS"):
-        _join()
-        return
-    with _taken_port() as port, _no_api_server(), warnings.catch_warnings():
+def _start(folder: Path) -> None:
+    """Start a cluster that lives as long as this process.
+
+    Args:
+        folder: For its sockets and logs.
+    """
+    with taken_port() as port, no_api_server(), kept_handlers(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray does not close its trial socket
+        give_token()
         ray.init(
             address="local",
+            _temp_dir=str(folder),
             num_cpus=cpu_count(),
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
-            dashboard_host=_LOOPBACK,
+            dashboard_host=LOOPBACK,
             dashboard_port=port,
             log_to_driver=False,
             logging_level=logging.CRITICAL,
@@ -96,41 +105,11 @@ def _connect() -> None:
 def _join() -> None:
     """Join the cluster of RAY_ADDRESS; never start another where it does not answer."""
     try:
-        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+        with kept_handlers():
+            ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
         msg = "the Ray cluster that RAY_ADDRESS names must answer"
         raise ResourceError(msg, got="no answer", mend="start it, or unset RAY_ADDRESS") from error
-
-
-@contextmanager
-def _taken_port() -> Iterator[int]:
-    """A port of this machine that is in use, for Ray's dashboard.
-
-    Without its dashboard Ray starts the process all the same, for its usage statistics alone.
-    Even when they are off, that process asks the metadata services of three clouds where it runs:
-    calls to other hosts. Where its port is taken Ray goes on without it and logs an error.
-    """
-    with socket.socket() as taken:
-        taken.bind((_LOOPBACK, 0))
-        taken.listen()
-        yield taken.getsockname()[1]
-
-
-@contextmanager
-def _no_api_server() -> Iterator[None]:
-    """Let the processes of the cluster know that it has no API server, which is the dashboard's.
-
-    Otherwise they look for its address for 40 s: at the end of a training Ray Train waits for one
-    that does so until it gives up, after 12 s.
-    """
-    if _API_SERVER in os.environ:
-        yield
-        return
-    os.environ[_API_SERVER] = _NO_API_SERVER
-    try:
-        yield
-    finally:
-        del os.environ[_API_SERVER]
 
 
 def _limit() -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lungreg.config import Config, Loss
+from lungreg.errors import RunError
 from lungreg.learning.loss_input import LossInput
 from lungreg.learning.losses import active_terms, case_terms, weigh
 from lungreg.learning.network import predict
@@ -87,6 +89,10 @@ def train_epoch(
 
     Returns:
         Mean of the loss (`loss`) and of each term over the epoch's cases.
+
+    Raises:
+        RunError: The loss is no number: at the first batch for one worker, after the epoch for all
+            of several, which must stop together.
     """
     learner.network.train()
     totals: dict[str, Tensor] = {}
@@ -96,7 +102,25 @@ def train_epoch(
         values = _step(learner, pairs, config.loss, workers)
         for name, value in values.items():
             totals[name] = totals.get(name, torch.zeros(2)) + value
-    return _means(totals, config.loss, workers)
+        if workers.count == 1:
+            require_numbers({name: float(value[0]) for name, value in values.items()}, epoch)
+    means = _means(totals, config.loss, workers)
+    require_numbers(means, epoch)
+    return means
+
+
+def require_numbers(values: Mapping[str, float], epoch: int) -> None:
+    """Refuse losses that are not finite: every later step would be lost.
+
+    Raises:
+        RunError: One is NaN or infinite.
+    """
+    odd = sorted(name for name, value in values.items() if not math.isfinite(value))
+    if odd:
+        msg = "the loss of a training stays a number"
+        got = f"{', '.join(f'{name} {values[name]}' for name in odd)} in epoch {epoch}"
+        mend = "lower train.learning_rate, or look at the cases: 'lungreg infer' and its report"
+        raise RunError(msg, got=got, mend=mend)
 
 
 def validate(

@@ -62,7 +62,12 @@ def predict(network: nn.Module, fixed: Tensor, moving: Tensor) -> Tensor:
 
 
 def weights_to_bytes(network: nn.Module) -> bytes:
-    """The weights as safetensors, on whatever device they are."""
+    """The weights as safetensors, on whatever device they are.
+
+    Raises:
+        ModelError: One is not finite.
+    """
+    _require_finite(network)
     return save({name: value.cpu().contiguous() for name, value in network.state_dict().items()})
 
 
@@ -70,7 +75,7 @@ def load_weights(network: nn.Module, data: bytes) -> nn.Module:
     """Put safetensors bytes into a network of the same shape.
 
     Raises:
-        ModelError: They are no safetensors, or of another network.
+        ModelError: They are no safetensors, of another network, or not finite.
     """
     try:
         network.load_state_dict(load(data))
@@ -78,7 +83,16 @@ def load_weights(network: nn.Module, data: bytes) -> nn.Module:
         msg = "weights must be safetensors of the network that the card describes"
         reason = " ".join(str(error).split())[:200]
         raise ModelError(msg, got=reason, mend="export the model again") from error
+    _require_finite(network)
     return network
+
+
+def _require_finite(network: nn.Module) -> None:
+    odd = [name for name, value in network.state_dict().items() if not torch.isfinite(value).all()]
+    if odd:
+        msg = "the weights of a model are numbers"
+        got = f"NaN or infinity in {len(odd)} tensors, such as {odd[0]}"
+        raise ModelError(msg, got=got, mend="train with a lower train.learning_rate")
 
 
 def _replace_batch_norm(module: nn.Module) -> None:

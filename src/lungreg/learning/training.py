@@ -14,7 +14,14 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lungreg.config import Config
 from lungreg.errors import DataError
 from lungreg.learning.checkpoints import Checkpoints
-from lungreg.learning.epoch import Learner, Workers, error_of, train_epoch, validate
+from lungreg.learning.epoch import (
+    Learner,
+    Workers,
+    error_of,
+    require_numbers,
+    train_epoch,
+    validate,
+)
 from lungreg.learning.network import build_network, load_weights
 from lungreg.learning.prepared_cases import PreparedCases
 from lungreg.records import Case, Split
@@ -64,7 +71,7 @@ def run_epochs(
 
     Raises:
         DataError: A case cannot be prepared, or none has what the loss needs.
-        RunError: The checkpoint to go on from cannot be read.
+        RunError: The checkpoint to go on from cannot be read, or the loss is no number.
     """
     config, checkpoints = job.config, job.checkpoints
     torch.manual_seed(config.seed)
@@ -136,6 +143,7 @@ def _one_epoch(
             workers=workers,
         )
         metrics |= {f"val_{name}": value for name, value in found.items()}
+        require_numbers({name: metrics[name] for name in {"val_loss"} & set(metrics)}, epoch)
     metrics["learning_rate"] = float(learner.optimizer.param_groups[0]["lr"])
     return metrics
 

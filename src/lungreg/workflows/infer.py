@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -24,9 +24,10 @@ from lungreg.records import (
 )
 from lungreg.stores import CHAMPION, Backend, Held, JobRunner
 from lungreg.stores.manifest import read_cases
-from lungreg.stores.run_files import new_run_id, read_config, write_audit, write_config
+from lungreg.stores.run_files import new_run_id, write_audit, write_config
 from lungreg.stores.usage import timed
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, provenance, stopped
+from lungreg.workflows.resuming import resumed_config
 
 _MEANS = ("dice_score", "dice_aligned", "tre_mm", "tre_aligned_mm", "fold_pct", "ncc")
 
@@ -81,6 +82,7 @@ def infer(
     config: Config,
     *,
     resume: str | None = None,
+    asked: Collection[str] = (),
     backend: Backend | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> InferReport:
@@ -88,13 +90,16 @@ def infer(
 
     Args:
         config: The run; preprocessing and network come from the model's card, if there is one.
-        resume: A run to go on with: only what is missing or failed is registered.
+        resume: A run to go on with: only what is missing or failed is registered, with the run's
+            own settings.
+        asked: Keys of the configuration that this call sets on purpose: a run to go on with refuses
+            those that would change it, and warns of others.
         backend: Stores to use instead of those that the config names.
         on_progress: Called after every case.
 
     Raises:
         ConfigError: The run asks for batch jobs, which the backend does not have, or which need a
-            model.
+            model; or a run to go on with is asked to change.
         ModelError: The config asks for another preprocessing or network than the model has.
         NotFoundError: No such model, version or case.
         ResourceError: More workers than the cluster has or can grow to.
@@ -103,7 +108,7 @@ def infer(
     run_id = resume or new_run_id("infer")
     backend = backend.for_run(run_id, "infer")
     if resume is not None:
-        config = _resumed(backend, run_id, config)
+        config = resumed_config(backend.stage, run_id, config, kind="infer", asked=asked)
     if config.infer.engine == "run-batch":
         _batch_of(backend)
     trained = _champion(backend, config) if config.infer.model is None else None
@@ -141,15 +146,6 @@ def _with_model(backend: Backend, config: Config) -> tuple[Config, ModelCard | N
     pinned = config.infer.model_copy(update={"version": card.version})
     refine = config.refine.settled(with_model=True)
     return config.model_copy(update={"infer": pinned, "refine": refine}), card
-
-
-def _resumed(backend: Backend, run_id: str, current: Config) -> Config:
-    """The stored config of a run, with engine, workers, threads and device of the current one."""
-    stored = read_config(backend.stage, run_id, current, kind="infer")
-    spread = {"engine", "workers", "threads", "device", "max_attempts"}
-    explicit = current.infer.model_fields_set & spread
-    changes = {name: getattr(current.infer, name) for name in explicit}
-    return stored.model_copy(update={"infer": stored.infer.model_copy(update=changes)})
 
 
 def _register_all(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,7 +25,6 @@ from lungreg.stores.run_files import (
     History,
     environment,
     new_run_id,
-    read_config,
     read_history,
     read_split,
     write_audit,
@@ -33,6 +33,7 @@ from lungreg.stores.run_files import (
 )
 from lungreg.stores.usage import timed
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, stopped
+from lungreg.workflows.resuming import resumed_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ def train(
     config: Config,
     *,
     resume: str | None = None,
+    asked: Collection[str] = (),
     backend: Backend | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> TrainReport:
@@ -59,7 +61,9 @@ def train(
 
     Args:
         config: The run.
-        resume: A run to go on with, as if it had never stopped; its own configuration counts.
+        resume: A run to go on with, as if it had never stopped, with its own settings.
+        asked: Keys of the configuration that this call sets on purpose: a run to go on with refuses
+            those that would change it, and warns of others.
         backend: Stores to use instead of those that the config names.
         on_progress: Called after every epoch.
 
@@ -70,7 +74,7 @@ def train(
     run_id = resume or new_run_id("train")
     backend = backend.for_run(run_id, "train")
     if resume is not None:
-        config = read_config(backend.stage, run_id, config, kind="train")
+        config = resumed_config(backend.stage, run_id, config, kind="train", asked=asked)
         if (done := _registered(backend, run_id, config.train.name)) is not None:
             return _report(backend, run_id, done)
     if backend.jobs is not None:
@@ -181,7 +185,7 @@ def _card(job: TrainJob, metrics: Mapping[str, float], weights: bytes) -> ModelC
     return ModelCard(
         name=job.config.train.name,
         config=config,
-        metrics=dict(metrics),
+        metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         split=fingerprints,
         run_id=job.run_id,
         environment=environment(),

@@ -1,0 +1,53 @@
+"""What the process of a command does about its streams and about signals that end it."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_STOPPING = b"lungreg: stopping; what is under way is put in order\n"
+
+
+def write_any_letter() -> None:
+    """Escape letters that the console or log cannot show, such as those of a name in ASCII."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def stopped_by_signals(*, quiet: bool) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the command in order, as a KeyboardInterrupt, and say so at once.
+
+    SIGTERM comes from schedulers and containers: SLURM, docker stop, Kubernetes. A signal that the
+    process was started to ignore stays ignored.
+
+    Args:
+        quiet: Say nothing at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if not quiet:
+            os.write(2, _STOPPING)
+        signal.default_int_handler(number, frame)
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)

@@ -1,0 +1,51 @@
+"""Streams that cannot show every letter, and signals that end a command."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+
+import pytest
+
+from lungreg.cli.process import stopped_by_signals, write_any_letter
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_letters_that_a_log_lacks_are_escaped(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """A name ends no run; letters that the encoding has stay."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    write_any_letter()
+    print("ü 肺", flush=True)  # noqa: T201
+    known = "\\xfc" if encoding == "ascii" else "ü"
+    assert raw.getvalue().decode(encoding) == f"{known} \\u80ba\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_signal_is_told_at_once(
+    capfd: pytest.CaptureFixture[str], number: signal.Signals, *, quiet: bool
+) -> None:
+    """Before what is under way has ended, unless silence is asked for; then all is as before."""
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt), stopped_by_signals(quiet=quiet):
+        os.kill(os.getpid(), number)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+    assert capfd.readouterr().err == ("" if quiet else f"{TOLD}\n")
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As under nohup, or in the background of a shell."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with stopped_by_signals(quiet=True):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+TOLD = "lungreg: stopping; what is under way is put in order"
