@@ -79,6 +79,7 @@ def phantom_places() -> LandmarkEstimate:
         errors_mm=errors,
         aligned_mm=errors + 5.0,
         deep=np.ones(len(places), dtype=bool),
+        shown=np.ones(len(places), dtype=bool),
     )
 
 

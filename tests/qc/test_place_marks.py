@@ -22,6 +22,7 @@ def estimate(places, errors):
         errors_mm=errors,
         aligned_mm=errors,
         deep=np.ones(len(places), dtype=bool),
+        shown=np.ones(len(places), dtype=bool),
     )
 
 

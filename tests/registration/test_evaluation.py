@@ -136,3 +136,26 @@ class TestMeasure:
         assert found.hd95_mm is None
         assert found.ncc is None
         assert found.outside_fov_pct == 100.0
+
+    def test_a_cut_off_moving_scan_is_compared_where_it_shows(self, pair: Pair) -> None:
+        """Lungs that the moving scan does not show are no lack of overlap; those it shows are."""
+        box = (slice(None), slice(None), slice(0, 8))
+        assert pair.moving_mask is not None
+        grid = pair.moving.grid.cropped(box)
+        half = dataclasses.replace(
+            pair,
+            moving=dataclasses.replace(pair.moving, data=pair.moving.data[box], grid=grid),
+            moving_mask=pair.moving_mask[box],
+            landmarks_vox=None,
+        )
+        found = measure(half, transform(breath(1)), carried(half, breath(1))).metrics
+        whole = measure(pair, transform(breath(1)), carried(pair, breath(1))).metrics
+        assert found.dice_score is not None
+        assert whole.dice_score is not None
+        assert found.outside_fov_pct > 30
+        assert found.dice_score > whole.dice_score - 0.05
+        wrong = breath(1)
+        wrong[0, 3] += 40.0
+        shifted = measure(half, transform(wrong), carried(half, wrong)).metrics
+        assert shifted.dice_score is not None
+        assert shifted.dice_score < found.dice_score - 0.1

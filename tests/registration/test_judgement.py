@@ -42,9 +42,14 @@ def test_exchanged_sides_are_found(axis: int | None, sides: str | None) -> None:
     assert mirrored_sides(mirrored(axis), WINDOW) == sides
 
 
-def test_a_failure_says_that_sides_are_exchanged() -> None:
-    """In the reasons, and in the evidence that is kept."""
-    measured, judgement = judge_pair(mirrored(0), FAILED, Quality(), hu_window=WINDOW)
+@pytest.mark.parametrize(("found_pct", "tre_mm"), [(None, 30.0), (3.0, 30.0), (10.0, 3.0)])
+def test_where_tissue_does_not_match_exchanged_sides_are_a_failure(
+    found_pct: float | None, tre_mm: float
+) -> None:
+    """In the reasons, and in the evidence that is kept; also where it was a warning before."""
+    odd = CaseMetrics(ncc=0.8, tre_mm=tre_mm, tre_aligned_mm=40.0, etre_found_pct=found_pct)
+    before = replace(FAILED, metrics=odd)
+    measured, judgement = judge_pair(mirrored(0), before, Quality(), hu_window=WINDOW)
     assert judgement.verdict is Verdict.FAIL
     assert (
         "left and right seem exchanged in one of the scans: check its header" in judgement.reasons
@@ -52,9 +57,11 @@ def test_a_failure_says_that_sides_are_exchanged() -> None:
     assert measured.evidence.mirrored == "left and right"
 
 
-def test_no_look_where_the_case_passes() -> None:
-    """A mirrored pair that was registered well all the same is not searched."""
-    passed = replace(FAILED, metrics=CaseMetrics(ncc=0.8, tre_mm=1.0, tre_aligned_mm=9.0))
-    measured, judgement = judge_pair(mirrored(0), passed, Quality(), hu_window=WINDOW)
-    assert judgement.verdict is Verdict.PASS
-    assert measured is passed
+@pytest.mark.parametrize("tre_mm", [1.0, 30.0])
+def test_no_look_where_tissue_matches(tre_mm: float) -> None:
+    """Places that find partners are no mirror images of them, however the case is judged."""
+    matched = CaseMetrics(ncc=0.8, tre_mm=tre_mm, tre_aligned_mm=40.0, etre_found_pct=40.0)
+    before = replace(FAILED, metrics=matched)
+    measured, judgement = judge_pair(mirrored(0), before, Quality(), hu_window=WINDOW)
+    assert judgement.verdict is (Verdict.PASS if tre_mm < 2 else Verdict.FAIL)
+    assert measured is before

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lungreg.errors import DataError
-from lungreg.spatial.mask_box import mask_box
+from lungreg.spatial.mask_box import is_cut_off, mask_box
 
 MASK = np.zeros((9, 8, 7), dtype=bool)
 MASK[2, 5, 1] = MASK[4, 3, 6] = True
@@ -43,3 +43,18 @@ def test_an_empty_mask_has_no_box() -> None:
     """It is refused, not taken for the whole volume."""
     with pytest.raises(DataError, match="at least one voxel, got an empty mask"):
         mask_box(np.zeros((3, 3, 3), dtype=bool))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("at", [0, -1])
+def test_a_mask_that_goes_on_beyond_its_volume_is_cut_off(axis: int, at: int) -> None:
+    """On any side; a voxel or two at a border may be noise."""
+    mask = np.zeros((12, 14, 16), dtype=bool)
+    mask[3:9, 3:9, 3:9] = True
+    assert not is_cut_off(mask)
+    end = [slice(4, 8)] * 3
+    end[axis] = slice(None, 4) if at == 0 else slice(8, None)
+    mask[5, 5, 0] = True
+    assert not is_cut_off(mask)
+    mask[tuple(end)] = True
+    assert is_cut_off(mask)

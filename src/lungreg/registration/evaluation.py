@@ -17,6 +17,7 @@ from lungreg.registration.images import PairImages
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import CPU, transform_points
 from lungreg.spatial.geometry import FloatArray, Transform, apply_affine
+from lungreg.spatial.mask_box import is_cut_off
 
 _MANY = 200
 """Distinctive places."""
@@ -57,10 +58,15 @@ def measure(
 
 
 def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
-    """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names."""
+    """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names.
+
+    Where the moving scan cuts its lungs off, masks are compared inside it alone.
+    """
     fixed = images.fixed_mask if pair.fixed_lungs.known_from == "mask" else None
     if fixed is None or images.warped_mask is None:
         return {}
+    if is_cut_off(pair.moving_lungs.or_everything) and (fixed & ~images.outside).any():
+        fixed = fixed & ~images.outside
     moved = {
         "dice_score": images.warped_mask,
         "dice_initial": images.initial_mask,

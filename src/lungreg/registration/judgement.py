@@ -22,7 +22,9 @@ _SIDES = {
 def judge_pair(
     pair: Pair, measured: Measured, thresholds: Quality, *, hu_window: tuple[float, float]
 ) -> tuple[Measured, Judgement]:
-    """Judge a pair; where it fails, also see whether the scans agree better when one is mirrored.
+    """Judge a pair; where tissue does not match, see whether one of the scans seems mirrored.
+
+    That is where few distinctive places find a partner, or where none are known and the pair fails.
 
     Args:
         pair: The case in memory.
@@ -34,7 +36,7 @@ def judge_pair(
         What was measured, with what was found on the way, and the judgement.
     """
     first = judge(measured.metrics, thresholds, measured.evidence)
-    if first.verdict is not Verdict.FAIL or measured.evidence.without_lungs is not None:
+    if measured.evidence.without_lungs is not None or not _is_doubtful(measured, first, thresholds):
         return measured, first
     mirrored = mirrored_sides(pair, hu_window)
     if mirrored is None:
@@ -42,6 +44,13 @@ def judge_pair(
     evidence = replace(measured.evidence, mirrored=mirrored)
     again = judge(measured.metrics, thresholds, evidence)
     return replace(measured, evidence=evidence), again
+
+
+def _is_doubtful(measured: Measured, judgement: Judgement, thresholds: Quality) -> bool:
+    share = measured.metrics.etre_found_pct
+    if share is None:
+        return judgement.verdict is Verdict.FAIL
+    return share < thresholds.etre_found_warn_pct
 
 
 def mirrored_sides(pair: Pair, hu_window: tuple[float, float]) -> str | None:

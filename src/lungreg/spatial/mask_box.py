@@ -11,6 +11,19 @@ from numpy.typing import NDArray
 from lungreg.errors import DataError
 from lungreg.spatial.geometry import Box
 
+_SOME_SHARE = 0.01
+"""Of an outer slice; a rim of fewer voxels may be noise of the segmentation."""
+
+
+def is_cut_off(mask: NDArray[Any]) -> bool:
+    """Whether a mask goes on beyond its volume: it covers a part of one of the six outer slices.
+
+    Args:
+        mask: (X, Y, Z) of any type; voxels that are not zero are inside.
+    """
+    ends = [mask.take(at, axis=axis) for axis in range(mask.ndim) for at in (0, -1)]
+    return any(np.count_nonzero(end) > _SOME_SHARE * end.size for end in ends)
+
 
 def mask_box(mask: NDArray[Any], *, margin: int | Sequence[int] = 0) -> Box:
     """The smallest box that holds every voxel of a mask, wider by a margin within the volume.

@@ -50,6 +50,8 @@ class LandmarkEstimate:
     """(N,) distance of the partner from `T(x)`; not a number without partner."""
     deep: NDArray[np.bool_]
     """(N,) which places lie at least 10 mm below the surface of the lungs."""
+    shown: NDArray[np.bool_]
+    """(N,) which places `T` carries into the moving scan: beyond it there is no partner."""
     aligned_mm: FloatArray
     """(N,) distance of the partner from `A(x)`: before registration."""
 
@@ -60,12 +62,15 @@ class LandmarkEstimate:
 
     @property
     def found_share(self) -> float:
-        """Share of the deep places that have a partner, or of all where few are deep.
+        """Share of the deep places within the moving scan that have a partner.
 
-        At the surface the walls of any two patients match; vessels deep in the lungs do not.
+        At the surface the walls of any two patients match; vessels deep in the lungs do not. Of
+        all shown places, or of all, where fewer are few.
         """
-        deep = self.deep if np.count_nonzero(self.deep) >= _FEWEST else np.ones_like(self.deep)
-        return float(self.found[deep].mean()) if deep.size else 0.0
+        for counted in (self.deep & self.shown, self.shown):
+            if np.count_nonzero(counted) >= _FEWEST:
+                return float(self.found[counted].mean())
+        return float(self.found.mean()) if self.found.size else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +98,8 @@ def estimate_landmarks(
     places = keypoints(volumes.image, volumes.inside, most=_MOST_PLACES, cell=cell)
     places_ras = volumes.grid.to_world(places.double().cpu().numpy())
     partners_ras = _partners(volumes, transform, places, places_ras)
-    errors = partners_ras - transform_points(transform, places_ras)
+    carried_ras = transform_points(transform, places_ras)
+    errors = partners_ras - carried_ras
     known = np.flatnonzero(np.isfinite(errors).all(axis=1))
     odd = known[~agreeing(places_ras[known], errors[known])]
     partners_ras[odd] = errors[odd] = np.nan
@@ -102,6 +108,7 @@ def estimate_landmarks(
         places_ras=places_ras,
         partners_ras=partners_ras,
         deep=volumes.deep[tuple(places.T)].cpu().numpy(),
+        shown=pair.moving.grid.contains(carried_ras),
         errors_mm=np.linalg.norm(errors, axis=1),
         aligned_mm=np.linalg.norm(aligned, axis=1),
     )
