@@ -122,6 +122,20 @@ class ResultTableContract:
         assert table.rows("run") == [second]
         assert table.query("SELECT attempt FROM results").to_pylist() == [{"attempt": 2}]
 
+    @pytest.mark.parametrize("latest_first", [True, False])
+    @pytest.mark.parametrize("together", [True, False])
+    def test_the_last_attempt_counts_whatever_the_clocks_say(
+        self, table: ResultTable, latest_first: bool, together: bool
+    ) -> None:
+        """The second machine's clock is behind: what it registered anew is the row all the same."""
+        first = result("a", minute=180, status=Status.FAILED)
+        second = result("a", minute=1, attempt=2)
+        rows = [second, first] if latest_first else [first, second]
+        for part in [rows] if together else [[row] for row in rows]:
+            table.write(part)
+        table.compact("run")
+        assert table.rows("run") == [second]
+
     def test_writing_twice_changes_nothing(self, table: ResultTable) -> None:
         """The same row again, in one call or another, is one row."""
         table.write([FULL, FULL])

@@ -69,6 +69,15 @@ class TestManifest:
         write_manifest(stage, [row("a", group="p", checked_at=NOON + timedelta(hours=1))])
         assert [item.group for item in read_manifest(stage)] == ["p", None]
 
+    def test_the_row_that_replaces_counts_whatever_the_clocks_say(self) -> None:
+        """The machine that wrote the first was hours ahead; of equal numbers the later time."""
+        stage = MemoryStage()
+        ahead = row("a", group="p", checked_at=NOON + timedelta(hours=3))
+        write_manifest(stage, [ahead, row("a", group="q"), row("a", group="r", sequence=1)])
+        assert [item.group for item in read_manifest(stage)] == ["r"]
+        manifest_table(stage).compact()
+        assert [item.group for item in read_manifest(stage)] == ["r"]
+
     def test_empty_stage_has_no_rows(self) -> None:
         """Nothing ingested, nothing known."""
         assert read_manifest(MemoryStage()) == []

@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
 
 
 def make(stage: Any, schema: pa.Schema = SCHEMA) -> PartTable:
-    return PartTable(stage, "manifest", schema, key=("name",), order="time")
+    return PartTable(stage, "manifest", schema, key=("name",), order=("time",))
 
 
 def row(name: str, value: int, minute: int = 0) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def test_columns_left_out_are_null() -> None:
         ({**row("a", 1), "extra": 1}, "columns of its schema"),
         ({**row("a", 1), "value": "text"}, "types of its schema"),
         ({**row("a", 1), "value": 2**70}, "types of its schema"),
-        ({**row("a", 1), "name": None}, "key and the time"),
-        ({"name": "a"}, "key and the time"),
+        ({**row("a", 1), "name": None}, "key and the order"),
+        ({"name": "a"}, "key and the order"),
     ],
 )
 def test_a_row_that_does_not_fit_is_refused(bad: dict[str, Any], words: str) -> None:

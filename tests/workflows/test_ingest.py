@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 from lungreg.config import Config
 from lungreg.errors import RunError, StoreUnavailableError
 from lungreg.records import Verdict
-from lungreg.stores.manifest import read_cases, read_manifest
+from lungreg.stores.manifest import read_cases, read_manifest, write_manifest
 from lungreg.testing import FaultyStage
 from lungreg.workflows.ingest import ingest
 from lungreg.workflows.progress import Progress
@@ -240,3 +241,18 @@ def test_groups_reach_the_cases(raw: Site) -> None:
     ingest(raw.config(f"ingest.groups={groups}"))
     cases = read_cases(raw.backend().stage)
     assert [case.group for case in cases] == ["p1", "p1", None, None, None, None]
+
+
+def test_a_clock_that_was_ahead_keeps_no_mended_case_away(raw: Site) -> None:
+    """One machine rejects a pair, hours ahead; another, whose clock is right, takes it."""
+    scan = raw.scans / f"{CASES[1]}_exp.nii.gz"
+    whole = scan.read_bytes()
+    scan.write_bytes(whole[:500])
+    (rejected,) = ingest(raw.config()).rejected
+    stage = raw.backend().stage
+    ahead = dataclasses.replace(rejected, checked_at=rejected.checked_at + timedelta(hours=3))
+    write_manifest(stage, [ahead])
+    scan.write_bytes(whole)
+    assert ingest(raw.config()).rejected == []
+    assert [case.case_id for case in read_cases(stage)] == list(CASES)
+    assert ingest(raw.config()).unchanged == len(CASES)

@@ -62,6 +62,9 @@ class ManifestRow:
     """SHA-256 over the source files: unchanged files are not uploaded again."""
     checked_at: datetime
     """UTC."""
+    sequence: int = 0
+    """How often the case's row had been replaced: of two rows the one with more counts, whatever
+    the clocks said; of equal ones the one checked later."""
 
     def case(self) -> Case:
         """The case, with the names of its files on the stage."""
@@ -107,6 +110,7 @@ _SCHEMA = pa.schema(
         ("scans_sha256", pa.list_(pa.string())),
         ("source_sha256", pa.string()),
         ("checked_at", pa.timestamp("us", tz="UTC")),
+        ("sequence", pa.int64()),
     ]
 )
 
@@ -114,7 +118,11 @@ _SCHEMA = pa.schema(
 def manifest_table(stage: Stage) -> PartTable:
     """The manifest of a stage as a table of parts."""
     return PartTable(
-        stage=stage, folder=MANIFEST, schema=_SCHEMA, key=("case_id",), order="checked_at"
+        stage=stage,
+        folder=MANIFEST,
+        schema=_SCHEMA,
+        key=("case_id",),
+        order=("sequence", "checked_at"),
     )
 
 
@@ -163,6 +171,7 @@ def _row(item: dict[str, Any]) -> ManifestRow:
         scans_sha256=tuple(item["scans_sha256"] or ()),
         source_sha256=item["source_sha256"],
         checked_at=item["checked_at"],
+        sequence=item["sequence"] or 0,
     )
 
 

@@ -35,8 +35,9 @@ class PartTable:
     schema: pa.Schema
     key: tuple[str, ...]
     """Columns that name a row."""
-    order: str
-    """Column, a time, by which the latest row of a key is known."""
+    order: tuple[str, ...]
+    """Columns by which the latest row of a key is known, the first one first: a number that grows
+    with each replacement, then a time. Clocks of two machines differ; null comes before all."""
 
     def append(self, rows: Sequence[Mapping[str, Any]], folder: str | None = None) -> None:
         """Add rows as one part; columns left out are null.
@@ -86,9 +87,9 @@ class PartTable:
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             msg = "the rows of a table have the types of its schema"
             raise StoreError(msg, where=error) from error
-        for name in (*self.key, self.order):
+        for name in (*self.key, *self.order):
             if table[name].null_count:
-                msg = "the key and the time of a row are given"
+                msg = "the key and the order of a row are given"
                 raise StoreError(msg, got=f"no {name}")
         return table
 
@@ -150,8 +151,8 @@ class PartTable:
         """The latest row of each key; ties are decided by the other columns."""
         rows = pa.concat_tables(parts.values()) if parts else self.schema.empty_table()
         key = ", ".join(map(_quoted, self.key))
-        rest = (name for name in self.schema.names if name not in (*self.key, self.order))
-        order = ", ".join(f"{_quoted(name)} DESC" for name in (self.order, *rest))
+        rest = (name for name in self.schema.names if name not in (*self.key, *self.order))
+        order = ", ".join(f"{_quoted(name)} DESC NULLS LAST" for name in (*self.order, *rest))
         rank = f"row_number() OVER (PARTITION BY {key} ORDER BY {order})"
         with duckdb.connect(":memory:") as connection:
             connection.register("parts", rows)

@@ -17,7 +17,8 @@ class ResultTable(Protocol):
 
     Contract:
         - `write` takes rows at any time, from any process; of several rows with one run and case
-          the last finished counts, so writing a row twice changes nothing.
+          that of the last attempt counts, of equal attempts the last finished: clocks of two
+          machines differ. Writing a row twice changes nothing.
         - `rows` returns one row per case, ordered by case id; [] for an unknown run.
         - `query` runs SQL on a table called `results` with the columns of `RESULT_COLUMNS`, one
           row per run and case, also while a run is writing. SQL that fails raises `StoreError`;

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pooch
@@ -192,7 +192,7 @@ def _take_all(
             while waiting:
                 # All rows that are there are one part: a slow stage does not make many of them.
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                intakes = [future.result() for future in done]
+                intakes = [_numbered(future.result(), known) for future in done]
                 rows = [each.row for each in intakes if each.row is not known.get(each.row.case_id)]
                 write_manifest(stage, rows)
                 for intake in intakes:
@@ -202,6 +202,14 @@ def _take_all(
             pool.shutdown(cancel_futures=True)
             raise
     return taken
+
+
+def _numbered(intake: PairUpload, known: Mapping[str, ManifestRow]) -> PairUpload:
+    """The upload, its new row numbered after the one that it replaces."""
+    before = known.get(intake.row.case_id)
+    if before is None or intake.row is before:
+        return intake
+    return replace(intake, row=replace(intake.row, sequence=before.sequence + 1))
 
 
 def _event(intake: PairUpload, done: int, total: int) -> Progress:

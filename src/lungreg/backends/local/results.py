@@ -41,7 +41,11 @@ class ParquetResultTable:
     @property
     def _table(self) -> PartTable:
         return PartTable(
-            self.stage, RUNS, result_schema(), key=("run_id", "case_id"), order="finished_at"
+            self.stage,
+            RUNS,
+            result_schema(),
+            key=("run_id", "case_id"),
+            order=("attempt", "finished_at"),
         )
 
 

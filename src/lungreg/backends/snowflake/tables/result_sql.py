@@ -14,6 +14,8 @@ LATER_COLUMNS = (
     "etre_found_pct",
 )
 """Columns that tables of earlier versions lack. Each new column is added here."""
+_LATER = "(s.attempt > t.attempt OR s.attempt = t.attempt AND s.finished_at > t.finished_at)"
+"""Whether a row that is merged replaces the one that is there."""
 _ALWAYS_GIVEN = {*_KEY, "status", "verdict", "split", "attempt", "started_at", "finished_at"}
 
 
@@ -74,22 +76,25 @@ def _latest_successes(settings: SnowflakeBackend) -> str:
 
 
 def select_results(settings: SnowflakeBackend, *, of_one_run: bool) -> str:
-    """The last finished row of each run and case; of one run, its id is bound."""
+    """The row of the last attempt of each run and case; of one run, its id is bound."""
     run = "WHERE run_id = ?\n" if of_one_run else ""
-    # Two first writes of one case at once may both insert: the last finished row counts here too.
+    # Two first writes of one case at once may both insert: the last attempt counts here too.
     return (
         f"SELECT {_names()}\n"
         f"FROM {result_table(settings)}\n"
         f"{run}"
         "QUALIFY ROW_NUMBER() OVER (\n"
-        "  PARTITION BY run_id, case_id ORDER BY finished_at DESC, attempt DESC\n"
+        "  PARTITION BY run_id, case_id ORDER BY attempt DESC, finished_at DESC\n"
         ") = 1\n"
         "ORDER BY run_id, case_id"
     )
 
 
 def merge_results(settings: SnowflakeBackend, count: int) -> str:
-    """Insert rows, or replace those that finished earlier; all columns are bound as text."""
+    """Insert rows, or replace those of an earlier attempt; all columns are bound as text.
+
+    Of equal attempts the last finished counts. Clocks of two machines differ, attempts do not.
+    """
     schema = result_schema()
     given = [_column(number, field) for number, field in enumerate(schema, start=1)]
     values = ", ".join(["(" + ", ".join("?" * len(schema)) + ")"] * count)
@@ -98,7 +103,7 @@ def merge_results(settings: SnowflakeBackend, count: int) -> str:
         f"MERGE INTO {result_table(settings)} t\n"  # noqa: S608  # names are validated, values bound
         f"USING (SELECT {', '.join(given)} FROM VALUES {values}) s\n"
         "ON t.run_id = s.run_id AND t.case_id = s.case_id\n"
-        f"WHEN MATCHED AND s.finished_at > t.finished_at THEN UPDATE SET {', '.join(changed)}\n"
+        f"WHEN MATCHED AND {_LATER} THEN UPDATE SET {', '.join(changed)}\n"
         f"WHEN NOT MATCHED THEN INSERT ({_names()})\n"
         f"VALUES ({', '.join(f's.{name}' for name in schema.names)})"
     )

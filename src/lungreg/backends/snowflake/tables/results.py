@@ -42,9 +42,9 @@ class SnowflakeResultTable:
     rows_per_statement: int = field(default=150, kw_only=True)
 
     def write(self, rows: Sequence[CaseResult]) -> None:
-        """Add rows, or replace those of the same run and case that finished earlier."""
-        by_time = sorted(rows, key=lambda row: row.finished_at)
-        latest = list({(row.run_id, row.case_id): row for row in by_time}.values())
+        """Add rows, or replace those of the same run and case of an earlier attempt."""
+        in_order = sorted(rows, key=lambda row: (row.attempt, row.finished_at))
+        latest = list({(row.run_id, row.case_id): row for row in in_order}.values())
         for first in range(0, len(latest), self.rows_per_statement):
             self._merge(latest[first : first + self.rows_per_statement])
 
