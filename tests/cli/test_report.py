@@ -30,3 +30,19 @@ def test_a_report_is_one_page_on_the_stage(finished: tuple[Site, str]) -> None:
     assert (copy / "report.html").read_text() == page.read_text()
     case_page = (copy / "cases" / CASES[0] / "qc.html").read_text(encoding="utf-8")
     assert "<dt>Lungs of the fixed scan</dt><dd>as its mask gives them</dd>" in case_page
+
+
+def test_a_damaged_page_costs_no_other_case_its_report(finished: tuple[Site, str]) -> None:
+    """It is left out and counted; the row of its case stays."""
+    site, run_id = finished
+    page = site.folder / "stage" / "runs" / run_id / "cases" / CASES[1] / "qc.html"
+    whole = page.read_bytes()
+    try:
+        for damaged in (b"", whole[:2000], b"\xff" * 50):
+            page.write_bytes(damaged)
+            done = site.run("report", run_id, "--json")
+            assert done.code == 0
+            text = Path(done.document["report"]).read_text(encoding="utf-8")
+            assert all(case_id in text for case_id in CASES)
+    finally:
+        page.write_bytes(whole)

@@ -9,7 +9,13 @@ import pytest
 from lungreg.config import Config, parse_config
 from lungreg.errors import RunError
 from lungreg.stores.names import RunNames
-from lungreg.stores.run_files import new_run_id, read_config, write_config
+from lungreg.stores.run_files import (
+    new_run_id,
+    read_config,
+    read_history,
+    read_split,
+    write_config,
+)
 from lungreg.testing import MemoryStage
 
 RUN = "infer-20260102-030405-abcdef"
@@ -47,6 +53,20 @@ def test_only_a_run_of_the_kind_is_read(run_id: str) -> None:
     """Another command's run, or one that is not there, is refused by name."""
     with pytest.raises(RunError, match="lungreg infer"):
         read_config(MemoryStage(), run_id, Config(), kind="infer")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"null", b"3", b"\x00" * 40, b'"text"', b"\xff\xfe"])
+def test_a_damaged_file_is_named(data: bytes) -> None:
+    """After a power cut or a full disk: one line with the file, and never a traceback."""
+    stage, names = MemoryStage(), RunNames(RUN)
+    for file in (names.config, names.split, names.history):
+        stage.write(file, data)
+    with pytest.raises(RunError, match=r"got a damaged config\.json; restore it"):
+        read_config(stage, RUN, Config(), kind="infer")
+    with pytest.raises(RunError, match=r"^runs/.*/split\.json: .* damaged split\.json"):
+        read_split(stage, RUN)
+    with pytest.raises(RunError, match=r"damaged history\.json; delete it: the run's checkpoint"):
+        read_history(stage, RUN)
 
 
 def test_run_ids_sort_by_time_and_differ() -> None:

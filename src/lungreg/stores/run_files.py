@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import Any
 
 from lungreg.config import Config, parse_config
 from lungreg.errors import NotFoundError, RunError
@@ -17,6 +18,8 @@ from lungreg.records import Case, Split
 from lungreg.stores import Stage
 from lungreg.stores.names import RunNames
 
+_MEND = "restore it from a backup, or start a run"
+_HISTORY_MEND = "delete it: the run's checkpoint has the same, and --resume writes it again"
 _PACKAGES = ("lungreg", "torch", "monai", "ray", "numpy", "nibabel", "SimpleITK")
 
 
@@ -35,14 +38,14 @@ def read_config(stage: Stage, run_id: str, current: Config, *, kind: str) -> Con
     """The configuration of a run, on the backend and under the size limit of the current one.
 
     Raises:
-        RunError: There is no such run, or it is of another kind.
+        RunError: There is no such run, it is of another kind, or its file is damaged.
     """
     msg = f"a run to go on with is one that 'lungreg {kind}' has started on this stage"
     mend = f"its id begins with '{kind}-' and names a folder in runs/ on the stage"
     if not run_id.startswith(f"{kind}-"):
         raise RunError(msg, got=repr(run_id), mend=mend)
     try:
-        stored = json.loads(stage.read(RunNames(run_id).config))
+        stored = _read_json(stage, RunNames(run_id).config, dict)
     except NotFoundError as error:
         raise RunError(msg, got=repr(run_id), mend=mend) from error
     here = current.model_dump(include={"backend": True, "ingest": {"max_voxels"}})
@@ -56,8 +59,12 @@ def write_split(stage: Stage, run_id: str, split: Mapping[Split, Sequence[str]])
 
 
 def read_split(stage: Stage, run_id: str) -> dict[Split, list[str]]:
-    """The case ids of train, val and test of a run."""
-    stored = json.loads(stage.read(RunNames(run_id).split))
+    """The case ids of train, val and test of a run.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+    stored = _read_json(stage, RunNames(run_id).split, dict)
     return {Split(name): ids for name, ids in stored.items()}
 
 
@@ -114,9 +121,26 @@ def write_history(stage: Stage, run_id: str, history: History) -> None:
 
 
 def read_history(stage: Stage, run_id: str) -> History:
-    """The metrics of each epoch of a run so far; [] before the first."""
+    """The metrics of each epoch of a run so far; [] before the first.
+
+    Raises:
+        RunError: The file is damaged.
+    """
     try:
-        history: History = json.loads(stage.read(RunNames(run_id).history))
+        history: History = _read_json(stage, RunNames(run_id).history, list, mend=_HISTORY_MEND)
     except NotFoundError:
         return []
     return history
+
+
+def _read_json(stage: Stage, name: str, kind: type, *, mend: str = _MEND) -> Any:
+    """The content of a JSON file of a run: an object or a list."""
+    try:
+        content = json.loads(stage.read(name))
+    except ValueError:
+        content = None
+    if not isinstance(content, kind):
+        msg = "a file of a run is whole, after a power cut or a full disk too"
+        got = f"a damaged {name.rpartition('/')[2]}"
+        raise RunError(msg, got=got, mend=mend, where=name)
+    return content

@@ -59,7 +59,8 @@ def read_usage(stage: Stage, run_id: str) -> list[Usage]:
     Raises:
         StoreError: A record is damaged.
     """
-    found = [_parse(stage.read(file.name)) for file in stage.list(RunNames(run_id).usage)]
+    files = [file.name for file in stage.list(RunNames(run_id).usage)]
+    found = [_parse(stage.read(name), name) for name in files]
     return sorted(found, key=lambda usage: usage.started_at)
 
 
@@ -73,7 +74,7 @@ def _write(stage: Stage, run_id: str, usage: Usage) -> None:
     stage.write(RunNames(run_id).usage_record(name), json.dumps(record).encode())
 
 
-def _parse(data: bytes) -> Usage:
+def _parse(data: bytes, name: str) -> Usage:
     try:
         record = json.loads(data)
         started_at = datetime.fromisoformat(record["started_at"])
@@ -86,4 +87,4 @@ def _parse(data: bytes) -> Usage:
     except (KeyError, TypeError, ValueError) as error:
         msg = "a record of usage holds started_at and seconds"
         mend = "delete the run's folder usage/; its cost is then counted from its rows"
-        raise StoreError(msg, got=type(error).__name__, mend=mend) from error
+        raise StoreError(msg, got=type(error).__name__, mend=mend, where=name) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
-from lungreg.errors import NotFoundError
+from lungreg.errors import DataError, NotFoundError
 from lungreg.formats.local_files import write_file
 from lungreg.qc.case_page import extract_panel
 from lungreg.qc.cohort_page import choose_panels, render_cohort
@@ -16,6 +17,8 @@ from lungreg.stores import Backend, Stage
 from lungreg.stores.names import PAGE_FILE, REPORT_FILE, RunNames
 from lungreg.workflows.progress import provenance
 from lungreg.workflows.results import run_results
+
+_log = logging.getLogger(__name__)
 
 
 def report(config: Config, run_id: str, *, backend: Backend | None = None) -> str:
@@ -76,12 +79,17 @@ def _page(config: Config, run_id: str, backend: Backend) -> str:
 
 def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str]:
     panels: dict[str, str] = {}
+    damaged = 0
     for case_id in case_ids:
         try:
-            page = stage.read(RunNames(run_id).case(case_id).page).decode()
+            page = stage.read(RunNames(run_id).case(case_id).page).decode(errors="replace")
+            panels[case_id] = extract_panel(page)
         except NotFoundError:
             continue
-        panels[case_id] = extract_panel(page)
+        except DataError:
+            damaged += 1
+    if damaged:
+        _log.warning("%d damaged pages of cases are left out: their files are not whole", damaged)
     return panels
 
 

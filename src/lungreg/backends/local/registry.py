@@ -126,10 +126,16 @@ class StageModelRegistry:
         except (ValueError, KeyError, TypeError) as error:
             msg = "an alias of a model is a JSON object with a version"
             mend = "set it again with 'lungreg models promote'"
-            raise ModelError(msg, got=f"alias {alias!r}", mend=mend) from error
+            where = ModelNames(name).alias(alias)
+            raise ModelError(msg, got=f"alias {alias!r}", mend=mend, where=where) from error
 
     def _card(self, name: str, version: str) -> ModelCard:
-        return ModelCard.from_json(self.stage.read(ModelNames(name).card(version)))
+        file = ModelNames(name).card(version)
+        try:
+            return ModelCard.from_json(self.stage.read(file))
+        except ModelError as error:
+            error.where = file
+            raise
 
     def list(self, name: str | None = None) -> list[ModelVersion]:
         """All versions, or those of one name, by name and number."""
