@@ -82,6 +82,22 @@ class TestImages:
         assert set(np.unique(found.data)) == {0, 7}
         assert found.stored.dtype == "uint8"
 
+    def test_a_scan_in_another_unit_is_converted_and_told(
+        self, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The result is that of the same scan in mm."""
+        apply_to_image([folder / "transform.h5"], folder / "moving.nii.gz", folder / "a.nii.gz")
+        image = nib.load(folder / "moving.nii.gz")
+        affine = np.diag([1e3, 1e3, 1e3, 1]) @ image.affine
+        micron = nib.Nifti1Image(np.asanyarray(image.dataobj), affine)
+        micron.header.set_xyzt_units("micron")
+        nib.save(micron, folder / "mueller.nii.gz")
+        apply_to_image([folder / "transform.h5"], folder / "mueller.nii.gz", folder / "b.nii.gz")
+        one, other = (nib.load(folder / name).get_fdata() for name in ("a.nii.gz", "b.nii.gz"))
+        np.testing.assert_allclose(one, other, atol=1)
+        assert "lengths in microns" in caplog.text
+        assert "mueller" not in caplog.text
+
     def test_labels_that_are_blended_are_warned_of(
         self, folder: Path, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -18,6 +18,8 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.formats.nifti_placement import nifti_placement
+from lungreg.formats.placement import Remark
 from lungreg.spatial.geometry import FloatArray
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -48,6 +50,8 @@ class NiftiArray:
     intercept: float
     intent: int = 0
     """NIfTI intent code: `INTENT_VECTOR` for the vectors of ITK."""
+    remarks: tuple[Remark, ...] = ()
+    """What was put right or is odd about the header."""
 
 
 def decode_nifti(
@@ -161,7 +165,7 @@ def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> Ni
         msg = f"a volume has at most {max_voxels} voxels"
         mend = "if the file is to be trusted, raise ingest.max_voxels"
         raise UnsafeInputError(msg, got=" x ".join(map(str, shape[:3])), mend=mend)
-    affine = _affine(header)
+    placement = nifti_placement(header)
     slope, intercept = _scale(header)
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if n_bytes > size * _MAX_DEFLATE_RATIO:
@@ -172,7 +176,14 @@ def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> Ni
     _check_end(stream)
     raw = values.astype(dtype.newbyteorder("="), copy=False).reshape(shape, order="F")
     intent = int(header["intent_code"])
-    return NiftiArray(raw=raw, affine=affine, slope=slope, intercept=intercept, intent=intent)
+    return NiftiArray(
+        raw=raw,
+        affine=placement.affine,
+        slope=slope,
+        intercept=intercept,
+        intent=intent,
+        remarks=placement.remarks,
+    )
 
 
 def _read_header(stream: BinaryIO) -> tuple[Any, int]:
@@ -224,22 +235,6 @@ def _dtype(header: Any) -> np.dtype[Any]:
         msg = "values must be integers or floats of at most 8 bytes"
         raise DataError(msg, got=dtype.name)
     return dtype
-
-
-def _affine(header: Any) -> FloatArray:
-    pixdim = np.asarray(header["pixdim"], dtype=np.float64)[1:4]
-    if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
-        msg = "the voxel spacing in a header is positive"
-        raise DataError(msg, got=[float(x) for x in pixdim], mend="repair the header's spacing")
-    try:
-        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
-    except (HeaderDataError, ValueError) as error:
-        msg = "the orientation in a header must be valid"
-        raise DataError(msg, got="an impossible rotation", mend="repair the header") from error
-    if not np.isfinite(affine).all():
-        msg = "an affine is a finite 4 x 4 matrix"
-        raise DataError(msg, got="NaN or infinity", mend="repair the header")
-    return affine
 
 
 def _scale(header: Any) -> tuple[float, float]:

@@ -92,7 +92,7 @@ def apply_to_image(
     refuse_overwriting(out, [*transforms, image, reference])
     known = _read_all(transforms)
     grid = _wanted(reference, known[0])
-    volume = read_volume(image, mask=nearest)
+    volume = _read_volume(image, mask=nearest)
     if not nearest and order > 0 and _looks_like_labels(volume):
         _log.warning("these look like labels, which are blended: --nearest keeps them whole")
     if outside_value is None:
@@ -165,9 +165,17 @@ def _read_all(transforms: Sequence[Path]) -> list[KnownTransform]:
     return [read_transform(path) for path in transforms]
 
 
+def _read_volume(path: Path, *, mask: bool = False) -> Volume:
+    """Read a scan or mask, and say what is odd about its header."""
+    volume = read_volume(path, mask=mask)
+    for remark in volume.remarks:
+        _log.warning("%s", remark.text)
+    return volume
+
+
 def _wanted(reference: Path | None, known: KnownTransform) -> Grid:
     if reference is not None:
-        return read_volume(reference).grid
+        return _read_volume(reference).grid
     if known.start is None:
         msg = "the grid of the output is known"
         mend = "name a scan on it with --reference"
@@ -237,7 +245,7 @@ def _to_ras(listed: PointList, path: Path | None, known: Grid | None) -> FloatAr
 
 def _voxel_grid(path: Path | None, known: Grid | None, option: str) -> Grid:
     if path is not None:
-        return read_volume(path).grid
+        return _read_volume(path).grid
     if known is None:
         msg = "voxel coordinates need the scan whose voxels are meant"
         raise ConfigError(msg, got="none", mend=f"name it with {option}")

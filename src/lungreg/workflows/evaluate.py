@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from lungreg.stores.names import DISPLACEMENT_FILE, INPUTS_FILE, RunNames
 from lungreg.stores.run_files import read_config
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 from lungreg.workflows.results import run_results
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,14 +131,16 @@ def _registered_files(folder: Path) -> dict[str, Path]:
 
 def _evaluate_files(config: Config, file: Path, files: PairFiles) -> EvaluationReport:
     name = file.absolute().parent.name if file.name == DISPLACEMENT_FILE else file.name
-    pair = read_pair_files(files, name, max_voxels=config.ingest.max_voxels).pair
+    read = read_pair_files(files, name, max_voxels=config.ingest.max_voxels)
+    for note in read.notes:
+        _log.warning("%s", note)
     known = read_transform(file)
     if known.direction != FIXED_TO_MOVING:
         msg = "a transform to evaluate leads from the fixed scan to the moving one"
         raise DataError(msg, got="the way back", mend="name the other file", where=file)
     try:
         window = config.preprocessing.hu_window
-        row = _measure(config, pair, known.transform, window, Split.UNSEEN)
+        row = _measure(config, read.pair, known.transform, window, Split.UNSEEN)
     except DataError as error:
         error.where = error.where or file
         raise

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,16 @@ import numpy as np
 import SimpleITK as sitk
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.formats.placement import Placement, in_millimetres
 from lungreg.formats.volumes.codec import check_depth, to_labels
+from lungreg.formats.volumes.itk_header import read_itk_header
 from lungreg.formats.volumes.volume import Stored, Volume
 from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid
 
-_DATA_FILE = re.compile(
-    rb"^\s*(?:ElementDataFile\s*=|data ?file\s*:)\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE
-)
-_HEADER_BYTES = 2**16
 _POSITION_TAG = "0020|0032"
 _MAX_UNEVEN = 0.05
 _MAX_TILT = 0.02
+_MM = (np.ones(3), "mm")
 
 
 def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
@@ -31,9 +30,10 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
     Raises:
         UnreadableFileError: SimpleITK cannot read it.
         UnsafeInputError: More voxels than allowed, or data in a file outside its folder.
-        DataError: Not three-dimensional, or not single real numbers.
+        DataError: Not three-dimensional, not single real numbers, or lengths in a unit
+            that is none.
     """
-    _check_data_file(path)
+    header = read_itk_header(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -49,7 +49,7 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
         image = reader.Execute()
     except RuntimeError as error:
         raise _unreadable() from error
-    return _to_volume(image, mask=mask)
+    return _to_volume(image, mask=mask, units=header.millimetres())
 
 
 def read_series(folder: Path, *, mask: bool, max_voxels: int) -> Volume:
@@ -75,8 +75,7 @@ def read_series(folder: Path, *, mask: bool, max_voxels: int) -> Volume:
         image = reader.Execute()
     except RuntimeError as error:
         raise _unreadable() from error
-    volume = _to_volume(image, mask=mask)
-    return Volume(data=volume.data, grid=volume.grid, stored=Stored(dtype="int16"))
+    return replace(_to_volume(image, mask=mask), stored=Stored(dtype="int16"))
 
 
 def _series_files(folder: Path) -> tuple[str, ...]:
@@ -146,33 +145,28 @@ def _check(size: tuple[int, ...], components: int, pixel: int, max_voxels: int) 
         raise UnsafeInputError(msg, got=" x ".join(map(str, size)), mend=mend)
 
 
-def _to_volume(image: Any, *, mask: bool) -> Volume:
+def _to_volume(image: Any, *, mask: bool, units: tuple[FloatArray, str] = _MM) -> Volume:
     """A volume of a SimpleITK image, whose array has axes (Z, Y, X) and whose world is LPS."""
     values = sitk.GetArrayViewFromImage(image).transpose()
+    placement = image_placement(image, units)
+    grid = Grid(shape=values.shape, affine=placement.affine)
+    data = to_labels(values) if mask else values.astype(np.float32)
+    stored = Stored(dtype=values.dtype.name)
+    return Volume(data=data, grid=grid, stored=stored, remarks=placement.remarks)
+
+
+def image_placement(image: Any, units: tuple[FloatArray, str] = _MM) -> Placement:
+    """Where a SimpleITK image of three dimensions lies.
+
+    Args:
+        image: In LPS.
+        units: (3,) mm of its unit of length along each world axis, and the unit's name.
+    """
     matrix = np.eye(4)
     direction = np.array(image.GetDirection(), dtype=np.float64).reshape(3, 3)
     matrix[:3, :3] = direction * np.array(image.GetSpacing())
     matrix[:3, 3] = image.GetOrigin()
-    grid = Grid(shape=values.shape, affine=RAS_TO_LPS @ matrix)
-    data = to_labels(values) if mask else values.astype(np.float32)
-    return Volume(data=data, grid=grid, stored=Stored(dtype=values.dtype.name))
-
-
-def _check_data_file(path: Path) -> None:
-    """Refuse a header that names a data file outside its own folder.
-
-    One from an archive could otherwise read any file of this machine.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER_BYTES)
-    except OSError as error:
-        raise _unreadable() from error
-    for match in _DATA_FILE.finditer(head.split(b"\n\n", 1)[0]):
-        name = match.group(1).decode("utf-8", "replace").replace("\\", "/")
-        if name.startswith("/") or ".." in name.split("/") or re.match(r"^\w:", name):
-            msg = "a header names a data file in its own folder"
-            raise UnsafeInputError(msg, got="a path that leaves it", mend="move them together")
+    return in_millimetres(RAS_TO_LPS @ matrix, *units)
 
 
 def _unreadable() -> UnreadableFileError:
