@@ -68,7 +68,8 @@ def decode_nifti(
     Raises:
         UnreadableFileError: Not a NIfTI file, cut off or damaged.
         UnsafeInputError: More voxels than allowed, or more data than the header declares.
-        DataError: Another number of dimensions, complex or colour values, a bad spacing or affine.
+        DataError: Another number of dimensions, complex or colour values, a bad spacing or affine,
+            or two orientations that contradict each other.
     """
     stream = _open(data)
     try:
@@ -165,7 +166,7 @@ def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> Ni
         msg = f"a volume has at most {max_voxels} voxels"
         mend = "if the file is to be trusted, raise ingest.max_voxels"
         raise UnsafeInputError(msg, got=" x ".join(map(str, shape[:3])), mend=mend)
-    placement = nifti_placement(header)
+    placement = nifti_placement(header, (shape[0], shape[1], shape[2]))
     slope, intercept = _scale(header)
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if n_bytes > size * _MAX_DEFLATE_RATIO:

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungreg.spatial.geometry import FloatArray
+from lungreg.spatial.geometry import FloatArray, Grid
+
+_ROUNDING_VOX = 0.1
+_ROUNDING_OF_DIAGONAL = 5e-4
+"""Directions rounded to three decimals, or a quaternion in single precision near half a turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,17 @@ class Placement:
     affine: FloatArray
     """(4, 4) float64 from voxel index to RAS mm."""
     remarks: tuple[Remark, ...] = ()
+
+
+def rounding_mm(grid: Grid) -> float:
+    """How far two statements of one grid may lay a voxel apart and still be rounded numbers."""
+    diagonal = np.linalg.norm(grid.spacing_mm * grid.shape)
+    return float(max(_ROUNDING_VOX * grid.spacing_mm.min(), _ROUNDING_OF_DIAGONAL * diagonal))
+
+
+def gap_mm(one: Grid, other: Grid) -> float:
+    """The largest distance between the corners of two grids of one shape, in mm."""
+    return float(np.linalg.norm(one.corners_ras() - other.corners_ras(), axis=1).max())
 
 
 def in_millimetres(affine: FloatArray, scale: FloatArray, unit: str) -> Placement:
