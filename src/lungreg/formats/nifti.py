@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
 from lungreg.formats.nifti_placement import nifti_placement
-from lungreg.formats.placement import Remark
+from lungreg.formats.placement import Remark, right_angled
 from lungreg.spatial.geometry import FloatArray
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -30,7 +30,6 @@ _MAX_OFFSET = 2**26
 _MAX_TRAILING = 2**20
 _MAX_DEFLATE_RATIO = 1032
 _MAX_NIFTI1_SIZE = 32767
-_FALSE_QFORM_MM = 1e-3
 _HEADER_BYTES = {1: 348, 2: 540}
 _FIXED_TEXTS = ("magic", "regular")
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
@@ -44,7 +43,8 @@ class NiftiArray:
     raw: NDArray[Any]
     """(X, Y, Z), or (X, Y, Z, C) for vectors: stored values, native byte order."""
     affine: FloatArray
-    """(4, 4) float64 from voxel index to RAS mm: sform, else qform, else spacing alone."""
+    """(4, 4) float64 from voxel index to RAS mm: sform, else qform, else spacing alone; axes at
+    right angles."""
     slope: float
     """Real value = slope * stored + intercept."""
     intercept: float
@@ -69,7 +69,7 @@ def decode_nifti(
         UnreadableFileError: Not a NIfTI file, cut off or damaged.
         UnsafeInputError: More voxels than allowed, or more data than the header declares.
         DataError: Another number of dimensions, complex or colour values, a bad spacing or affine,
-            or two orientations that contradict each other.
+            shear, or two orientations that contradict each other.
     """
     stream = _open(data)
     try:
@@ -93,20 +93,22 @@ def encode_nifti(
 
     Args:
         raw: Stored values, as many axes as the file shall have.
-        affine: (4, 4) from voxel index to RAS mm. It is written as sform, and as qform unless it
-            has shear, which a qform cannot hold.
+        affine: (4, 4) from voxel index to RAS mm, axes at right angles. It is written as sform
+            and as qform.
         slope: Real value = slope * stored + intercept.
         intercept: See `slope`.
         intent: NIfTI intent code.
+
+    Raises:
+        DataError: A sheared affine, which ITK does not open.
     """
+    affine = right_angled(affine, raw.shape).affine
     large = max(raw.shape) > _MAX_NIFTI1_SIZE
     header: Any = nib.Nifti2Header() if large else nib.Nifti1Header()
     header.set_data_dtype(raw.dtype)
     header.set_data_shape(raw.shape)
     header.set_sform(affine, code=1)
     header.set_qform(affine, code=1)
-    if np.abs(header.get_qform() - affine).max() > _FALSE_QFORM_MM:
-        header["qform_code"] = 0
     header.set_xyzt_units("mm")
     header.set_slope_inter(slope, intercept)
     header["intent_code"] = intent

@@ -18,6 +18,7 @@ from lungreg.formats.placement import (
     Remark,
     gap_mm,
     in_millimetres,
+    right_angled,
     rounding_mm,
 )
 from lungreg.spatial.geometry import FloatArray, Grid, Shape
@@ -36,7 +37,7 @@ def nifti_placement(header: Any, shape: Shape) -> Placement:
         shape: (X, Y, Z) voxels.
 
     Raises:
-        DataError: A bad spacing or rotation, or two forms that contradict each other.
+        DataError: A bad spacing or rotation, shear, or two forms that contradict each other.
     """
     header = header.copy()
     spacing = _spacing(header)
@@ -45,14 +46,16 @@ def nifti_placement(header: Any, shape: Shape) -> Placement:
     name, mm = _UNITS.get(int(header["xyzt_units"]) & _SPACE_UNITS, ("mm", 1.0))
     scale = np.full(3, mm)
     converted = in_millimetres(stated, scale, name)
-    grid = Grid(shape=shape, affine=converted.affine)
+    straight = right_angled(converted.affine, shape)
+    grid = Grid(shape=shape, affine=straight.affine)
     if "sform" in forms:
         _require_spacing(grid, spacing * mm)
     if len(forms) > 1:
         other = in_millimetres(forms["qform"], scale, name).affine
         _require_one_place(grid, Grid(shape=shape, affine=other))
     unsaid = () if forms else (_no_orientation(grid),)
-    return Placement(affine=converted.affine, remarks=(*converted.remarks, *unsaid))
+    remarks = (*converted.remarks, *straight.remarks, *unsaid)
+    return Placement(affine=straight.affine, remarks=remarks)
 
 
 def _spacing(header: Any) -> FloatArray:

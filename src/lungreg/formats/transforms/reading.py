@@ -11,6 +11,7 @@ import numpy as np
 
 from lungreg.errors import DataError, LungregError, UnreadableFileError
 from lungreg.formats.local_files import read_file
+from lungreg.formats.placement import right_angled
 from lungreg.formats.transforms import (
     COMPOSITE_SUFFIXES,
     FIXED_TO_MOVING,
@@ -75,11 +76,22 @@ def _read(path: Path) -> KnownTransform:
         msg = f"a transform ends in {', '.join((*COMPOSITE_SUFFIXES, *_VECTOR_SUFFIXES))}"
         raise UnreadableFileError(msg, got=path.suffix or "no suffix", mend="convert it")
     if known is None:
-        own = transform.grid if transform.grid.size > 1 else None
+        own = _own_grid(transform)
         return KnownTransform(transform=transform, direction=direction, start=own, end=None)
     grids = (known.fixed, known.moving)
     start, end = grids if direction == FIXED_TO_MOVING else grids[::-1]
     return KnownTransform(transform=transform, direction=direction, start=start, end=end)
+
+
+def _own_grid(transform: Transform) -> Grid | None:
+    """The grid of a field on which an image can be written: none of an affine, none with shear."""
+    grid = transform.grid
+    if grid.size == 1:
+        return None
+    try:
+        return Grid(shape=grid.shape, affine=right_angled(grid.affine, grid.shape).affine)
+    except DataError:
+        return None
 
 
 def _description(path: Path) -> Description | None:

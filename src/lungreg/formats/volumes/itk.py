@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
-from lungreg.formats.placement import Placement, in_millimetres
+from lungreg.formats.placement import Placement, in_millimetres, right_angled
 from lungreg.formats.volumes.codec import check_depth, to_labels
 from lungreg.formats.volumes.itk_header import read_itk_header
 from lungreg.formats.volumes.volume import Stored, Volume
@@ -30,7 +30,7 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
     Raises:
         UnreadableFileError: SimpleITK cannot read it.
         UnsafeInputError: More voxels than allowed, or data in a file outside its folder.
-        DataError: Not three-dimensional, not single real numbers, or lengths in a unit
+        DataError: Not three-dimensional, not single real numbers, sheared, or lengths in a unit
             that is none.
     """
     header = read_itk_header(path)
@@ -161,12 +161,17 @@ def image_placement(image: Any, units: tuple[FloatArray, str] = _MM) -> Placemen
     Args:
         image: In LPS.
         units: (3,) mm of its unit of length along each world axis, and the unit's name.
+
+    Raises:
+        DataError: Not invertible, or sheared.
     """
     matrix = np.eye(4)
     direction = np.array(image.GetDirection(), dtype=np.float64).reshape(3, 3)
     matrix[:3, :3] = direction * np.array(image.GetSpacing())
     matrix[:3, 3] = image.GetOrigin()
-    return in_millimetres(RAS_TO_LPS @ matrix, *units)
+    converted = in_millimetres(RAS_TO_LPS @ matrix, *units)
+    straight = right_angled(converted.affine, image.GetSize())
+    return Placement(affine=straight.affine, remarks=converted.remarks + straight.remarks)
 
 
 def _unreadable() -> UnreadableFileError:
