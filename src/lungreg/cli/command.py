@@ -32,7 +32,7 @@ SOME_FAILED = 3
 ANONYMOUS = "LUNGREG_ANONYMOUS"
 """Environment variable, set where others read the output, as in a job: no output names a case."""
 _NOISY_LOGGERS = (
-    *("matplotlib", "PIL", "filelock", "h5py", "urllib3", "asyncio", "alembic"),
+    *("matplotlib", "PIL", "filelock", "h5py", "pydicom", "urllib3", "asyncio", "alembic"),
     *("mlflow", "ray"),
 )
 

@@ -1,10 +1,7 @@
-"""MetaImage, NRRD and DICOM series through SimpleITK."""
+"""MetaImage and NRRD through SimpleITK."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +15,6 @@ from lungreg.formats.volumes.itk_header import read_itk_header
 from lungreg.formats.volumes.volume import Stored, Volume
 from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid
 
-_POSITION_TAG = "0020|0032"
-_MAX_UNEVEN = 0.05
-_MAX_TILT = 0.02
 _MM = (np.ones(3), "mm")
 
 
@@ -50,85 +44,6 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
     except RuntimeError as error:
         raise _unreadable() from error
     return _to_volume(image, mask=mask, units=header.millimetres())
-
-
-def read_series(folder: Path, *, mask: bool, max_voxels: int) -> Volume:
-    """Read a folder that holds the files of one DICOM series.
-
-    Raises:
-        UnreadableFileError: No DICOM series, or one that SimpleITK cannot read.
-        UnsafeInputError: More voxels than allowed.
-        DataError: Several series, uneven or missing slices, a tilted gantry.
-    """
-    files = _series_files(folder)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(files)
-    reader.MetaDataDictionaryArrayUpdateOn()
-    first = sitk.ImageFileReader()
-    first.SetFileName(files[0])
-    try:
-        first.ReadImageInformation()
-        columns, rows, *frames = first.GetSize()
-        size = (columns, rows, len(files) * (frames or [1])[0])
-        _check(size, first.GetNumberOfComponents(), first.GetPixelID(), max_voxels)
-        _check_slices(_positions(files), first.GetDirection())
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable() from error
-    return replace(_to_volume(image, mask=mask), stored=Stored(dtype="int16"))
-
-
-def _series_files(folder: Path) -> tuple[str, ...]:
-    with _silence():
-        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if not series:
-        msg = "a folder given as a scan holds one DICOM series"
-        mend = "name the folder that holds its files themselves, not one above"
-        raise UnreadableFileError(msg, got="none", mend=mend, where=folder)
-    if len(series) > 1:
-        msg = "a folder given as a scan holds one DICOM series"
-        raise DataError(msg, got=len(series), mend="put each series in a folder of its own")
-    return tuple(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep ITK from writing warnings with paths to standard error: errors are raised here."""
-    before = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(before)
-
-
-def _positions(files: tuple[str, ...]) -> FloatArray:
-    """(N, 3) LPS mm of the first voxel of each slice, or fewer rows where the tag is missing."""
-    found = []
-    for name in files:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(name)
-        reader.ReadImageInformation()
-        if reader.HasMetaDataKey(_POSITION_TAG):
-            found.append([float(x) for x in reader.GetMetaData(_POSITION_TAG).split("\\")])
-    return np.array(found, dtype=np.float64).reshape(-1, 3)
-
-
-def _check_slices(positions: FloatArray, direction: tuple[float, ...]) -> None:
-    if len(positions) < 2:
-        return
-    step = (positions[-1] - positions[0]) / (len(positions) - 1)
-    spacing_mm = float(np.linalg.norm(step))
-    even = positions[0] + np.arange(len(positions))[:, None] * step
-    gap_mm = float(np.abs(positions - even).max())
-    if spacing_mm == 0 or gap_mm > _MAX_UNEVEN * spacing_mm:
-        msg = "the slices of a series are evenly spaced, without gaps or doubles"
-        got = f"{gap_mm:.2f} mm off"
-        raise DataError(msg, got=got, mend="add the missing slices or remove doubles")
-    normal = np.asarray(direction, dtype=np.float64).reshape(3, 3)[:, 2]
-    if np.linalg.norm(step - (step @ normal) * normal) > _MAX_TILT * spacing_mm:
-        msg = "the slices of a series are stacked at right angles"
-        raise DataError(msg, got="a tilted gantry", mend="resample the series first")
 
 
 def _check(size: tuple[int, ...], components: int, pixel: int, max_voxels: int) -> None:
