@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
@@ -17,6 +18,7 @@ import lungreg
 from lungreg.errors import ConfigError, DataError, MissingFileError, RunError, UnreadableFileError
 from lungreg.formats.nifti import encode_nifti
 from lungreg.formats.transforms import decode_displacement
+from lungreg.formats.transforms.fields import parse_meaning
 from lungreg.records import CaseMetrics, Status, Verdict
 from lungreg.workflows.evaluate import evaluate
 from lungreg.workflows.infer import infer
@@ -193,6 +195,15 @@ class TestFolder:
             assert getattr(row, name) == pytest.approx(getattr(expected, name), abs=2e-3), name
         assert row.case_id == "theirs.nii.gz"
         assert row.tre_aligned_mm == row.tre_initial_mm
+        unsaid = nib.Nifti1Image(np.moveaxis(total_mm, 0, -1)[:, :, :, None], grid.affine)
+        nib.save(unsaid, tmp_path / "unsaid.nii.gz")
+        with pytest.raises(DataError, match="--field-kind"):
+            evaluate(site[0].config(), tmp_path / "unsaid.nii.gz", files=files)
+        meaning = parse_meaning("displacement", "ras")
+        (said,) = evaluate(
+            site[0].config(), tmp_path / "unsaid.nii.gz", files=files, field=meaning
+        ).cases
+        assert said.tre_mm == pytest.approx(row.tre_mm, abs=1e-3)
         alone = tmp_path / "affine.tfm"
         sitk.WriteTransform(affine_to_sitk(np.eye(4)), str(alone))
         (still,) = evaluate(site[0].config(), alone, files=files).cases

@@ -14,16 +14,22 @@ from typing import Any, BinaryIO, Literal, cast
 import nibabel as nib
 import numpy as np
 from isal import igzip, igzip_lib
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.errors import UnreadableFileError, UnsafeInputError
+from lungreg.formats.nifti_header import (
+    NO_INTENT,
+    Intent,
+    read_dtype,
+    read_intent,
+    read_scale,
+    read_shape,
+)
 from lungreg.formats.nifti_placement import nifti_placement
 from lungreg.formats.placement import Remark, right_angled
 from lungreg.spatial.geometry import FloatArray
 
 GZIP_MAGIC = b"\x1f\x8b"
-INTENT_VECTOR = 1007
 MAX_VOXELS = 1_000_000_000
 _LEVEL = 1
 _MAX_OFFSET = 2**26
@@ -48,8 +54,8 @@ class NiftiArray:
     slope: float
     """Real value = slope * stored + intercept."""
     intercept: float
-    intent: int = 0
-    """NIfTI intent code: `INTENT_VECTOR` for the vectors of ITK."""
+    intent: Intent = NO_INTENT
+    """What the values are said to mean."""
     remarks: tuple[Remark, ...] = ()
     """What was put right or is odd about the header."""
 
@@ -63,7 +69,7 @@ def decode_nifti(
         data: The file's bytes; they may come from anyone.
         max_voxels: Most voxels that are unpacked.
         components: 1 for a volume, (X, Y, Z) with any trailing sizes of 1; 3 for a vector field,
-            (X, Y, Z, 1, 3).
+            (X, Y, Z, 1, 3) or (X, Y, Z, 3).
 
     Raises:
         UnreadableFileError: Not a NIfTI file, cut off or damaged.
@@ -131,7 +137,7 @@ def scrub_nifti(data: bytes) -> bytes:
     header, header_bytes = _read_header(io.BytesIO(plain))
     n_values = int(np.prod(header["dim"][1 : int(header["dim"][0]) + 1], dtype=object))
     start = _offset(header, header_bytes)
-    end = start + n_values * _dtype(header).itemsize
+    end = start + n_values * read_dtype(header).itemsize
     for name, (kind, *_) in header.structarr.dtype.fields.items():
         if kind.kind == "S" and name not in _FIXED_TEXTS:
             header[name] = b""
@@ -162,14 +168,14 @@ def _open(data: bytes) -> BinaryIO:
 
 def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> NiftiArray:
     header, header_bytes = _read_header(stream)
-    shape = _shape(header, components)
-    dtype = _dtype(header)
+    shape = read_shape(header, components)
+    dtype = read_dtype(header)
     if int(np.prod(shape[:3], dtype=object)) > max_voxels:
         msg = f"a volume has at most {max_voxels} voxels"
         mend = "if the file is to be trusted, raise ingest.max_voxels"
         raise UnsafeInputError(msg, got=" x ".join(map(str, shape[:3])), mend=mend)
     placement = nifti_placement(header, (shape[0], shape[1], shape[2]))
-    slope, intercept = _scale(header)
+    slope, intercept = read_scale(header)
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if n_bytes > size * _MAX_DEFLATE_RATIO:
         _refuse_short()
@@ -178,13 +184,12 @@ def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> Ni
     _fill(stream, values)
     _check_end(stream)
     raw = values.astype(dtype.newbyteorder("="), copy=False).reshape(shape, order="F")
-    intent = int(header["intent_code"])
     return NiftiArray(
         raw=raw,
         affine=placement.affine,
         slope=slope,
         intercept=intercept,
-        intent=intent,
+        intent=read_intent(header),
         remarks=placement.remarks,
     )
 
@@ -200,54 +205,6 @@ def _read_header(stream: BinaryIO) -> tuple[Any, int]:
             return nib.Nifti2Header(block, check=False), 540
     msg = "the file must be NIfTI-1 or NIfTI-2 in one file (.nii or .nii.gz)"
     raise UnreadableFileError(msg, got="something else", mend="convert or copy it again")
-
-
-def _shape(header: Any, components: int) -> tuple[int, ...]:
-    dims = [int(n) for n in header["dim"]]
-    if not 1 <= dims[0] <= 7 or min(dims[1 : dims[0] + 1]) < 1:
-        msg = "every size in a header is at least 1"
-        raise DataError(msg, got=dims[1 : max(1, dims[0]) + 1])
-    shape = dims[1 : dims[0] + 1]
-    if components > 1:
-        if shape[3:] != [1, components]:
-            msg = f"a vector field has shape (X, Y, Z, 1, {components})"
-            raise DataError(msg, got=tuple(shape))
-        return (*shape[:3], components)
-    while len(shape) > 3 and shape[-1] == 1:
-        shape.pop()
-    if len(shape) != 3:
-        msg = "a volume has three dimensions"
-        mend = "take one time point or channel" if len(shape) > 3 else "stack the slices"
-        raise DataError(msg, got=f"{len(shape)} {tuple(shape)}", mend=mend)
-    return tuple(shape)
-
-
-def _dtype(header: Any) -> np.dtype[Any]:
-    try:
-        dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
-    except (HeaderDataError, KeyError) as error:
-        msg = "the header must name a NIfTI data type"
-        raise UnreadableFileError(msg, got=f"code {int(header['datatype'])}") from error
-    if dtype.kind == "c":
-        msg = "values must be real numbers"
-        raise DataError(msg, got="complex numbers", mend="take magnitude or real part")
-    if dtype.fields is not None:
-        msg = "values must be single numbers"
-        raise DataError(msg, got="a colour image (RGB)", mend="export the scan, not a picture")
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        msg = "values must be integers or floats of at most 8 bytes"
-        raise DataError(msg, got=dtype.name)
-    return dtype
-
-
-def _scale(header: Any) -> tuple[float, float]:
-    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or not np.isfinite(slope):
-        return 1.0, 0.0
-    if not np.isfinite(intercept):
-        msg = "the scale in a header is finite"
-        raise DataError(msg, got=f"intercept {intercept}", mend="repair the header")
-    return slope, intercept
 
 
 def _offset(header: Any, header_bytes: int) -> int:
