@@ -123,6 +123,11 @@ class TestExtent:
             )
             assert [x.code for x in check_extent("fixed", volume(HU, grid))] == codes
 
+    def test_a_part_of_a_chest_is_one(self) -> None:
+        """A slab of 9 cm from head to foot, as wide as a chest."""
+        grid = Grid(shape=SHAPE, affine=FIXED_GRID.affine @ np.diag([1, 1, 0.4, 1]))
+        assert check_extent("fixed", volume(HU, grid)) == ()
+
     def test_the_warning_names_scan_and_size(self) -> None:
         """One side alone is enough."""
         grid = Grid(shape=SHAPE, affine=FIXED_GRID.affine @ np.diag([1, 1, 0.1, 1]))

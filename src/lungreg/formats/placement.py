@@ -70,12 +70,12 @@ def right_angled(affine: FloatArray, shape: Sequence[int]) -> Placement:
 
     Args:
         affine: (4, 4) from voxel index to RAS mm.
-        shape: (X, Y, Z) voxels.
+        shape: Voxels along (X, Y, Z) and further axes; a missing one is 1.
 
     Raises:
         DataError: Not invertible, or sheared by more than rounding.
     """
-    nx, ny, nz = shape[:3]
+    nx, ny, nz = (*shape, 1, 1)[:3]
     grid = Grid(shape=(nx, ny, nz), affine=affine)
     frame = nearest_orthogonal(grid.directions)
     if np.abs(frame - grid.directions).max() <= _EXACT:

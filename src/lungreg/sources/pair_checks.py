@@ -20,6 +20,8 @@ MOST_LABELS = 128
 """Lungs, lobes, segments or all organs of a body are fewer; the grey values of a scan are more."""
 
 _SMALLEST_CHEST_MM, _LARGEST_CHEST_MM = 100.0, 1000.0
+_THINNEST_SLAB_MM = 50.0
+"""Part of a chest may be scanned alone."""
 _CHUNK = 1 << 20
 """Voxels whose labels are counted at once."""
 
@@ -92,7 +94,9 @@ def check_extent(role: str, scan: Volume) -> tuple[PairWarning, ...]:
         scan: On its grid in mm.
     """
     extent_mm = scan.grid.spacing_mm * np.array(scan.grid.shape)
-    if extent_mm.min() >= _SMALLEST_CHEST_MM and extent_mm.max() <= _LARGEST_CHEST_MM:
+    shortest, middle, longest = sorted(extent_mm)
+    is_chest = middle >= _SMALLEST_CHEST_MM and longest <= _LARGEST_CHEST_MM
+    if is_chest and shortest >= _THINNEST_SLAB_MM:
         return ()
     sides = " x ".join(f"{side:.4g}" for side in extent_mm)
     text = f"the {role} scan is {sides} mm large, a chest 100 to 1000: is its spacing right?"

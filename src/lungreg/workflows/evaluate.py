@@ -85,7 +85,7 @@ def evaluate(
         require_fields([file], field)
         return _evaluate_files(config, file, _pair_files(file.parent, files), field)
     if files or field != UNSAID:
-        msg = "scans and --field options are for a folder or file; a run has its own on the stage"
+        msg = "scans and fields are given for a folder or file; those of a run are on the stage"
         raise ConfigError(msg, mend=f"leave them out, or name a folder with {DISPLACEMENT_FILE}")
     run_id = str(target)
     backend = (backend or open_backend(config.backend)).for_run(run_id, "evaluate")
