@@ -13,6 +13,7 @@ from lungreg.formats.volumes import Stored, Volume
 from lungreg.sources.pair_checks import (
     MOST_LABELS,
     PairWarning,
+    check_extent,
     check_landmarks,
     check_mask,
     check_units,
@@ -110,3 +111,25 @@ def test_errors_say_which_file_they_are_about() -> None:
     with pytest.raises(DataError) as caught, errors_about("fixed scan"):
         raise DataError(rule, got="7 everywhere", where="/secret/file")
     assert caught.value.anonymous == "fixed scan: a scan is not constant, got 7 everywhere"
+
+
+class TestExtent:
+    @pytest.mark.parametrize(("scale", "codes"), [(1.0, []), (1e3, ["implausible_extent"])])
+    def test_a_chest_is_as_large_as_one(self, scale: float, codes: list[str]) -> None:
+        """Between 10 cm and 1 m on every side; metres in the place of mm are far beyond."""
+        for factor in (scale, 1 / scale):
+            grid = Grid(
+                shape=SHAPE, affine=np.diag([factor, factor, factor, 1]) @ FIXED_GRID.affine
+            )
+            assert [x.code for x in check_extent("fixed", volume(HU, grid))] == codes
+
+    def test_a_part_of_a_chest_is_one(self) -> None:
+        """A slab of 9 cm from head to foot, as wide as a chest."""
+        grid = Grid(shape=SHAPE, affine=FIXED_GRID.affine @ np.diag([1, 1, 0.4, 1]))
+        assert check_extent("fixed", volume(HU, grid)) == ()
+
+    def test_the_warning_names_scan_and_size(self) -> None:
+        """One side alone is enough."""
+        grid = Grid(shape=SHAPE, affine=FIXED_GRID.affine @ np.diag([1, 1, 0.1, 1]))
+        (warning,) = check_extent("moving", volume(HU, grid))
+        assert warning.text.startswith("the moving scan is 280 x 240 x 23.4 mm large")

@@ -45,6 +45,26 @@ class TestAccepted:
         assert pair.case.group == "patient 1"
         np.testing.assert_allclose(pair.landmarks_vox, landmarks(0), atol=1e-5)
 
+    def test_a_header_that_is_put_right_is_so_on_the_stage(
+        self, stage: MemoryStage, source: SourceCase
+    ) -> None:
+        """A scan in microns is told by name, and every tool reads the stage's in mm."""
+        assert source.fixed is not None
+        image = nib.Nifti1Image.from_bytes(gzip.decompress(source.fixed.read_bytes()))
+        moved = np.diag([1e3, 1e3, 1e3, 1]) @ image.affine
+        image.set_sform(moved, code=1)
+        image.set_qform(moved, code=1)
+        image.header.set_xyzt_units("micron")
+        write(source.fixed, gzip.compress(image.to_bytes()))
+        row = upload(stage, source).row
+        assert row.verdict is Verdict.WARN
+        (reason,) = row.reasons
+        assert reason.startswith("units: fixed scan: the header gives lengths in microns")
+        stored = gzip.decompress(stage.read(row.case().fixed))
+        np.testing.assert_allclose(
+            nib.Nifti1Image.from_bytes(stored).affine, FIXED_GRID.affine, atol=1e-3
+        )
+
     def test_gzipped_nifti_is_kept_to_the_bit(self, stage: MemoryStage, source: SourceCase) -> None:
         """Files that are as the stage wants them are not written anew."""
         upload(stage, source)

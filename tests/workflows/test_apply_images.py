@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from lungreg.errors import ConfigError
+from lungreg.formats.transforms import decode_displacement
+from lungreg.formats.transforms.fields import parse_meaning
 from lungreg.formats.volumes import Stored, decode_mask, decode_scan, encode_volume
 from lungreg.spatial.composition import chain_points
 from lungreg.spatial.displacement import (
@@ -19,7 +22,7 @@ from lungreg.spatial.geometry import Frame, Grid, Transform, convert_points, fli
 from lungreg.spatial.inversion import invert_points
 from lungreg.workflows.apply import apply_to_image
 from tests.formats.transforms.breathing import FIXED, MOVING, affine, scan
-from tests.grids import affine_to_sitk, to_sitk
+from tests.grids import affine_to_sitk, to_sitk, voxels
 from tests.workflows.applied_files import (
     MOVED,
     TRANSFORM,
@@ -81,6 +84,48 @@ class TestImages:
         found = decode_mask((folder / "out.nii.gz").read_bytes())
         assert set(np.unique(found.data)) == {0, 7}
         assert found.stored.dtype == "uint8"
+
+    def test_fields_of_other_tools_carry_as_ours(self, folder: Path) -> None:
+        """By what they say (NiftyReg's positions), or by what the user says of them."""
+        total, grid = decode_displacement((folder / "displacement.nii.gz").read_bytes())
+        places = grid.to_world(voxels(grid)).T.reshape(total.shape)
+        field = nib.Nifti1Image(np.moveaxis(total + places, 0, -1)[:, :, :, None], grid.affine)
+        nib.save(field, folder / "unsaid.nii.gz")
+        field.header.set_intent(1007, name="NREG_TRANS")
+        nib.save(field, folder / "niftyreg.nii.gz")
+        said = {"unsaid": parse_meaning("position", "ras"), "niftyreg": parse_meaning(None, None)}
+        images, scan_ = [], folder / "fixed.nii.gz"
+        for name in ("displacement", *said):
+            out, known = folder / f"by_{name}.nii.gz", said.get(name, parse_meaning(None, None))
+            apply_to_image(
+                [folder / f"{name}.nii.gz"],
+                folder / "moving.nii.gz",
+                out,
+                reference=scan_,
+                field=known,
+            )
+            images.append(nib.load(out).get_fdata())
+        inside = (slice(3, -3),) * 3  # without our JSON a field is continued in another way
+        for image in images[1:]:
+            assert np.abs(image - images[0])[inside].max() < 1
+        with pytest.raises(ConfigError, match="are for vector fields"):
+            apply_to_image([folder / "transform.h5"], scan_, out, field=said["unsaid"])
+
+    def test_a_scan_in_another_unit_is_converted_and_told(
+        self, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The result is that of the same scan in mm."""
+        apply_to_image([folder / "transform.h5"], folder / "moving.nii.gz", folder / "a.nii.gz")
+        image = nib.load(folder / "moving.nii.gz")
+        affine = np.diag([1e3, 1e3, 1e3, 1]) @ image.affine
+        micron = nib.Nifti1Image(np.asanyarray(image.dataobj), affine)
+        micron.header.set_xyzt_units("micron")
+        nib.save(micron, folder / "mueller.nii.gz")
+        apply_to_image([folder / "transform.h5"], folder / "mueller.nii.gz", folder / "b.nii.gz")
+        one, other = (nib.load(folder / name).get_fdata() for name in ("a.nii.gz", "b.nii.gz"))
+        np.testing.assert_allclose(one, other, atol=1)
+        assert "lengths in microns" in caplog.text
+        assert "mueller" not in caplog.text
 
     def test_labels_that_are_blended_are_warned_of(
         self, folder: Path, caplog: pytest.LogCaptureFixture

@@ -17,6 +17,7 @@ import lungreg
 from lungreg.errors import ConfigError, DataError, MissingFileError, RunError, UnreadableFileError
 from lungreg.formats.nifti import encode_nifti
 from lungreg.formats.transforms import decode_displacement
+from lungreg.formats.transforms.fields import parse_meaning
 from lungreg.records import CaseMetrics, Status, Verdict
 from lungreg.workflows.evaluate import evaluate
 from lungreg.workflows.infer import infer
@@ -173,10 +174,7 @@ class TestFolder:
         assert row.tre_mm is None
 
     def test_another_tools_field(self, site: tuple[Site, str], tmp_path: Path) -> None:
-        """SimpleITK's own file of the total displacement, without a JSON, gives the same.
-
-        And an affine alone is measured as well.
-        """
+        """SimpleITK's file without a JSON gives the same, as a said one; an affine is measured."""
         folder = self.named(*site, CASES[5])
         expected = evaluate(site[0].config(), folder).cases[0]
         total_mm, grid = decode_displacement((folder / "displacement.nii.gz").read_bytes())
@@ -193,6 +191,10 @@ class TestFolder:
             assert getattr(row, name) == pytest.approx(getattr(expected, name), abs=2e-3), name
         assert row.case_id == "theirs.nii.gz"
         assert row.tre_aligned_mm == row.tre_initial_mm
+        other.write_bytes(encode_nifti(np.moveaxis(total_mm, 0, -1)[:, :, :, None], grid.affine))
+        ras = parse_meaning("displacement", "ras")
+        (said,) = evaluate(site[0].config(), other, files=files, field=ras).cases
+        assert said.tre_mm == pytest.approx(row.tre_mm, abs=1e-3)
         alone = tmp_path / "affine.tfm"
         sitk.WriteTransform(affine_to_sitk(np.eye(4)), str(alone))
         (still,) = evaluate(site[0].config(), alone, files=files).cases

@@ -19,7 +19,7 @@ from lungreg.records import Status
 from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import Transform
 from lungreg.workflows.infer import infer
-from tests.formats.volumes.dicom import write_dicom
+from tests.formats.volumes.dicom.series_files import write_dicom
 from tests.site import CASES, Site, run
 
 pytestmark = pytest.mark.slow

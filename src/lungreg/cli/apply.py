@@ -9,14 +9,16 @@ from typing import Annotated
 
 import typer
 
-from lungreg.cli.command import command
+from lungreg.cli.command import FieldFrameName, FieldKindName, command
 from lungreg.cli.console import Console
 from lungreg.errors import ConfigError
 
 _HELP = """Carry an image, a mask or points through one or more transforms.
 
-TRANSFORM is transform.h5, transform_inverse.h5, displacement.nii.gz, or an ITK file of another \
-tool (.h5, .tfm, .txt, .mat: affine maps and one displacement field; ANTs' Warp.nii.gz).
+TRANSFORM is transform.h5, transform_inverse.h5, displacement.nii.gz, or a file of another tool: \
+of ITK or ANTs (.h5, .tfm, .txt, .mat: affine maps and one displacement field), of elastix (its \
+parameters, .txt), or a vector field (.nii.gz, .nii, .mha, .mhd, .nrrd, .nhdr) of ANTs, Slicer, \
+transformix, NiftyReg or SPM. What a field does not say itself, --field-kind and --field-frame say.
 
 Images are sampled once, on the grid of --reference: each of its points goes through the \
 transforms in the order given, as with antsApplyTransforms. Of transforms A to B and B to C, that \
@@ -78,10 +80,14 @@ def apply(
         Path | None,
         typer.Option("--input-grid", help="Scan whose voxels the points are given in."),
     ] = None,
+    field_kind: FieldKindName = None,
+    field_frame: FieldFrameName = None,
 ) -> None:
     """Carry an image, a mask or points through one or more transforms."""
+    from lungreg.formats.transforms.fields import parse_meaning
     from lungreg.workflows.apply import apply_to_image, apply_to_points, is_points
 
+    field = parse_meaning(field_kind, field_frame)
     if is_points(source):
         _refuse({"--nearest": nearest or None, "--order": order, "--outside": outside}, "images")
         moved = apply_to_points(
@@ -92,6 +98,7 @@ def apply(
             direction=direction,
             input_grid=input_grid,
             reference=reference,
+            field=field,
         )
         console.line(f"{moved.points} points written to {out}")
         if moved.inexact:
@@ -109,6 +116,7 @@ def apply(
         order=1 if order is None else order,
         nearest=nearest,
         outside_value=outside,
+        field=field,
     )
     console.line(f"written to {out}; {found.outside_pct:.1f} % lies outside of the image")
     console.document({"file": str(out), **dataclasses.asdict(found)})

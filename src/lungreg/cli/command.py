@@ -33,7 +33,7 @@ SOME_FAILED = 3
 ANONYMOUS = "LUNGREG_ANONYMOUS"
 """Environment variable, set where others read the output, as in a job: no output names a case."""
 _NOISY_LOGGERS = (
-    *("matplotlib", "PIL", "filelock", "h5py", "urllib3", "asyncio", "alembic"),
+    *("matplotlib", "PIL", "filelock", "h5py", "pydicom", "urllib3", "asyncio", "alembic"),
     *("mlflow", "ray"),
 )
 
@@ -48,6 +48,24 @@ Overrides = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show details and tracebacks.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+FieldKindName = Annotated[
+    str | None,
+    typer.Option(
+        "--field-kind",
+        metavar="displacement|position|velocity",
+        help="What another tool's vectors are.",
+        show_default="as the file says",
+    ),
+]
+FieldFrameName = Annotated[
+    str | None,
+    typer.Option(
+        "--field-frame",
+        metavar="ras|lps",
+        help="The world they are given in.",
+        show_default="as the file says",
+    ),
+]
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="A run to go on with.")]
 
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lungreg.cli.command import SOME_FAILED, ConfigOptions, config_command
+from lungreg.cli.command import (
+    SOME_FAILED,
+    ConfigOptions,
+    FieldFrameName,
+    FieldKindName,
+    config_command,
+)
 from lungreg.cli.console import Console
 
 if TYPE_CHECKING:
@@ -64,11 +70,14 @@ def evaluate(
     landmarks: Annotated[
         Path | None, typer.Option("--landmarks", help="CSV, fixed xyz then moving xyz, in voxels.")
     ] = None,
+    field_kind: FieldKindName = None,
+    field_frame: FieldFrameName = None,
     export: Annotated[
         Path | None, typer.Option("--export", help="Write the rows to .parquet or .csv.")
     ] = None,
 ) -> None:
     """Measure registrations again from their files, with a verdict and its reasons."""
+    from lungreg.formats.transforms.fields import parse_meaning
     from lungreg.metrics.evaluation_table import summarise, tabulate
     from lungreg.workflows.evaluate import evaluate as run
     from lungreg.workflows.results import export_table
@@ -81,7 +90,13 @@ def evaluate(
         "landmarks": landmarks,
     }
     files = {name: path for name, path in given.items() if path is not None}
-    done = run(options.config(), target, files=files, on_progress=console.progress)
+    done = run(
+        options.config(),
+        target,
+        files=files,
+        field=parse_meaning(field_kind, field_frame),
+        on_progress=console.progress,
+    )
     if export is not None:
         export_table(tabulate(done.cases), export)
         console.line(f"{len(done.cases)} rows written to {export}")

@@ -14,21 +14,28 @@ from typing import Any, BinaryIO, Literal, cast
 import nibabel as nib
 import numpy as np
 from isal import igzip, igzip_lib
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.errors import UnreadableFileError, UnsafeInputError
+from lungreg.formats.nifti_header import (
+    NO_INTENT,
+    Intent,
+    read_dtype,
+    read_intent,
+    read_scale,
+    read_shape,
+)
+from lungreg.formats.nifti_placement import nifti_placement
+from lungreg.formats.placement import Remark, right_angled
 from lungreg.spatial.geometry import FloatArray
 
 GZIP_MAGIC = b"\x1f\x8b"
-INTENT_VECTOR = 1007
 MAX_VOXELS = 1_000_000_000
 _LEVEL = 1
 _MAX_OFFSET = 2**26
 _MAX_TRAILING = 2**20
 _MAX_DEFLATE_RATIO = 1032
 _MAX_NIFTI1_SIZE = 32767
-_FALSE_QFORM_MM = 1e-3
 _HEADER_BYTES = {1: 348, 2: 540}
 _FIXED_TEXTS = ("magic", "regular")
 _ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)
@@ -42,12 +49,15 @@ class NiftiArray:
     raw: NDArray[Any]
     """(X, Y, Z), or (X, Y, Z, C) for vectors: stored values, native byte order."""
     affine: FloatArray
-    """(4, 4) float64 from voxel index to RAS mm: sform, else qform, else spacing alone."""
+    """(4, 4) float64 from voxel index to RAS mm: sform, else qform, else spacing alone; axes at
+    right angles."""
     slope: float
     """Real value = slope * stored + intercept."""
     intercept: float
-    intent: int = 0
-    """NIfTI intent code: `INTENT_VECTOR` for the vectors of ITK."""
+    intent: Intent = NO_INTENT
+    """What the values are said to mean."""
+    remarks: tuple[Remark, ...] = ()
+    """What was put right or is odd about the header."""
 
 
 def decode_nifti(
@@ -59,12 +69,13 @@ def decode_nifti(
         data: The file's bytes; they may come from anyone.
         max_voxels: Most voxels that are unpacked.
         components: 1 for a volume, (X, Y, Z) with any trailing sizes of 1; 3 for a vector field,
-            (X, Y, Z, 1, 3).
+            (X, Y, Z, 1, 3) or (X, Y, Z, 3).
 
     Raises:
         UnreadableFileError: Not a NIfTI file, cut off or damaged.
         UnsafeInputError: More voxels than allowed, or more data than the header declares.
-        DataError: Another number of dimensions, complex or colour values, a bad spacing or affine.
+        DataError: Another number of dimensions, complex or colour values, a bad spacing or affine,
+            shear, or two orientations that contradict each other.
     """
     stream = _open(data)
     try:
@@ -88,20 +99,22 @@ def encode_nifti(
 
     Args:
         raw: Stored values, as many axes as the file shall have.
-        affine: (4, 4) from voxel index to RAS mm. It is written as sform, and as qform unless it
-            has shear, which a qform cannot hold.
+        affine: (4, 4) from voxel index to RAS mm, axes at right angles. It is written as sform
+            and as qform.
         slope: Real value = slope * stored + intercept.
         intercept: See `slope`.
         intent: NIfTI intent code.
+
+    Raises:
+        DataError: A sheared affine, which ITK does not open.
     """
+    affine = right_angled(affine, raw.shape).affine
     large = max(raw.shape) > _MAX_NIFTI1_SIZE
     header: Any = nib.Nifti2Header() if large else nib.Nifti1Header()
     header.set_data_dtype(raw.dtype)
     header.set_data_shape(raw.shape)
     header.set_sform(affine, code=1)
     header.set_qform(affine, code=1)
-    if np.abs(header.get_qform() - affine).max() > _FALSE_QFORM_MM:
-        header["qform_code"] = 0
     header.set_xyzt_units("mm")
     header.set_slope_inter(slope, intercept)
     header["intent_code"] = intent
@@ -124,7 +137,7 @@ def scrub_nifti(data: bytes) -> bytes:
     header, header_bytes = _read_header(io.BytesIO(plain))
     n_values = int(np.prod(header["dim"][1 : int(header["dim"][0]) + 1], dtype=object))
     start = _offset(header, header_bytes)
-    end = start + n_values * _dtype(header).itemsize
+    end = start + n_values * read_dtype(header).itemsize
     for name, (kind, *_) in header.structarr.dtype.fields.items():
         if kind.kind == "S" and name not in _FIXED_TEXTS:
             header[name] = b""
@@ -155,14 +168,14 @@ def _open(data: bytes) -> BinaryIO:
 
 def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> NiftiArray:
     header, header_bytes = _read_header(stream)
-    shape = _shape(header, components)
-    dtype = _dtype(header)
+    shape = read_shape(header, components)
+    dtype = read_dtype(header)
     if int(np.prod(shape[:3], dtype=object)) > max_voxels:
         msg = f"a volume has at most {max_voxels} voxels"
         mend = "if the file is to be trusted, raise ingest.max_voxels"
         raise UnsafeInputError(msg, got=" x ".join(map(str, shape[:3])), mend=mend)
-    affine = _affine(header)
-    slope, intercept = _scale(header)
+    placement = nifti_placement(header, (shape[0], shape[1], shape[2]))
+    slope, intercept = read_scale(header)
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if n_bytes > size * _MAX_DEFLATE_RATIO:
         _refuse_short()
@@ -171,8 +184,14 @@ def _decode(stream: BinaryIO, size: int, max_voxels: int, components: int) -> Ni
     _fill(stream, values)
     _check_end(stream)
     raw = values.astype(dtype.newbyteorder("="), copy=False).reshape(shape, order="F")
-    intent = int(header["intent_code"])
-    return NiftiArray(raw=raw, affine=affine, slope=slope, intercept=intercept, intent=intent)
+    return NiftiArray(
+        raw=raw,
+        affine=placement.affine,
+        slope=slope,
+        intercept=intercept,
+        intent=read_intent(header),
+        remarks=placement.remarks,
+    )
 
 
 def _read_header(stream: BinaryIO) -> tuple[Any, int]:
@@ -186,70 +205,6 @@ def _read_header(stream: BinaryIO) -> tuple[Any, int]:
             return nib.Nifti2Header(block, check=False), 540
     msg = "the file must be NIfTI-1 or NIfTI-2 in one file (.nii or .nii.gz)"
     raise UnreadableFileError(msg, got="something else", mend="convert or copy it again")
-
-
-def _shape(header: Any, components: int) -> tuple[int, ...]:
-    dims = [int(n) for n in header["dim"]]
-    if not 1 <= dims[0] <= 7 or min(dims[1 : dims[0] + 1]) < 1:
-        msg = "every size in a header is at least 1"
-        raise DataError(msg, got=dims[1 : max(1, dims[0]) + 1])
-    shape = dims[1 : dims[0] + 1]
-    if components > 1:
-        if shape[3:] != [1, components]:
-            msg = f"a vector field has shape (X, Y, Z, 1, {components})"
-            raise DataError(msg, got=tuple(shape))
-        return (*shape[:3], components)
-    while len(shape) > 3 and shape[-1] == 1:
-        shape.pop()
-    if len(shape) != 3:
-        msg = "a volume has three dimensions"
-        mend = "take one time point or channel" if len(shape) > 3 else "stack the slices"
-        raise DataError(msg, got=f"{len(shape)} {tuple(shape)}", mend=mend)
-    return tuple(shape)
-
-
-def _dtype(header: Any) -> np.dtype[Any]:
-    try:
-        dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
-    except (HeaderDataError, KeyError) as error:
-        msg = "the header must name a NIfTI data type"
-        raise UnreadableFileError(msg, got=f"code {int(header['datatype'])}") from error
-    if dtype.kind == "c":
-        msg = "values must be real numbers"
-        raise DataError(msg, got="complex numbers", mend="take magnitude or real part")
-    if dtype.fields is not None:
-        msg = "values must be single numbers"
-        raise DataError(msg, got="a colour image (RGB)", mend="export the scan, not a picture")
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        msg = "values must be integers or floats of at most 8 bytes"
-        raise DataError(msg, got=dtype.name)
-    return dtype
-
-
-def _affine(header: Any) -> FloatArray:
-    pixdim = np.asarray(header["pixdim"], dtype=np.float64)[1:4]
-    if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
-        msg = "the voxel spacing in a header is positive"
-        raise DataError(msg, got=[float(x) for x in pixdim], mend="repair the header's spacing")
-    try:
-        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
-    except (HeaderDataError, ValueError) as error:
-        msg = "the orientation in a header must be valid"
-        raise DataError(msg, got="an impossible rotation", mend="repair the header") from error
-    if not np.isfinite(affine).all():
-        msg = "an affine is a finite 4 x 4 matrix"
-        raise DataError(msg, got="NaN or infinity", mend="repair the header")
-    return affine
-
-
-def _scale(header: Any) -> tuple[float, float]:
-    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or not np.isfinite(slope):
-        return 1.0, 0.0
-    if not np.isfinite(intercept):
-        msg = "the scale in a header is finite"
-        raise DataError(msg, got=f"intercept {intercept}", mend="repair the header")
-    return slope, intercept
 
 
 def _offset(header: Any, header_bytes: int) -> int:

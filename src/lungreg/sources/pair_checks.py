@@ -19,6 +19,9 @@ from lungreg.spatial.slabs import slabs
 MOST_LABELS = 128
 """Lungs, lobes, segments or all organs of a body are fewer; the grey values of a scan are more."""
 
+_SMALLEST_CHEST_MM, _LARGEST_CHEST_MM = 100.0, 1000.0
+_THINNEST_SLAB_MM = 50.0
+"""Part of a chest may be scanned alone."""
 _CHUNK = 1 << 20
 """Voxels whose labels are counted at once."""
 
@@ -81,6 +84,33 @@ def check_units(
     units = hu_offset(scan.data, mask)
     text = f"the {role} scan does not look like Hounsfield units"
     return units.offset, () if units.plausible else (PairWarning(code="implausible_hu", text=text),)
+
+
+def check_extent(role: str, scan: Volume) -> tuple[PairWarning, ...]:
+    """Warn of a scan that is too small or too large for a chest: its spacing may be wrong.
+
+    Args:
+        role: "fixed" or "moving".
+        scan: On its grid in mm.
+    """
+    extent_mm = scan.grid.spacing_mm * np.array(scan.grid.shape)
+    shortest, middle, longest = sorted(extent_mm)
+    is_chest = middle >= _SMALLEST_CHEST_MM and longest <= _LARGEST_CHEST_MM
+    if is_chest and shortest >= _THINNEST_SLAB_MM:
+        return ()
+    sides = " x ".join(f"{side:.4g}" for side in extent_mm)
+    text = f"the {role} scan is {sides} mm large, a chest 100 to 1000: is its spacing right?"
+    return (PairWarning(code="implausible_extent", text=text),)
+
+
+def header_warnings(name: str, volume: Volume) -> tuple[PairWarning, ...]:
+    """What was put right or is odd about the header of a file.
+
+    Args:
+        name: Such as "fixed scan".
+        volume: As it was read.
+    """
+    return tuple(PairWarning(code=x.code, text=f"{name}: {x.text}") for x in volume.remarks)
 
 
 def check_landmarks(

@@ -19,10 +19,12 @@ from lungreg.records import Case
 from lungreg.registration.pair import Pair
 from lungreg.sources.pair_checks import (
     PairWarning,
+    check_extent,
     check_landmarks,
     check_mask,
     check_units,
     errors_about,
+    header_warnings,
 )
 from lungreg.sources.source_case import SourceCase, load_landmarks
 from lungreg.spatial.geometry import Grid
@@ -95,7 +97,14 @@ def load_pair(
         moving_mask=labels["moving_mask"],
         landmarks_vox=points,
     )
-    warnings = (*units["fixed"][1], *units["moving"][1], *odd_points)
+    of_headers = (header_warnings(names[role], volume) for role, volume in volumes.items())
+    of_extents = (check_extent(side, volumes[side]) for side in _SIDES)
+    warnings = (
+        *(warning for found in (*of_headers, *of_extents) for warning in found),
+        *units["fixed"][1],
+        *units["moving"][1],
+        *odd_points,
+    )
     truth = reader.displacement(volumes["fixed"].grid)
     return LoadedPair(pair=pair, volumes=volumes, displacement_mm=truth, warnings=warnings)
 

@@ -125,10 +125,13 @@ def _facts(grid: Grid, offset: float) -> ScanFacts:
 
 
 def _stage_bytes(source: SourceCase, loaded: LoadedPair) -> Iterator[tuple[str, bytes]]:
-    """The bytes for the stage by role: gzipped NIfTI without its free text, others converted."""
+    """The bytes for the stage by role: gzipped NIfTI without its free text, others converted.
+
+    A file whose header was put right is written anew, so that every tool reads it as we did.
+    """
     for role, volume in loaded.volumes.items():
         path: Path = getattr(source, role)
-        if path.is_file() and path.name.endswith(".nii.gz"):
+        if path.is_file() and path.name.endswith(".nii.gz") and not volume.remarks:
             yield role, scrub_nifti(path.read_bytes())
         elif role.endswith("_mask"):
             yield role, encode_labels(volume.data, volume.grid)

@@ -16,7 +16,12 @@ from lungreg.formats.local_files import read_file, refuse_overwriting, write_fil
 from lungreg.formats.points.files import POINT_SUFFIXES, decode_points, encode_points
 from lungreg.formats.points.point_list import PointList
 from lungreg.formats.transforms import FIXED_TO_MOVING, MOVING_TO_FIXED
-from lungreg.formats.transforms.reading import KnownTransform, read_transform
+from lungreg.formats.transforms.fields import UNSAID, FieldMeaning
+from lungreg.formats.transforms.reading import (
+    KnownTransform,
+    read_transform,
+    require_fields,
+)
 from lungreg.formats.volumes import Volume, encode_labels, encode_volume, hu_offset, read_volume
 from lungreg.registration.intensity import AIR_HU
 from lungreg.spatial.composition import chain_points, resample_through
@@ -63,6 +68,7 @@ def apply_to_image(
     order: int = 1,
     nearest: bool = False,
     outside_value: float | None = None,
+    field: FieldMeaning = UNSAID,
 ) -> AppliedImage:
     """Carry an image or mask onto a reference's grid through transforms, interpolated once.
 
@@ -80,9 +86,11 @@ def apply_to_image(
         nearest: Read the image as labels and move them with nearest neighbour.
         outside_value: What voxels get whose point lies outside the image; None is air of the
             image's scale where it looks like a CT, else its lowest value. Labels get 0.
+        field: What the vectors of fields of other tools are, where the files do not say it.
 
     Raises:
-        ConfigError: No transform, an output of another format, or an unknown grid.
+        ConfigError: No transform, an output of another format, an unknown grid, or a meaning for
+            files that are no fields.
         DataError: A file that cannot be read as what it should be.
         RunError: The output cannot be written.
     """
@@ -90,9 +98,9 @@ def apply_to_image(
         msg = f"an image is written as {' or '.join(IMAGE_SUFFIXES)}"
         raise ConfigError(msg, got=out.suffix or "no suffix", where=out)
     refuse_overwriting(out, [*transforms, image, reference])
-    known = _read_all(transforms)
+    known = _read_all(transforms, field)
     grid = _wanted(reference, known[0])
-    volume = read_volume(image, mask=nearest)
+    volume = _read_volume(image, mask=nearest)
     if not nearest and order > 0 and _looks_like_labels(volume):
         _log.warning("these look like labels, which are blended: --nearest keeps them whole")
     if outside_value is None:
@@ -123,6 +131,7 @@ def apply_to_points(
     direction: str | None = None,
     input_grid: Path | None = None,
     reference: Path | None = None,
+    field: FieldMeaning = UNSAID,
 ) -> AppliedPoints:
     """Carry points through transforms, or through their inverses, point by point.
 
@@ -139,6 +148,7 @@ def apply_to_points(
             the JSON beside the transform names.
         reference: The scan whose voxels the output has, for `frame` voxel; None takes the one
             that the JSON beside the transform names.
+        field: What the vectors of fields of other tools are, where the files do not say it.
 
     Raises:
         ConfigError: No transform, a frame or direction that is missing, unknown or contradicts a
@@ -147,7 +157,7 @@ def apply_to_points(
         RunError: The output cannot be written.
     """
     refuse_overwriting(out, [*transforms, points, input_grid, reference])
-    known = _read_all(transforms)
+    known = _read_all(transforms, field)
     listed = _read_points(points, frame)
     is_inverse = _is_against(known, direction)
     start, end = known[0].start, known[-1].end
@@ -158,16 +168,25 @@ def apply_to_points(
     return AppliedPoints(points=len(moved), inexact=inexact)
 
 
-def _read_all(transforms: Sequence[Path]) -> list[KnownTransform]:
+def _read_all(transforms: Sequence[Path], said: FieldMeaning) -> list[KnownTransform]:
     if not transforms:
         msg = "apply takes at least one transform"
         raise ConfigError(msg, got="none")
-    return [read_transform(path) for path in transforms]
+    require_fields(transforms, said)
+    return [read_transform(path, said) for path in transforms]
+
+
+def _read_volume(path: Path, *, mask: bool = False) -> Volume:
+    """Read a scan or mask, and say what is odd about its header."""
+    volume = read_volume(path, mask=mask)
+    for remark in volume.remarks:
+        _log.warning("%s", remark.text)
+    return volume
 
 
 def _wanted(reference: Path | None, known: KnownTransform) -> Grid:
     if reference is not None:
-        return read_volume(reference).grid
+        return _read_volume(reference).grid
     if known.start is None:
         msg = "the grid of the output is known"
         mend = "name a scan on it with --reference"
@@ -237,7 +256,7 @@ def _to_ras(listed: PointList, path: Path | None, known: Grid | None) -> FloatAr
 
 def _voxel_grid(path: Path | None, known: Grid | None, option: str) -> Grid:
     if path is not None:
-        return read_volume(path).grid
+        return _read_volume(path).grid
     if known is None:
         msg = "voxel coordinates need the scan whose voxels are meant"
         raise ConfigError(msg, got="none", mend=f"name it with {option}")

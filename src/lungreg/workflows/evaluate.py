@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from lungreg.devices import choose_device
 from lungreg.errors import ConfigError, DataError, NotFoundError
 from lungreg.formats.local_files import read_file
 from lungreg.formats.transforms import FIXED_TO_MOVING
-from lungreg.formats.transforms.reading import read_transform
+from lungreg.formats.transforms.fields import UNSAID, FieldMeaning
+from lungreg.formats.transforms.reading import read_transform, require_fields
 from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict, verdict_words
 from lungreg.registration.case import describe
 from lungreg.registration.outputs import read_registration
@@ -28,6 +30,8 @@ from lungreg.stores.names import DISPLACEMENT_FILE, INPUTS_FILE, RunNames
 from lungreg.stores.run_files import read_config
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 from lungreg.workflows.results import run_results
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,7 @@ def evaluate(
     target: str | Path,
     *,
     files: Mapping[str, Path] = MappingProxyType({}),
+    field: FieldMeaning = UNSAID,
     backend: Backend | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> EvaluationReport:
@@ -62,10 +67,10 @@ def evaluate(
         config: Names the backend and the thresholds; for a folder or file also the window that
             images are compared after (`preprocessing.hu_window`; a run brings its own).
         target: A run of `infer`; or a folder with `displacement.nii.gz`, such as `register`
-            writes; or a transform file, also another tool's: a total displacement in ITK's
-            convention, or an ITK transform.
+            writes; or a transform file, also another tool's; see `read_transform`.
         files: The pair's files by the name of their field in `PairFiles`; what is not given is
             taken from the folder's `inputs.json`.
+        field: What the vectors of another tool's field are, where its file does not say it.
         backend: Stores to use instead of those that the config names.
         on_progress: Called after every case of a run.
 
@@ -77,9 +82,10 @@ def evaluate(
     """
     file = _transform_file(target)
     if file is not None:
-        return _evaluate_files(config, file, _pair_files(file.parent, files))
-    if files:
-        msg = "the scans are given for a folder or file; those of a run are on the stage"
+        require_fields([file], field)
+        return _evaluate_files(config, file, _pair_files(file.parent, files), field)
+    if files or field != UNSAID:
+        msg = "scans and fields are given for a folder or file; those of a run are on the stage"
         raise ConfigError(msg, mend=f"leave them out, or name a folder with {DISPLACEMENT_FILE}")
     run_id = str(target)
     backend = (backend or open_backend(config.backend)).for_run(run_id, "evaluate")
@@ -126,16 +132,20 @@ def _registered_files(folder: Path) -> dict[str, Path]:
         raise DataError(msg, got=got, mend="register the pair again", where=file) from error
 
 
-def _evaluate_files(config: Config, file: Path, files: PairFiles) -> EvaluationReport:
+def _evaluate_files(
+    config: Config, file: Path, files: PairFiles, field: FieldMeaning
+) -> EvaluationReport:
     name = file.absolute().parent.name if file.name == DISPLACEMENT_FILE else file.name
-    pair = read_pair_files(files, name, max_voxels=config.ingest.max_voxels).pair
-    known = read_transform(file)
+    read = read_pair_files(files, name, max_voxels=config.ingest.max_voxels)
+    for note in read.notes:
+        _log.warning("%s", note)
+    known = read_transform(file, field)
     if known.direction != FIXED_TO_MOVING:
         msg = "a transform to evaluate leads from the fixed scan to the moving one"
         raise DataError(msg, got="the way back", mend="name the other file", where=file)
     try:
         window = config.preprocessing.hu_window
-        row = _measure(config, pair, known.transform, window, Split.UNSEEN)
+        row = _measure(config, read.pair, known.transform, window, Split.UNSEEN)
     except DataError as error:
         error.where = error.where or file
         raise

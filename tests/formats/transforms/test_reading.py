@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from lungreg.errors import DataError, MissingFileError, UnreadableFileError
 from lungreg.formats.transforms import (
@@ -19,8 +20,9 @@ from lungreg.formats.transforms import (
 from lungreg.formats.transforms.itk_files import encode_transform_files
 from lungreg.formats.transforms.reading import read_transform
 from lungreg.spatial.displacement import total_displacement_mm, transform_points
-from lungreg.spatial.geometry import affine_transform
+from lungreg.spatial.geometry import affine_transform, flip_lps
 from tests.formats.transforms.breathing import FIELD, FIXED, MOVING, affine, breath, interior
+from tests.grids import affine_to_sitk, to_sitk
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -43,6 +45,21 @@ def test_an_itk_file_alone_is_taken_as_fixed_to_moving(tmp_path: Path) -> None:
     assert known.start.same_as(FIELD)
     (tmp_path / "a.H5").write_bytes(encode_composite(affine_transform(affine())))
     assert read_transform(tmp_path / "a.H5").start is None
+
+
+def test_a_grid_that_an_affine_has_sheared_is_none_for_images(tmp_path: Path) -> None:
+    """ITK opens no image on it; the transform is as good as ever."""
+    lean = np.eye(4)
+    lean[0, 1] = 0.3
+    field = sitk.DisplacementFieldTransform(to_sitk(breath().displacement_mm, FIELD))
+    itk = sitk.CompositeTransform([field, affine_to_sitk(lean)])
+    sitk.WriteTransform(itk, str(tmp_path / "t.h5"))
+    known = read_transform(tmp_path / "t.h5")
+    assert known.start is None
+    points = interior(known.transform.grid, 20)
+    expected = [itk.TransformPoint(x) for x in flip_lps(points).tolist()]
+    moved = transform_points(known.transform, points)
+    np.testing.assert_allclose(flip_lps(moved), expected, atol=1e-3)
 
 
 def test_the_json_beside_it_gives_direction_and_grids(tmp_path: Path) -> None:

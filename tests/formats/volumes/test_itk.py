@@ -1,4 +1,4 @@
-"""MetaImage, NRRD and DICOM series, whole and damaged."""
+"""MetaImage and NRRD, whole and damaged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import SimpleITK as sitk
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
 from lungreg.formats.volumes import read_volume
-from lungreg.spatial.geometry import Grid, flip_lps
-from tests.formats.volumes.dicom import write_dicom
-from tests.formats.volumes.small_volumes import SHAPE, STORED, oblique, values
+from lungreg.spatial.geometry import flip_lps
+from tests.formats.volumes.small_volumes import STORED, oblique, values
 from tests.grids import to_sitk
 
 
@@ -36,61 +35,6 @@ def test_mask_of_another_format_keeps_labels(tmp_path: Path) -> None:
     volume = read_volume(tmp_path / "m.mha", mask=True)
     assert volume.data.dtype == np.uint8
     np.testing.assert_array_equal(volume.data, labels)
-
-
-def test_dicom_series_is_read_in_order_of_position(tmp_path: Path) -> None:
-    """File names in reverse order do not matter: slices lie where their positions say."""
-    write_dicom(tmp_path / "series", oblique(), values())
-    volume = read_volume(tmp_path / "series")
-    order = 1 if volume.grid.same_as(oblique(), tolerance_mm=1e-3) else -1
-    np.testing.assert_array_equal(volume.data[:, :, ::order], values())
-    first = volume.grid.to_world(np.array([[0, 0, 0]]))
-    expected = oblique().to_world(np.array([[0, 0, 0 if order == 1 else SHAPE[2] - 1]]))
-    np.testing.assert_allclose(first, expected, atol=1e-3)
-    assert volume.stored.dtype == "int16"
-
-
-def test_two_series_in_one_folder_are_refused(tmp_path: Path) -> None:
-    """With their number and what to do about it."""
-    for series in ("1.2.3", "1.2.4"):
-        write_dicom(tmp_path, oblique(), values(), series=series)
-    with pytest.raises(DataError, match="one DICOM series, got 2; put each series in a folder"):
-        read_volume(tmp_path)
-
-
-def test_a_missing_slice_is_refused(tmp_path: Path) -> None:
-    """Unevenly spaced slices would be stretched silently."""
-    write_dicom(tmp_path, oblique(), values())[2].unlink()
-    with pytest.raises(DataError, match="evenly spaced"):
-        read_volume(tmp_path)
-
-
-def test_a_tilted_gantry_is_refused(tmp_path: Path) -> None:
-    """Slices that are shifted sideways do not fill a box."""
-    straight = oblique()
-    for k in range(SHAPE[2]):
-        affine = straight.affine.copy()
-        affine[:3, 3] += 0.4 * k * straight.directions[:, 1] + k * straight.affine[:3, 2]
-        piece = Grid(shape=(SHAPE[0], SHAPE[1], 1), affine=affine)
-        path = write_dicom(tmp_path / str(k), piece, values()[:, :, k : k + 1])[0]
-        image = sitk.ReadImage(str(path))
-        image.SetMetaData("0008|0018", f"1.2.3.{k + 1}")
-        writer = sitk.ImageFileWriter()
-        writer.KeepOriginalImageUIDOn()
-        writer.SetFileName(str(tmp_path / f"{k}.dcm"))
-        writer.Execute(image)
-        path.unlink()
-    with pytest.raises(DataError, match="right angles"):
-        read_volume(tmp_path)
-
-
-def test_a_folder_without_dicom_is_unreadable(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A folder in the place of a scan is not a traceback, and ITK adds no words of its own."""
-    with pytest.raises(UnreadableFileError, match="one DICOM series, got none"):
-        read_volume(tmp_path)
-    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ["scan.mha", "scan.nrrd", "scan.mhd"])

@@ -149,11 +149,15 @@ def _parts(transform: sitk.Transform) -> list[Any]:
         msg = f"a file holds {_SUPPORTED}"
         mend = "turn it into a displacement field first (sitk.TransformToDisplacementField)"
         raise DataError(msg, got=transform.GetName(), mend=mend)
-    return [_matrix(transform)]
+    return [linear_matrix(transform)]
 
 
-def _matrix(linear: sitk.Transform) -> FloatArray:
-    """(4, 4) of any linear transform, from where it carries the origin and the axes."""
+def linear_matrix(linear: sitk.Transform) -> FloatArray:
+    """(4, 4) in LPS of any linear transform, from where it carries the origin and the axes.
+
+    Raises:
+        DataError: Not finite, or not to be inverted.
+    """
     origin = np.array(linear.TransformPoint((0.0, 0.0, 0.0)))
     axes = [linear.TransformPoint(axis) for axis in np.eye(3).tolist()]
     matrix = np.eye(4)

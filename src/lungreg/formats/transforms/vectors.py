@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
-from lungreg.formats.nifti import (
-    INTENT_VECTOR,
-    MAX_VOXELS,
-    NiftiArray,
-    decode_nifti,
-    encode_nifti,
-)
+from lungreg.formats.nifti import MAX_VOXELS, encode_nifti
+from lungreg.formats.nifti_header import INTENT_VECTOR
+from lungreg.formats.transforms.field_files import decode_field
+from lungreg.formats.transforms.fields import ITK_DISPLACEMENT, total_displacement
 from lungreg.spatial.displacement import without_affine
 from lungreg.spatial.geometry import FloatArray, Grid, Transform
 
@@ -43,14 +40,15 @@ def encode_displacement(total_mm: NDArray[Any], grid: Grid) -> bytes:
 def decode_displacement(
     data: bytes, *, max_voxels: int = MAX_VOXELS
 ) -> tuple[NDArray[np.float32], Grid]:
-    """Read what `encode_displacement` or ANTs wrote: (3, X, Y, Z) RAS mm and the grid.
+    """Read what `encode_displacement`, ANTs or another tool wrote: (3, X, Y, Z) RAS mm, the grid.
 
     Raises:
         UnreadableFileError: Not a NIfTI file, cut off or damaged.
         UnsafeInputError: More voxels than allowed.
-        DataError: Not a vector field of shape (X, Y, Z, 1, 3).
+        DataError: Not a vector field, or one whose meaning is not known; see `total_displacement`.
     """
-    return _vectors(decode_nifti(data, max_voxels=max_voxels, components=3))
+    field = decode_field(data, max_voxels=max_voxels)
+    return total_displacement(field), field.grid
 
 
 def decode_true_displacement(
@@ -66,34 +64,38 @@ def decode_true_displacement(
     Raises:
         UnreadableFileError: Not a NIfTI file, cut off or damaged.
         UnsafeInputError: More voxels than allowed.
-        DataError: Not a vector field of intent 1007, not finite, or on another grid.
+        DataError: Not displacements as ITK writes them (intent 1007), not finite, or on another
+            grid.
     """
-    array = decode_nifti(data, max_voxels=max_voxels, components=3)
-    if array.intent != INTENT_VECTOR:
+    field = decode_field(data, max_voxels=max_voxels)
+    if field.meaning != ITK_DISPLACEMENT:
         msg = f"a displacement in ITK's world (LPS, mm) has the intent {INTENT_VECTOR} (vector)"
-        raise DataError(msg, got=array.intent, mend="write it with ITK or lungreg")
-    total_mm, found = _vectors(array)
+        raise DataError(msg, got=field.why, mend="write it with ITK or lungreg")
+    total_mm, found = total_displacement(field), field.grid
     if not grid.same_as(found, tolerance_mm=max(1e-3, 0.01 * float(grid.spacing_mm.min()))):
         msg = "a displacement lies on the fixed scan's grid"
         got = f"shapes {grid.shape} and {found.shape}, or another affine"
         raise DataError(msg, got=got, mend="resample it onto the fixed scan")
-    _require_finite(total_mm)
     return total_mm
 
 
 def decode_transform(data: bytes, affine: FloatArray) -> Transform:
-    """Read a total displacement `T(x) - x` as the transform whose affine is known.
+    """Read a total displacement `T(x) - x` of ours as the transform whose affine is known.
 
     Args:
-        data: Bytes that `decode_displacement` takes.
+        data: Bytes that `encode_displacement` wrote.
         affine: (4, 4) `A`, RAS mm; with the identity, all of the displacement becomes `u`.
 
     Raises:
         UnreadableFileError: Not a NIfTI file, cut off or damaged.
         DataError: Not a vector field, or one that is not finite.
     """
-    total_mm, grid = decode_displacement(data)
-    _require_finite(total_mm)
+    field = decode_field(data)
+    return total_transform(total_displacement(field, ITK_DISPLACEMENT), field.grid, affine)
+
+
+def total_transform(total_mm: NDArray[np.float32], grid: Grid, affine: FloatArray) -> Transform:
+    """The transform of a total displacement (3, X, Y, Z) in RAS mm whose affine is known."""
     u_mm = without_affine(affine, total_mm, grid)
     return Transform(affine=affine, displacement_mm=u_mm, grid=grid)
 
@@ -115,21 +117,6 @@ def encode_learn2reg(displacement_vox: NDArray[Any], grid: Grid) -> bytes:
     _require_on_grid(displacement_vox, grid)
     raw = np.moveaxis(np.asarray(displacement_vox, dtype=np.float32), 0, -1)
     return encode_nifti(raw, grid.affine)
-
-
-def _vectors(array: NiftiArray) -> tuple[NDArray[np.float32], Grid]:
-    """Stored LPS vectors as (3, X, Y, Z) RAS mm, and their grid."""
-    nx, ny, nz, _ = array.raw.shape
-    grid = Grid(shape=(nx, ny, nz), affine=array.affine)
-    values = array.raw.astype(np.float32) * np.float32(array.slope) + np.float32(array.intercept)
-    ras = np.moveaxis(values * _LPS_SIGNS, -1, 0)
-    return np.ascontiguousarray(ras), grid
-
-
-def _require_finite(displacement: NDArray[Any]) -> None:
-    if not np.isfinite(displacement).all():
-        msg = "a displacement is finite"
-        raise DataError(msg, got="NaN or infinity", mend="export the transform again")
 
 
 def _require_on_grid(displacement: NDArray[Any], grid: Grid) -> None:

@@ -29,7 +29,8 @@ def decode_scan(data: bytes, *, max_voxels: int = MAX_VOXELS) -> Volume:
     """
     array = decode_nifti(data, max_voxels=max_voxels)
     grid = _grid(array)
-    return Volume(data=_real(array, np.float32), grid=grid, stored=_stored(array))
+    values = _real(array, np.float32)
+    return Volume(data=values, grid=grid, stored=_stored(array), remarks=array.remarks)
 
 
 def decode_mask(data: bytes, *, max_voxels: int = MAX_VOXELS) -> Volume:
@@ -43,7 +44,8 @@ def decode_mask(data: bytes, *, max_voxels: int = MAX_VOXELS) -> Volume:
     """
     array = decode_nifti(data, max_voxels=max_voxels)
     grid = _grid(array)
-    return Volume(data=to_labels(_real_or_raw(array)), grid=grid, stored=_stored(array))
+    labels = to_labels(_real_or_raw(array))
+    return Volume(data=labels, grid=grid, stored=_stored(array), remarks=array.remarks)
 
 
 def check_scan(volume: Volume) -> None:

@@ -1,10 +1,7 @@
-"""MetaImage, NRRD and DICOM series through SimpleITK."""
+"""MetaImage and NRRD through SimpleITK."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +9,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.formats.placement import Placement, in_millimetres, right_angled
 from lungreg.formats.volumes.codec import check_depth, to_labels
+from lungreg.formats.volumes.itk_header import read_itk_header
 from lungreg.formats.volumes.volume import Stored, Volume
 from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid
 
-_DATA_FILE = re.compile(
-    rb"^\s*(?:ElementDataFile\s*=|data ?file\s*:)\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE
-)
-_HEADER_BYTES = 2**16
-_POSITION_TAG = "0020|0032"
-_MAX_UNEVEN = 0.05
-_MAX_TILT = 0.02
+_MM = (np.ones(3), "mm")
 
 
 def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
@@ -31,9 +24,10 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
     Raises:
         UnreadableFileError: SimpleITK cannot read it.
         UnsafeInputError: More voxels than allowed, or data in a file outside its folder.
-        DataError: Not three-dimensional, or not single real numbers.
+        DataError: Not three-dimensional, not single real numbers, sheared, or lengths in a unit
+            that is none.
     """
-    _check_data_file(path)
+    header = read_itk_header(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -49,87 +43,7 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
         image = reader.Execute()
     except RuntimeError as error:
         raise _unreadable() from error
-    return _to_volume(image, mask=mask)
-
-
-def read_series(folder: Path, *, mask: bool, max_voxels: int) -> Volume:
-    """Read a folder that holds the files of one DICOM series.
-
-    Raises:
-        UnreadableFileError: No DICOM series, or one that SimpleITK cannot read.
-        UnsafeInputError: More voxels than allowed.
-        DataError: Several series, uneven or missing slices, a tilted gantry.
-    """
-    files = _series_files(folder)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(files)
-    reader.MetaDataDictionaryArrayUpdateOn()
-    first = sitk.ImageFileReader()
-    first.SetFileName(files[0])
-    try:
-        first.ReadImageInformation()
-        columns, rows, *frames = first.GetSize()
-        size = (columns, rows, len(files) * (frames or [1])[0])
-        _check(size, first.GetNumberOfComponents(), first.GetPixelID(), max_voxels)
-        _check_slices(_positions(files), first.GetDirection())
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable() from error
-    volume = _to_volume(image, mask=mask)
-    return Volume(data=volume.data, grid=volume.grid, stored=Stored(dtype="int16"))
-
-
-def _series_files(folder: Path) -> tuple[str, ...]:
-    with _silence():
-        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if not series:
-        msg = "a folder given as a scan holds one DICOM series"
-        mend = "name the folder that holds its files themselves, not one above"
-        raise UnreadableFileError(msg, got="none", mend=mend, where=folder)
-    if len(series) > 1:
-        msg = "a folder given as a scan holds one DICOM series"
-        raise DataError(msg, got=len(series), mend="put each series in a folder of its own")
-    return tuple(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep ITK from writing warnings with paths to standard error: errors are raised here."""
-    before = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(before)
-
-
-def _positions(files: tuple[str, ...]) -> FloatArray:
-    """(N, 3) LPS mm of the first voxel of each slice, or fewer rows where the tag is missing."""
-    found = []
-    for name in files:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(name)
-        reader.ReadImageInformation()
-        if reader.HasMetaDataKey(_POSITION_TAG):
-            found.append([float(x) for x in reader.GetMetaData(_POSITION_TAG).split("\\")])
-    return np.array(found, dtype=np.float64).reshape(-1, 3)
-
-
-def _check_slices(positions: FloatArray, direction: tuple[float, ...]) -> None:
-    if len(positions) < 2:
-        return
-    step = (positions[-1] - positions[0]) / (len(positions) - 1)
-    spacing_mm = float(np.linalg.norm(step))
-    even = positions[0] + np.arange(len(positions))[:, None] * step
-    gap_mm = float(np.abs(positions - even).max())
-    if spacing_mm == 0 or gap_mm > _MAX_UNEVEN * spacing_mm:
-        msg = "the slices of a series are evenly spaced, without gaps or doubles"
-        got = f"{gap_mm:.2f} mm off"
-        raise DataError(msg, got=got, mend="add the missing slices or remove doubles")
-    normal = np.asarray(direction, dtype=np.float64).reshape(3, 3)[:, 2]
-    if np.linalg.norm(step - (step @ normal) * normal) > _MAX_TILT * spacing_mm:
-        msg = "the slices of a series are stacked at right angles"
-        raise DataError(msg, got="a tilted gantry", mend="resample the series first")
+    return _to_volume(image, mask=mask, units=header.millimetres())
 
 
 def _check(size: tuple[int, ...], components: int, pixel: int, max_voxels: int) -> None:
@@ -146,33 +60,33 @@ def _check(size: tuple[int, ...], components: int, pixel: int, max_voxels: int) 
         raise UnsafeInputError(msg, got=" x ".join(map(str, size)), mend=mend)
 
 
-def _to_volume(image: Any, *, mask: bool) -> Volume:
+def _to_volume(image: Any, *, mask: bool, units: tuple[FloatArray, str] = _MM) -> Volume:
     """A volume of a SimpleITK image, whose array has axes (Z, Y, X) and whose world is LPS."""
     values = sitk.GetArrayViewFromImage(image).transpose()
+    placement = image_placement(image, units)
+    grid = Grid(shape=values.shape, affine=placement.affine)
+    data = to_labels(values) if mask else values.astype(np.float32)
+    stored = Stored(dtype=values.dtype.name)
+    return Volume(data=data, grid=grid, stored=stored, remarks=placement.remarks)
+
+
+def image_placement(image: Any, units: tuple[FloatArray, str] = _MM) -> Placement:
+    """Where a SimpleITK image of three dimensions lies.
+
+    Args:
+        image: In LPS.
+        units: (3,) mm of its unit of length along each world axis, and the unit's name.
+
+    Raises:
+        DataError: Not invertible, or sheared.
+    """
     matrix = np.eye(4)
     direction = np.array(image.GetDirection(), dtype=np.float64).reshape(3, 3)
     matrix[:3, :3] = direction * np.array(image.GetSpacing())
     matrix[:3, 3] = image.GetOrigin()
-    grid = Grid(shape=values.shape, affine=RAS_TO_LPS @ matrix)
-    data = to_labels(values) if mask else values.astype(np.float32)
-    return Volume(data=data, grid=grid, stored=Stored(dtype=values.dtype.name))
-
-
-def _check_data_file(path: Path) -> None:
-    """Refuse a header that names a data file outside its own folder.
-
-    One from an archive could otherwise read any file of this machine.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER_BYTES)
-    except OSError as error:
-        raise _unreadable() from error
-    for match in _DATA_FILE.finditer(head.split(b"\n\n", 1)[0]):
-        name = match.group(1).decode("utf-8", "replace").replace("\\", "/")
-        if name.startswith("/") or ".." in name.split("/") or re.match(r"^\w:", name):
-            msg = "a header names a data file in its own folder"
-            raise UnsafeInputError(msg, got="a path that leaves it", mend="move them together")
+    converted = in_millimetres(RAS_TO_LPS @ matrix, *units)
+    straight = right_angled(converted.affine, image.GetSize())
+    return Placement(affine=straight.affine, remarks=converted.remarks + straight.remarks)
 
 
 def _unreadable() -> UnreadableFileError:

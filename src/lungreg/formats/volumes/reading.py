@@ -13,7 +13,8 @@ from typing import Protocol
 from lungreg.errors import LungregError, MissingFileError, UnreadableFileError, UnsafeInputError
 from lungreg.formats.nifti import MAX_VOXELS
 from lungreg.formats.volumes.codec import decode_mask, decode_scan
-from lungreg.formats.volumes.itk import read_itk_file, read_series
+from lungreg.formats.volumes.dicom.series import read_series
+from lungreg.formats.volumes.itk import read_itk_file
 from lungreg.formats.volumes.volume import Volume
 
 _MAX_HEADER_BYTES = 2**27

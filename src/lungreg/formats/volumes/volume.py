@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
+from lungreg.formats.placement import Remark
 from lungreg.spatial.geometry import Grid
 
 
@@ -31,6 +32,8 @@ class Volume:
     """Places of the voxels."""
     stored: Stored
     """Type and scale of its file."""
+    remarks: tuple[Remark, ...] = ()
+    """What was put right or is odd about the file's header."""
 
     def __post_init__(self) -> None:
         if self.data.shape != self.grid.shape:

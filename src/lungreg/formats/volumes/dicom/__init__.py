@@ -1,0 +1,1 @@
+"""Read a DICOM series: headers with pydicom, pixels with SimpleITK or pydicom."""

@@ -1,0 +1,183 @@
+"""The headers of a DICOM series as a list of frames: one of each file, or many of one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lungreg.errors import DataError, UnreadableFileError
+from lungreg.spatial.geometry import FloatArray
+
+_TAGS = (
+    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"),
+    *("NumberOfFrames", "Rows", "Columns", "SamplesPerPixel"),
+    *("PhotometricInterpretation", "BitsStored", "PixelRepresentation"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+    *("RescaleSlope", "RescaleIntercept"),
+    *("AcquisitionNumber", "TemporalPositionIdentifier", "NominalPercentageOfCardiacPhase"),
+    *("AcquisitionTime", "ConvolutionKernel", "KVP"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+_GROUPS = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "FrameAcquisitionNumber": "FrameContentSequence",
+    "TemporalPositionIndex": "FrameContentSequence",
+    "NominalPercentageOfCardiacPhase": "CardiacSynchronizationSequence",
+    "ConvolutionKernel": "CTReconstructionSequence",
+    "KVP": "CTXRayDetailsSequence",
+}
+"""The functional group of an enhanced file that holds an attribute."""
+_PASSES = (
+    *("AcquisitionNumber", "FrameAcquisitionNumber"),
+    *("TemporalPositionIdentifier", "TemporalPositionIndex", "NominalPercentageOfCardiacPhase"),
+    *("ConvolutionKernel", "KVP"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One slice: where it lies, and what it is a slice of."""
+
+    file: Path
+    index: int
+    """Of the frame in its file, from 0."""
+    uid: str
+    """SOP instance: the same in copies of one file."""
+    size: tuple[int, int]
+    """Rows and columns."""
+    position: FloatArray
+    """(3,) LPS mm of the first voxel."""
+    orientation: FloatArray
+    """(2, 3) LPS directions along which columns and rows are counted."""
+    spacing_mm: FloatArray
+    """(2,) between rows and between columns."""
+    scale: tuple[float, float]
+    """Slope and intercept of the stored values."""
+    inverted: bool
+    """Whether it is to be shown with its lowest values white (MONOCHROME1)."""
+    bits: tuple[int, bool]
+    """Bits that are stored, and whether numbers are signed."""
+    sop_class: str
+    frames: int
+    """In its file."""
+    passes: dict[str, str]
+    """Attributes that tell acquisitions, phases and reconstructions apart, where given."""
+    time_s: float | None
+    """Time of acquisition in seconds of the day."""
+
+
+def read_frames(file: Path) -> list[Frame]:
+    """The frames of a DICOM file, from its header alone.
+
+    Raises:
+        UnreadableFileError: Not a DICOM file, or damaged.
+        DataError: No position, orientation or spacing; colours.
+    """
+    header = read_header(file)
+    if int(header.get("SamplesPerPixel") or 1) != 1:
+        msg = "values must be single real numbers"
+        raise DataError(msg, got="colours")
+    frames = int(header.get("NumberOfFrames") or 1)
+    per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
+    if frames > 1 and len(per_frame) != frames:
+        msg = "a multi-frame file says where each of its frames lies"
+        raise DataError(msg, got=f"{len(per_frame)} of {frames}", mend="export it as a series")
+    shared = header.get("SharedFunctionalGroupsSequence") or []
+    groups = per_frame or [None]
+    return [_frame(file, header, [own, *shared], k, frames) for k, own in enumerate(groups)]
+
+
+def read_header(file: Path, *, pixels: bool = False) -> Any:
+    """The data set of a DICOM file: a few attributes, or all with the pixels.
+
+    Raises:
+        UnreadableFileError: Not a DICOM file, or damaged.
+    """
+    import pydicom  # only here: no other format needs it
+
+    tags = None if pixels else list(_TAGS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # their texts hold values of the header
+        try:
+            return pydicom.dcmread(
+                file, stop_before_pixels=not pixels, specific_tags=tags, force=True
+            )
+        except Exception as error:  # pydicom raises many kinds for a damaged file
+            msg = "a DICOM file must be complete"
+            got = type(error).__name__
+            raise UnreadableFileError(msg, got=got, mend="copy it again") from error
+
+
+def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: int) -> Frame:
+    def value(name: str) -> Any:
+        return _value(header, groups, name)
+
+    passes = {name: str(value(name)) for name in _PASSES if value(name) not in (None, "")}
+    slope, intercept = value("RescaleSlope"), value("RescaleIntercept")
+    return Frame(
+        file=file,
+        index=index,
+        uid=str(header.get("SOPInstanceUID", file.name)),
+        size=(int(header.get("Rows") or 0), int(header.get("Columns") or 0)),
+        position=_numbers(value("ImagePositionPatient"), "ImagePositionPatient", 3),
+        orientation=_directions(value("ImageOrientationPatient")),
+        spacing_mm=_numbers(value("PixelSpacing"), "PixelSpacing", 2),
+        scale=(1.0 if slope is None else float(slope), float(intercept or 0.0)),
+        inverted=str(header.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1",
+        bits=(int(header.get("BitsStored") or 16), bool(header.get("PixelRepresentation"))),
+        sop_class=str(header.get("SOPClassUID", "")),
+        frames=frames,
+        passes=passes,
+        time_s=_seconds(header.get("AcquisitionTime")) if frames == 1 else None,
+    )
+
+
+def _value(header: Any, groups: Sequence[Any], name: str) -> Any:
+    """An attribute of a frame: its own, the one shared by all, or the file's."""
+    for group in groups:
+        items = None if group is None else group.get(_GROUPS.get(name, ""))
+        if items and name in items[0]:
+            return items[0].get(name)
+    return header.get(name)
+
+
+def _numbers(value: Any, name: str, count: int) -> FloatArray:
+    try:
+        numbers = np.array([float(x) for x in value], dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        msg = f"every slice of a DICOM series says where it lies ({name})"
+        mend = "export the series again with its geometry; nothing is assumed"
+        raise DataError(msg, got="none" if value is None else "another value", mend=mend)
+    if name == "PixelSpacing" and numbers.min() <= 0:
+        msg = "the pixel spacing of a slice is positive"
+        raise DataError(msg, got=numbers.tolist(), mend="export the series again")
+    return numbers
+
+
+def _directions(value: Any) -> FloatArray:
+    directions = _numbers(value, "ImageOrientationPatient", 6).reshape(2, 3)
+    lengths = np.linalg.norm(directions, axis=1)
+    if np.abs(lengths - 1).max() > 0.01:
+        msg = "directions in ImageOrientationPatient have the length 1"
+        raise DataError(msg, got=lengths.tolist(), mend="export the series again")
+    return np.asarray(directions / lengths[:, None])
+
+
+def _seconds(time: Any) -> float | None:
+    """Seconds of the day of a DICOM time, HHMMSS.ffffff."""
+    text = "" if time is None else str(time).strip()
+    try:
+        return int(text[:2]) * 3600.0 + int(text[2:4] or 0) * 60.0 + float(text[4:] or 0)
+    except ValueError:
+        return None

@@ -1,0 +1,136 @@
+"""The frames of a DICOM series as one stack: which belong to it, and where they lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lungreg.errors import DataError
+from lungreg.formats.placement import Placement, Remark, right_angled, rounding_mm
+from lungreg.formats.volumes.dicom.frames import Frame
+from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid
+
+_MAX_UNEVEN = 0.05
+_SAME_DIRECTION = 1e-3
+_SAME_SPACING = 1e-3
+_SAME_TIME_S = 2.0
+_COUNTED = ("AcquisitionNumber", "FrameAcquisitionNumber")
+_APART = "put each in a folder of its own"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stack:
+    """The slices of a volume in order."""
+
+    frames: list[Frame]
+    """By place along the normal of the slices."""
+    placement: Placement
+    """Of the volume whose axes are columns, rows and slices."""
+
+
+def stack_frames(frames: Sequence[Frame]) -> Stack:
+    """Order the frames of a series and find where they lie.
+
+    Copies of a file, by their SOP instance, are dropped.
+
+    Raises:
+        DataError: Frames of different size, spacing or direction, of several acquisitions, phases
+            or reconstructions, in one place, unevenly spaced, or of a tilted gantry.
+    """
+    kept = list({(frame.uid, frame.index): frame for frame in frames}.values())
+    first = kept[0]
+    _require_alike(kept)
+    normal = np.cross(*first.orientation)
+    kept.sort(key=lambda frame: float(frame.position @ normal))
+    _require_one_pass(kept, normal)
+    positions = np.array([frame.position for frame in kept])
+    step = _step(positions, normal)
+    affine = np.eye(4)
+    affine[:3, 0] = first.orientation[0] * first.spacing_mm[1]
+    affine[:3, 1] = first.orientation[1] * first.spacing_mm[0]
+    affine[:3, 2], affine[:3, 3] = step, positions[0]
+    shape = (first.size[1], first.size[0], len(kept))
+    _require_no_tilt(affine, shape, normal)
+    placed = right_angled(RAS_TO_LPS @ affine, shape)
+    copies = _copies(len(frames) - len(kept))
+    return Stack(
+        frames=kept,
+        placement=Placement(affine=placed.affine, remarks=(*copies, *placed.remarks)),
+    )
+
+
+def _copies(count: int) -> tuple[Remark, ...]:
+    text = f"{count} of the slices are there twice (one SOP instance): the copies were left out"
+    return (Remark(code="copies", text=text),) if count else ()
+
+
+def _require_alike(frames: Sequence[Frame]) -> None:
+    first = frames[0]
+    sizes = {frame.size for frame in frames}
+    if len(sizes) > 1:
+        msg = "the slices of a series have one number of rows and columns"
+        raise DataError(msg, got=sorted(sizes)[:3], mend=f"they are of several volumes: {_APART}")
+    turned = max(np.abs(frame.orientation - first.orientation).max() for frame in frames)
+    if turned > _SAME_DIRECTION:
+        msg = "the slices of a series have one orientation (ImageOrientationPatient)"
+        got = f"directions that differ by {turned:.3g}"
+        raise DataError(msg, got=got, mend=f"they are of several volumes: {_APART}")
+    spacings = np.array([frame.spacing_mm for frame in frames])
+    low, high = spacings.min(axis=0), spacings.max(axis=0)
+    if ((high - low) > _SAME_SPACING * low).any():
+        msg = "the slices of a series have one PixelSpacing"
+        got = f"{low.tolist()} to {high.tolist()} mm"
+        raise DataError(msg, got=got, mend=f"they are of several volumes: {_APART}")
+
+
+def _require_one_pass(frames: Sequence[Frame], normal: FloatArray) -> None:
+    """Refuse slices of two breaths or phases, which would be taken as one scan."""
+    msg = "the slices of a series are of one acquisition, phase and reconstruction"
+    for name in sorted({name for frame in frames for name in frame.passes}):
+        slices = Counter(frame.passes.get(name, "") for frame in frames)
+        # A scanner that stops for each slice may count each as an acquisition.
+        if len(slices) > 1 and (max(slices.values()) > 1 or name not in _COUNTED):
+            got = f"{len(slices)} values of {name}"
+            mend = f"{_APART}; parts of one breath are joined by dcm2niix -m y"
+            raise DataError(msg, got=got, mend=mend)
+    places = np.array([frame.position @ normal for frame in frames])
+    doubles = int((np.diff(places) < 1e-3).sum())
+    if doubles:
+        got = f"{doubles} that lie where another does"
+        raise DataError(msg, got=got, mend=f"the slices are evenly spaced in each: {_APART}")
+    times = [frame.time_s for frame in frames if frame.time_s is not None]
+    if len(times) == len(frames) and _goes_to_and_fro(np.array(times)):
+        got = "times of acquisition (AcquisitionTime) that go to and fro along the body"
+        raise DataError(msg, got=got, mend=_APART)
+
+
+def _goes_to_and_fro(times: FloatArray) -> bool:
+    rising = (np.maximum.accumulate(times) - times).max()
+    falling = (times - np.minimum.accumulate(times)).max()
+    return bool(min(rising, falling) > _SAME_TIME_S)
+
+
+def _step(positions: FloatArray, normal: FloatArray) -> FloatArray:
+    """(3,) mm from one slice to the next."""
+    if len(positions) < 2:
+        return normal
+    step = (positions[-1] - positions[0]) / (len(positions) - 1)
+    even = positions[0] + np.arange(len(positions))[:, None] * step
+    spacing_mm, gap_mm = float(np.linalg.norm(step)), float(np.abs(positions - even).max())
+    if spacing_mm == 0 or gap_mm > _MAX_UNEVEN * spacing_mm:
+        msg = "the slices of a series are evenly spaced, without gaps or doubles"
+        got = f"{gap_mm:.2f} mm off"
+        raise DataError(msg, got=got, mend="add the missing slices or remove doubles")
+    return np.asarray(step)
+
+
+def _require_no_tilt(affine: FloatArray, shape: tuple[int, int, int], normal: FloatArray) -> None:
+    step = affine[:3, 2]
+    drift_mm = float(np.linalg.norm(step - (step @ normal) * normal) * (shape[2] - 1))
+    if drift_mm > rounding_mm(Grid(shape=shape, affine=affine)):
+        msg = "the slices of a series are stacked at right angles"
+        got = f"a tilted gantry ({drift_mm:.2f} mm from the first slice to the last)"
+        raise DataError(msg, got=got, mend="resample the series first, as dcm2niix does")

@@ -1,0 +1,67 @@
+"""Headers of DICOM files: nothing about the geometry is assumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lungreg.errors import DataError
+from lungreg.formats.volumes import read_volume
+from lungreg.formats.volumes.dicom.frames import read_frames
+from tests.formats.volumes.dicom.made_files import chest, write_enhanced, write_slices
+
+GEOMETRY = ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"]
+
+
+@pytest.mark.parametrize("which", [0, 3, None])
+@pytest.mark.parametrize(
+    "name", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"]
+)
+def test_a_slice_without_geometry_is_refused_by_name(
+    tmp_path: Path, name: str, which: int | None
+) -> None:
+    """Any one of them, and all; SliceLocation is no position."""
+
+    def forget(data: Any, k: int) -> None:
+        data.SliceLocation = 2.5 * k
+        if which in (k, None):
+            delattr(data, name)
+
+    write_slices(tmp_path, chest(), edit=forget)
+    with pytest.raises(DataError, match=rf"\({name}\), got none"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("ImagePositionPatient", ["", "", ""], "another value"),
+        ("PixelSpacing", [0, 0.8], "positive"),
+        ("ImageOrientationPatient", [1, 1, 0, 0, 1, 0], "length 1"),
+    ],
+)
+def test_a_geometry_that_is_none_is_refused(
+    tmp_path: Path, name: str, value: list[Any], match: str
+) -> None:
+    """Empty, zero or not of unit length."""
+
+    def change(data: Any, k: int) -> None:
+        setattr(data, name, value if k == 0 else None)
+
+    write_slices(tmp_path, chest()[:1], edit=change)
+    with pytest.raises(DataError, match=match):
+        read_frames(tmp_path / "0.dcm")
+
+
+def test_a_frame_without_a_place_is_refused(tmp_path: Path) -> None:
+    """In its functional groups or for all."""
+
+    def forget(frame: Any, k: int) -> None:
+        if k == 3:
+            del frame.PlanePositionSequence
+
+    write_enhanced(tmp_path / "a.dcm", chest(), order=list(range(6)), edit=forget)
+    with pytest.raises(DataError, match=r"\(ImagePositionPatient\), got none"):
+        read_volume(tmp_path)
