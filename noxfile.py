@@ -62,6 +62,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["env"], default=False)
+def lungreg(session: nox.Session) -> None:
+    """Any command in that environment: `nox -s lungreg -- infer -c lungreg-demo/demo.yaml`."""
+    run(session, "lungreg", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env"], default=False)
 def demo(session: nox.Session) -> None:
     """The main job on simulated pairs; `nox -s demo -- --out DIR --cases N` passes arguments on."""
     run(session, "lungreg", "demo", *session.posargs)

@@ -12,7 +12,8 @@ def test_a_report_of_an_unknown_run_is_refused(trained: Site) -> None:
     done = trained.run("report", "infer-none")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        "lungreg: a run has results, got none for 'infer-none'; list runs with 'lungreg results'\n"
+        "lungreg: a run has results, got none for 'infer-none'; list runs with "
+        f"'lungreg results -c {trained.config_file}'\n"
     )
 
 

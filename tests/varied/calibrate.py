@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -59,13 +60,16 @@ class Outcome(NamedTuple):
 def main() -> None:
     """Judge the cases, print tables, keep the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="cases of each group and base")
+    parser.add_argument("--rounds", type=int, default=6, help="cases of each group and base")
+    parser.add_argument("--first", type=int, default=1, help="round to begin with")
+    parser.add_argument("--add", nargs="*", default=[], type=Path, help="kept rows of other rounds")
     parser.add_argument("--groups", nargs="*", default=list(GROUPS), choices=list(GROUPS))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--dry", action="store_true", help="do not keep the rows")
     asked = parser.parse_args()
-    plans = list(make_plans(asked.groups, asked.rounds))
-    console, rows = Console(width=160), []
+    plans = list(make_plans(asked.groups, asked.rounds, first=asked.first))
+    console = Console(width=160)
+    rows = [row for file in asked.add for row in json.loads(file.read_text())["rows"]]
     with multiprocessing.get_context("spawn").Pool(asked.processes, maxtasksperchild=8) as pool:
         for number, row in enumerate(pool.imap_unordered(judge_case, plans), start=1):
             rows.append(row)
@@ -75,12 +79,12 @@ def main() -> None:
         keep(rows, console)
 
 
-def make_plans(groups: list[str], rounds: int) -> Iterator[Plan]:
-    """The cases: of each group, `rounds` on each base, a third of them held back.
+def make_plans(groups: list[str], rounds: int, *, first: int = 1) -> Iterator[Plan]:
+    """The cases: of each group, up to round `rounds` on each base, a third of them held back.
 
-    Round by round, so that a run that is stopped has something of each group.
+    Round by round, so that a run of some hours can be done in parts.
     """
-    for number, group in itertools.product(range(rounds), groups):
+    for number, group in itertools.product(range(first - 1, rounds), groups):
         for place, base in enumerate(available_bases()):
             error = None
             turn = number + place + list(GROUPS).index(group)
@@ -97,6 +101,7 @@ def show(rows: list[dict[str, Any]], console: Console) -> None:
         for evidence in ("landmarks", "estimated"):
             found = [outcome for row in part if (outcome := _outcome(row, evidence)) is not None]
             console.print(_confusion(f"{title}: judged by {evidence}", found))
+        console.print(_estimates(f"{title}: estimated and true landmark error", part))
 
 
 def keep(rows: list[dict[str, Any]], console: Console) -> None:
@@ -128,6 +133,28 @@ def _confusion(title: str, found: list[Outcome]) -> Table:
     return table
 
 
+def _estimates(title: str, rows: list[dict[str, Any]]) -> Table:
+    """By kind of trouble: correlation of both errors, mean of each, share of right classes."""
+    known = [
+        row
+        for row in rows
+        if row["true_mm"] is not None and "etre_mm" in row and not row["trouble"].startswith(_WRONG)
+    ]
+    columns = ("cases", "correlation", "true mm", "estimated mm", "right class %")
+    table = Table("trouble", *columns, title=title)
+    for group in (*dict.fromkeys(row["group"] for row in known), "all"):
+        part = [row for row in known if group in ("all", row["group"])]
+        true, found = (np.array([row[name] for row in part]) for name in ("true_mm", "etre_mm"))
+        right = np.digitize(true, _CLASSES_MM) == np.digitize(found, _CLASSES_MM)
+        varied = len(part) > 2 and true.std() > 0 and found.std() > 0
+        agree = f"{np.corrcoef(true, found)[0, 1]:.2f}" if varied else "-"
+        means = (f"{values.mean():.2f}" for values in (true, found))
+        table.add_row(group, str(len(part)), agree, *means, f"{100 * right.mean():.0f}")
+    return table
+
+
+_WRONG = "wrong:"
+_CLASSES_MM = (2.0, 4.0)
 _VERDICTS = ("pass", "warn", "fail")
 
 

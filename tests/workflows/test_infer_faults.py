@@ -98,7 +98,8 @@ def test_a_signal_stops_within_seconds_and_says_how_to_go_on(
     assert err == (
         "lungreg: stopping; what is under way is put in order\n"
         "lungreg: the run was stopped; what is done is kept; "
-        f"go on with 'lungreg infer --resume {run}'\n"
+        f"go on with 'lungreg infer --resume {run} --set infer.workers={workers} "
+        "--set infer.qc=true'\n"
     )
     assert seconds < 20
     assert psutil.wait_procs(started, timeout=30)[1] == []

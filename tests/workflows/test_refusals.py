@@ -59,8 +59,8 @@ def test_what_is_not_there_is_refused(trained: Site, arguments: tuple[str, ...],
 def test_a_stage_without_cases_or_models_says_what_comes_first(ingested: Site) -> None:
     """Each command names the one before it."""
     empty = f"backend.root={ingested.folder}/empty"
-    assert_refused(ingested.run("train", "--set", empty), "run 'lungreg ingest' first")
-    assert_refused(ingested.run("infer"), "train one with 'lungreg train'")
+    assert_refused(ingested.run("train", "--set", empty), "run 'lungreg ingest -c", "' first")
+    assert_refused(ingested.run("infer"), "train one with 'lungreg train -c")
 
 
 def test_a_loss_without_its_files_is_refused_before_a_run_begins(ingested: Site) -> None:

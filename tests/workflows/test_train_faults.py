@@ -180,7 +180,7 @@ def test_ctrl_c_stops_training_on_ray_within_seconds_and_says_how_to_go_on(inges
     assert command.returncode == 1
     assert err.strip().splitlines()[-1] == (
         "lungreg: the run was stopped; what is done is kept; "
-        f"go on with 'lungreg train --resume {run}'"
+        f"go on with 'lungreg train --resume {run} --set train.epochs=1000 --set train.workers=1'"
     )
     assert "Traceback" not in err
     assert seconds < 20

@@ -11,6 +11,8 @@ import functools
 import inspect
 import logging
 import os
+import re
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn
 import typer
 
 from lungreg.cli.console import Console, printable, progress_bar
-from lungreg.cli.process import stopped_by_signals, write_any_letter
+from lungreg.cli.process import program, stopped_by_signals, write_any_letter
 from lungreg.errors import LungregError
 
 if TYPE_CHECKING:
@@ -66,6 +68,10 @@ FieldFrameName = Annotated[
         show_default="as the file says",
     ),
 ]
+_NAMED = re.compile(
+    r"'lungreg ((?:cost|doctor|evaluate|export|infer|ingest|jobs|models|report|results|setup|submit"
+    r"|train)\b[^']*)'"
+)
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="A run to go on with.")]
 
 
@@ -82,6 +88,25 @@ class ConfigOptions:
     def are_given(self) -> bool:
         """Whether the user gave a file or an override."""
         return self.file is not None or bool(self.overrides)
+
+    def next_command(self, command: str) -> str:
+        """A further command as the user can run it here: with the program and options of this one.
+
+        Args:
+            command: Such as "report RUN"; it takes a configuration.
+        """
+        given = [] if self.file is None else ["-c", str(self.file)]
+        given += [part for override in self.overrides for part in ("--set", override)]
+        return " ".join([program(), command, *map(shlex.quote, given)])
+
+    def completed(self, text: str) -> str:
+        """A text in which every 'lungreg COMMAND' that takes a configuration gets this one's.
+
+        In a log that others read it stays as it is: a file's name may be anybody's.
+        """
+        if os.environ.get(ANONYMOUS):
+            return text
+        return _NAMED.sub(lambda found: f"'{self.next_command(found[1])}'", text)
 
     def keys(self, *more: str) -> list[str]:
         """The keys that this call sets beside the file; `more` as for `config`."""
@@ -121,7 +146,12 @@ def config_command(
     def run(
         console: Console, *, config: ConfigFile = None, overrides: Overrides = None, **own: Any
     ) -> None:
-        function(console, ConfigOptions(file=config, overrides=overrides or ()), **own)
+        options = ConfigOptions(file=config, overrides=overrides or ())
+        try:
+            function(console, options, **own)
+        except LungregError as error:
+            error.mend = error.mend and options.completed(error.mend)
+            raise
 
     return command(_with_signature(function, run, passed=2))
 

@@ -9,6 +9,7 @@ import typer
 
 from lungreg.cli.command import SOME_FAILED, command
 from lungreg.cli.console import Console
+from lungreg.cli.process import program
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,7 +43,7 @@ def demo(
     console.table("Test pairs", ("mean of", "aligned", "registered"), rows)
     console.line(f"done in {done.seconds:.0f} s; research use only, not a medical device")
     console.line(f"open  {done.report_file}")
-    console.line(f"again lungreg infer -c {done.config_file}")
+    console.line(f"again {program()} infer -c {done.config_file}")
     console.document(
         {
             "seconds": done.seconds,

@@ -81,7 +81,7 @@ def infer(
     _print_means(console, done)
     for line in cost_lines(done, settings.cost):
         console.line(line)
-    console.line(f"next: lungreg report {done.run_id}")
+    console.line(f"next: {options.next_command(f'report {done.run_id}')}")
     console.document(
         {
             "run_id": done.run_id,

@@ -1,14 +1,17 @@
-"""What the process of a command does about its streams and about signals that end it."""
+"""The process of a command: its streams, signals that end it, and how it was started."""
 
 from __future__ import annotations
 
 import io
 import os
+import shlex
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 _STOPPING = b"lungreg: stopping; what is under way is put in order\n"
@@ -51,3 +54,11 @@ def stopped_by_signals(*, quiet: bool) -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)
+
+
+def program() -> str:
+    """How to start lungreg from where the user stands: by name, or by path where PATH lacks it."""
+    this = Path(sys.argv[0])
+    if this.name not in ("lungreg", "lungreg.exe") or shutil.which(this.name):
+        return "lungreg"
+    return shlex.quote(str(this))

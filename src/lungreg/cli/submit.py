@@ -47,5 +47,5 @@ def submit(
     if wait:
         done = jobs.follow(settings, done.job_id, on_line=console.line)
     else:
-        console.line(f"next: lungreg jobs follow {done.job_id}")
+        console.line(f"next: {options.next_command(f'jobs follow {done.job_id}')}")
     end_like(console, done)

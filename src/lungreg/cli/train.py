@@ -25,7 +25,7 @@ def train(
     done = run(options.config(), resume=resume, asked=options.keys(), on_progress=console.progress)
     role = " (champion)" if done.champion else ""
     console.line(f"run {done.run_id}: {done.card.name} version {done.card.version}{role}")
-    console.line(f"next: lungreg infer --model {done.card.name}")
+    console.line(f"next: {options.next_command(f'infer --model {done.card.name}')}")
     console.document(
         {
             "run_id": done.run_id,
