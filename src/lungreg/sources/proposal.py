@@ -1,0 +1,231 @@
+"""Look at a folder of scans, and propose how `ingest` can read it: a layout, or a pattern."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lungreg.config import Ingest
+from lungreg.config.input import LayoutName, Pattern
+from lungreg.errors import LungregError
+from lungreg.sources.layouts import list_cases
+from lungreg.sources.layouts.folders import nothing_found, visible
+from lungreg.sources.source_case import SourceCase
+
+_EXPIRATION = "exp expi expiration expiratory exhale exhalation ee ebhct fixed t50"
+_INSPIRATION = "insp inspi inspiration inspiratory inhale inhalation ei ibhct moving t00"
+_MASK = "mask masks lungmask lungmasks seg segmentation segmentations label labels"
+_POINTS = "landmark landmarks keypoint keypoints points"
+_ROLE_WORDS = set(f"{_EXPIRATION} {_INSPIRATION} {_MASK} {_POINTS}".split())
+_PLAIN_WORDS = {"scan", "scans", "lung", "lungs", "ct"}
+"""Words beside them that are no id."""
+_SCANS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
+_TABLES = (".csv", ".txt")
+_KNOWN: tuple[LayoutName, ...] = ("zenodo", "learn2reg")
+_MAX_DEPTH = 5
+_MAGIC_AT, _MAGIC = 128, b"DICM"
+_ID = "{case_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """One way to read a folder."""
+
+    layout: LayoutName
+    pattern: Pattern | None
+    """Of layout "pattern"."""
+    cases: tuple[SourceCase, ...]
+    """Whole pairs that it finds."""
+
+    @property
+    def summary(self) -> str:
+        """What it finds, for people."""
+        both = sum(
+            case.fixed_mask is not None and case.moving_mask is not None for case in self.cases
+        )
+        points = sum(bool(case.landmarks) for case in self.cases)
+        how: str = self.layout
+        if self.pattern is not None:
+            how = f"{self.pattern.fixed} and {self.pattern.moving}"
+        return f"{how}: {len(self.cases)} pairs, {both} with masks, {points} with landmarks"
+
+
+def propose(folder: Path) -> list[Proposal]:
+    """The ways to read a folder that find the most pairs; several where names leave it open.
+
+    The names of files and folders say which scan is which: words such as "exp" and "insp" or
+    "exhale" and "inhale", "mask", "landmarks"; what varies between them is the case's id.
+
+    Args:
+        folder: With scans at any depth up to five folders.
+
+    Raises:
+        DataError: No two scans whose names differ in such a word alone.
+    """
+    for known in _KNOWN:
+        if pairs := _found(folder, Ingest(layout=known)):
+            return [Proposal(layout=known, pattern=None, cases=pairs)]
+    proposals = [
+        Proposal(layout="pattern", pattern=pattern, cases=found)
+        for pattern in _patterns(_named(folder))
+        if (found := _found(folder, Ingest(layout="pattern", pattern=pattern)))
+    ]
+    if not proposals:
+        rule = "files of a pair have names that differ by a word such as 'exp' and 'insp'"
+        raise nothing_found(folder, rule)
+    most = max(len(proposal.cases) for proposal in proposals)
+    return [proposal for proposal in proposals if len(proposal.cases) == most]
+
+
+def _found(folder: Path, settings: Ingest) -> tuple[SourceCase, ...]:
+    try:
+        return tuple(case for case in list_cases(folder, settings) if not case.problems)
+    except LungregError:
+        return ()
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A file or DICOM folder by what its path says."""
+
+    path: str
+    breath: str | None
+    """ "fixed" or "moving"."""
+    kind: str
+    """ "scan", "mask" or "points"."""
+
+
+def _named(folder: Path) -> list[_Name]:
+    return [
+        _Name(path=path, breath=_breath(path), kind=_kind(path)) for path in _candidates(folder, "")
+    ]
+
+
+def _candidates(folder: Path, prefix: str, depth: int = 1) -> Iterator[str]:
+    """Paths of scans, tables and folders of DICOM files, relative to the source."""
+    for entry in visible(folder):
+        path = f"{prefix}{entry.name}"
+        if entry.is_dir() and _is_series(entry):
+            yield path
+        elif entry.is_dir() and depth < _MAX_DEPTH:
+            yield from _candidates(entry, f"{path}/", depth + 1)
+        elif entry.name.lower().endswith((*_SCANS, *_TABLES)):
+            yield path
+
+
+def _is_series(folder: Path) -> bool:
+    first = next((entry for entry in visible(folder) if entry.is_file()), None)
+    if first is None:
+        return False
+    with first.open("rb") as stream:
+        return stream.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
+
+
+def _words(path: str) -> list[str]:
+    """Words of a path in small letters: "ExhaleMask" is two, a known one such as "eBHCT" is one."""
+    found: list[str] = []
+    for piece in re.findall(r"[A-Za-z]+\d*|\d+", path):
+        known = piece.lower() in _ROLE_WORDS
+        apart = piece if known else re.sub(r"([a-z])([A-Z])", r"\1 \2", piece)
+        found += apart.lower().split()
+    return found
+
+
+def _breath(path: str) -> str | None:
+    words = set(_words(path))
+    found = [
+        breath
+        for breath, known in (("fixed", _EXPIRATION), ("moving", _INSPIRATION))
+        if words & set(known.split())
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _kind(path: str) -> str:
+    if path.lower().endswith(_TABLES):
+        return "points"
+    return "mask" if set(_words(path)) & set(_MASK.split()) else "scan"
+
+
+def _patterns(names: Sequence[_Name]) -> Iterator[Pattern]:
+    """A pattern for each choice of templates of both scans under one reading of the ids."""
+    fixed = _templates(n.path for n in names if n.kind == "scan" and n.breath == "fixed")
+    moving = _templates(n.path for n in names if n.kind == "scan" and n.breath == "moving")
+    others = {
+        "fixed_mask": _templates(n.path for n in names if n.kind == "mask" and n.breath == "fixed"),
+        "moving_mask": _templates(
+            n.path for n in names if n.kind == "mask" and n.breath == "moving"
+        ),
+        "landmarks": _templates(n.path for n in names if _is_points(n)),
+    }
+    for first, ids in fixed.items():
+        for second in moving:
+            shared = ids & moving[second]
+            if len(shared) == max((len(ids & found) for found in moving.values()), default=0) > 0:
+                more = {role: _best(found, shared) for role, found in others.items()}
+                yield Pattern(fixed=first, moving=second, **more)
+
+
+def _is_points(name: _Name) -> bool:
+    known = set(_words(name.path)) & set(_POINTS.split())
+    return name.kind == "points" and name.breath is None and bool(known)
+
+
+def _best(templates: dict[str, set[str]], ids: set[str]) -> str | None:
+    """The template that fits most of the cases; None where none fits any."""
+    shared = {template: len(found & ids) for template, found in templates.items()}
+    best = max(shared, key=lambda template: shared[template], default=None)
+    return best if best is not None and shared[best] else None
+
+
+def _templates(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Ids by template, of the templates with the most ids; with "*" where no other has as many."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        for case_id, template in _readings(path):
+            found[template].add(case_id)
+    most = max(map(len, found.values()), default=0)
+    best = {template: ids for template, ids in found.items() if len(ids) == most}
+    plain = {template: ids for template, ids in best.items() if "*" not in template}
+    return plain or best
+
+
+def _readings(path: str) -> Iterator[tuple[str, str]]:
+    """Ids that a path may hold, each with the template that the path then follows.
+
+    An id is a part of a name between the words for breath and kind; it stands wherever it appears
+    as a whole. Other folders may vary too: then "*" is in their place.
+    """
+    parts = PurePosixPath(path).parts
+    for case_id in {found for part in parts for found in _ids_in(part)}:
+        whole = re.compile(rf"(?<![A-Za-z0-9]){re.escape(case_id)}(?![A-Za-z0-9])")
+        filled = [whole.sub(_ID, part) for part in parts]
+        yield case_id, "/".join(filled)
+        starred = ["*" if _may_vary(part) else part for part in filled[:-1]]
+        if "*" in starred:
+            yield case_id, "/".join([*starred, filled[-1]])
+
+
+def _may_vary(part: str) -> bool:
+    return _ID not in part and not set(_words(part)) & _ROLE_WORDS
+
+
+def _ids_in(part: str) -> Iterator[str]:
+    """The stretches of a name, without its ending, between words that say what it is."""
+    stem = part
+    for ending in (*_SCANS, *_TABLES):
+        if part.lower().endswith(ending):
+            stem = part[: -len(ending)]
+            break
+    stretch = ""
+    for piece in [*re.split(r"([._\- ]+)", stem), ""]:
+        words = set(_words(piece))
+        if piece and not (words and words <= _ROLE_WORDS | _PLAIN_WORDS):
+            stretch += piece
+        elif stretch:
+            if found := stretch.strip("._- "):
+                yield found
+            stretch = ""

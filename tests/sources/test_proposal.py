@@ -1,0 +1,111 @@
+"""A folder of scans as people have them, and the way to read it that is proposed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lungreg.errors import DataError
+from lungreg.sources.proposal import propose
+
+IDS = ("P001", "P002", "P010")
+
+
+def filled(folder: Path, *names: str, ids: tuple[str, ...] = IDS) -> Path:
+    """Empty files, one of each name for every id."""
+    for name in names:
+        for case_id in ids:
+            file = folder / name.replace("ID", case_id)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "fixed", "moving"),
+    [
+        (("ID/exp.nii.gz", "ID/insp.nii.gz"), "{case_id}/exp.nii.gz", "{case_id}/insp.nii.gz"),
+        (("ID_Exhale.mha", "ID_Inhale.mha"), "{case_id}_Exhale.mha", "{case_id}_Inhale.mha"),
+        (
+            ("data/ID/ID-expiration.nii", "data/ID/ID-inspiration.nii"),
+            "data/{case_id}/{case_id}-expiration.nii",
+            "data/{case_id}/{case_id}-inspiration.nii",
+        ),
+        (
+            ("EXP/scan_ID.nrrd", "INSP/scan_ID.nrrd"),
+            "EXP/scan_{case_id}.nrrd",
+            "INSP/scan_{case_id}.nrrd",
+        ),
+        (("ID_eBHCT.mhd", "ID_iBHCT.mhd"), "{case_id}_eBHCT.mhd", "{case_id}_iBHCT.mhd"),
+    ],
+)
+def test_names_that_tell_the_breath(
+    tmp_path: Path, names: tuple[str, ...], fixed: str, moving: str
+) -> None:
+    """By file or by folder, in the words of many sites; every case is found."""
+    (found,) = propose(filled(tmp_path, *names))
+    assert found.pattern is not None
+    assert (found.pattern.fixed, found.pattern.moving) == (fixed, moving)
+    assert [case.case_id for case in found.cases] == list(IDS)
+
+
+def test_masks_and_landmarks_are_found_with_them(tmp_path: Path) -> None:
+    """Some cases may lack them."""
+    filled(tmp_path, "ID/exp.nii.gz", "ID/insp.nii.gz")
+    filled(tmp_path, "ID/exp_lungmask.nii.gz", "ID/insp_lungmask.nii.gz", ids=IDS[:2])
+    filled(tmp_path, "ID/landmarks.csv", "notes.txt", ids=IDS[:1])
+    (found,) = propose(tmp_path)
+    assert found.pattern is not None
+    assert found.pattern.fixed_mask == "{case_id}/exp_lungmask.nii.gz"
+    assert found.pattern.moving_mask == "{case_id}/insp_lungmask.nii.gz"
+    assert found.pattern.landmarks == "{case_id}/landmarks.csv"
+    assert found.summary.endswith("3 pairs, 2 with masks, 1 with landmarks")
+
+
+def test_two_sites_in_folders_of_their_own(tmp_path: Path) -> None:
+    """What varies beside the id is left open."""
+    filled(tmp_path, "north/ID/exp.nii.gz", "north/ID/insp.nii.gz", ids=IDS[:1])
+    filled(tmp_path, "south/ID/exp.nii.gz", "south/ID/insp.nii.gz", ids=IDS[1:])
+    (found,) = propose(tmp_path)
+    assert found.pattern is not None
+    assert found.pattern.fixed == "*/{case_id}/exp.nii.gz"
+    assert len(found.cases) == 3
+
+
+def test_two_kernels_are_a_question(tmp_path: Path) -> None:
+    """Each is a way to read the folder; nothing is chosen in silence."""
+    for kernel in ("B30f", "B60f"):
+        filled(tmp_path, f"ID_exp_{kernel}.nii.gz", f"ID_insp_{kernel}.nii.gz")
+    found = propose(tmp_path)
+    patterns = {(p.pattern.fixed, p.pattern.moving) for p in found if p.pattern is not None}
+    assert ("{case_id}_exp_B30f.nii.gz", "{case_id}_insp_B30f.nii.gz") in patterns
+    assert ("{case_id}_exp_B60f.nii.gz", "{case_id}_insp_B60f.nii.gz") in patterns
+    assert all(len(p.cases) == 3 for p in found)
+
+
+def test_series_of_dicom_are_folders(tmp_path: Path) -> None:
+    """A folder of slices is a scan."""
+    for case_id in IDS:
+        for breath in ("Expiration", "Inspiration"):
+            folder = tmp_path / case_id / breath
+            folder.mkdir(parents=True)
+            (folder / "IM0001").write_bytes(bytes(128) + b"DICM")
+    (found,) = propose(tmp_path)
+    assert found.pattern is not None
+    assert found.pattern.fixed == "{case_id}/Expiration"
+    assert len(found.cases) == 3
+
+
+def test_a_known_layout_needs_no_pattern(tmp_path: Path) -> None:
+    """Zenodo's, as `simulate` writes it."""
+    filled(tmp_path, "scans/ID_exp.nii.gz", "scans/ID_insp.nii.gz", "lungMasks/ID_exp.nii.gz")
+    (found,) = propose(tmp_path)
+    assert (found.layout, found.pattern, len(found.cases)) == ("zenodo", None, 3)
+
+
+@pytest.mark.parametrize("names", [(), ("ID/a.nii.gz", "ID/b.nii.gz"), ("ID/exp.nii.gz",)])
+def test_what_holds_no_pairs_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Names that do not tell the breath are not guessed."""
+    with pytest.raises(DataError, match="differ by a word such as 'exp' and 'insp'"):
+        propose(filled(tmp_path, *names))
