@@ -20,6 +20,7 @@ _LUNG_HU = (-1100.0, -300.0)
 _LUNG_SHIFTED = (-50.0, 700.0)
 _TISSUE_HU = (-250.0, 200.0)
 _TISSUE_SHIFTED = (750.0, 1250.0)
+_NEGATIVE_LUNG = (500.0, 950.0)
 _MIN_LUNG_SHARE = 0.01
 _MIN_TISSUE_SHARE = 0.03
 _MAX_SAMPLES = 4_000_000
@@ -65,7 +66,7 @@ def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdi
         is_hu = _LUNG_HU[0] <= median <= _LUNG_HU[1]
         is_shifted &= _LUNG_SHIFTED[0] <= median <= _LUNG_SHIFTED[1]
     else:
-        is_hu = has_lung_hu and _share(shown, _TISSUE_HU) >= _MIN_TISSUE_SHARE
+        is_hu = has_lung_hu and _looks_like_hu(shown)
     if is_shifted and not is_hu:
         return HuVerdict(offset=_which_offset(shown), plausible=True)
     return HuVerdict(offset=0.0, plausible=is_hu)
@@ -74,6 +75,18 @@ def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdi
 def _without_padding(sample: FloatArray) -> FloatArray:
     finite = sample[np.isfinite(sample) & (sample > _PADDING_BELOW)]
     return finite if finite.size == 0 else finite[finite > finite.min()]
+
+
+def _looks_like_hu(shown: FloatArray) -> bool:
+    """Whether what is denser than lung holds soft tissue, and less is as dense as bone than lung.
+
+    The share is that among the denser values: little tissue is left where all around the lungs was
+    blanked. In a negative, lungs are where bone should be.
+    """
+    dense = shown[shown > _LUNG_HU[1]]
+    if dense.size == 0 or _share(dense, _TISSUE_HU) < _MIN_TISSUE_SHARE:
+        return False
+    return _share(shown, _NEGATIVE_LUNG) <= _share(shown, _LUNG_HU)
 
 
 def _looks_shifted(shown: FloatArray) -> bool:
