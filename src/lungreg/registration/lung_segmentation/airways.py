@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import binary_dilation, find_objects, label
 
-from lungreg.registration.lung_segmentation.chest import BoolArray, Chest
-from lungreg.registration.lung_segmentation.enclosed import IN_AXIAL_SLICE
+from lungreg.registration.lung_segmentation.chest import IN_AXIAL_SLICE, BoolArray, Chest
 
 _BELOW_HU = -900.0
 _AREA_MM2 = (40.0, 800.0)

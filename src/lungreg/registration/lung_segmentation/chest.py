@@ -24,7 +24,12 @@ LEFT_LUNG = 2
 BoolArray = NDArray[np.bool_]
 LabelArray = NDArray[np.uint8]
 
+IN_AXIAL_SLICE = np.zeros((3, 3, 3), dtype=bool)
+IN_AXIAL_SLICE[:, 1, 1] = IN_AXIAL_SLICE[1, :, 1] = True
+"""A voxel and its four neighbours in the axial slice."""
+
 _WORKING_SPACING_MM = 2.5
+_BELOW_AIR_HU = -1150.0
 _LEAST_BLANK = 0.002
 """Share of the volume in one piece that is blank; noise cut off at one value makes many."""
 _BODY_MM, _CUT_BODY_MM, _LUNGS_MM = 250.0, 180.0, 220.0
@@ -80,9 +85,12 @@ def copy_chest(
     blanks = blanks if blank else []
     empty = _from_the_sides(is_one_of(coarse, blanks, same))
     scale = find_scale(stored, coarse, empty)
-    air = coarse < np.float32(scale.air_below)
+    hu, air = scale.hounsfield(coarse), coarse < np.float32(scale.air_below)
+    if scale.exact and empty.any():
+        # Means of padding and of what it lies beside.
+        empty |= binary_dilation(empty) & (hu < _BELOW_AIR_HU)
     return Chest(
-        hu=scale.hounsfield(coarse),
+        hu=hu,
         air=air,
         blank=empty,
         tissue=_body(~air & ~empty),
@@ -137,7 +145,7 @@ def _from_the_sides(same: BoolArray) -> BoolArray:
     if not same.any():
         return same
     # Clipped voxels of a lung are single ones; through them blankness would leak into it.
-    opened = binary_opening(np.pad(same, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
+    opened = binary_opening(np.pad(same, 2, mode="edge"))[2:-2, 2:-2, 2:-2]
     pieces, count = label(binary_dilation(opened) & same)
     keep = np.zeros(count + 1, dtype=bool)
     for face in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):

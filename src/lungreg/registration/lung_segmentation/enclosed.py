@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from lungreg.registration.lung_segmentation.chest import BoolArray, Chest
-
-IN_AXIAL_SLICE = np.zeros((3, 3, 3), dtype=bool)
-IN_AXIAL_SLICE[:, 1, 1] = IN_AXIAL_SLICE[1, :, 1] = True
+from lungreg.registration.lung_segmentation.chest import IN_AXIAL_SLICE, BoolArray, Chest
 
 _SURROUNDED_SHARE = 0.5
 _OPEN_AIR_BELOW_HU = -988.0
+_BODY_SHARE = 0.1
+"""Of what a scan shows: vessels alone, where all but the lungs was blanked, are less."""
 _HARDLY_ANY_ML = 50.0
 _SHARE_TO_GO_ON = 0.2
 
@@ -32,10 +31,11 @@ def enclosed_air(chest: Chest) -> BoolArray:
 
     enclosed = share(_sides(chest.tissue) >= 3) > _SURROUNDED_SHARE
     enclosed[0] = False
-    if chest.scale.exact:
+    with_body = np.count_nonzero(chest.tissue) > _BODY_SHARE * np.count_nonzero(~chest.blank)
+    if chest.scale.exact and with_body:
         cut = share(chest.hu < _OPEN_AIR_BELOW_HU) < 0.5
     else:
-        # Guessed densities do not tell lung from the air of a room.
+        # Guessed densities do not tell lung from the air of a room, and emphysema is as thin.
         cut = share(_sides(chest.tissue | chest.blank) >= 3) > _SURROUNDED_SHARE
     cut[0] = False
     if not (cut & ~enclosed).any():

@@ -47,8 +47,6 @@ class FoundLungs:
     """(X, Y, Z) as `segment_lungs` returns."""
     one_side: bool
     """Only one lung was found, on one side of the body."""
-    exact: bool
-    """The scan was read as Hounsfield units, with or without an offset."""
 
 
 def segment_lungs(hu: NDArray[np.float32], grid: Grid) -> LabelArray:
@@ -92,7 +90,7 @@ def search_lungs(hu: NDArray[np.float32], grid: Grid) -> FoundLungs:
         chest = copy_chest(hu, grid, size, blank=False)
         found = _lungs(chest, enclosed_air(chest))
     labels = _on_the_scan(found, chest, hu, grid)
-    return FoundLungs(labels=labels, one_side=_one_side(found[0], chest), exact=chest.scale.exact)
+    return FoundLungs(labels=labels, one_side=_one_side(found[0], chest))
 
 
 def _on_the_scan(
@@ -121,7 +119,8 @@ def _lungs(chest: Chest, enclosed: BoolArray) -> tuple[LabelArray, LabelArray, L
     """Labels of the lungs, of what is surely in them, and of what may be."""
     airways = find_airways(chest, enclosed)
     result = [np.zeros(chest.air.shape, dtype=np.uint8) for _ in range(3)]
-    taken = airways.copy()
+    # Closing goes on to the faces of the volume, and a frame has none of the lung beneath it.
+    taken = airways | (chest.blank & ~chest.air)
     right_left = right_and_left(chest, enclosed & ~airways)
     if not _large_enough(right_left, chest):
         return result[0], result[1], result[2]
@@ -141,7 +140,7 @@ def _large_enough(lungs: list[BoolArray], chest: Chest) -> bool:
         return False
     both = np.logical_or.reduce(lungs)
     faces = (both[0], both[-1], both[:, 0], both[:, -1], both[..., 0], both[..., -1])
-    cut = any(face.any() for face in faces)
+    cut = any(face.any() for face in faces) or bool((binary_dilation(chest.blank) & both).any())
     size = both.sum() * chest.voxel_ml / chest.size**3
     return bool((cut or size > _LEAST_WHOLE_ML) and size < _MOST_ML)
 
