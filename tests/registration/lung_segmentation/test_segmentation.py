@@ -151,6 +151,12 @@ def test_a_chest_without_air(phantom: Phantom, scaled: bool) -> None:
     assert not segment_lungs(solid, grid).any()
 
 
+def test_a_negative_has_no_lungs(phantom: Phantom) -> None:
+    """In other units, the body around bright lungs is not taken for them."""
+    hu, _, grid = phantom
+    assert not segment_lungs(np.abs(hu) / 50, grid).any()
+
+
 @pytest.mark.parametrize("side", [None, RIGHT_LUNG, LEFT_LUNG])
 def test_one_lung_alone_is_told(phantom: Phantom, side: int | None) -> None:
     """Whichever it is; two lungs that hang together are not one."""

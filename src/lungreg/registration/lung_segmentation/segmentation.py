@@ -36,6 +36,7 @@ from lungreg.spatial.mask_box import mask_box
 _CLOSING_MM = 7.0
 _LEAST_WHOLE_ML, _MOST_ML = 300.0, 12_000.0
 _BOTH_SIDES = (0.1, 0.9)
+_ISLANDS_SHARE = 0.1
 _RAS = np.array([[0, 1], [1, 1], [2, 1]])
 
 
@@ -122,7 +123,7 @@ def _lungs(chest: Chest, enclosed: BoolArray) -> tuple[LabelArray, LabelArray, L
     # Closing goes on to the faces of the volume, and a frame has none of the lung beneath it.
     taken = airways | (chest.blank & ~chest.air)
     right_left = right_and_left(chest, enclosed & ~airways)
-    if not _large_enough(right_left, chest):
+    if not _large_enough(right_left, chest) or _is_negative(right_left, chest):
         return result[0], result[1], result[2]
     for value, raw in zip((RIGHT_LUNG, LEFT_LUNG), right_left, strict=False):
         lung = _closed(raw, chest.spacing_mm, _CLOSING_MM * chest.size) & ~taken
@@ -143,6 +144,16 @@ def _large_enough(lungs: list[BoolArray], chest: Chest) -> bool:
     cut = any(face.any() for face in faces) or bool((binary_dilation(chest.blank) & both).any())
     size = both.sum() * chest.voxel_ml / chest.size**3
     return bool((cut or size > _LEAST_WHOLE_ML) and size < _MOST_ML)
+
+
+def _is_negative(lungs: list[BoolArray], chest: Chest) -> bool:
+    """Whether these are a body whose lungs are brighter than it: as large islands in it."""
+    if chest.scale.exact:
+        return False
+    both = np.logical_or.reduce(lungs)
+    filled = [binary_fill_holes(both[..., k]) for k in range(both.shape[2])]
+    islands = np.stack(filled, axis=2) & ~both & ~chest.air & ~chest.tissue
+    return bool(np.count_nonzero(islands) > _ISLANDS_SHARE * np.count_nonzero(both))
 
 
 def _one_side(labels: LabelArray, chest: Chest) -> bool:
