@@ -68,6 +68,19 @@ def test_stretch_is_that_of_the_odd_direction(
     assert found.stretch == pytest.approx(stretch, rel=1e-4)
 
 
+@pytest.mark.parametrize("masks", [False, True])
+def test_doubts_name_their_scan(masks: bool) -> None:
+    """A moving scan that was scaled to 0..1; a pair in Hounsfield units raises none."""
+    pair = as_pair(simulated(), masks=masks)
+    still = affine_transform(np.eye(4), Grid(shape=(2, 2, 2), affine=pair.fixed.grid.affine))
+    assert evidence(pair, still).doubts is None
+    scaled = np.clip((pair.moving.data + 1000) / 1400, 0, 1).astype(np.float32)
+    odd = replace(pair, moving=replace(pair.moving, data=scaled))
+    assert evidence(odd, still).doubts == (
+        "in the moving scan the values do not look like Hounsfield units"
+    )
+
+
 @pytest.mark.parametrize("role", ["fixed", "moving"])
 def test_a_scan_without_lungs_is_named(role: str) -> None:
     """Water has none."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import lungreg.registration.lungs
 from lungreg.formats.volumes import Stored, Volume
 from lungreg.records import Case
+from lungreg.registration.lungs import ScanLungs
 from lungreg.registration.pair import Pair, read_pair
 from lungreg.sources.simulation import SimulatedPair, simulate_pair
 from lungreg.testing import MemoryStage
 from tests.small_cases import FIXED_GRID, put_case
+
+Float32 = NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +92,52 @@ def test_a_scan_of_something_else_has_none(pair: Pair) -> None:
     assert lungs.or_everything.all()
 
 
+def with_fixed(pair: Pair, change: Callable[[Float32], Float32], mask: bool | None) -> ScanLungs:
+    """The fixed lungs of a pair whose fixed scan was changed, perhaps with a mask of lung."""
+    data = change(pair.fixed.data).astype(np.float32)
+    labels = (pair.fixed.data < -500).astype(np.uint8) if mask else None
+    fixed = dataclasses.replace(pair.fixed, data=data)
+    return dataclasses.replace(pair, fixed=fixed, fixed_mask=labels).fixed_lungs
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda hu: hu, ()),
+        (lambda hu: np.clip((hu + 1000) / 1400, 0, 1), ("the values do not look like Hounsfield",)),
+        (lambda hu: np.clip(hu, -600, 400), ("the values are cut off at -600 HU: lung and air",)),
+    ],
+)
+def test_odd_values_are_doubted(
+    breath: SimulatedPair,
+    change: Callable[[Float32], Float32],
+    words: tuple[str, ...],
+    mask: bool,
+) -> None:
+    """In words, whether the lungs are given or found, which they are all the same."""
+    lungs = with_fixed(bare(breath), change, mask)
+    assert lungs.inside is not None
+    assert len(lungs.doubts) == len(words)
+    for doubt, word in zip(lungs.doubts, words, strict=True):
+        assert doubt.startswith(word)
+
+
+def test_a_lung_alone_is_doubted(breath: SimulatedPair) -> None:
+    """The other one is white: what is said of the lungs is said of one."""
+    pair = bare(breath)
+    white = breath.fixed_mask == 2
+    lungs = with_fixed(pair, lambda hu: np.where(white, np.float32(35), hu), mask=None)
+    assert lungs.known_from == "threshold"
+    assert lungs.doubts == ("only one lung was found: nothing is known of the other",)
+
+
 def test_they_are_looked_for_once(breath: SimulatedPair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pair segments each scan once and keeps the arrays; another pair has its own."""
-    pair, segment, calls = bare(breath), lungreg.registration.lungs.segment_lungs, []
+    pair, segment, calls = bare(breath), lungreg.registration.lungs.search_lungs, []
     monkeypatch.setattr(
         lungreg.registration.lungs,
-        "segment_lungs",
+        "search_lungs",
         lambda *given: calls.append(1) or segment(*given),
     )
     assert pair.fixed_lungs is pair.fixed_lungs

@@ -86,6 +86,14 @@ class TestUnits:
             "implausible_hu: the moving scan does not look like Hounsfield units"
         )
 
+    def test_a_window_is_warned_of(self) -> None:
+        """Lung and air are one value then, within Hounsfield units or with an offset."""
+        noisy = HU + np.random.default_rng(0).normal(0, 10, SHAPE).astype(np.float32)
+        for stored in (np.clip(noisy, -600, 400), np.clip(noisy, -600, 400) + 1000):
+            _, (warning,) = check_units("fixed", volume(stored.astype(np.float32)), LUNGS)
+            assert warning.code == "windowed_hu"
+            assert "of the fixed scan are cut off at -600 HU" in warning.text
+
 
 class TestLandmarks:
     def test_a_few_outside_are_warned_of(self) -> None:

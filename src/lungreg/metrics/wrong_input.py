@@ -10,8 +10,9 @@ _SMALLER = 0.95
 
 
 def wrong_input(judged: Judged) -> list[Finding]:
-    """Exchanged scans, mirrored headers, wrong slice distances, a scan without lungs."""
-    found = (_without_lungs(judged), _exchanged(judged), _mirrored(judged), _stretched(judged))
+    """Exchanged scans, mirrored headers, wrong slice distances, lungs missing or in doubt."""
+    checks = (_without_lungs, _doubtful, _exchanged, _mirrored, _stretched)
+    found = [check(judged) for check in checks]
     return [finding for finding in found if finding is not None]
 
 
@@ -20,6 +21,11 @@ def _without_lungs(judged: Judged) -> Finding | None:
     if scan is None:
         return None
     return Finding(Verdict.FAIL, f"no lungs were found in the {scan} scan: is it a chest CT?")
+
+
+def _doubtful(judged: Judged) -> Finding | None:
+    doubts = judged.evidence.doubts
+    return None if doubts is None else Finding(Verdict.WARN, doubts)
 
 
 def _exchanged(judged: Judged) -> Finding | None:

@@ -108,5 +108,7 @@ class Evidence:
     others, relative to these; 1 where all are lengthened alike."""
     without_lungs: str | None = None
     """"fixed" or "moving": the scan in which no lungs were found."""
+    doubts: str | None = None
+    """What makes the lungs of a scan, or the values in them, doubtful, in words."""
     mirrored: str | None = None
     """The sides, such as "left and right", that seem exchanged in the headers."""

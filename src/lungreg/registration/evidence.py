@@ -37,6 +37,7 @@ def gather_evidence(
         stretch=_stretch(pair, transform),
         density_change_hu=_density_change_hu(images),
         without_lungs=_without_lungs(pair),
+        doubts=_doubts(pair),
         **_volumes(pair),
         **_regions(pair, places),
     )
@@ -65,6 +66,12 @@ def _without_lungs(pair: Pair) -> str | None:
     if pair.fixed_lungs.inside is None:
         return "fixed"
     return "moving" if pair.moving_lungs.inside is None else None
+
+
+def _doubts(pair: Pair) -> str | None:
+    scans = {"fixed": pair.fixed_lungs, "moving": pair.moving_lungs}
+    found = [f"in the {role} scan {text}" for role, lungs in scans.items() for text in lungs.doubts]
+    return "; ".join(found) or None
 
 
 def _volumes(pair: Pair) -> dict[str, Any]:

@@ -8,15 +8,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.formats.volumes import Volume
+from lungreg.formats.volumes import Volume, hu_offset
 from lungreg.registration.intensity import hounsfield
-from lungreg.registration.lung_segmentation import segment_lungs
+from lungreg.registration.lung_segmentation import search_lungs
 from lungreg.spatial.geometry import Grid
 
 LungsFrom = Literal["mask", "threshold", "whole scan"]
-
-_SMALLEST_SHARE = 0.01
-"""Segmented lungs that fill less than this share of a scan are rejected as false."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +26,8 @@ class ScanLungs:
     """ "mask", "threshold" (segmented here), or "whole scan" (none were found)."""
     grid: Grid
     """The scan's grid."""
+    doubts: tuple[str, ...] = ()
+    """What speaks against these lungs or the values in them, in words."""
 
     @property
     def or_everything(self) -> NDArray[np.bool_]:
@@ -36,17 +35,32 @@ class ScanLungs:
         return np.ones(self.grid.shape, dtype=bool) if self.inside is None else self.inside
 
 
-def find_lungs(scan: Volume, mask: NDArray[Any] | None, hu_offset: float) -> ScanLungs:
+def find_lungs(scan: Volume, mask: NDArray[Any] | None, offset: float) -> ScanLungs:
     """The lungs of a scan: its mask or, where that is missing or empty, segmented by threshold.
 
     Args:
         scan: Its values as stored.
         mask: (X, Y, Z) labels on the scan's grid, positive in the lungs.
-        hu_offset: What stored values lie above Hounsfield units.
+        offset: What stored values lie above Hounsfield units.
     """
+    hu = hounsfield(scan, offset)
     if mask is not None and (mask > 0).any():
-        return ScanLungs(inside=np.asarray(mask > 0), known_from="mask", grid=scan.grid)
-    found = np.asarray(segment_lungs(hounsfield(scan, hu_offset), scan.grid) > 0)
-    if found.mean() > _SMALLEST_SHARE:
-        return ScanLungs(inside=found, known_from="threshold", grid=scan.grid)
-    return ScanLungs(inside=None, known_from="whole scan", grid=scan.grid)
+        inside, doubts = np.asarray(mask > 0), _odd_values(hu, mask)
+        return ScanLungs(inside=inside, known_from="mask", grid=scan.grid, doubts=doubts)
+    found, doubts = search_lungs(hu, scan.grid), _odd_values(hu, None)
+    if not found.labels.any():
+        return ScanLungs(inside=None, known_from="whole scan", grid=scan.grid, doubts=doubts)
+    if found.one_side:
+        doubts += ("only one lung was found: nothing is known of the other",)
+    inside = np.asarray(found.labels > 0)
+    return ScanLungs(inside=inside, known_from="threshold", grid=scan.grid, doubts=doubts)
+
+
+def _odd_values(hu: NDArray[np.float32], mask: NDArray[Any] | None) -> tuple[str, ...]:
+    """What is wrong with a scan's values where they should be Hounsfield units."""
+    units = hu_offset(hu, mask)
+    if not units.plausible or units.offset:
+        return ("the values do not look like Hounsfield units",)
+    if units.cut_at_hu is not None:
+        return (f"the values are cut off at {units.cut_at_hu:.0f} HU: lung and air look alike",)
+    return ()

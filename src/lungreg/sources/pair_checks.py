@@ -82,8 +82,16 @@ def check_units(
         HU = stored value - offset: 0, 1000 or 1024; and no warning or one.
     """
     units = hu_offset(scan.data, mask)
-    text = f"the {role} scan does not look like Hounsfield units"
-    return units.offset, () if units.plausible else (PairWarning(code="implausible_hu", text=text),)
+    if not units.plausible:
+        text = f"the {role} scan does not look like Hounsfield units"
+        return units.offset, (PairWarning(code="implausible_hu", text=text),)
+    if units.cut_at_hu is not None:
+        text = (
+            f"the values of the {role} scan are cut off at {units.cut_at_hu:.0f} HU, so that lung "
+            "and air look alike"
+        )
+        return units.offset, (PairWarning(code="windowed_hu", text=text),)
+    return units.offset, ()
 
 
 def check_extent(role: str, scan: Volume) -> tuple[PairWarning, ...]:

@@ -54,6 +54,33 @@ def test_what_is_no_ct_is_implausible(scale: float, with_mask: bool) -> None:
     assert not hu_offset((scan + 1000) * scale, lungs if with_mask else None).plausible
 
 
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+@pytest.mark.parametrize("around", [-1024.0, -3024.0, -1000.0])
+def test_lungs_cut_out_of_their_surroundings(offset: float, around: float) -> None:
+    """Vessels are all the tissue that is left."""
+    scan, lungs = thorax()
+    scan[20:28, ::4], lungs[:, :2] = 40.0, False
+    scan[14:18, 18:22] = 40.0
+    verdict = hu_offset(np.where(lungs, scan, np.float32(around)) + np.float32(offset))
+    assert (verdict.offset, verdict.plausible) == (offset, True)
+
+
+def test_a_negative_is_implausible() -> None:
+    """Lungs are where bone should be."""
+    scan, _ = thorax()
+    scan[20:28, 30:35] += 660
+    assert not hu_offset(-scan).plausible
+
+
+@pytest.mark.parametrize(("low", "cut"), [(-600.0, -600.0), (-1024.0, None)])
+def test_a_window_that_cuts_off_lung_is_seen(low: float, cut: float | None) -> None:
+    """Not one that cuts off below the air of a room, nor padding beside it."""
+    scan, lungs = thorax()
+    windowed = np.clip(scan, low, 400)
+    windowed[:2] = -3024
+    assert hu_offset(windowed, lungs).cut_at_hu == cut
+
+
 def test_a_mask_of_tissue_makes_a_scan_implausible() -> None:
     """A mask that marks the body instead of the lungs is not taken for an offset."""
     scan, lungs = thorax()

@@ -20,8 +20,13 @@ _LUNG_HU = (-1100.0, -300.0)
 _LUNG_SHIFTED = (-50.0, 700.0)
 _TISSUE_HU = (-250.0, 200.0)
 _TISSUE_SHIFTED = (750.0, 1250.0)
+_NEGATIVE_LUNG = (500.0, 950.0)
+_DENSER_THAN_AIR = -750.0
+_MIN_CUT_SHARE = 0.05
 _MIN_LUNG_SHARE = 0.01
 _MIN_TISSUE_SHARE = 0.03
+_MIN_SHIFTED_SHARE = 0.3
+"""Both of what is denser than lung."""
 _MAX_SAMPLES = 4_000_000
 
 
@@ -33,6 +38,8 @@ class HuVerdict:
     """HU = stored value - offset: 0, 1000 or 1024."""
     plausible: bool
     """Whether values minus `offset` look like a thorax in Hounsfield units."""
+    cut_at_hu: float | None = None
+    """Where an intensity window cut off the values of lung and air alike; None for none."""
 
 
 def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdict:
@@ -65,10 +72,11 @@ def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdi
         is_hu = _LUNG_HU[0] <= median <= _LUNG_HU[1]
         is_shifted &= _LUNG_SHIFTED[0] <= median <= _LUNG_SHIFTED[1]
     else:
-        is_hu = has_lung_hu and _share(shown, _TISSUE_HU) >= _MIN_TISSUE_SHARE
-    if is_shifted and not is_hu:
-        return HuVerdict(offset=_which_offset(shown), plausible=True)
-    return HuVerdict(offset=0.0, plausible=is_hu)
+        is_hu = has_lung_hu and _looks_like_hu(shown)
+    offset = _which_offset(shown) if is_shifted and not is_hu else 0.0
+    plausible = is_hu or is_shifted
+    cut_at_hu = _cut_at_hu(sample, offset) if plausible else None
+    return HuVerdict(offset=offset, plausible=plausible, cut_at_hu=cut_at_hu)
 
 
 def _without_padding(sample: FloatArray) -> FloatArray:
@@ -76,9 +84,31 @@ def _without_padding(sample: FloatArray) -> FloatArray:
     return finite if finite.size == 0 else finite[finite > finite.min()]
 
 
+def _cut_at_hu(sample: FloatArray, offset: float) -> float | None:
+    """The lowest value, without padding, where it is too dense for air and yet frequent."""
+    finite = sample[np.isfinite(sample) & (sample > _PADDING_BELOW)]
+    lowest = finite.min()
+    cut = lowest - offset > _DENSER_THAN_AIR and np.mean(finite == lowest) >= _MIN_CUT_SHARE
+    return float(lowest - offset) if cut else None
+
+
+def _looks_like_hu(shown: FloatArray) -> bool:
+    """Whether what is denser than lung holds soft tissue, and less is as dense as bone than lung.
+
+    The share is that among the denser values: little tissue is left where all around the lungs was
+    blanked. In a negative, lungs are where bone should be.
+    """
+    dense = shown[shown > _LUNG_HU[1]]
+    if dense.size == 0 or _share(dense, _TISSUE_HU) < _MIN_TISSUE_SHARE:
+        return False
+    return _share(shown, _NEGATIVE_LUNG) <= _share(shown, _LUNG_HU)
+
+
 def _looks_shifted(shown: FloatArray) -> bool:
-    lungs = _share(shown, _LUNG_SHIFTED) >= _MIN_LUNG_SHARE
-    return lungs and _share(shown, _TISSUE_SHIFTED) >= _MIN_TISSUE_SHARE
+    dense = shown[shown > _LUNG_SHIFTED[1]]
+    if dense.size == 0 or _share(shown, _LUNG_SHIFTED) < _MIN_LUNG_SHARE:
+        return False
+    return _share(dense, _TISSUE_SHIFTED) >= _MIN_SHIFTED_SHARE
 
 
 def _share(shown: FloatArray, bounds: tuple[float, float]) -> float:

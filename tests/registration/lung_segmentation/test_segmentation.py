@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import nibabel as nib
@@ -13,35 +12,21 @@ from numpy.typing import NDArray
 
 from lungreg.errors import DataError
 from lungreg.metrics import dice
-from lungreg.registration.lung_segmentation import LEFT_LUNG, RIGHT_LUNG, segment_lungs
+from lungreg.registration.lung_segmentation import (
+    LEFT_LUNG,
+    RIGHT_LUNG,
+    search_lungs,
+    segment_lungs,
+)
 from lungreg.spatial.geometry import Grid
-
-SHAPE = (66, 54, 60)
-SPACING_MM = 5.0
-RIGHT_X_MM, LEFT_X_MM = 70.0, -70.0
+from tests.registration.lung_segmentation.hard_inputs import HARD, Scan
+from tests.registration.lung_segmentation.phantom import RIGHT_X_MM, SHAPE, Phantom, make_phantom
 
 
 @pytest.fixture(scope="module")
-def phantom() -> tuple[NDArray[np.float32], NDArray[np.uint8], Grid]:
-    """A noisy chest in RAS with lungs, vessels, trachea, stomach gas and a hollow table."""
-    affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
-    affine[:3, 3] = (-162.5, -120.0, -150.0)
-    grid = Grid(shape=SHAPE, affine=affine)
-    x, y, z = grid.to_world(np.indices(SHAPE).reshape(3, -1).T).T.reshape(3, *SHAPE)
-    hu = np.full(SHAPE, -1000.0, dtype=np.float32)
-    hu[(x / 150) ** 2 + (y / 100) ** 2 < 1] = 30.0
-    hu[(np.abs(x) < 140) & (y > -120) & (y < -105)] = -100.0
-    hu[(np.abs(x) < 135) & (y > -115) & (y < -110)] = -990.0
-    lungs = np.zeros(SHAPE, dtype=np.uint8)
-    for value, middle in ((RIGHT_LUNG, RIGHT_X_MM), (LEFT_LUNG, LEFT_X_MM)):
-        inside = ((x - middle) / 52) ** 2 + (y / 75) ** 2 + (z / 120) ** 2 < 1
-        lungs[inside] = value
-        hu[inside] = -820.0
-        hu[inside & ((x - middle) ** 2 + (y - 10) ** 2 < 4**2)] = 40.0
-    hu[(x**2 + y**2 < 9**2) & (z > -20)] = -980.0
-    hu[(x + 60) ** 2 + (y - 20) ** 2 + (z + 140) ** 2 < 12**2] = -995.0
-    hu += np.random.default_rng(3).normal(0, 25, SHAPE).astype(np.float32)
-    return hu, lungs, grid
+def phantom() -> Phantom:
+    """The same for all tests."""
+    return make_phantom()
 
 
 def test_a_lung_with_a_waist_is_not_taken_for_both(phantom) -> None:
@@ -148,25 +133,74 @@ def test_other_grid():
         segment_lungs(np.zeros((4, 4, 4), np.float32), Grid(shape=(4, 4, 5), affine=np.eye(4)))
 
 
+@pytest.mark.parametrize("name", HARD)
+def test_hard_inputs(phantom: Phantom, name: str) -> None:
+    """Lungs are found wherever they can be seen."""
+    hu, lungs, grid = phantom
+    scan = HARD[name](Scan(hu=hu, lungs=lungs > 0, grid=grid))
+    assert dice(scan.lungs, segment_lungs(scan.hu, scan.grid) > 0) > 0.95
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_chest_without_air(phantom: Phantom, scaled: bool) -> None:
+    """Lungs that are all white are not found, and nothing else is taken for them."""
+    hu, lungs, grid = phantom
+    solid = np.where(lungs > 0, np.float32(35), hu)
+    if scaled:
+        solid = np.clip((solid + 1000) / 1400, 0, 1)
+    assert not segment_lungs(solid, grid).any()
+
+
+def test_a_negative_has_no_lungs(phantom: Phantom) -> None:
+    """In other units, the body around bright lungs is not taken for them."""
+    hu, _, grid = phantom
+    assert not segment_lungs(np.abs(hu) / 50, grid).any()
+
+
+@pytest.mark.parametrize("side", [None, RIGHT_LUNG, LEFT_LUNG])
+def test_one_lung_alone_is_told(phantom: Phantom, side: int | None) -> None:
+    """Whichever it is; two lungs that hang together are not one."""
+    hu, lungs, grid = phantom
+    bridged = hu.copy()
+    bridged[20:46, 20:34, 20:40] = -820.0
+    white = bridged if side is None else np.where(lungs == side, np.float32(35), hu)
+    assert search_lungs(white, grid).one_side is (side is not None)
+
+
+REAL = {
+    "cip_ct64": ("ct.nii.gz", "lung_mask.nii.gz"),
+    "lung_fcp": ("ct_1p5mm.nii.gz", "lung_mask_1p5mm.nii.gz"),
+}
+
+
+def real_scan(folder: Path, name: str) -> Scan:
+    """A real CT as far as its mask goes: that of lung_fcp ends above its three lowest slices."""
+    image, mask = (nib.load(folder / name / file) for file in REAL[name])
+    lungs = np.asarray(mask.dataobj) > 0
+    rows = np.flatnonzero(lungs.any(axis=(0, 1)))
+    box = (slice(0, image.shape[0]), slice(0, image.shape[1]), slice(rows[0], rows[-1] + 1))
+    box = box if name == "lung_fcp" else tuple(slice(0, n) for n in image.shape)
+    grid = Grid(shape=image.shape, affine=image.affine).cropped(box)
+    return Scan(hu=image.get_fdata(dtype=np.float32)[box], lungs=lungs[box], grid=grid)
+
+
 @pytest.mark.real
-@pytest.mark.parametrize(
-    ("scan", "mask"),
-    [
-        ("cip_ct64/ct.nii.gz", "cip_ct64/lung_mask.nii.gz"),
-        ("lung_fcp/ct_1p5mm.nii.gz", "lung_fcp/lung_mask_1p5mm.nii.gz"),
-    ],
-)
-def test_real(scan, mask):
+@pytest.mark.parametrize("name", REAL)
+def test_real(real_data: Path, name: str) -> None:
     """On real CT the lungs are those of the masks that came with it, each on its side."""
-    if "LUNGREG_REAL_DATA" not in os.environ:
-        pytest.skip("LUNGREG_REAL_DATA is unset: no real CT here")
-    folder = Path(os.environ["LUNGREG_REAL_DATA"])
-    image, truth = nib.load(folder / scan), np.asarray(nib.load(folder / mask).dataobj) > 0
-    grid = Grid(shape=image.shape, affine=image.affine)
-    found = segment_lungs(image.get_fdata(dtype=np.float32), grid)
-    # The mask of lung_fcp leaves out the lowest three slices, which the lungs do run through.
-    slices = truth.any(axis=(0, 1))
-    assert dice(truth[..., slices], found[..., slices] > 0) > 0.97
-    right, left = (grid.to_world(np.argwhere(found == value)) for value in (1, 2))
+    scan = real_scan(real_data, name)
+    found = segment_lungs(scan.hu, scan.grid)
+    assert dice(scan.lungs, found > 0) > 0.97
+    right, left = (scan.grid.to_world(np.argwhere(found == value)) for value in (1, 2))
     assert right[:, 0].mean() > left[:, 0].mean() + 80
-    assert io_orientation(grid.affine)[0, 1] == -1
+    assert io_orientation(scan.grid.affine)[0, 1] == -1
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", REAL)
+def test_hard_inputs_of_real_scans(real_data: Path, name: str) -> None:
+    """The same of real CT: real noise, vessels, table and partial volumes."""
+    scan = real_scan(real_data, name)
+    for what, change in HARD.items():
+        hard = change(scan)
+        assert dice(hard.lungs, segment_lungs(hard.hu, hard.grid) > 0) > 0.95, what
