@@ -112,6 +112,8 @@ def _write_and_read(stage: Stage, name: str) -> None:
 
 def _models(config: Config) -> Check:
     found = len(open_backend(config.backend).for_run(None, "doctor").models.list())
+    if not found and config.infer.model is None:
+        return Check(name="models", state="ok", found="none, and infer.model asks for none")
     if not found:
         mend = "run 'lungreg train' or 'lungreg models import'"
         return Check(name="models", state="warn", found="none", mend=mend)
