@@ -37,7 +37,8 @@ def output(stage: Stage, done: InferReport, case_id: str, name: str) -> bytes:
 class Pooled:
     """The same cases registered by the plain loop and by a pool of two with a slow table.
 
-    The table's first write lasts until two more cases are on the stage.
+    The write of the second worker's first row lasts until two more cases are on the stage: both
+    workers have been given their next one by then.
     """
 
     stage: Stage
@@ -47,20 +48,26 @@ class Pooled:
     """How many rows each call to the table had."""
 
 
+def wait_for_cases(run: Path, count: int) -> None:
+    """Wait until so many cases of a run have their files on the stage."""
+    until = time.monotonic() + WAIT_S
+    while len(list(run.glob("cases/*/metrics.json"))) < count and time.monotonic() < until:
+        time.sleep(0.1)
+
+
 @pytest.fixture(scope="module")
 def pooled(_trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Pooled:
     """Both runs on a copy of the trained cohort."""
     site = Site(Path(shutil.copytree(_trained, tmp_path_factory.mktemp("pooled") / "site")))
-    loop, written = infer(site.config()), []
+    loop, written, seen = infer(site.config()), list[int](), set[str]()
     write = ParquetResultTable.write
 
     def slowly(table: ParquetResultTable, rows: Sequence[CaseResult]) -> None:
-        until = time.monotonic() + WAIT_S
-        folder = site.folder / "stage" / "runs" / rows[0].run_id / "cases"
-        while not written and time.monotonic() < until:
-            if len(list(folder.glob("*/metrics.json"))) >= len(rows) + 2:
-                break
-            time.sleep(0.1)
+        before = len(seen)
+        seen.update(row.worker for row in rows)
+        if before < len(seen) == 2:
+            wanted = min(sum(written) + len(rows) + 2, len(CASES))
+            wait_for_cases(site.folder / "stage" / "runs" / rows[0].run_id, wanted)
         written.append(len(rows))
         write(table, rows)
 

@@ -52,7 +52,7 @@ def test_more_workers_than_gpus_are_refused() -> None:
         pool_size(config, Capacity(cpus=16, gpus=3, memory_bytes=64 * GB), 100)
 
 
-@pytest.mark.parametrize(("memory_gb", "most"), [(1, 1), (7, 2), (64, 4)])
+@pytest.mark.parametrize(("memory_gb", "most"), [(1, 1), (5, 2), (64, 4)])
 def test_auto_leaves_each_refinement_its_memory(memory_gb: int, most: int) -> None:
     """A network alone, which needs less, has as many workers as before."""
     there = Capacity(cpus=16, gpus=0, memory_bytes=memory_gb * GB)

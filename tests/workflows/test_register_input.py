@@ -137,8 +137,9 @@ def test_the_page_says_why(files: lungreg.PairFiles, tmp_path: Path) -> None:
 def test_where_no_lungs_are_found_the_whole_scan_is_named(
     files: lungreg.PairFiles, tmp_path: Path
 ) -> None:
-    """A scan of 8 bits without masks: nothing is said of its lungs but that there are none."""
-    files.fixed.write_bytes(grey_bytes())
+    """A phantom of water without masks: nothing is said of its lungs but that there are none."""
+    noise = np.random.default_rng(0).normal(0, 20, FIXED_GRID.shape)
+    files.fixed.write_bytes(encode_nifti(noise.astype(np.int16), FIXED_GRID.affine))
     bare = replace(files, fixed_mask=None, moving_mask=None)
     done = lungreg.register(bare, tmp_path / "out", SETTINGS)
     note = "no lungs were found in the fixed scan: what is measured in them is of the whole scan"
