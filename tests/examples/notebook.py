@@ -12,7 +12,9 @@ import lungreg
 folder = Path(tempfile.mkdtemp(prefix="lungreg-notebook-"))
 
 # %% Pairs with known truth; your own data would be ingested from a folder, archive or URL.
-lungreg.simulate(folder / "training", cases=4, seed=1)
+lungreg.simulate(
+    folder / "training", cases=4, seed=1, shape=(56, 48, 56), spacing_mm=(5.5, 5.5, 5.2)
+)
 
 # %% A configuration: everything left out keeps its default. `workers: 0` needs no Ray.
 config = lungreg.parse_config(

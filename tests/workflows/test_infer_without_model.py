@@ -77,10 +77,11 @@ def test_a_pool_gives_what_the_plain_loop_gives(done: tuple[Site, InferReport]) 
 
 def test_resumed_it_stays_without_a_model(ingested: Site) -> None:
     """What was decided when the run began is what it goes on with, whatever the file says now."""
-    first = infer(ingested.config(*ALONE, f"infer.cases=[{CASES[5]}]"))
+    ways = ("infer.model=null", "refine.enabled=false")
+    first = infer(ingested.config(*ways, f"infer.cases=[{CASES[5]}]"))
     file = ingested.folder / "stage" / "runs" / first.run_id / "config.json"
     stored = json.loads(file.read_text())
-    assert (stored["infer"]["model"], stored["refine"]["enabled"]) == (None, True)
+    assert (stored["infer"]["model"], stored["refine"]["enabled"]) == (None, False)
     stored["infer"]["cases"] = [CASES[4], CASES[5]]
     file.write_text(json.dumps(stored))
     again = infer(ingested.config(*ALONE), resume=first.run_id)
