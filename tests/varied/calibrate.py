@@ -98,6 +98,8 @@ def show(rows: list[dict[str, Any]], console: Console) -> None:
     """Tables of confusion, of the cases that set thresholds and of those held back."""
     for title, held_back in (("seeds that set thresholds", False), ("held back", True)):
         part = [row for row in rows if is_held_back(row["seed"]) == held_back]
+        if not part:
+            continue
         for evidence in ("landmarks", "estimated"):
             found = [outcome for row in part if (outcome := _outcome(row, evidence)) is not None]
             console.print(_confusion(f"{title}: judged by {evidence}", found))
