@@ -119,7 +119,7 @@ def require_numbers(values: Mapping[str, float], epoch: int) -> None:
     if odd:
         msg = "the loss of a training stays a number"
         got = f"{', '.join(f'{name} {values[name]}' for name in odd)} in epoch {epoch}"
-        mend = "lower train.learning_rate, or look at the cases: 'lungreg infer' and its report"
+        mend = "lower train.learning_rate, or look at the cases in the report of a run of infer"
         raise RunError(msg, got=got, mend=mend)
 
 
