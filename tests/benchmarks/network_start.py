@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -82,14 +83,7 @@ def pairs(asked: argparse.Namespace) -> Iterator[tuple[str, Pair]]:
     for base in available_bases():
         for seed in asked.seeds:
             case = make_varied(base, "none", seed)
-            yield case.name, bare(case.with_landmarks)
-
-
-def bare(pair: Pair) -> Pair:
-    """The pair without its masks: networks are given none either."""
-    return Pair(
-        case=pair.case, fixed=pair.fixed, moving=pair.moving, landmarks_vox=pair.landmarks_vox
-    )
+            yield case.name, replace(case.with_landmarks, fixed_mask=None, moving_mask=None)
 
 
 def measured(name: str, pair: Pair, starts: dict[str, Estimate]) -> Iterator[dict[str, Any]]:

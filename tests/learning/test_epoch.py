@@ -10,14 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lungreg.config import Config
-from lungreg.learning.epoch import (
-    OneWorker,
-    Workers,
-    batches,
-    train_epoch,
-)
+from lungreg.learning.epoch import batches, train_epoch
 from lungreg.learning.losses import TERMS, case_terms
 from lungreg.learning.preprocessing import PreparedPair
+from lungreg.learning.workers import OneWorker, Workers
 from lungreg.records import Case
 from tests.learning.epoch_cases import (
     CONFIG,

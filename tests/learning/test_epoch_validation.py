@@ -10,12 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lungreg.learning.epoch import (
-    OneWorker,
-    error_of,
-    validate,
-)
+from lungreg.learning.epoch import error_of, validate
 from lungreg.learning.network import build_network
+from lungreg.learning.workers import OneWorker
 from lungreg.records import Case
 from lungreg.spatial.displacement import sample, warp
 from lungreg.spatial.geometry import apply_affine

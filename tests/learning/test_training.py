@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from lungreg.errors import DataError, RunError
-from lungreg.learning.epoch import OneWorker, validate
+from lungreg.learning.epoch import validate
 from lungreg.learning.network import build_network, weights_to_bytes
 from lungreg.learning.prepared_cases import prepare_case
 from lungreg.learning.training import require_displacement, run_epochs, validation_error
+from lungreg.learning.workers import OneWorker
 from lungreg.records import Case, Split
 from lungreg.stores.run_files import read_history
 from lungreg.testing import FaultyStage, MemoryStage

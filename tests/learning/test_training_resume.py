@@ -7,8 +7,8 @@ import json
 import pytest
 
 from lungreg.errors import RunError, StoreUnavailableError
-from lungreg.learning.epoch import OneWorker
 from lungreg.learning.training import run_epochs
+from lungreg.learning.workers import OneWorker
 from lungreg.records import Case, Split
 from lungreg.stores.run_files import read_history
 from lungreg.testing import FaultyStage, MemoryStage

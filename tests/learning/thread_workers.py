@@ -28,7 +28,7 @@ class _Meeting:
 
 @dataclass(frozen=True)
 class ThreadWorker:
-    """One of them. Implements `lungreg.learning.epoch.Workers`."""
+    """One of them. Implements `lungreg.learning.workers.Workers`."""
 
     rank: int
     meeting: _Meeting

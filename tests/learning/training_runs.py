@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from lungreg.config import Config
-from lungreg.learning.epoch import OneWorker
 from lungreg.learning.training import TrainJob, run_epochs
+from lungreg.learning.workers import OneWorker
 from lungreg.records import Case, Split
 from lungreg.stores import Stage
 from lungreg.testing import MemoryStage

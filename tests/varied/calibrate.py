@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.varied import available_bases, is_held_back
-from tests.varied.calibration_case import Plan, judge_case
+from tests.varied.calibration_case import WRONG_PREFIX, Plan, judge_case
 
 RESULTS = Path(__file__).parent / "results"
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -140,7 +140,9 @@ def _estimates(title: str, rows: list[dict[str, Any]]) -> Table:
     known = [
         row
         for row in rows
-        if row["true_mm"] is not None and "etre_mm" in row and not row["trouble"].startswith(_WRONG)
+        if row["true_mm"] is not None
+        and "etre_mm" in row
+        and not row["trouble"].startswith(WRONG_PREFIX)
     ]
     columns = ("cases", "correlation", "true mm", "estimated mm", "right class %")
     table = Table("trouble", *columns, title=title)
@@ -155,7 +157,6 @@ def _estimates(title: str, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-_WRONG = "wrong:"
 _CLASSES_MM = (2.0, 4.0)
 _VERDICTS = ("pass", "warn", "fail")
 

@@ -26,7 +26,7 @@ from tests.varied.record import VariedCase
 from tests.varied.wrong import make_wrong
 
 _GOOD_MM, _BAD_MM = 2.0, 4.0
-_WRONG = "wrong:"
+WRONG_PREFIX = "wrong:"
 _FINE = ("wrong:same_scan",)
 _WINDOW = Preprocessing().hu_window
 
@@ -64,7 +64,7 @@ def judge_case(plan: Plan) -> dict[str, Any]:
         **_figures(measured),
     }
     row["estimated"] = _said(judge_pair(pair, measured, Quality(), hu_window=_WINDOW)[1])
-    if case.truth is not None and not plan.trouble.startswith(_WRONG):
+    if case.truth is not None and not plan.trouble.startswith(WRONG_PREFIX):
         with_landmarks = dataclasses.replace(
             measured, metrics=_landmarks(case, transform, measured)
         )
@@ -73,8 +73,8 @@ def judge_case(plan: Plan) -> dict[str, Any]:
 
 
 def _make(plan: Plan) -> VariedCase:
-    if plan.trouble.startswith(_WRONG):
-        return make_wrong(plan.trouble.removeprefix(_WRONG), plan.base, plan.seed)
+    if plan.trouble.startswith(WRONG_PREFIX):
+        return make_wrong(plan.trouble.removeprefix(WRONG_PREFIX), plan.base, plan.seed)
     return make_varied(plan.base, plan.trouble, plan.seed)
 
 
@@ -88,7 +88,7 @@ def _transform(plan: Plan, case: VariedCase) -> tuple[Transform, str | None]:
 
 
 def _kind(plan: Plan, true_mm: float | None) -> str:
-    wrong = plan.trouble.startswith(_WRONG) and plan.trouble not in _FINE
+    wrong = plan.trouble.startswith(WRONG_PREFIX) and plan.trouble not in _FINE
     if wrong or true_mm is None or true_mm > _BAD_MM:
         return "bad"
     return "good" if true_mm <= _GOOD_MM else "between"

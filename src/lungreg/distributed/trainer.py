@@ -22,8 +22,8 @@ from lungreg.config import Train
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.distributed.cluster import Capacity, cluster, require_workers
 from lungreg.errors import LungregError, RunError
-from lungreg.learning.epoch import OneWorker
 from lungreg.learning.training import OnEpoch, TrainJob, run_epochs
+from lungreg.learning.workers import OneWorker
 from lungreg.stores.run_files import read_history
 
 _POLL_S = 1.0

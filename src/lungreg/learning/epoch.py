@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,37 +18,11 @@ from lungreg.learning.loss_input import LossInput
 from lungreg.learning.losses import active_terms, case_terms, weigh
 from lungreg.learning.network import predict
 from lungreg.learning.preprocessing import PreparedPair, augment
+from lungreg.learning.workers import Workers
 from lungreg.records import Case
 from lungreg.spatial.displacement import jacobian_determinant, sample, to_mm, warp
 
 Load = Callable[[Case], PreparedPair]
-
-
-class Workers(Protocol):
-    """The workers that share a global batch."""
-
-    @property
-    def rank(self) -> int:
-        """Index of this worker, from 0."""
-
-    @property
-    def count(self) -> int:
-        """Number of workers."""
-
-    def sum(self, values: Tensor) -> Tensor:
-        """The elementwise sum of a float tensor over all workers; all of them receive it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneWorker:
-    """This process alone."""
-
-    rank: int = 0
-    count: int = 1
-
-    def sum(self, values: Tensor) -> Tensor:
-        """The values themselves."""
-        return values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -108,7 +108,8 @@ def _listed(cases: Sequence[Case], spec: SplitSpec) -> dict[Split, list[str]]:
         if isinstance(names, list)
     }
     named = [case_id for ids in split.values() for case_id in ids]
-    unknown = [case_id for case_id in named if case_id not in by_form.values()]
+    known = {case.case_id for case in cases}
+    unknown = [case_id for case_id in named if case_id not in known]
     twice = [case_id for case_id in set(named) if named.count(case_id) > 1]
     if unknown or twice:
         msg = "data.split names each case once and only cases on the stage"

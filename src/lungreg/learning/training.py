@@ -14,16 +14,10 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lungreg.config import Config
 from lungreg.errors import DataError
 from lungreg.learning.checkpoints import Checkpoints
-from lungreg.learning.epoch import (
-    Learner,
-    Workers,
-    error_of,
-    require_numbers,
-    train_epoch,
-    validate,
-)
+from lungreg.learning.epoch import Learner, error_of, require_numbers, train_epoch, validate
 from lungreg.learning.network import build_network, load_weights
 from lungreg.learning.prepared_cases import PreparedCases
+from lungreg.learning.workers import Workers
 from lungreg.records import Case, Split
 from lungreg.stores import Stage, Tracker
 from lungreg.stores.run_files import History, write_history

@@ -111,9 +111,8 @@ def infer(
         config = resumed_config(backend.stage, run_id, config, kind="infer", asked=asked)
     if config.infer.engine == "run-batch":
         _batch_of(backend)
-    trained = _champion(backend, config) if config.infer.model is None else None
     config, card = _with_model(backend, config)
-    trained = card or trained
+    trained = card or _champion(backend, config)
     cases = read_cases(backend.stage, config.infer.cases)
     cases = cases if trained is None else [trained.known(case) for case in cases]
     job = _job(backend, config, card, run_id, _splits_of(trained))

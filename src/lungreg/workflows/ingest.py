@@ -87,24 +87,24 @@ def ingest(
             msg = "ingest was stopped; the cases reported so far are on the stage"
             raise RunError(msg, mend="run the same command again to go on") from error
     manifest_table(backend.stage).compact()
-    ids = {upload.row.case_id for upload in taken}
+    rows = {upload.row.case_id: upload.row for upload in taken}
     return IngestReport(
         rows=sorted((intake.row for intake in taken), key=lambda row: row.case_id),
         uploaded=sum(intake.uploaded for intake in taken),
         unchanged=sum(1 for x in taken if not x.uploaded and x.row.verdict is not Verdict.REJECT),
         key_file=wanted.key_file,
-        notes=(*wanted.notes, *_same_scans(backend.stage, ids)),
+        notes=(*wanted.notes, *_same_scans({**known, **rows}, rows)),
     )
 
 
-def _same_scans(stage: Stage, ids: set[str]) -> list[str]:
+def _same_scans(rows: Mapping[str, ManifestRow], ids: Collection[str]) -> list[str]:
     """A warning for each scan that several cases hold, one of them of this source."""
-    shared = cases_by_scan({row.case_id: row.scans for row in read_manifest(stage)})
+    shared = cases_by_scan({case_id: row.scans for case_id, row in rows.items()})
     return [
         f"{', '.join(cases)} hold the same scan: they count as one patient and stay on one side of "
         "every split"
         for cases in shared
-        if not ids.isdisjoint(cases)
+        if any(case_id in ids for case_id in cases)
     ]
 
 

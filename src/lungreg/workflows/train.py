@@ -13,11 +13,12 @@ from lungreg.config import Config, parse_config
 from lungreg.devices import choose_device
 from lungreg.distributed.trainer import run_training
 from lungreg.errors import ConfigError, ModelError, RunError
-from lungreg.learning.epoch import OneWorker, error_of, validate
+from lungreg.learning.epoch import error_of, validate
 from lungreg.learning.network import build_network, load_weights, network_settings, weights_to_bytes
 from lungreg.learning.prepared_cases import PreparedCases
 from lungreg.learning.split import split_cases
 from lungreg.learning.training import OnEpoch, TrainJob, require_displacement, validation_error
+from lungreg.learning.workers import OneWorker
 from lungreg.records import Case, ModelCard, Split
 from lungreg.stores import CHAMPION, Backend
 from lungreg.stores.manifest import read_cases
