@@ -31,7 +31,7 @@ TINY_DEMO = ("--cases", "5")
 @nox.session(reuse_venv=True, default=False)
 def env(session: nox.Session) -> None:
     """The package with what tests and lint need, at the versions of the constraints."""
-    install(session, ".", *GROUPS)
+    install(session, ".[fast]", *GROUPS)
 
 
 @nox.session(venv_backend="none", requires=["env"])
@@ -81,7 +81,7 @@ def bench(session: nox.Session) -> None:
     `--pairs varied --troubles none slices5mm` takes pairs that nothing was tuned on.
     """
     test_group = nox.project.dependency_groups(PYPROJECT, "test", "bench")
-    install(session, ".", *test_group)
+    install(session, ".[fast]", *test_group)
     session.run("pytest", "tests/benchmarks", "--benchmark-enable")
     session.run("python", "-m", "tests.benchmarks.compare", *session.posargs)
 

@@ -16,6 +16,7 @@ os.environ.update(
     DO_NOT_TRACK="true",
     MPLBACKEND="Agg",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",  # how often Ray Train asks whether workers are done
+    RAY_worker_niceness="0",  # else Ray's workers wait for the other tests of a busy machine
 )
 
 # Test processes side by side leave each other the cores: PyTorch reads this when it is imported.

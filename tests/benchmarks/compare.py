@@ -49,15 +49,17 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[3, 6], help="of varied pairs")
     asked = parser.parse_args()
     console, rows = Console(width=200), list[dict[str, Any]]()
-    with tempfile.TemporaryDirectory() as folder:
-        for pair in _pairs(Path(folder) / "pairs", asked):
-            for tool in asked.tools:
-                rows.append(measure(tool, pair, Path(folder) / "out" / pair.name / tool))
-                console.print_json(data=rows[-1], indent=None)
-    show(rows)
-    summarise(rows)
-    if not asked.dry:
-        keep(rows, asked.seed)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for pair in _pairs(Path(folder) / "pairs", asked):
+                for tool in asked.tools:
+                    rows.append(measure(tool, pair, Path(folder) / "out" / pair.name / tool))
+                    console.print_json(data=rows[-1], indent=None)
+    finally:  # what a run of hours has measured is kept, however it ends
+        show(rows)
+        summarise(rows)
+        if not asked.dry:
+            keep(rows, asked.seed)
 
 
 def _pairs(folder: Path, asked: argparse.Namespace) -> Iterator[BenchPair]:
@@ -118,22 +120,26 @@ def summarise(rows: list[dict[str, Any]]) -> None:
 def keep(rows: list[dict[str, Any]], seed: int) -> None:
     """The numbers of this run, beside those of earlier ones."""
     now = datetime.now(UTC)
-    machine = {
-        "system": platform.platform(terse=True),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9),
-        "python": platform.python_version(),
-    }
     RESULTS.mkdir(exist_ok=True)
     record = {
         "date": now.isoformat(timespec="seconds"),
-        "machine": machine,
+        "machine": machine(),
         "seed": seed,
         "rows": rows,
     }
     file = RESULTS / f"{now:%Y-%m-%d-%H%M}.json"
     file.write_text(json.dumps(record, indent=1) + "\n")
     Console().print(f"kept in {file.relative_to(Path.cwd())}")
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "system": platform.platform(terse=True),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "python": platform.python_version(),
+    }
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from lungreg.workflows.results import query_results
 from tests.site import CASES, Site, interrupt, kill, terminate, wait_until
 
 pytestmark = pytest.mark.slow
+
+ALIGNED = ("--no-model", "--set", "refine.enabled=false", "--set", "infer.qc=true")
+"""Options of `infer`: where only processes count, nothing of MONAI is imported by each of them."""
 
 
 def only_run(site: Site) -> str:
@@ -49,64 +53,62 @@ def assert_whole(stage: Stage, run_id: str) -> None:
         assert data.rstrip()[-1:] in (b"}", b">") or reader
 
 
-def test_a_killed_command_leaves_no_worker_and_is_resumed(trained: Site) -> None:
+def test_a_killed_command_leaves_no_worker_and_is_resumed(ingested: Site) -> None:
     """SIGKILL to `lungreg infer` with a pool; `--resume` does what is missing, then what failed."""
-    command = trained.start(*("infer", "--set", "infer.workers=1", "--set", "infer.qc=true"))
-    wait_until(lambda: len(rows(trained)) > 0, command)
+    command = ingested.start("infer", *ALIGNED, "--set", "infer.workers=1")
+    wait_until(lambda: len(rows(ingested)) > 0, command)
     working = kill(command)
     assert len(working) > 3
     assert psutil.wait_procs(working, timeout=30)[1] == []
-    before = rows(trained)
+    before = rows(ingested)
     assert 0 < len(before) < len(CASES)
-    assert_whole(trained.backend().stage, only_run(trained))
+    assert_whole(ingested.backend().stage, only_run(ingested))
 
     left = [case_id for case_id in CASES if case_id not in {row.case_id for row in before}]
-    broken = trained.folder / "stage" / "scansExp" / f"{left[0]}_exp.nii.gz"
+    broken = ingested.folder / "stage" / "scansExp" / f"{left[0]}_exp.nii.gz"
     good = broken.read_bytes()
     broken.write_bytes(good[:1000])
-    config = trained.config("infer.workers=0")
-    second = infer(config, resume=only_run(trained))
+    config = ingested.config("infer.workers=0")
+    second = infer(config, resume=only_run(ingested))
     assert second.registered == len(left)
     assert [row.case_id for row in second.failed] == left[:1]
     assert [row for row in second.results if row in before] == before
 
     broken.write_bytes(good)
-    third = infer(config, resume=only_run(trained))
+    third = infer(config, resume=only_run(ingested))
     assert third.registered == 1
     assert [row.case_id for row in third.results] == list(CASES)
     assert {row.case_id: row.attempt for row in third.results}[left[0]] == 2
     assert third.failed == []
-    assert infer(config, resume=only_run(trained)).registered == 0
+    assert infer(config, resume=only_run(ingested)).registered == 0
 
 
 @pytest.mark.parametrize(("workers", "stop"), [(0, interrupt), (1, terminate)])
 def test_a_signal_stops_within_seconds_and_says_how_to_go_on(
-    trained: Site, workers: int, stop: Callable[..., tuple[float, str, str]]
+    ingested: Site, workers: int, stop: Callable[..., tuple[float, str, str]]
 ) -> None:
     """Ctrl-C, or SIGTERM of a scheduler: said at once and at the end; the rest is done later.
 
     Exit code 1, whole files, no process left.
     """
-    command = trained.start(
-        *("infer", "--set", f"infer.workers={workers}", "--set", "infer.qc=true")
-    )
-    wait_until(lambda: len(rows(trained)) > 0, command)
+    command = ingested.start("infer", *ALIGNED, "--set", f"infer.workers={workers}")
+    wait_until(lambda: len(rows(ingested)) > 0, command)
     started = psutil.Process(command.pid).children(recursive=True)
     seconds, _, err = stop(command)
-    run = only_run(trained)
+    run = only_run(ingested)
     assert command.returncode == 1
     assert err == (
         "lungreg: stopping; what is under way is put in order\n"
         "lungreg: the run was stopped; what is done is kept; "
-        f"go on with 'lungreg infer --resume {run} --set infer.workers={workers} "
-        "--set infer.qc=true'\n"
+        f"go on with 'lungreg infer --resume {run} --set refine.enabled=false "
+        f"--set infer.qc=true --set infer.workers={workers}'\n"
     )
     assert seconds < 20
     assert psutil.wait_procs(started, timeout=30)[1] == []
-    done = rows(trained)
+    done = rows(ingested)
     assert 0 < len(done) < len(CASES)
-    assert_whole(trained.backend().stage, run)
-    rest = infer(trained.config("infer.workers=0"), resume=run)
+    assert_whole(ingested.backend().stage, run)
+    rest = infer(ingested.config("infer.workers=0"), resume=run)
     assert rest.registered == len(CASES) - len(done)
     assert [row.status for row in rest.results] == [Status.SUCCESS] * len(CASES)
 
@@ -131,18 +133,19 @@ def measured(done: InferReport) -> list[tuple[str, float | None, float | None]]:
     return [(row.case_id, row.dice_score, row.tre_mm) for row in done.results]
 
 
-def test_two_runs_at_once_on_one_stage_while_a_third_asks(trained: Site) -> None:
+def test_two_runs_at_once_on_one_stage_while_a_third_asks(ingested: Site) -> None:
     """Two `lungreg infer` finish with all their rows; SQL is answered all the while."""
-    commands = [trained.start("infer", "--json") for _ in range(2)]
+    commands = [ingested.start("infer", *ALIGNED, "--json") for _ in range(2)]
     counts = [0]
     query = "SELECT count(*) AS n, count(DISTINCT (run_id, case_id)) AS d FROM results"
     while any(command.poll() is None for command in commands):
-        (answer,) = query_results(trained.config(), query).to_pylist()
+        (answer,) = query_results(ingested.config(), query).to_pylist()
         assert answer["n"] == answer["d"] >= counts[-1]
         counts.append(answer["n"])
+        time.sleep(0.05)
     assert [(command.wait(), command.communicate()[1]) for command in commands] == [(0, "")] * 2
     assert len(set(counts)) > 2  # it was asked while they wrote
-    answer = query_results(trained.config(), "SELECT run_id, case_id, status FROM results")
+    answer = query_results(ingested.config(), "SELECT run_id, case_id, status FROM results")
     assert answer.num_rows == 2 * len(CASES)
     assert set(answer["status"].to_pylist()) == {"success"}
     assert len(set(answer["run_id"].to_pylist())) == 2

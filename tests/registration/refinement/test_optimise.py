@@ -38,6 +38,12 @@ def refined(pair: Pair, plan: Plan = FAST, seed: int = 0) -> tuple[Transform, fl
     return found, mean_error_mm(pair, nothing)
 
 
+@pytest.fixture(scope="module")
+def plain() -> Transform:
+    """The transform of the pair that most tests take."""
+    return refined(as_pair(simulated()))[0]
+
+
 def lung_overlap(pair: Pair, transform: Transform) -> float:
     """Dice of the masks."""
     assert pair.fixed_mask is not None
@@ -87,17 +93,17 @@ def test_outlines_draw_the_lungs_together() -> None:
     assert overlaps[1] > 0.85
 
 
-def test_an_offset_changes_nothing() -> None:
+def test_an_offset_changes_nothing(plain: Transform) -> None:
     """HU + 1000 in the files gives the same transform."""
-    plain, shifted = (refined(as_pair(simulated(), offset=n))[0] for n in (0.0, 1000.0))
+    shifted, _ = refined(as_pair(simulated(), offset=1000.0))
     np.testing.assert_allclose(plain.displacement_mm, shifted.displacement_mm, atol=1e-3)
 
 
-def test_tilted_flipped_and_anisotropic_grids() -> None:
+def test_tilted_flipped_and_anisotropic_grids(plain: Transform) -> None:
     """Where the voxels lie is no matter: the same patient gives about the same error."""
     made = simulated()
     pair = as_pair(made)
-    straight = mean_error_mm(pair, refined(pair)[0])
+    straight = mean_error_mm(pair, plain)
     centre = tuple(made.fixed_grid.centre_ras)
     fixed = oblique_grid(
         (80, 52, 74), spacing_mm=(4.0, 5.0, 4.5), centre_ras=centre, axes=(0, 2, 1)
@@ -110,7 +116,7 @@ def test_tilted_flipped_and_anisotropic_grids() -> None:
 def test_same_seed_same_bits() -> None:
     """And another seed looks at the places in another order."""
     pair = as_pair(simulated())
-    plan = replace(FAST, samples=5_000)
+    plan = replace(FAST, samples=5_000, levels=(Level(spacing_mm=8.0, steps=30),))
     one, two, other = (refined(pair, plan, seed)[0].displacement_mm for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as nnf
 from torch import Tensor
 
-from lungreg.registration.refinement.features import pooled
-from lungreg.registration.refinement.field import enlarge, roughness, smoothed
-from lungreg.registration.refinement.parts import Part, Places, split
+from lungreg.registration.refinement.features import cube_max, pooled
+from lungreg.registration.refinement.field import smoothed
+from lungreg.registration.refinement.objective import loss_and_gradient
+from lungreg.registration.refinement.parts import Places, split
 from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.sampling import ChannelTable
 from lungreg.registration.refinement.scene import Scene
+from lungreg.registration.refinement.task import Task
 from lungreg.spatial.geometry import Grid
 
 _LAST_STEP = 0.2
@@ -79,8 +80,8 @@ def place_weights(scene: Scene, factor: int, plan: Plan) -> Tensor:
     """(1, 1, X, Y, Z) how much each voxel of a level counts: 1 at the lungs, less around them."""
     spacing_mm = float(scene.grid.spacing_mm[0]) * factor
     lungs = (pooled(scene.lungs, factor) > 0.5).float()
-    near = _around(lungs, plan.around_mm / spacing_mm)
-    wide = _around(near, plan.body_mm / spacing_mm)
+    near = cube_max(lungs, _voxels(plan.around_mm, spacing_mm))
+    wide = cube_max(near, _voxels(plan.body_mm, spacing_mm))
     shown = pooled(scene.fixed_shown, factor) > 0.99
     return torch.maximum(near, plan.body_weight * wide) * shown
 
@@ -109,22 +110,30 @@ def descend(
         The displacement at the nodes after each step, and the loss that led there.
     """
     spacing_mm = float(comparison.grid.spacing_mm[0])
-    node_mm = spacing_mm * level.control
-    parameter = nodes.clone().requires_grad_()
-    adam = _Adam(parameter)
-    parts = split(comparison.places, comparison.grid.shape, plan.samples)
-    order = torch.randperm(len(parts), generator=generator).tolist()
+    tasks = list(_tasks(comparison, level, plan))
+    order = torch.randperm(len(tasks), generator=generator).tolist()
+    parameter, adam = nodes.clone(), _Adam(nodes)
     field = smoothed(parameter)
     for step in range(level.steps):
-        part = parts[order[step % len(parts)]]
-        dense = enlarge(field, level.control, comparison.grid.shape, part.lattice)
-        loss = len(parts) * _distance(dense, comparison, part, level)
-        total = loss + plan.smoothness * roughness(field, node_mm, plan.kink)
-        (gradient,) = torch.autograd.grad(total, parameter)
+        loss, gradient = loss_and_gradient(field, tasks[order[step % len(tasks)]])
         length = 1 - (1 - _LAST_STEP) * step / level.steps
-        adam.step(gradient, plan.pace * level.step * spacing_mm * length)
+        # The means of neighbours are their own adjoint, so that this is the parameter's gradient.
+        adam.move(parameter, smoothed(gradient), plan.pace * level.step * spacing_mm * length)
         field = smoothed(parameter)
-        yield field.detach(), float(total.detach())
+        yield field, loss
+
+
+def _tasks(comparison: Comparison, level: Level, plan: Plan) -> Iterator[Task]:
+    parts = split(comparison.places, comparison.grid.shape, plan.samples)
+    for part in parts:
+        yield Task(
+            part=part,
+            moving=comparison.moving,
+            grid=comparison.grid,
+            level=level,
+            plan=plan,
+            scale=len(parts) / comparison.lung_places,
+        )
 
 
 class _Adam:
@@ -134,44 +143,20 @@ class _Adam:
     """
 
     def __init__(self, parameter: Tensor) -> None:
-        self._parameter = parameter
         self._mean, self._square = torch.zeros_like(parameter), torch.zeros_like(parameter)
         self._count = 0
 
-    def step(self, gradient: Tensor, length: float) -> None:
-        """Move the parameter against a gradient, by about `length`."""
+    def move(self, parameter: Tensor, gradient: Tensor, length: float) -> None:
+        """Move the parameter in place against its gradient, by about `length`."""
         self._count += 1
         first, second = _MOMENTS
         self._mean.lerp_(gradient, 1 - first)
         self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
         scale = (1 - second**self._count) ** 0.5
         divisor = self._square.sqrt().div_(scale).add_(_TINY)
-        with torch.no_grad():
-            self._parameter.addcdiv_(self._mean, divisor, value=-length / (1 - first**self._count))
+        parameter.addcdiv_(self._mean, divisor, value=-length / (1 - first**self._count))
 
 
-def _distance(dense: Tensor, comparison: Comparison, part: Part, level: Level) -> Tensor:
-    """Robust feature distance (Geman and McClure 1985) and overlap, per place at the lungs."""
-    spacing_mm, places = float(comparison.grid.spacing_mm[0]), part.places
-    moved = places.index + dense.reshape(3, -1).index_select(1, part.flat) / spacing_mm
-    sampled = comparison.moving.sample(moved)
-    count = places.features.shape[1]
-    apart, shown = sampled[:, count] - places.lungs, sampled[:, count + 1].detach()
-    squared = (sampled[:, :count] - places.features).square().sum(dim=1)
-    robust = level.tolerance * squared / (squared + level.tolerance)
-    distance = robust + level.overlap * apart.square()
-    return (distance * places.weight * shown).sum() / comparison.lung_places
-
-
-def _around(mask: Tensor, radius_vox: float) -> Tensor:
-    """The largest value within a cube; windows double, so that wide ones cost little more."""
-    radius = max(1, round(radius_vox))
-    mask = nnf.pad(mask, (radius,) * 6)
-    for dim in (2, 3, 4):
-        wanted, width = 2 * radius + 1, 1
-        while width < wanted:
-            step = min(width, wanted - width)
-            size = mask.shape[dim] - step
-            mask = torch.maximum(mask.narrow(dim, 0, size), mask.narrow(dim, step, size))
-            width += step
-    return mask
+def _voxels(distance_mm: float, spacing_mm: float) -> int:
+    """The nearest number of voxels, at least one."""
+    return max(1, round(distance_mm / spacing_mm))

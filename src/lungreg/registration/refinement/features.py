@@ -102,6 +102,22 @@ def cube_mean(image: Tensor, radius: int) -> Tensor:
     return image.div_((2 * radius + 1) ** 3)
 
 
+def cube_max(image: Tensor, radius: int) -> Tensor:
+    """The largest value within `radius` voxels along each axis of a volume without negative values.
+
+    Axis by axis, by windows that double: `max_pool3d` looks at every voxel of the cube.
+    """
+    image = nnf.pad(image, (radius,) * 6)
+    for dim in (2, 3, 4):
+        wanted, width = 2 * radius + 1, 1
+        while width < wanted:
+            step = min(width, wanted - width)
+            size = image.shape[dim] - step
+            image = torch.maximum(image.narrow(dim, 0, size), image.narrow(dim, step, size))
+            width += step
+    return image
+
+
 def _shifted(padded: Tensor, offset: tuple[int, ...], shape: torch.Size) -> Tensor:
     for dim, (step, size) in enumerate(zip(offset, shape, strict=True), start=2):
         padded = padded.narrow(dim, _DISTANCE + step, size)

@@ -64,8 +64,11 @@ def roughness(nodes: Tensor, node_mm: float, kink: float) -> Tensor:
 
     Quadratic below `kink`, linear above: total variation of the gradient (as in pTVreg, Vishnevskiy
     et al. 2017, doi:10.1109/TMI.2016.2610583, there of the first derivative), under which motion is
-    smooth almost everywhere and may still bend where lungs slide.
+    smooth almost everywhere and may still bend where lungs slide. 0 where no node has neighbours on
+    both sides along every axis.
     """
+    if min(nodes.shape[1:]) < 3:
+        return nodes.new_zeros(())
     x, y, z = (nodes.diff(dim=dim) for dim in (1, 2, 3))
     total = x.diff(dim=1)[:, :, 1:-1, 1:-1].square()
     total = total + y.diff(dim=2)[:, 1:-1, :, 1:-1].square()

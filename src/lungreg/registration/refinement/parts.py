@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import torch
@@ -45,6 +46,11 @@ class Part:
     flat: Tensor
     """(N,) index of each place in the flattened lattice."""
 
+    @cached_property
+    def voxels(self) -> Tensor:
+        """(N, 3) int32 voxel coordinates of the places."""
+        return self.places.index.T.int().contiguous()
+
 
 def split(places: Places, shape: Shape, most: int) -> list[Part]:
     """Parts of at most about `most` places, each spread evenly: a lattice, shifted for each part.
@@ -62,7 +68,9 @@ def split(places: Places, shape: Shape, most: int) -> list[Part]:
     shift, cell = index % step, index // step
     number = (shift[0] * steps[1] + shift[1]) * steps[2] + shift[2]
     count = prod(steps)
-    members = torch.argsort(number, stable=True).split(number.bincount(minlength=count).tolist())
+    members = torch.argsort(number.short(), stable=True).split(
+        number.bincount(minlength=count).tolist()
+    )
     parts = []
     for first, chosen in zip(itertools.product(*map(range, steps)), members, strict=True):
         a, b, c = (slice(low, None, each) for low, each in zip(first, steps, strict=True))

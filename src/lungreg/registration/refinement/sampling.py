@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from lungreg.spatial.geometry import Shape
+
 _WIDTHS = (4, 8, 16)
 """Rows are filled up to so many channels, or to multiples of the last: for vector instructions."""
 
@@ -23,18 +25,20 @@ class ChannelTable:
     def __init__(self, *volumes: Tensor) -> None:
         """Copy volumes (1, C, X, Y, Z) of one shape, at least two voxels long along each axis."""
         shape = volumes[0].shape[2:]
+        nx, ny, nz = shape
+        self.shape: Shape = (nx, ny, nz)
         self.channels = sum(volume.shape[1] for volume in volumes)
         width = next((n for n in _WIDTHS if n >= self.channels), _WIDTHS[-1])
         filled = -(-self.channels // width) * width
-        self._rows = volumes[0].new_zeros(shape.numel(), filled)
+        self.rows = volumes[0].new_zeros(shape.numel(), filled)
         first = 0
         for volume in volumes:
             last = first + volume.shape[1]
-            self._rows[:, first:last] = volume[0].flatten(1).T
+            self.rows[:, first:last] = volume[0].flatten(1).T
             first = last
         strides = [shape[1] * shape[2], shape[2], 1]
-        self._last = torch.tensor(shape, device=self._rows.device)[:, None] - 1
-        self._strides = torch.tensor(strides, device=self._rows.device, dtype=torch.int32)
+        self._last = torch.tensor(shape, device=self.rows.device)[:, None] - 1
+        self._strides = torch.tensor(strides, device=self.rows.device, dtype=torch.int32)
 
     def sample(self, places_vox: Tensor) -> Tensor:
         """Values (N, C) at voxel coordinates (3, N), constant beyond the outer voxel centres."""
@@ -49,7 +53,7 @@ class ChannelTable:
         rows = _corners(low.int(), self._strides)
         found = nnf.embedding_bag(
             rows[:, None].expand(-1, 4, -1).reshape(-1, 8),
-            self._rows,
+            self.rows,
             per_sample_weights=_weights(share, slope).view(-1, 8),
             mode="sum",
         )

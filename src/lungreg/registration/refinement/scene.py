@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lungreg.registration.intensity import AIR_HU, tissue_for_grid
 from lungreg.registration.lungs import ScanLungs
 from lungreg.registration.pair import Pair
-from lungreg.registration.refinement.features import REACH
+from lungreg.registration.refinement.features import REACH, cube_max
 from lungreg.spatial.displacement import resample
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine, cubic_grid
 from lungreg.spatial.mask_box import mask_box
@@ -84,7 +83,7 @@ def _inner(shown: Tensor) -> Tensor:
 
     Where a scan is cut off, this false edge would pull the lungs of the other scan onto it.
     """
-    return 1 - nnf.max_pool3d(1 - shown, 2 * REACH + 1, stride=1, padding=REACH)
+    return 1 - cube_max(1 - shown, REACH)
 
 
 def _tensor(values: NDArray[Any], device: torch.device) -> Tensor:

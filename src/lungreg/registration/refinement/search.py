@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from lungreg.registration.refinement.features import mean_of_three
 from lungreg.spatial.slabs import slabs
 
 _COUPLING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -68,6 +69,4 @@ def _choose(costs: Tensor, lattice: Tensor, field: Tensor, coupling: float) -> T
 
 def _smooth(volumes: Tensor) -> Tensor:
     """Two means over 3 voxels along each axis, the edges repeated."""
-    for _ in range(2):
-        volumes = nnf.avg_pool3d(nnf.pad(volumes, (1,) * 6, mode="replicate"), 3, stride=1)
-    return volumes
+    return mean_of_three(mean_of_three(volumes))

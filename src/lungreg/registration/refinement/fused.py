@@ -1,0 +1,92 @@
+"""The loss of a step of descent and its gradient in one pass each over places and nodes.
+
+On a CPU with numba a third of the time of PyTorch's operations, which `objective` has as the
+reference and for GPUs. The work is shared out in the same way whatever the number of threads, so
+that the sums do not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lungreg.registration.refinement.kernel import (
+    Compared,
+    distance_and_gradient,
+    roughness_and_gradient,
+)
+from lungreg.registration.refinement.task import Task
+
+_Floats = NDArray[np.float32]
+_Part = tuple[float, int, _Floats]
+"""A sum, the first plane of nodes that it depends on, and its gradient from that plane on."""
+_SHARES = 8
+
+
+def distance(nodes: _Floats, task: Task) -> tuple[float, _Floats]:
+    """The sum of the places' distances and its gradient (3, A, B, C) by the nodes."""
+    part, control = task.part, task.level.control
+    compared = Compared(
+        rows=task.moving.rows.numpy(),
+        voxels=part.voxels.numpy(),
+        features=part.places.features.numpy(),
+        lungs=part.places.lungs.numpy(),
+        weight=part.places.weight.numpy(),
+        shape=task.moving.shape,
+        control=control,
+        spacing_mm=np.float32(task.spacing_mm),
+        tolerance=np.float32(task.level.tolerance),
+        overlap=np.float32(task.level.overlap),
+    )
+
+    def share(first: int, last: int) -> _Part:
+        # Places are in the order of the voxels: a share of them depends on a few planes of nodes.
+        planes = (int(part.voxels[place, 0]) // control for place in (first, last - 1))
+        low, high = (min(plane, nodes.shape[1] - 2) for plane in planes)
+        gradient = np.zeros((3, high - low + 2, *nodes.shape[2:]), dtype=np.float32)
+        return distance_and_gradient((first, last), nodes, low, gradient, compared), low, gradient
+
+    return _summed(share, 0, len(part.voxels), nodes)
+
+
+def roughness(nodes: _Floats, node_mm: float, kink: float) -> tuple[float, _Floats]:
+    """`field.roughness` and its gradient (3, A, B, C)."""
+
+    def share(first: int, last: int) -> _Part:
+        gradient = np.zeros((3, last - first + 2, *nodes.shape[2:]), dtype=np.float32)
+        sizes = np.float32(node_mm), np.float32(kink)
+        return roughness_and_gradient(first, last, nodes, gradient, *sizes), first - 1, gradient
+
+    inner = int(np.prod([max(0, n - 2) for n in nodes.shape[1:]]))
+    if not inner:
+        return 0.0, np.zeros_like(nodes)
+    total, gradient = _summed(share, 1, nodes.shape[1] - 1, nodes)
+    gradient /= np.float32(inner)
+    return total / inner, gradient
+
+
+def _summed(
+    share: Callable[[int, int], _Part], first: int, last: int, nodes: _Floats
+) -> tuple[float, _Floats]:
+    """The sum over all shares, on as many threads as PyTorch has."""
+    ends = [first + (last - first) * number // _SHARES for number in range(_SHARES + 1)]
+    shares = [(a, b) for a, b in pairwise(ends) if a < b]
+    total, gradient = 0.0, np.zeros_like(nodes)
+    for value, plane, moved in _mapped(share, shares):
+        total += value
+        gradient[:, plane : plane + moved.shape[1]] += moved
+    return total, gradient
+
+
+def _mapped(share: Callable[[int, int], _Part], shares: list[tuple[int, int]]) -> Iterator[_Part]:
+    threads = min(torch.get_num_threads(), len(shares))
+    if threads < 2:
+        yield from (share(*ends) for ends in shares)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(lambda ends: share(*ends), shares)

@@ -1,0 +1,285 @@
+"""The loops of one step of descent, over places and over nodes, as numba compiles them.
+
+Each call is Functions are small for the reader: the compiler puts them into one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_Floats = NDArray[np.float32]
+_Three = tuple[np.float32, np.float32, np.float32]
+_Indices = tuple[int, int, int]
+
+
+class Compared(NamedTuple):
+    """The places of a step and both scans."""
+
+    rows: _Floats
+    """(voxels, W) of the moving scan: F features, its share of lung, 1 where it has data."""
+    voxels: NDArray[np.int32]
+    """(N, 3) the places."""
+    features: _Floats
+    """(N, F) of the fixed scan."""
+    lungs: _Floats
+    """(N,) share of fixed lung."""
+    weight: _Floats
+    """(N,) of the places."""
+    shape: _Indices
+    """Voxels of the level along each axis."""
+    control: int
+    """Voxels from node to node."""
+    spacing_mm: np.float32
+    """Of the voxels."""
+    tolerance: np.float32
+    overlap: np.float32
+
+
+_ONE, _TWO, _ZERO = np.float32(1), np.float32(2), np.float32(0)
+# Sums may be reordered; that values are finite is not taken for granted.
+_RELAXED = {"contract", "reassoc", "nsz", "arcp"}
+
+
+def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compiled at its first call, and kept on disk where there is a folder for it."""
+    try:
+        made = numba.njit(cache=True, nogil=True, fastmath=_RELAXED, error_model="numpy")(function)
+    except RuntimeError:
+        made = numba.njit(nogil=True, fastmath=_RELAXED, error_model="numpy")(function)
+    return made
+
+
+@_compiled
+def _cell(voxel: NDArray[np.int32], control: int, shape: _Indices) -> tuple[_Indices, _Three]:
+    """The lowest of the eight nodes around a voxel, and how far it lies towards the others."""
+    x, y, z = int(voxel[0]), int(voxel[1]), int(voxel[2])
+    a, b, c = x // control, y // control, z // control
+    a, b, c = min(a, shape[0] - 2), min(b, shape[1] - 2), min(c, shape[2] - 2)
+    per_voxel = _ONE / np.float32(control)
+    u = np.float32(x - a * control) * per_voxel
+    v = np.float32(y - b * control) * per_voxel
+    w = np.float32(z - c * control) * per_voxel
+    return (a, b, c), (u, v, w)
+
+
+@_compiled
+def _corner_weights(share: _Three, weights: _Floats) -> None:
+    """(8,) of trilinear interpolation, the last axis fastest."""
+    u, v, w = share
+    for corner in range(8):
+        x = u if corner & 4 else _ONE - u
+        y = v if corner & 2 else _ONE - v
+        weights[corner] = x * y * (w if corner & 1 else _ONE - w)
+
+
+@_compiled
+def _interpolated(nodes: _Floats, cell: _Indices, weights: _Floats) -> _Three:
+    """The displacement in a cell of (3, A, B, C) nodes."""
+    a, b, c = cell
+    x = y = z = _ZERO
+    for corner in range(8):
+        i, j, k = a + (corner >> 2), b + ((corner >> 1) & 1), c + (corner & 1)
+        x += weights[corner] * nodes[0, i, j, k]
+        y += weights[corner] * nodes[1, i, j, k]
+        z += weights[corner] * nodes[2, i, j, k]
+    return x, y, z
+
+
+@_compiled
+def _between(place: np.float32, size: int) -> tuple[int, np.float32, np.float32]:
+    """The lower voxel beside a coordinate, the distance from it, and 1, or 0 if it is outside."""
+    inside = min(max(place, _ZERO), np.float32(size - 1))
+    low = min(int(inside), size - 2)
+    return low, inside - np.float32(low), _ONE if inside == place else _ZERO
+
+
+@_compiled
+def _channel(
+    rows: _Floats, first: int, channel: int, strides: tuple[int, int], share: _Three
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """The value of a channel in a cell of voxels, and its slopes along the axes."""
+    u, v, w = share
+    far, up = first + strides[0], strides[1]
+    a, b = rows[first, channel], rows[first + 1, channel]
+    c, d = rows[first + up, channel], rows[first + up + 1, channel]
+    e, f = rows[far, channel], rows[far + 1, channel]
+    g, h = rows[far + up, channel], rows[far + up + 1, channel]
+    ab, cd, ef, gh = b - a, d - c, f - e, h - g
+    near_low, near_high, far_low, far_high = a + w * ab, c + w * cd, e + w * ef, g + w * gh
+    near_rise, far_rise = near_high - near_low, far_high - far_low
+    near, away = near_low + v * near_rise, far_low + v * far_rise
+    along = ab + v * (cd - ab)
+    return (
+        near + u * (away - near),
+        away - near,
+        near_rise + u * (far_rise - near_rise),
+        along + u * (ef + v * (gh - ef) - along),
+    )
+
+
+@_compiled
+def _squared(
+    rows: _Floats, first: int, strides: tuple[int, int], share: _Three, wanted: _Floats
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """The squared distance of the features in a cell from the wanted, and half its slopes."""
+    total = x = y = z = _ZERO
+    for channel in range(len(wanted)):
+        value, along_x, along_y, along_z = _channel(rows, first, channel, strides, share)
+        apart = value - wanted[channel]
+        total += apart * apart
+        x += apart * along_x
+        y += apart * along_y
+        z += apart * along_z
+    return total, x, y, z
+
+
+@_compiled
+def distance_and_gradient(
+    share: tuple[int, int], nodes: _Floats, plane: int, gradient: _Floats, compared: Compared
+) -> float:
+    """The summed distance of some places, and its gradient at the nodes.
+
+    Args:
+        share: Number of the first place, and that after the last one.
+        nodes: (3, A, B, C) displacement at the nodes along the grid's axes, mm.
+        plane: First plane of nodes that `gradient` holds.
+        gradient: (3, P, B, C); the gradient is added to it.
+        compared: The places and both scans.
+    """
+    rows, voxels, features, lungs, weight, shape, control, spacing_mm, tolerance, overlap = compared
+    count, per_mm = features.shape[1], _ONE / spacing_mm
+    strides = (shape[1] * shape[2], shape[2])
+    weights = np.empty(8, np.float32)
+    total = 0.0
+    for place in range(share[0], share[1]):
+        cell, part = _cell(voxels[place], control, nodes.shape[1:])
+        _corner_weights(part, weights)
+        x_mm, y_mm, z_mm = _interpolated(nodes, cell, weights)
+        i, u, free_x = _between(np.float32(voxels[place, 0]) + x_mm * per_mm, shape[0])
+        j, v, free_y = _between(np.float32(voxels[place, 1]) + y_mm * per_mm, shape[1])
+        k, w, free_z = _between(np.float32(voxels[place, 2]) + z_mm * per_mm, shape[2])
+        row = i * strides[0] + j * strides[1] + k
+        squared, x, y, z = _squared(rows, row, strides, (u, v, w), features[place])
+        lung, lung_x, lung_y, lung_z = _channel(rows, row, count, strides, (u, v, w))
+        seen = _channel(rows, row, count + 1, strides, (u, v, w))[0] * weight[place]
+        apart, divisor = lung - lungs[place], _ONE / (squared + tolerance)
+        total += seen * (tolerance * squared * divisor + overlap * apart * apart)
+        robust = _TWO * tolerance * tolerance * divisor * divisor * seen * per_mm
+        outline = _TWO * overlap * apart * seen * per_mm
+        x = (robust * x + outline * lung_x) * free_x
+        y = (robust * y + outline * lung_y) * free_y
+        z = (robust * z + outline * lung_z) * free_z
+        for corner in range(8):
+            a, b = cell[0] - plane + (corner >> 2), cell[1] + ((corner >> 1) & 1)
+            c = cell[2] + (corner & 1)
+            gradient[0, a, b, c] += weights[corner] * x
+            gradient[1, a, b, c] += weights[corner] * y
+            gradient[2, a, b, c] += weights[corner] * z
+    return total
+
+
+@_compiled
+def _second_derivatives(nodes: _Floats, x: int, y: int, found: _Floats) -> None:
+    """(6, C) xx, yy, zz, xy, xz, yz of one component along a row of nodes, between its ends."""
+    here, right, left = nodes[x, y], nodes[x + 1, y], nodes[x - 1, y]
+    above, below, corner = nodes[x, y + 1], nodes[x, y - 1], nodes[x + 1, y + 1]
+    for z in range(1, len(here) - 1):
+        twice = here[z] + here[z]
+        found[0, z] = right[z] - twice + left[z]
+        found[1, z] = above[z] - twice + below[z]
+        found[2, z] = here[z + 1] - twice + here[z - 1]
+        found[3, z] = corner[z] - above[z] - right[z] + here[z]
+        found[4, z] = right[z + 1] - right[z] - here[z + 1] + here[z]
+        found[5, z] = above[z + 1] - above[z] - here[z + 1] + here[z]
+
+
+@_compiled
+def _squares(bends: _Floats, sizes: _Floats) -> None:
+    """(C,) the squared length of (3, 6, C), mixed derivatives twice."""
+    sizes[:] = _ZERO
+    for axis in range(3):
+        for kind in range(6):
+            factor = _ONE if kind < 3 else _TWO
+            for z in range(1, len(sizes) - 1):
+                sizes[z] += factor * bends[axis, kind, z] * bends[axis, kind, z]
+
+
+@_compiled
+def _weighted(bends: _Floats, weights: _Floats) -> None:
+    """(6, C) times (C,), mixed derivatives twice, in place."""
+    for kind in range(6):
+        factor = _ONE if kind < 3 else _TWO
+        for z in range(1, len(weights) - 1):
+            bends[kind, z] *= factor * weights[z]
+
+
+@_compiled
+def _add_to_row(row: _Floats, values: _Floats, shift: int, factor: np.float32) -> None:
+    for z in range(1, len(row) - 1):
+        row[z + shift] += factor * values[z]
+
+
+@_compiled
+def _spread(gradient: _Floats, x: int, y: int, pull: _Floats) -> None:
+    """Add to (P, B, C) what the second derivatives of a row say of all nodes that they look at."""
+    xx, yy, zz, xy, xz, yz = pull[0], pull[1], pull[2], pull[3], pull[4], pull[5]
+    here, right, above = gradient[x, y], gradient[x + 1, y], gradient[x, y + 1]
+    left, below, corner = gradient[x - 1, y], gradient[x, y - 1], gradient[x + 1, y + 1]
+    for z in range(1, len(here) - 1):
+        here[z] += xy[z] + xz[z] + yz[z] - _TWO * (xx[z] + yy[z] + zz[z])
+        right[z] += xx[z] - xy[z] - xz[z]
+        above[z] += yy[z] - xy[z] - yz[z]
+        left[z] += xx[z]
+        below[z] += yy[z]
+        corner[z] += xy[z]
+    _add_to_row(here, zz, 1, _ONE)
+    _add_to_row(here, zz, -1, _ONE)
+    _add_to_row(here, xz, 1, -_ONE)
+    _add_to_row(here, yz, 1, -_ONE)
+    _add_to_row(right, xz, 1, _ONE)
+    _add_to_row(above, yz, 1, _ONE)
+
+
+@_compiled
+def roughness_and_gradient(
+    first: int,
+    last: int,
+    nodes: _Floats,
+    gradient: _Floats,
+    node_mm: np.float32,
+    kink: np.float32,
+) -> float:
+    """The summed roughness of planes of inner nodes, and its gradient: `field.roughness`.
+
+    Args:
+        first: First plane, at least 1.
+        last: Plane after the last one, at most A - 1.
+        nodes: (3, A, B, C) displacement, mm.
+        gradient: (3, last - first + 2, B, C) from plane `first` - 1 on; the gradient is added.
+        node_mm: From node to node.
+        kink: Of the plan.
+    """
+    _, _, rows, columns = nodes.shape
+    bends = np.zeros((3, 6, columns), np.float32)
+    sizes = np.zeros(columns, np.float32)
+    per_mm, total = _ONE / (node_mm * node_mm), 0.0
+    for x in range(first, last):
+        for y in range(1, rows - 1):
+            for axis in range(3):
+                _second_derivatives(nodes[axis], x, y, bends[axis])
+            _squares(bends, sizes)
+            for z in range(1, columns - 1):
+                size = np.sqrt(sizes[z] * per_mm + kink * kink)
+                total += size
+                sizes[z] = per_mm / size
+            for axis in range(3):
+                _weighted(bends[axis], sizes)
+                _spread(gradient[axis], x - first + 1, y, bends[axis])
+    return total

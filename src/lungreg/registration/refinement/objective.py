@@ -1,0 +1,70 @@
+"""The loss of a step of descent, and its gradient: distance of the features and roughness."""
+
+from __future__ import annotations
+
+import importlib
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from lungreg.registration.refinement.field import enlarge, roughness
+from lungreg.registration.refinement.task import Task
+
+
+def loss_and_gradient(field: Tensor, task: Task) -> tuple[float, Tensor]:
+    """The loss of a displacement, and its derivative.
+
+    Args:
+        field: (3, X, Y, Z) displacement at the nodes along the grid's axes, mm.
+        task: What is compared.
+    """
+    if field.device.type == "cpu" and is_compiled():
+        return fused_loss(field, task)
+    return reference_loss(field, task)
+
+
+def fused_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
+    """As `reference_loss`, compiled by numba."""
+    from lungreg.registration.refinement import fused
+
+    nodes = field.contiguous().numpy()
+    apart, gradient = fused.distance(nodes, task)
+    gradient *= task.scale
+    rough, smoother = fused.roughness(nodes, task.node_mm, task.plan.kink)
+    smoother *= task.plan.smoothness
+    gradient += smoother
+    return task.scale * apart + task.plan.smoothness * rough, torch.from_numpy(gradient)
+
+
+def reference_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
+    """By PyTorch's operations and their derivatives."""
+    leaf = field.detach().requires_grad_()
+    rough = roughness(leaf, task.node_mm, task.plan.kink)
+    total = task.scale * _distance(leaf, task) + task.plan.smoothness * rough
+    (gradient,) = torch.autograd.grad(total, leaf)
+    return float(total.detach()), gradient
+
+
+def _distance(field: Tensor, task: Task) -> Tensor:
+    """Sum of the robust feature distances (Geman and McClure 1985) and overlaps of the places."""
+    places, level = task.part.places, task.level
+    dense = enlarge(field, level.control, task.grid.shape, task.part.lattice)
+    moved = places.index + dense.reshape(3, -1).index_select(1, task.part.flat) / task.spacing_mm
+    sampled = task.moving.sample(moved)
+    count = places.features.shape[1]
+    apart, shown = sampled[:, count] - places.lungs, sampled[:, count + 1].detach()
+    squared = (sampled[:, :count] - places.features).square().sum(dim=1)
+    robust = level.tolerance * squared / (squared + level.tolerance)
+    distance = robust + level.overlap * apart.square()
+    return (distance * places.weight * shown).sum()
+
+
+@lru_cache
+def is_compiled() -> bool:
+    """Whether numba is there and goes with the installed NumPy, which it checks when imported."""
+    try:
+        importlib.import_module("lungreg.registration.refinement.fused")
+    except ImportError:
+        return False
+    return True

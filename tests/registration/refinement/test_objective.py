@@ -1,0 +1,102 @@
+"""The loss of a step and its gradient: compiled, it is what PyTorch's operations give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lungreg.registration.refinement.field import control_grid, roughness, smoothed
+from lungreg.registration.refinement.objective import fused_loss, reference_loss
+from lungreg.registration.refinement.parts import Places, split
+from lungreg.registration.refinement.plan import Level, plan_for
+from lungreg.registration.refinement.sampling import ChannelTable
+from lungreg.registration.refinement.task import Task
+from lungreg.spatial.geometry import Grid
+
+fused = pytest.importorskip("lungreg.registration.refinement.fused")
+
+SHAPE = (21, 18, 25)
+
+
+def make_task(control: int, features: int, spacing_mm: float = 2.0) -> Task:
+    """Half of the places of a level, some of which the motion carries out of the moving scan."""
+    generator = torch.Generator().manual_seed(control)
+
+    def values(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    flat = torch.nonzero(values(np.prod(SHAPE).item()) > 0.3)[:, 0]
+    index = torch.stack(torch.unravel_index(flat, SHAPE)).float()
+    count = len(flat)
+    places = Places(
+        index=index, features=values(count, features), lungs=values(count), weight=values(count)
+    )
+    level = Level(spacing_mm=spacing_mm, steps=1, control=control, tolerance=0.4, overlap=0.2)
+    return Task(
+        part=split(places, SHAPE, count // 2)[0],
+        moving=ChannelTable(values(1, features + 2, *SHAPE)),
+        grid=Grid(shape=SHAPE, affine=np.diag([spacing_mm] * 3 + [1.0])),
+        level=level,
+        plan=plan_for("default"),
+        scale=0.01,
+    )
+
+
+def make_field(task: Task) -> Tensor:
+    """Motion of up to some 6 mm."""
+    shape = control_grid(task.grid, task.level.control).shape
+    return 12 * torch.rand(3, *shape, generator=torch.Generator().manual_seed(1)) - 6
+
+
+@pytest.mark.parametrize("features", [1, 12])
+@pytest.mark.parametrize("control", [1, 2, 4])
+def test_compiled_and_reference_agree(control: int, features: int) -> None:
+    """Value and gradient, nodes on every voxel or on some, few channels or many."""
+    task = make_task(control, features)
+    field = make_field(task)
+    expected, gradient = reference_loss(field, task)
+    found, compiled = fused_loss(field, task)
+    assert found == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(
+        compiled, gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())
+    )
+
+
+def test_few_nodes_are_never_rough() -> None:
+    """Where none has neighbours on both sides along every axis."""
+    few = torch.rand(3, 2, 5, 5, generator=torch.Generator().manual_seed(0))
+    assert float(roughness(few, 2.0, 0.03)) == 0
+    value, gradient = fused.roughness(few.numpy(), 2.0, 0.03)
+    assert value == 0
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("way", [reference_loss, fused_loss])
+def test_gradient_is_that_of_differences(way) -> None:
+    """Along a direction, the loss rises by the product with the gradient."""
+    task = make_task(2, 12)
+    field = make_field(task)
+    _, gradient = way(field, task)
+    ahead = 0.02 * gradient / gradient.norm()
+    rise = (way(field + ahead, task)[0] - way(field - ahead, task)[0]) / 2
+    assert rise == pytest.approx(float((gradient * ahead).sum()), rel=0.05)
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    """The shares of the work do not depend on it."""
+    task = make_task(2, 12)
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found.append(fused_loss(make_field(task), task))
+    torch.set_num_threads(before)
+    assert found[0][0] == found[1][0]
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_means_of_neighbours_are_their_own_adjoint() -> None:
+    """<S a, b> = <a, S b>: what descent relies on for the gradient of the parameter."""
+    a, b = (torch.rand(3, 5, 6, 7, generator=torch.Generator().manual_seed(n)) for n in (1, 2))
+    torch.testing.assert_close((smoothed(a) * b).sum(), (a * smoothed(b)).sum())
