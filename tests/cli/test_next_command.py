@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -49,3 +50,14 @@ def test_the_program_is_named_by_its_path_where_no_name_finds_it(
     assert program() == "lungreg"
     monkeypatch.setattr(sys, "argv", ["/usr/bin/pytest"])
     assert program() == "lungreg"
+
+
+def test_a_module_is_named_as_it_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m lungreg`, with the Python that has it."""
+    monkeypatch.setattr(sys, "argv", ["/somewhere/lungreg/__main__.py"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert shlex.split(program()) == [sys.executable, "-m", "lungreg"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lungreg", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("lungreg ")

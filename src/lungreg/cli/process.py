@@ -59,6 +59,8 @@ def stopped_by_signals(*, quiet: bool) -> Iterator[None]:
 def program() -> str:
     """How to start lungreg from where the user stands: by name, or by path where PATH lacks it."""
     this = Path(sys.argv[0])
+    if this.name == "__main__.py" and not shutil.which("lungreg"):
+        return f"{shlex.quote(sys.executable)} -m lungreg"
     if this.name not in ("lungreg", "lungreg.exe") or shutil.which(this.name):
         return "lungreg"
     return shlex.quote(str(this))
