@@ -7,12 +7,9 @@ that the sums do not depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lungreg.registration.refinement.kernel import (
@@ -21,11 +18,11 @@ from lungreg.registration.refinement.kernel import (
     roughness_and_gradient,
 )
 from lungreg.registration.refinement.task import Task
+from lungreg.spatial.threads import in_shares
 
 _Floats = NDArray[np.float32]
 _Part = tuple[float, int, _Floats]
 """A sum, the first plane of nodes that it depends on, and its gradient from that plane on."""
-_SHARES = 8
 
 
 def distance(nodes: _Floats, task: Task) -> tuple[float, _Floats]:
@@ -73,20 +70,9 @@ def roughness(nodes: _Floats, node_mm: float, kink: float) -> tuple[float, _Floa
 def _summed(
     share: Callable[[int, int], _Part], first: int, last: int, nodes: _Floats
 ) -> tuple[float, _Floats]:
-    """The sum over all shares, on as many threads as PyTorch has."""
-    ends = [first + (last - first) * number // _SHARES for number in range(_SHARES + 1)]
-    shares = [(a, b) for a, b in pairwise(ends) if a < b]
+    """The sum over all shares."""
     total, gradient = 0.0, np.zeros_like(nodes)
-    for value, plane, moved in _mapped(share, shares):
+    for value, plane, moved in in_shares(share, first, last):
         total += value
         gradient[:, plane : plane + moved.shape[1]] += moved
     return total, gradient
-
-
-def _mapped(share: Callable[[int, int], _Part], shares: list[tuple[int, int]]) -> Iterator[_Part]:
-    threads = min(torch.get_num_threads(), len(shares))
-    if threads < 2:
-        yield from (share(*ends) for ends in shares)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(lambda ends: share(*ends), shares)

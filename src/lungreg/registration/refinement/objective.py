@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from lungreg.registration.refinement.field import enlarge, roughness
 from lungreg.registration.refinement.task import Task
+from lungreg.spatial.threads import has_numba
 
 
 def loss_and_gradient(field: Tensor, task: Task) -> tuple[float, Tensor]:
@@ -19,7 +17,7 @@ def loss_and_gradient(field: Tensor, task: Task) -> tuple[float, Tensor]:
         field: (3, X, Y, Z) displacement at the nodes along the grid's axes, mm.
         task: What is compared.
     """
-    if field.device.type == "cpu" and is_compiled():
+    if field.device.type == "cpu" and has_numba():
         return fused_loss(field, task)
     return reference_loss(field, task)
 
@@ -58,13 +56,3 @@ def _distance(field: Tensor, task: Task) -> Tensor:
     robust = level.tolerance * squared / (squared + level.tolerance)
     distance = robust + level.overlap * apart.square()
     return (distance * places.weight * shown).sum()
-
-
-@lru_cache
-def is_compiled() -> bool:
-    """Whether numba is there and goes with the installed NumPy, which it checks when imported."""
-    try:
-        importlib.import_module("lungreg.registration.refinement.fused")
-    except ImportError:
-        return False
-    return True

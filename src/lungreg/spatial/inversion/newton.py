@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from lungreg.spatial.inversion.index_field import IndexField, voxels_of
+from lungreg.spatial.threads import has_numba, in_shares
 
 _MAX_STEPS = 40
 _SMALLEST_SHARE = 1 / 64
@@ -47,6 +48,33 @@ def solve(
 def _newton(
     field: IndexField, targets: Tensor, start: Tensor, tolerance: Tensor
 ) -> tuple[Tensor, Tensor]:
+    if targets.device.type == "cpu" and targets.dtype == torch.float32 and has_numba():
+        return compiled_newton(field, targets, start, tolerance)
+    return reference_newton(field, targets, start, tolerance)
+
+
+def compiled_newton(
+    field: IndexField, targets: Tensor, start: Tensor, tolerance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """As `reference_newton`, point by point."""
+    from lungreg.spatial.inversion.kernel import newton_share
+
+    index, gap_mm = start.contiguous().clone().numpy(), np.empty(len(start), dtype=np.float32)
+    volume = field.rows.numpy(), field.shape, field.to_mm.contiguous().numpy()
+    wanted, most = targets.contiguous().numpy(), tolerance.float().contiguous().numpy()
+    limits = _MAX_STEPS, np.float32(_SMALLEST_SHARE)
+
+    def solve_share(first: int, last: int) -> None:
+        newton_share((first, last), volume, wanted, most, limits, index, gap_mm)
+
+    list(in_shares(solve_share, 0, len(index)))
+    return torch.from_numpy(index), torch.from_numpy(gap_mm)
+
+
+def reference_newton(
+    field: IndexField, targets: Tensor, start: Tensor, tolerance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """All points at once, by PyTorch's operations: (N, 3) indices, (N,) residuals in mm."""
     index, gap = start.clone(), start + field.value(start) - targets
     gap_mm = field.length_mm(gap)
     share = torch.ones_like(gap_mm)
