@@ -57,12 +57,11 @@ def test_a_step_of_one_piece_has_no_share() -> None:
         with one_step(screen.console.progress, "alignment"):
             (task,) = screen.bar.tasks
             assert (task.total, task.fields["amount"]) == (None, "")
-        (task,) = screen.bar.tasks
-        assert task.finished
+        assert screen.bar.tasks == []
 
 
-def test_what_is_said_stands_below_bars_that_are_done() -> None:
-    """They stay where they are; later ones begin below, and none is drawn twice."""
+def test_bars_that_are_done_are_drawn_once_and_stay() -> None:
+    """What is said comes below them, and to draw the others costs no more with each."""
     screen = Screen()
     with screen.bar:
         with one_step(screen.console.progress, "first"):
@@ -72,7 +71,7 @@ def test_what_is_said_stands_below_bars_that_are_done() -> None:
             screen.console.line("meanwhile")
     ends = [screen.text.rindex(word) for word in ("first", "said", "meanwhile", "second")]
     assert ends == sorted(ends)
-    assert "second" not in screen.text[: ends[1]]
+    assert screen.text.count("first") <= 3
 
 
 def test_a_signal_does_not_wait_for_bars_that_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

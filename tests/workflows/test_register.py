@@ -68,7 +68,7 @@ def test_every_step_is_told(done: lungreg.RegisterReport, events: list[lungreg.P
     levels = [name for name in steps if name.startswith("level ")]
     assert [name.split(",")[0] for name in levels] == [f"level {k} of 3" for k in (1, 2, 3)]
     assert steps == [
-        *("reading", "lungs", "alignment"),
+        *("reading", "lungs", "alignment", "transform"),
         *levels,
         *("measures", "inverse", "writing"),
     ]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from lungreg.workflows.progress import OnProgress
 
+_TEXT_WIDTHS = 20, 17
+"""Of "level 1 of 3, 2.5 mm" and "15/15 loss 0.4280"."""
 _BAR_WIDTH = 28
 _REFRESHES_PER_S = 4
 """Few: each takes the interpreter from the work for some milliseconds."""
@@ -67,13 +69,17 @@ def tell_at_once(console: Console, text: str) -> None:
 
 def _bars() -> RichProgress:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    # Of equal widths, since bars that are done are drawn apart.
+    name, amount = (Column(min_width=width, no_wrap=True) for width in _TEXT_WIDTHS)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", table_column=name),
         BarColumn(bar_width=_BAR_WIDTH),
-        TextColumn("{task.fields[amount]}"),
+        TextColumn("{task.fields[amount]}", table_column=amount),
         TimeElapsedColumn(),
         refresh_per_second=_REFRESHES_PER_S,
+        transient=_in_notebook(),  # Its last picture would else stay there.
     )
 
 

@@ -75,11 +75,11 @@ class Console:
             if event.note or self._is_due(event):
                 self.line("  ".join(filter(None, [f"{event.step} {_amount(event)}".strip(), note])))
             return
-        self._move(self.bar, event)
         if event.note:
             from rich.markup import escape
 
             self.bar.console.print(escape(f"  {note}"), highlight=False)
+        self._move(self.bar, event)
 
     def _is_due(self, event: Progress) -> bool:
         """Whether an event without a note gets a line: a step of one piece has it at its start."""
@@ -88,6 +88,7 @@ class Console:
         return self._pace.is_due(event.step, event.done, event.total)
 
     def _move(self, bar: RichProgress, event: Progress) -> None:
+        """Move the bar of a step; one at its end is left above, and costs nothing any more."""
         bar.start()
         if event.step not in self._tasks:
             title = f"{event.step} ({event.unit})" if event.unit else event.step
@@ -99,6 +100,11 @@ class Console:
             total=None if unknown else event.total,
             amount=_amount(event, unit=False),
         )
+        for task in bar.tasks:
+            if task.finished:
+                bar.console.print(bar.make_tasks_table([task]))
+                bar.remove_task(task.id)
+                self._tasks.pop(event.step, None)
 
     def ask(self, question: str) -> bool:
         """Ask a yes-or-no question; False without asking where --json or -q would hide it."""
@@ -112,19 +118,11 @@ class Console:
         from rich.console import Console as RichConsole
 
         if self.bar is not None:
-            self._leave_finished(self.bar)
+            if not self.bar.tasks:
+                self.bar.stop()
             return self.bar.console
         width = None if sys.stdout.isatty() else _PLAIN_WIDTH
         return RichConsole(width=width, file=sys.stdout)
-
-    def _leave_finished(self, bar: RichProgress) -> None:
-        """Leave bars that have come to their ends where they are, so that lines come below them."""
-        if not self._tasks or not bar.finished:
-            return
-        bar.stop()
-        for task in self._tasks.values():
-            bar.remove_task(task)
-        self._tasks.clear()
 
 
 def _amount(event: Progress, *, unit: bool = True) -> str:

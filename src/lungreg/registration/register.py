@@ -70,7 +70,7 @@ def register_pair(
         alignment: Choice of `A`.
         thresholds: Of the verdict.
         device: Where to compute.
-        within: Told of the parts "lungs", "alignment" and "measures"; of `estimate`, it is not.
+        within: Told of the parts "lungs", "alignment", "transform" and "measures".
     """
     started = time.perf_counter()
     with within("lungs"):
@@ -78,7 +78,8 @@ def register_pair(
         _ = pair.fixed_lungs, pair.moving_lungs
     with within("alignment"):
         chosen = align(pair, hu_window, alignment)
-    estimated = estimate(pair, chosen.affine)
+    with within("transform"):
+        estimated = estimate(pair, chosen.affine)
     transform, field_s = estimated.transform, time.perf_counter() - started
     with within("measures"):
         carried = carry_moving(pair, transform, device)
