@@ -53,7 +53,7 @@ def test_the_whole_may_be_unknown(raw: Site, url: str, server: Server) -> None:
 
 
 def test_where_no_terminal_is_a_download_takes_few_lines(raw: Site, url: str) -> None:
-    """One for about 5 %, at most one a second, from the first megabyte to the last; neither URL nor name in them."""
+    """From the first megabyte to the last, at most one a second; neither URL nor name in them."""
     done = raw.run("ingest", "--set", f"ingest.source={url}", "--set", "ingest.keep_download=true")
     lines = [line for line in done.out.splitlines() if line.startswith("download")]
     total = int(lines[-1].split()[1].split("/")[1])
