@@ -22,6 +22,7 @@ _TEXT_WIDTHS = 20, 17
 _BAR_WIDTH = 28
 _REFRESHES_PER_S = 4
 """Few: each takes the interpreter from the work for some milliseconds."""
+_LONGEST_WAIT_S = 2.0
 
 
 @contextmanager
@@ -36,6 +37,8 @@ def shown_progress(console: Console) -> Iterator[None]:
             yield
         finally:
             console.bar = None
+            if console.telling is not None:
+                console.telling.join(_LONGEST_WAIT_S)  # Before the bars end: it draws them too.
 
 
 @contextmanager
@@ -63,8 +66,8 @@ def tell_at_once(console: Console, text: str) -> None:
     if bars is None or not os.isatty(2):
         os.write(2, f"{text}\n".encode())
         return
-    printed = threading.Thread(target=bars.console.print, args=(text,), daemon=True)
-    printed.start()
+    console.telling = threading.Thread(target=bars.console.print, args=(text,), daemon=True)
+    console.telling.start()
 
 
 def _bars() -> RichProgress:

@@ -15,6 +15,8 @@ import typer
 from lungreg.cli.pace import Pace
 
 if TYPE_CHECKING:
+    from threading import Thread
+
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
@@ -33,6 +35,8 @@ class Console:
     """Show nothing that names a case."""
     bar: RichProgress | None = None
     """The progress bars, while a command runs where they can be drawn (`bars`)."""
+    telling: Thread | None = None
+    """Prints what a signal's handler says while there are bars."""
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _pace: Pace = field(default_factory=Pace)
 
