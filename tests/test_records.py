@@ -6,9 +6,11 @@ import dataclasses
 import json
 import pickle
 from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
 
 import pytest
 
+import lungreg
 from lungreg.errors import ModelError
 from lungreg.records import (
     RESEARCH_USE,
@@ -21,6 +23,8 @@ from lungreg.records import (
     Status,
     Verdict,
 )
+from lungreg.records.summary import MOST_ROWS, Summary
+from lungreg.workflows.evaluate import EvaluationReport
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CARD = ModelCard(
@@ -80,3 +84,48 @@ def test_what_is_no_card_is_refused(text: str) -> None:
     """No JSON, no object, a missing name and an unknown field are refused alike."""
     with pytest.raises(ModelError, match="a model card is a JSON object"):
         ModelCard.from_json(text)
+
+
+def shown_result(case_id: str) -> CaseResult:
+    metrics = {"tre_mm": 1.23456, "fold_pct": 0.0}
+    evidence = {"verdict": Verdict.PASS, "evidence": "landmarks"}
+    times = {"started_at": NOW, "finished_at": NOW}
+    return CaseResult(run_id="r", case_id=case_id, **metrics, **evidence, **times)  # type: ignore[arg-type]
+
+
+def test_a_record_shows_its_main_facts_in_a_line() -> None:
+    """Not some fifty fields, most of them None."""
+    expected = "case_id='a', run_id='r', verdict='pass (landmarks)', tre_mm=1.235, fold_pct=0"
+    assert repr(shown_result("a")) == f"CaseResult({expected})"
+    assert len(repr(CARD)) < 150
+
+
+def test_a_notebook_shows_a_small_table() -> None:
+    """Names of cases are text in it, whatever they hold."""
+    page = ET.fromstring(shown_result('<b>&"a')._repr_html_())
+    cells = {row[0].text: row[1].text for row in page.iter("tr")}
+    assert cells["case_id"] == '<b>&"a'
+    assert cells["verdict"] == "pass (landmarks)"
+    assert "dice_score" not in cells
+
+
+def test_a_table_of_many_parts_is_cut() -> None:
+    """And says how many are left."""
+    rows = [shown_result(f"case {k}") for k in range(MOST_ROWS + 5)]
+    report = EvaluationReport(target="run", cases=rows)  # type: ignore[arg-type]
+    page = report._repr_html_()
+    assert page.count("case ") == MOST_ROWS
+    assert page.endswith("<p>and 5 more</p>")
+    assert repr(report) == "EvaluationReport(target='run', cases=25, failed=0)"
+
+
+def test_every_public_record_shows_itself_shortly() -> None:
+    """A new one derives from `Summary` too, with `repr=False`."""
+    records = [getattr(lungreg, name) for name in lungreg.__all__]
+    results = [
+        kind
+        for kind in records
+        if dataclasses.is_dataclass(kind) and kind.__name__.endswith(("Report", "Result", "Card"))
+    ]
+    assert lungreg.RegisterReport in results
+    assert [kind for kind in results if kind.__repr__ is not Summary.__repr__] == []

@@ -17,6 +17,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lungreg.cli.bars import progress_bar
     from lungreg.config import Config, load_config, parse_config
     from lungreg.errors import LungregError
     from lungreg.records import Case, CaseMetrics, CaseResult, ModelCard
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from lungreg.workflows.export import ExportReport, export
     from lungreg.workflows.infer import InferReport, infer
     from lungreg.workflows.ingest import IngestReport, ingest
-    from lungreg.workflows.register import RegisterReport, RegisterSettings, register
+    from lungreg.workflows.progress import Progress
+    from lungreg.workflows.register import register
+    from lungreg.workflows.register_records import RegisterReport, RegisterSettings
     from lungreg.workflows.report import report
     from lungreg.workflows.results import query_results
     from lungreg.workflows.show import show
@@ -53,6 +56,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 __version__ = metadata.version("lungreg")
 
 _HOMES = {
+    "lungreg.cli.bars": ("progress_bar",),
     "lungreg.config": ("Config", "load_config", "parse_config"),
     "lungreg.errors": ("LungregError",),
     "lungreg.records": ("Case", "CaseMetrics", "CaseResult", "ModelCard"),
@@ -70,7 +74,9 @@ _HOMES = {
     "lungreg.workflows.train": ("TrainReport", "train"),
     "lungreg.sources.pair_files": ("PairFiles",),
     "lungreg.workflows.results": ("query_results",),
-    "lungreg.workflows.register": ("RegisterReport", "RegisterSettings", "register"),
+    "lungreg.workflows.progress": ("Progress",),
+    "lungreg.workflows.register": ("register",),
+    "lungreg.workflows.register_records": ("RegisterReport", "RegisterSettings"),
     "lungreg.workflows.report": ("report",),
     "lungreg.workflows.simulate": ("simulate",),
     "lungreg.workflows.show": ("show",),
@@ -90,6 +96,7 @@ __all__ = [
     "LungregError",
     "ModelCard",
     "PairFiles",
+    "Progress",
     "RegisterReport",
     "RegisterSettings",
     "TrainReport",
@@ -103,6 +110,7 @@ __all__ = [
     "ingest",
     "load_config",
     "parse_config",
+    "progress_bar",
     "query_results",
     "register",
     "report",

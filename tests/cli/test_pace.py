@@ -17,11 +17,24 @@ class Clock:
 
 def test_a_line_for_each_twentieth() -> None:
     """However many steps there are: the first, some twenty, and the last."""
-    pace = Pace(clock=Clock())
-    due = [done for done in range(1, 2001) if pace.is_due("download", done, 2000)]
+    clock, due = Clock(), []
+    pace = Pace(clock=clock)
+    for done in range(1, 2001):
+        clock.now += 0.02
+        due += [done] if pace.is_due("download", done, 2000) else []
     assert due[0] == 1
     assert due[-1] == 2000
     assert len(due) in (20, 21)
+
+
+def test_fast_counts_get_a_line_a_second() -> None:
+    """And their last step: an optimisation of a few seconds does not fill the screen."""
+    clock, due = Clock(), []
+    pace = Pace(clock=clock)
+    for done in range(1, 31):
+        clock.now += 0.125
+        due += [done] if pace.is_due("level", done, 30) else []
+    assert due == [1, 9, 17, 25, 30]
 
 
 def test_a_line_every_ten_seconds() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import signal
@@ -9,6 +10,8 @@ import sys
 
 import pytest
 
+from lungreg.cli.bars import tell_at_once
+from lungreg.cli.console import Console
 from lungreg.cli.process import stopped_by_signals, write_any_letter
 
 
@@ -31,8 +34,9 @@ def test_a_signal_is_told_at_once(
     capfd: pytest.CaptureFixture[str], number: signal.Signals, *, quiet: bool
 ) -> None:
     """Before what is under way has ended, unless silence is asked for; then all is as before."""
+    tell = None if quiet else functools.partial(tell_at_once, Console(quiet=False, as_json=False))
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(KeyboardInterrupt), stopped_by_signals(quiet=quiet):
+    with pytest.raises(KeyboardInterrupt), stopped_by_signals(tell):
         os.kill(os.getpid(), number)
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
     assert capfd.readouterr().err == ("" if quiet else f"{TOLD}\n")
@@ -42,7 +46,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """As under nohup, or in the background of a shell."""
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with stopped_by_signals(quiet=True):
+        with stopped_by_signals(None):
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)

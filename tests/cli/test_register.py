@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -50,15 +51,37 @@ def test_another_choice_is_wrong_usage(tmp_path: Path, option: str, known: tuple
     assert f"'{option}': 'other' is not one of {', '.join(map(repr, known))}." in said
 
 
-def test_a_pair_is_aligned_by_its_centres(tmp_path: Path) -> None:
-    """--alignment centre, as `preprocessing.alignment: centre`."""
+def put_small_pair(folder: Path) -> None:
+    """Two scans of a few thousand voxels."""
     fixed, moving = scan(FIXED_GRID, 0)[0], scan(MOVING_GRID, 0, breath(0))[0]
     stored = Stored(dtype="int16")
-    (tmp_path / "exp.nii.gz").write_bytes(encode_volume(fixed, FIXED_GRID, stored))
-    (tmp_path / "insp.nii.gz").write_bytes(encode_volume(moving, MOVING_GRID, stored))
+    (folder / "exp.nii.gz").write_bytes(encode_volume(fixed, FIXED_GRID, stored))
+    (folder / "insp.nii.gz").write_bytes(encode_volume(moving, MOVING_GRID, stored))
+
+
+STEPS = [
+    *("starting", "reading", "lungs", "alignment", "transform"),
+    *("measures", "inverse", "writing"),
+]
+
+
+def test_steps_are_lines_where_no_terminal_is(tmp_path: Path) -> None:
+    """As each begins; the result comes after them; -q says nothing at all."""
+    put_small_pair(tmp_path)
+    quick = ("--alignment", "world", "--no-refine", "--device", "cpu")
+    lines = register(tmp_path, *quick).out.splitlines()
+    assert lines[: len(STEPS)] == STEPS
+    assert lines[len(STEPS)].strip() == "Registered"
+    silent = register(tmp_path, *quick, "-q")
+    assert (silent.code, silent.out, silent.err) == (0, "", "")
+
+
+def test_a_pair_is_aligned_by_its_centres(tmp_path: Path) -> None:
+    """--alignment centre, as `preprocessing.alignment: centre`; one JSON document and no steps."""
+    put_small_pair(tmp_path)
     done = register(tmp_path, "--alignment", "centre", "--no-refine", "--device", "cpu", "--json")
     assert done.code == 0, done.err
-    assert done.document["alignment"] == "centre"
+    assert json.loads(done.out)["alignment"] == "centre"
 
 
 @pytest.fixture(scope="module")

@@ -53,13 +53,13 @@ def test_the_whole_may_be_unknown(raw: Site, url: str, server: Server) -> None:
 
 
 def test_where_no_terminal_is_a_download_takes_few_lines(raw: Site, url: str) -> None:
-    """One for about 5 %, from the first megabyte to the last; neither URL nor name in them."""
+    """From the first megabyte to the last, at most one a second; neither URL nor name in them."""
     done = raw.run("ingest", "--set", f"ingest.source={url}", "--set", "ingest.keep_download=true")
     lines = [line for line in done.out.splitlines() if line.startswith("download")]
     total = int(lines[-1].split()[1].split("/")[1])
     assert lines[0] == f"download 1/{total} MB"
     assert lines[-1] == f"download {total}/{total} MB"
-    assert 5 < len(lines) < 25
+    assert 1 < len(lines) < 25
     again = raw.run("ingest", "--set", f"ingest.source={url}")
     assert "download" not in again.out
     assert f"{len(CASES)} cases" in again.out

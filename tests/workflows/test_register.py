@@ -45,10 +45,41 @@ def pair_files(site: Site, case_id: str = CASES[5], *, masks: bool = True) -> lu
 
 
 @pytest.fixture(scope="module")
-def done(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> lungreg.RegisterReport:
+def events() -> list[lungreg.Progress]:
+    """What was told while `done` was made."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def done(
+    cohort: Path, tmp_path_factory: pytest.TempPathFactory, events: list[lungreg.Progress]
+) -> lungreg.RegisterReport:
     """A case registered with the fast preset."""
     out = tmp_path_factory.mktemp("registered")
-    return lungreg.register(pair_files(Site(cohort)), out, FAST)
+    return lungreg.register(
+        pair_files(Site(cohort)), out, preset="fast", device="cpu", on_progress=events.append
+    )
+
+
+def test_every_step_is_told(done: lungreg.RegisterReport, events: list[lungreg.Progress]) -> None:
+    """In order, each to its end; the optimiser's steps with the loss, and levels reduce it."""
+    assert done.folder.is_dir()
+    steps = list(dict.fromkeys(event.step for event in events))
+    levels = [name for name in steps if name.startswith("level ")]
+    assert [name.split(",")[0] for name in levels] == [f"level {k} of 3" for k in (1, 2, 3)]
+    assert steps == [
+        *("reading", "lungs", "alignment", "transform"),
+        *levels,
+        *("measures", "inverse", "writing"),
+    ]
+    for name in steps:
+        told = [event for event in events if event.step == name]
+        counts = [event.done for event in told]
+        first = 1 if name in levels else 0
+        assert counts == list(range(first, (told[0].total or 0) + 1))
+        assert all((event.loss is not None) == (name in levels) for event in told)
+    losses = [event.loss or 0.0 for event in events if event.step == levels[0]]
+    assert min(losses) < losses[0]
 
 
 def test_series_of_dicom_give_what_nifti_gives(cohort: Path, tmp_path: Path) -> None:

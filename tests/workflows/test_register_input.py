@@ -17,7 +17,7 @@ from lungreg.formats.nifti import encode_nifti
 from lungreg.formats.points.landmarks import encode_landmarks
 from lungreg.formats.volumes import Stored, encode_labels, encode_volume
 from tests.site import run
-from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, landmarks, scan
+from tests.small_cases import FIXED_GRID, landmarks, scan
 
 SETTINGS = lungreg.RegisterSettings(refine=False, alignment="world", device="cpu")
 QUICK = ("--no-refine", "--alignment", "world", "--device", "cpu")
@@ -25,22 +25,9 @@ INT16 = Stored(dtype="int16")
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> lungreg.PairFiles:
+def files(small_pair: lungreg.PairFiles) -> lungreg.PairFiles:
     """A sound pair with masks and landmarks."""
-    fixed, fixed_mask = scan(FIXED_GRID, 0)
-    moving, moving_mask = scan(MOVING_GRID, 0, breath(0))
-    (tmp_path / "exp_17.nii.gz").write_bytes(encode_volume(fixed, FIXED_GRID, INT16))
-    (tmp_path / "insp.nii.gz").write_bytes(encode_volume(moving, MOVING_GRID, INT16))
-    (tmp_path / "exp_mask.nii.gz").write_bytes(encode_labels(fixed_mask, FIXED_GRID))
-    (tmp_path / "insp_mask.nii.gz").write_bytes(encode_labels(moving_mask, MOVING_GRID))
-    (tmp_path / "points.csv").write_bytes(encode_landmarks(landmarks(0)))
-    return lungreg.PairFiles(
-        fixed=tmp_path / "exp_17.nii.gz",
-        moving=tmp_path / "insp.nii.gz",
-        fixed_mask=tmp_path / "exp_mask.nii.gz",
-        moving_mask=tmp_path / "insp_mask.nii.gz",
-        landmarks=tmp_path / "points.csv",
-    )
+    return small_pair
 
 
 def mask_of(value: int) -> Callable[[], bytes]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import lungreg
+from lungreg.errors import NotFoundError
 from lungreg.records import CaseResult
 from lungreg.registration.outputs import read_registration
 from lungreg.registration.pair import read_pair
@@ -26,9 +28,9 @@ def shown_row(trained: Site) -> CaseResult:
 
 
 def before_picture(trained: Site, row: CaseResult, *overrides: str) -> NDArray[np.float32]:
-    """What the figure shows as the coronal slice before registration."""
+    """What the figure shows as the coronal slice's difference before registration, HU."""
     figure = lungreg.show(row, trained.config(*overrides))
-    return np.asarray(figure.axes[0].images[0].get_array())
+    return np.asarray(figure.axes[2].images[0].get_array())
 
 
 def test_before_is_through_the_alignment_of_the_run(trained: Site, shown_row: CaseResult) -> None:
@@ -39,24 +41,29 @@ def test_before_is_through_the_alignment_of_the_run(trained: Site, shown_row: Ca
     affine = read_registration(stage, names).transform.affine
     assert not np.allclose(affine, np.eye(4), atol=1e-3)
     grids = (pair.moving.grid, pair.fixed.grid)
-    hu, unaligned = (
-        resample(pair.moving_hu, *grids, matrix, outside_value=-1000.0).values
-        for matrix in (affine, np.eye(4))
+    fixed, aligned, unaligned = (
+        np.clip(hu, -1000, 500)
+        for hu in (
+            pair.fixed_hu,
+            *(
+                resample(pair.moving_hu, *grids, matrix, outside_value=-1000.0).values
+                for matrix in (affine, np.eye(4))
+            ),
+        )
     )
     picture = before_picture(trained, shown_row)
-    assert distance(picture, hu) < 1e-3
-    assert distance(picture, unaligned) > 0.05
+    assert distance_hu(picture, np.abs(fixed - aligned)) < 1
+    assert distance_hu(picture, np.abs(fixed - unaligned)) > 50
 
 
-def distance(picture: NDArray[np.float32], hu: NDArray[np.float32]) -> float:
-    """Largest grey difference of a picture to the part of a coronal slice that is most like it.
+def distance_hu(picture: NDArray[np.float32], volume: NDArray[np.float32]) -> float:
+    """Largest difference of a picture to the part of a coronal slice that is most like it.
 
-    The figure crops the slice around the lungs, shows 150 HU as white, and turns it head up.
+    The figure crops the slice around the lungs and turns it head up.
     """
     found = []
     for flip_x, flip_z in itertools.product((1, -1), repeat=2):
-        shades = np.clip((hu[::flip_x, :, ::flip_z] + 1000) / 1150, 0, 1500 / 1150)
-        slices = shades.transpose(1, 2, 0)
+        slices = volume[::flip_x, :, ::flip_z].transpose(1, 2, 0)
         windows = np.lib.stride_tricks.sliding_window_view(slices, picture.shape, axis=(1, 2))
         found.append(np.abs(windows - picture).max(axis=(-2, -1)).min())
     return float(min(found))
@@ -67,3 +74,26 @@ def test_the_callers_configuration_changes_no_picture(trained: Site, shown_row: 
     expected = before_picture(trained, shown_row)
     other = ("preprocessing.alignment=world", "preprocessing.hu_window=[-500, 500]")
     np.testing.assert_array_equal(before_picture(trained, shown_row, *other), expected)
+
+
+@pytest.mark.parametrize("given", ["report", "its result"])
+def test_what_register_returns_needs_no_configuration(
+    small_pair: lungreg.PairFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """Nor the folder that it was made in; the title names the scan."""
+    monkeypatch.chdir(tmp_path)
+    done = lungreg.register(small_pair, "out", refine=False, alignment="world", device="cpu")
+    monkeypatch.chdir("/")
+    figure = lungreg.show(done if given == "report" else done.result)
+    assert str(figure.get_suptitle()).startswith("exp_17.nii.gz: ")
+    assert figure.axes[1].get_title() == "moving, registered"
+
+
+def test_a_folder_that_was_emptied_cannot_be_shown(
+    small_pair: lungreg.PairFiles, tmp_path: Path
+) -> None:
+    """It says what to do."""
+    done = lungreg.register(small_pair, tmp_path / "out", refine=False, alignment="world")
+    (tmp_path / "out" / "inputs.json").unlink()
+    with pytest.raises(NotFoundError, match="register the pair again"):
+        lungreg.show(done)

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn
 
 import typer
 
-from lungreg.cli.console import Console, printable, progress_bar
+from lungreg.cli.bars import shown_progress, tell_at_once
+from lungreg.cli.console import Console, printable
 from lungreg.cli.process import program, stopped_by_signals, write_any_letter
 from lungreg.errors import LungregError
 
@@ -184,7 +185,8 @@ def _running(*, verbose: bool, quiet: bool, as_json: bool) -> Iterator[Console]:
     anonymous = bool(os.environ.get(ANONYMOUS))
     console = Console(quiet=quiet, as_json=as_json, anonymous=anonymous)
     try:
-        with stopped_by_signals(quiet=quiet), progress_bar(console):
+        tell = None if quiet else functools.partial(tell_at_once, console)
+        with stopped_by_signals(tell), shown_progress(console):
             yield console
     except LungregError as error:
         _fail(error.anonymous if anonymous else str(error), verbose=verbose and not anonymous)

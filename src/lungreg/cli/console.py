@@ -1,12 +1,11 @@
-"""The console: lines, tables and progress bars for people, one JSON document for programs."""
+"""The console: lines, tables and progress for people, one JSON document for programs."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ import typer
 from lungreg.cli.pace import Pace
 
 if TYPE_CHECKING:
+    from threading import Thread
+
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
@@ -33,7 +34,9 @@ class Console:
     anonymous: bool = False
     """Show nothing that names a case."""
     bar: RichProgress | None = None
-    """The progress bars, while a command runs on a terminal."""
+    """The progress bars, while a command runs where they can be drawn (`bars`)."""
+    telling: Thread | None = None
+    """Prints what a signal's handler says while there are bars."""
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _pace: Pace = field(default_factory=Pace)
 
@@ -73,17 +76,39 @@ class Console:
             return
         note = printable(event.public if self.anonymous else event.note)
         if self.bar is None:
-            if event.note or self._pace.is_due(event.step, event.done, event.total):
-                self.line(f"{event.step} {_amount(event)}  {note}".rstrip())
+            if event.note or self._is_due(event):
+                self.line("  ".join(filter(None, [f"{event.step} {_amount(event)}".strip(), note])))
             return
-        if event.step not in self._tasks:
-            title = f"{event.step} ({event.unit})" if event.unit else event.step
-            self._tasks[event.step] = self.bar.add_task(title, total=event.total)
-        self.bar.update(self._tasks[event.step], completed=event.done, total=event.total)
         if event.note:
             from rich.markup import escape
 
             self.bar.console.print(escape(f"  {note}"), highlight=False)
+        self._move(self.bar, event)
+
+    def _is_due(self, event: Progress) -> bool:
+        """Whether an event without a note gets a line: a step of one piece has it at its start."""
+        if event.is_whole:
+            return event.done == 0
+        return self._pace.is_due(event.step, event.done, event.total)
+
+    def _move(self, bar: RichProgress, event: Progress) -> None:
+        """Move the bar of a step; one at its end is left above, and costs nothing any more."""
+        bar.start()
+        if event.step not in self._tasks:
+            title = f"{event.step} ({event.unit})" if event.unit else event.step
+            self._tasks[event.step] = bar.add_task(title, total=None, amount="")
+        unknown = event.is_whole and event.done == 0
+        bar.update(
+            self._tasks[event.step],
+            completed=event.done,
+            total=None if unknown else event.total,
+            amount=_amount(event, unit=False),
+        )
+        for task in bar.tasks:
+            if task.finished:
+                bar.console.print(bar.make_tasks_table([task]))
+                bar.remove_task(task.id)
+                self._tasks.pop(event.step, None)
 
     def ask(self, question: str) -> bool:
         """Ask a yes-or-no question; False without asking where --json or -q would hide it."""
@@ -97,30 +122,19 @@ class Console:
         from rich.console import Console as RichConsole
 
         if self.bar is not None:
+            if not self.bar.tasks:
+                self.bar.stop()
             return self.bar.console
         width = None if sys.stdout.isatty() else _PLAIN_WIDTH
         return RichConsole(width=width, file=sys.stdout)
 
 
-@contextmanager
-def progress_bar(console: Console) -> Iterator[None]:
-    """Show `Console.progress` as bars while the block runs, where stdout is a terminal."""
-    if console.quiet or console.as_json or not sys.stdout.isatty():
-        yield
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn()) as bar:
-        console.bar = bar
-        yield
-    console.bar = None
-
-
-def _amount(event: Progress) -> str:
-    """How far a step is: "3/10", "3/10 MB", or "3 MB" where the whole is not known."""
+def _amount(event: Progress, *, unit: bool = True) -> str:
+    """How far a step is: "3/10", "3/10 MB", "3 MB" where the whole is not known, and its loss."""
     counted = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
-    return f"{counted} {event.unit}".rstrip()
+    parts = ["" if event.is_whole else counted, event.unit if unit else ""]
+    parts += [] if event.loss is None else [f"loss {event.loss:.4f}"]
+    return " ".join(filter(None, parts))
 
 
 def _shown(value: object) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _SHARE = 0.05
-_INTERVAL_S = 10.0
+_LONGEST_S = 10.0
+_SHORTEST_S = 1.0
 
 
 @dataclass(kw_only=True)
 class Pace:
-    """Thins out the steps of a count: a line for every 5 % of it, or every 10 s."""
+    """Thins out the steps of a count: a line every 10 s, or, a second apart, for each 5 % of it."""
 
     clock: Callable[[], float] = time.monotonic
     """Seconds."""
@@ -25,7 +26,9 @@ class Pace:
         now = self.clock()
         before, then = self._last.get(name, (done, -math.inf))
         enough = total is not None and done - before >= _SHARE * total
-        if enough or done < before or done == total or now - then >= _INTERVAL_S:
+        waited_s = now - then
+        due = (enough and waited_s >= _SHORTEST_S) or waited_s >= _LONGEST_S
+        if due or done < before or done == total:
             self._last[name] = done, now
             return True
         return False

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-import os
 import shlex
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-_STOPPING = b"lungreg: stopping; what is under way is put in order\n"
+_STOPPING = "lungreg: stopping; what is under way is put in order"
 
 
 def write_any_letter() -> None:
@@ -25,22 +24,22 @@ def write_any_letter() -> None:
 
 
 @contextmanager
-def stopped_by_signals(*, quiet: bool) -> Iterator[None]:
+def stopped_by_signals(tell: Callable[[str], None] | None) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the command in order, as a KeyboardInterrupt, and say so at once.
 
     SIGTERM comes from schedulers and containers: SLURM, docker stop, Kubernetes. A signal that the
     process was started to ignore stays ignored.
 
     Args:
-        quiet: Say nothing at once.
+        tell: Says it, from a signal's handler; None says nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if not quiet:
-            os.write(2, _STOPPING)
+        if tell is not None:
+            tell(_STOPPING)
         signal.default_int_handler(number, frame)
 
     signals = (signal.SIGINT, signal.SIGTERM)

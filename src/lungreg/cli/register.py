@@ -14,7 +14,7 @@ from lungreg.cli.console import Console
 
 if TYPE_CHECKING:
     from lungreg.config import Alignment, RefinePreset
-    from lungreg.workflows.register import RegisterReport
+    from lungreg.workflows.register_records import RegisterReport
 
 _SHOWN = (
     ("lung Dice", "dice_initial", "dice_aligned", "dice_score"),
@@ -115,12 +115,15 @@ def register_pair(
     overrides: Overrides = None,
 ) -> None:
     """Register one pair: images, transforms for other tools, metrics and a page."""
-    import psutil
+    from lungreg.workflows.progress import one_step
 
+    with one_step(console.progress, "starting"):  # PyTorch takes seconds to be there.
+        import psutil
+
+        from lungreg.workflows.register import register as run
     from lungreg.config import Config
     from lungreg.sources.pair_files import PairFiles
-    from lungreg.workflows.register import RegisterSettings
-    from lungreg.workflows.register import register as run
+    from lungreg.workflows.register_records import RegisterSettings
 
     options = ConfigOptions(file=config, overrides=overrides or ())
     files = PairFiles(
@@ -145,6 +148,7 @@ def register_pair(
         out,
         settings,
         config=options.config() if options.are_given or model is not None else Config(),
+        on_progress=console.progress,
         started=psutil.Process().create_time(),
     )
     _show(console, done)

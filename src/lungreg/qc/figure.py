@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from lungreg.qc.colours import DIFFERENCE
 from lungreg.qc.measures import DICE, ETRE, FOLDS, TRE, number, words
-from lungreg.qc.pictures import difference, shade
+from lungreg.qc.pictures import DIFFERENCE_HU, difference, shade
 from lungreg.qc.planes import View, lay_out
 from lungreg.records import CaseResult
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from lungreg.registration.images import PairImages
 
 _FIXED, _MOVING = "#00b7c3", "#ff9f1c"
-_COLUMNS = ("before", "after", "difference after")
+_COLUMNS = ("fixed", "moving, registered", "difference before", "difference after")
+_RAMP = LinearSegmentedColormap.from_list("difference", DIFFERENCE.anchors)
 
 Slice = NDArray[np.float32]
 
@@ -35,21 +38,24 @@ class CaseFigure(Figure):
 
 
 def case_figure(images: PairImages, result: CaseResult | None = None) -> Figure:
-    """Coronal, sagittal and axial slice before and after registration, and their difference.
+    """Coronal, sagittal and axial slice of both scans, and their difference before and after.
 
     The slices are those of the case's page (`planes.lay_out`), in mm, by the radiological
-    convention, with the lungs of the fixed scan and of the moving one as outlines.
+    convention, with the lungs of the fixed scan and of the moving one as outlines. The colour bar
+    gives the absolute difference in HU.
 
     Args:
         images: The arrays of the case.
         result: Gives the title its case id and metrics.
     """
-    figure = CaseFigure(figsize=(10.0, 10.0), layout="constrained")
+    figure = CaseFigure(figsize=(13.0, 9.5), layout="constrained")
     masks = images.aligned_mask, images.warped_mask
     layout = lay_out(images.grid, images.fixed_mask, masks)
-    grid = figure.subplots(3, 3, squeeze=False)
+    grid = figure.subplots(len(layout.views), len(_COLUMNS), squeeze=False)
     for axes, view in zip(grid, layout.views, strict=True):
-        _draw_row(axes.tolist(), images, view)
+        differences = _draw_row(axes.tolist(), images, view)
+    bar = figure.colorbar(differences, ax=[*grid[:, 2:].flat], extend="max", shrink=0.6, aspect=40)
+    bar.set_label("absolute difference, HU", fontsize=9)
     for axis, title in zip(grid[0], _COLUMNS, strict=True):
         axis.set_title(title, fontsize=10)
     if result is not None:
@@ -57,29 +63,43 @@ def case_figure(images: PairImages, result: CaseResult | None = None) -> Figure:
     return figure
 
 
-def _draw_row(axes: list[Axes], images: PairImages, view: View) -> None:
+def _draw_row(axes: list[Axes], images: PairImages, view: View) -> AxesImage:
+    """Draw a view's pictures; returned is one of the differences, for the colour bar."""
     window = images.hu_window
     fixed, aligned, warped = (
         view.cut(volume) for volume in (images.fixed, images.aligned, images.warped)
     )
-    for axis, picture in zip(axes, (aligned, warped), strict=False):
-        _show(axis, view, shade(picture, window))
-    height_mm, width_mm = view.size_mm
-    colours = DIFFERENCE.paint(difference(fixed, warped, window))
-    axes[2].imshow(colours, extent=(0.0, width_mm, height_mm, 0.0))
-    for axis, moving in zip(axes, (images.aligned_mask, images.warped_mask, None), strict=True):
+    _show(axes[0], view, shade(fixed, window))
+    _show(axes[1], view, shade(warped, window))
+    _show_difference(axes[2], view, fixed, aligned, window)
+    last = _show_difference(axes[3], view, fixed, warped, window)
+    outlines = (None, images.warped_mask, images.aligned_mask, images.warped_mask)
+    for axis, moving in zip(axes, outlines, strict=True):
         _outline(axis, view, images.fixed_mask, _FIXED, 1.6)
         _outline(axis, view, moving, _MOVING, 0.9)
         axis.set_xticks([])
         axis.set_yticks([])
     axes[0].set_ylabel(f"{view.plane} ({view.note})", fontsize=9)
     _letter_edges(axes[0], view)
+    return last
 
 
 def _show(axis: Axes, view: View, picture: Slice) -> None:
+    axis.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0, extent=_extent(view))
+
+
+def _show_difference(
+    axis: Axes, view: View, fixed: Slice, moving: Slice, hu_window: tuple[float, float]
+) -> AxesImage:
+    low, high = hu_window
+    top_hu = min(DIFFERENCE_HU, high - low)
+    apart_hu = difference(fixed, moving, hu_window) * top_hu
+    return axis.imshow(apart_hu, cmap=_RAMP, vmin=0.0, vmax=top_hu, extent=_extent(view))
+
+
+def _extent(view: View) -> tuple[float, float, float, float]:
     height_mm, width_mm = view.size_mm
-    extent = (0.0, width_mm, height_mm, 0.0)
-    axis.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0, extent=extent)
+    return 0.0, width_mm, height_mm, 0.0
 
 
 def _outline(

@@ -29,6 +29,7 @@ from lungreg.records.results import (
     RESULT_COLUMNS,
     CaseEvaluation,
     CaseResult,
+    PairResult,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "MODEL_SECTIONS",
     "ModelCard",
     "ModelVersion",
+    "PairResult",
     "RESEARCH_USE",
     "RESULT_COLUMNS",
     "RegionError",

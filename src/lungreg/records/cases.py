@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lungreg.records.measures import RegionError
+from lungreg.records.summary import Facts, Summary
 
 
 class Verdict(StrEnum):
@@ -53,8 +54,8 @@ class Split(StrEnum):
     """In none of the three lists of the run that trained the model."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Case(Summary):
     """One fixed/moving pair on the stage. Files are names on the stage, never volumes."""
 
     case_id: str
@@ -80,6 +81,15 @@ class Case:
     scans: tuple[str, ...] = ()
     """SHA-256 of what each scan shows, fixed then moving, whatever file it came in. Cases that
     share one are of one patient, and a model that has seen it has seen the case."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return {
+            "case_id": self.case_id,
+            "group": self.group,
+            "masks": sum(mask is not None for mask in (self.fixed_mask, self.moving_mask)),
+            "landmarks": self.landmarks is not None,
+        }
 
 
 def same_form(name: str) -> str:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lungreg.records.summary import Facts, Summary
 
-@dataclass(frozen=True, kw_only=True)
-class CaseMetrics:
+MAIN_METRICS = ("dice_score", "tre_mm", "etre_mm", "fold_pct", "ncc")
+"""The metrics that a record shows in a line."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CaseMetrics(Summary):
     """The metrics of one registered case; None where the case lacks the masks or landmarks for it.
 
     "Initial" is by the headers alone, "aligned" after the initial alignment `A`.
@@ -45,6 +50,10 @@ class CaseMetrics:
     """Standard deviation of the logarithm of the Jacobian inside the fixed lungs."""
     outside_fov_pct: float | None = None
     """Share of fixed voxels that `T` carries out of the moving scan, %."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return {name: getattr(self, name) for name in MAIN_METRICS}
 
 
 LUNG_PARTS = ("right upper", "right lower", "left upper", "left lower")

@@ -11,6 +11,7 @@ from typing import Any
 from lungreg.config import Alignment, Config
 from lungreg.errors import ConfigError, ModelError
 from lungreg.records.cases import Case, Split
+from lungreg.records.summary import Facts, Summary
 
 SCHEMA_VERSION = 1
 RESEARCH_USE = "research use only, not a medical device"
@@ -18,8 +19,8 @@ MODEL_SECTIONS = ("preprocessing", "network")
 """Sections of the configuration that belong to a model: a run takes them from the model's card."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelCard:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ModelCard(Summary):
     """A stored model's configuration, metrics and origin."""
 
     name: str
@@ -39,6 +40,16 @@ class ModelCard:
     """ISO 8601, UTC."""
     use: str = RESEARCH_USE
     schema_version: int = SCHEMA_VERSION
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return {
+            "name": self.name,
+            "version": self.version or None,
+            "run_id": self.run_id or None,
+            "created_at": self.created_at or None,
+            **self.metrics,
+        }
 
     @property
     def sections(self) -> dict[str, dict[str, Any]]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
-from lungreg.records.cases import Split, Status, Verdict
+from lungreg.records.cases import Split, Status, Verdict, verdict_words
 from lungreg.records.measures import CaseMetrics, Evidence
 from lungreg.records.models import SCHEMA_VERSION
+from lungreg.records.summary import Facts
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CaseEvaluation(CaseMetrics, Evidence):
     """One registered case measured again from its files: one row of `lungreg evaluate`."""
 
@@ -36,8 +38,13 @@ class CaseEvaluation(CaseMetrics, Evidence):
     """Standard deviation of log(J + 3), which Learn2Reg's script calls SDlogJ: compare it with that
     challenge's tables only."""
 
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        words = verdict_words(self.status, self.verdict, self.evidence)
+        return {"case_id": self.case_id, "verdict": words, **super().facts()}
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CaseResult(CaseMetrics):
     """One row of the result table: the registration of one case in one run."""
 
@@ -72,6 +79,22 @@ class CaseResult(CaseMetrics):
     finished_at: datetime
     """UTC."""
     schema_version: int = SCHEMA_VERSION
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        words = verdict_words(self.status, self.verdict, self.evidence)
+        known = {"case_id": self.case_id, "run_id": self.run_id, "verdict": words}
+        return {**known, "error": self.error_message, **super().facts()}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PairResult(CaseResult):
+    """The result of `register`, which knows where its files are: `show` needs nothing else."""
+
+    folder: Path
+    """Where the files lie on this machine; their names are within it."""
+    hu_window: tuple[float, float]
+    """HU that became 0 and 1 where images were compared."""
 
 
 RESULT_COLUMNS: tuple[str, ...] = (

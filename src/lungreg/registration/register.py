@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,9 @@ from lungreg.registration.judgement import judge_pair
 from lungreg.registration.lungs import LungsFrom
 from lungreg.registration.pair import Estimate, Pair
 from lungreg.spatial.geometry import Transform
+
+Within = Callable[[str], AbstractContextManager[object]]
+"""Makes the context that a part of the work, given by its name, is done in: it tells progress."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +59,7 @@ def register_pair(
     alignment: Alignment,
     thresholds: Quality,
     device: torch.device,
+    within: Within = nullcontext,
 ) -> Registered:
     """Register one pair.
 
@@ -64,15 +70,22 @@ def register_pair(
         alignment: Choice of `A`.
         thresholds: Of the verdict.
         device: Where to compute.
+        within: Told of the parts "lungs", "alignment", "transform" and "measures".
     """
     started = time.perf_counter()
-    chosen = align(pair, hu_window, alignment)
-    estimated = estimate(pair, chosen.affine)
+    with within("lungs"):
+        # The pair keeps them: all that comes after uses them.
+        _ = pair.fixed_lungs, pair.moving_lungs
+    with within("alignment"):
+        chosen = align(pair, hu_window, alignment)
+    with within("transform"):
+        estimated = estimate(pair, chosen.affine)
     transform, field_s = estimated.transform, time.perf_counter() - started
-    carried = carry_moving(pair, transform, device)
-    images = pair_images(pair, transform, carried, hu_window=hu_window, device=device)
-    measured = measure(pair, transform, images, device=device)
-    measured, judgement = judge_pair(pair, measured, thresholds, hu_window=hu_window)
+    with within("measures"):
+        carried = carry_moving(pair, transform, device)
+        images = pair_images(pair, transform, carried, hu_window=hu_window, device=device)
+        measured = measure(pair, transform, images, device=device)
+        measured, judgement = judge_pair(pair, measured, thresholds, hu_window=hu_window)
     return Registered(
         transform=transform,
         alignment=chosen,

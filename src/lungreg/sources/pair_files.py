@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from lungreg.formats.volumes import MAX_VOXELS
@@ -20,9 +21,16 @@ _OPTION_NAMES: Mapping[str, str] = {
 """What errors call the files, by role: options of `lungreg register` where there are some."""
 
 
-@dataclass(frozen=True, kw_only=True)
+PathLike = str | os.PathLike[str]
+"""A path as text or as an object."""
+
+
+@dataclass(frozen=True, init=False)
 class PairFiles:
-    """Where the files of one pair lie on this machine."""
+    """Where the files of one pair lie on this machine; given as text or paths, kept as paths.
+
+    pair = lungreg.PairFiles(fixed="exp.nii.gz", moving="insp.nii.gz")
+    """
 
     fixed: Path
     """Expiration: NIfTI, MetaImage, NRRD, or a folder with a DICOM series."""
@@ -35,11 +43,25 @@ class PairFiles:
     landmarks: Path | None = None
     """CSV of six columns, fixed x y z then moving x y z, in voxels of each scan."""
 
-    def __post_init__(self) -> None:
-        # A notebook gives names as text.
-        for role in fields(self):
-            path = getattr(self, role.name)
-            object.__setattr__(self, role.name, None if path is None else Path(path))
+    # Written out, since the one that a dataclass makes would have a type checker refuse text.
+    def __init__(
+        self,
+        *,
+        fixed: PathLike,
+        moving: PathLike,
+        fixed_mask: PathLike | None = None,
+        moving_mask: PathLike | None = None,
+        landmarks: PathLike | None = None,
+    ) -> None:
+        given = {
+            "fixed": fixed,
+            "moving": moving,
+            "fixed_mask": fixed_mask,
+            "moving_mask": moving_mask,
+            "landmarks": landmarks,
+        }
+        for role, path in given.items():
+            object.__setattr__(self, role, None if path is None else Path(path))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

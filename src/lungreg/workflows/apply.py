@@ -23,6 +23,7 @@ from lungreg.formats.transforms.reading import (
     require_fields,
 )
 from lungreg.formats.volumes import Volume, encode_labels, encode_volume, hu_offset, read_volume
+from lungreg.records.summary import Facts, Summary
 from lungreg.registration.intensity import AIR_HU
 from lungreg.spatial.composition import chain_points, resample_through
 from lungreg.spatial.geometry import FloatArray, Frame, Grid, convert_points
@@ -37,21 +38,29 @@ MAX_RESIDUAL_MM = 0.01
 """Above it, an inverted point is reported: the transform folds there."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class AppliedImage:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AppliedImage(Summary):
     """The result of applying transforms to an image or mask."""
 
     outside_pct: float
     """Share of the reference's voxels that the transforms carry out of the image, %."""
 
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return vars(self)
 
-@dataclass(frozen=True, kw_only=True)
-class AppliedPoints:
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AppliedPoints(Summary):
     """The result of applying transforms to a list of points."""
 
     points: int
     inexact: int
     """Points whose inverse misses by more than `MAX_RESIDUAL_MM`: the transform folds there."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return vars(self)
 
 
 def is_points(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.devices import choose_device
 from lungreg.errors import ConfigError, DataError, NotFoundError
-from lungreg.formats.local_files import read_file
 from lungreg.formats.transforms import FIXED_TO_MOVING
 from lungreg.formats.transforms.fields import UNSAID, FieldMeaning
 from lungreg.formats.transforms.reading import read_transform, require_fields
 from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict, verdict_words
+from lungreg.records.summary import Facts, Summary
 from lungreg.registration.case import describe
 from lungreg.registration.outputs import read_registration
 from lungreg.registration.pair import Pair, read_pair
@@ -29,19 +28,28 @@ from lungreg.stores.manifest import read_manifest
 from lungreg.stores.names import DISPLACEMENT_FILE, INPUTS_FILE, RunNames
 from lungreg.stores.run_files import read_config
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
+from lungreg.workflows.registered_folder import noted_files
 from lungreg.workflows.results import run_results
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluationReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EvaluationReport(Summary):
     """The result of evaluating a run or one pair."""
 
     target: str
     """Run, or name of the pair's folder or file."""
     cases: list[CaseEvaluation]
     """By case id; cases that could not be registered or measured included."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return {"target": self.target, "cases": len(self.cases), "failed": len(self.failed)}
+
+    def parts(self) -> Sequence[Facts]:
+        """Facts of each case."""
+        return [row.facts() for row in self.cases]
 
     @property
     def failed(self) -> list[CaseEvaluation]:
@@ -106,7 +114,7 @@ def _transform_file(target: str | Path) -> Path | None:
 
 
 def _pair_files(folder: Path, given: Mapping[str, Path]) -> PairFiles:
-    known = {**_registered_files(folder), **given}
+    known = {**noted_files(folder), **given}
     try:
         return PairFiles(**known)
     except TypeError as error:
@@ -115,21 +123,6 @@ def _pair_files(folder: Path, given: Mapping[str, Path]) -> PairFiles:
             f"give --fixed and --moving, or a folder of 'lungreg register' with its {INPUTS_FILE}"
         )
         raise ConfigError(msg, got=", ".join(sorted(known)) or "neither", mend=mend) from error
-
-
-def _registered_files(folder: Path) -> dict[str, Path]:
-    """The pair's files that `register` noted in its output folder; empty in other folders."""
-    file = folder / INPUTS_FILE
-    if not file.is_file():
-        return {}
-    try:
-        noted = json.loads(read_file(file))
-        found = {name: noted.get(name) for name in PairFiles.__annotations__}
-        return {name: Path(path) for name, path in found.items() if path is not None}
-    except (ValueError, TypeError, AttributeError) as error:
-        msg = f"{INPUTS_FILE} is a JSON object that names the files of the pair"
-        got = type(error).__name__
-        raise DataError(msg, got=got, mend="register the pair again", where=file) from error
 
 
 def _evaluate_files(

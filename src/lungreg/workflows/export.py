@@ -28,6 +28,7 @@ from lungreg.formats.transforms import (
 from lungreg.formats.transforms.itk_files import describe_inverse, encode_transform_files
 from lungreg.formats.volumes import decode_mask
 from lungreg.records import Case, CaseResult, Status
+from lungreg.records.summary import Facts, Summary
 from lungreg.registration.outputs import StoredRegistration, read_registration
 from lungreg.spatial.displacement import (
     dense_displacement,
@@ -46,14 +47,22 @@ _MAX_NUMBER = 9999
 _NUMBER = re.compile(r"\d+")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExportReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ExportReport(Summary):
     """The files that an export wrote, and the cases that failed."""
 
     files: list[str]
     """Names relative to the folder, by case."""
     failed: dict[str, str] = field(default_factory=dict)
     """By case id: why it could not be exported. For the console: it may name a case."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return {"files": len(self.files), "failed": len(self.failed)}
+
+    def parts(self) -> Sequence[Facts]:
+        """The cases that failed."""
+        return [{"case_id": name, "why": why} for name, why in self.failed.items()]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -22,6 +22,7 @@ from lungreg.records import (
     Status,
     verdict_words,
 )
+from lungreg.records.summary import Facts, Summary
 from lungreg.stores import CHAMPION, Backend, Held, JobRunner
 from lungreg.stores.manifest import read_cases
 from lungreg.stores.run_files import new_run_id, write_audit, write_config
@@ -32,8 +33,8 @@ from lungreg.workflows.resuming import resumed_config
 _MEANS = ("dice_score", "dice_aligned", "tre_mm", "tre_aligned_mm", "fold_pct", "ncc")
 
 
-@dataclass(frozen=True, kw_only=True)
-class InferReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class InferReport(Summary):
     """The result of registering a cohort."""
 
     run_id: str
@@ -47,6 +48,20 @@ class InferReport:
     """Cases that this call registered."""
     gpus: int
     """GPUs that took part."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return {
+            "run_id": self.run_id,
+            "model": self.card and f"{self.card.name}:{self.card.version}",
+            "cases": len(self.results),
+            "failed": len(self.failed),
+            "seconds": self.seconds,
+        }
+
+    def parts(self) -> Sequence[Facts]:
+        """Facts of each case."""
+        return [row.facts() for row in self.results]
 
     @property
     def failed(self) -> list[CaseResult]:

@@ -16,6 +16,7 @@ from lungreg.backends import open_backend
 from lungreg.config import Config, Ingest
 from lungreg.errors import ConfigError, RunError
 from lungreg.records import Verdict
+from lungreg.records.summary import Facts, Summary
 from lungreg.sources import (
     PairUpload,
     SourceCase,
@@ -37,8 +38,8 @@ from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 _MEGABYTE = 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class IngestReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class IngestReport(Summary):
     """The result of ingesting a source."""
 
     rows: list[ManifestRow]
@@ -51,6 +52,23 @@ class IngestReport:
     """The key to the pseudonyms, where cases got some."""
     notes: tuple[str, ...] = ()
     """Warnings about the cohort, for people: they name cases."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return {
+            "cases": len(self.rows),
+            "rejected": len(self.rejected),
+            "unchanged": self.unchanged,
+            "uploaded": self.uploaded,
+            "notes": "; ".join(self.notes) or None,
+        }
+
+    def parts(self) -> Sequence[Facts]:
+        """The rejected cases."""
+        return [
+            {"case_id": row.case_id, "verdict": row.verdict, "why": "; ".join(row.reasons)}
+            for row in self.rejected
+        ]
 
     @property
     def rejected(self) -> list[ManifestRow]:

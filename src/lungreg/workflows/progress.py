@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,16 @@ from lungreg.stores.run_files import environment
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """One step forward of a workflow."""
+    """One step forward of a workflow: what a callback `on_progress` is given.
+
+    def log(event: lungreg.Progress) -> None:
+        print(event.step, event.done, event.total, event.loss)
+
+    lungreg.register(pair, "out", on_progress=log)
+    """
 
     step: str
-    """Name of the step: "download", "ingest", "train", "infer", ..."""
+    """Name of the step: "download", "ingest", "train", "alignment", "level 2 of 5, 4 mm", ..."""
     done: int
     """Amount done so far, in `unit`."""
     total: int | None
@@ -26,6 +33,13 @@ class Progress:
     """The part of the note that is safe in a log that others read: it names no case."""
     unit: str = ""
     """Unit of `done` and `total`, such as "MB"; empty for cases and epochs."""
+    loss: float | None = None
+    """What is made smaller, where the step is an optimisation."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the step is one piece of work, of which no part can be told."""
+        return self.total == 1 and not (self.unit or self.note)
 
 
 OnProgress = Callable[[Progress], None]
@@ -33,6 +47,14 @@ OnProgress = Callable[[Progress], None]
 
 def ignore_progress(progress: Progress) -> None:
     """Ignore the event: the default callback."""
+
+
+@contextmanager
+def one_step(on_progress: OnProgress, name: str) -> Iterator[None]:
+    """Report a step of one piece, before and after it."""
+    on_progress(Progress(step=name, done=0, total=1))
+    yield
+    on_progress(Progress(step=name, done=1, total=1))
 
 
 def stopped(run_id: str, command: str) -> RunError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,24 @@ from lungreg.formats.transforms.itk_files import (
     encode_transform_files,
 )
 from lungreg.qc.case_page import render_case
-from lungreg.records import CaseResult, RegionError, Remarks
+from lungreg.records import CaseResult, PairResult, Remarks
 from lungreg.registration.model_free import alignment_alone
 from lungreg.registration.outputs import remarks_of, result_files, write_outputs
 from lungreg.registration.pair import Estimate, Pair
-from lungreg.registration.refinement import refinement_estimate
-from lungreg.registration.register import Registered, register_pair
+from lungreg.registration.refinement import OnStep, Step, refinement_estimate
+from lungreg.registration.register import Registered, Within, register_pair
 from lungreg.sources.pair_files import PairFiles, read_pair_files
 from lungreg.stores.names import INPUTS_FILE, CaseNames
 from lungreg.workflows.output_folder import remove_old, require_writable
-from lungreg.workflows.progress import provenance
+from lungreg.workflows.progress import (
+    OnProgress,
+    Progress,
+    ignore_progress,
+    one_step,
+    provenance,
+)
+from lungreg.workflows.register_records import RegisterReport, RegisterSettings
+from lungreg.workflows.registered_folder import note_files
 
 _CASE = "pair"
 _NAMES = CaseNames("")
@@ -40,90 +48,101 @@ _NOT_ALWAYS = frozenset({_NAMES.label, FORWARD_FILE, INVERSE_FILE, DESCRIPTION_F
 """Files that some calls write and others do not: they are removed where this one does not."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RegisterReport:
-    """The result of registering one pair."""
-
-    folder: Path
-    """Folder of the output files."""
-    result: CaseResult
-    """Its metrics; names of files are within the folder."""
-    alignment: str
-    """The initial alignment that was chosen."""
-    reasons: tuple[str, ...]
-    """Why the verdict is not "pass"."""
-    notes: tuple[str, ...]
-    """Warnings about the files and about how the transform was found."""
-    regions: tuple[RegionError, ...]
-    """The estimated error by part of the lungs, the worst first."""
-    compute_s: float
-    """Seconds from arrays in memory to the final displacement."""
-    wall_s: float
-    """Seconds from the start (of the process, where the caller gives it) to the last file."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisterSettings:
-    """Settings of `register`."""
-
-    model: str | None = None
-    """"NAME" or "NAME:VERSION" of the registry to start from."""
-    alignment: Alignment = "auto"
-    """Choice of the initial alignment."""
-    refine: bool = True
-    """Optimise; without it, the network's displacement or the alignment alone."""
-    preset: RefinePreset = "default"
-    """Preset of the refinement: fast, default or best."""
-    device: str = "auto"
-    """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
-    seed: int = 0
-    """Of the optimisation."""
-    full_resolution_field: bool = False
-    """Write displacement.nii.gz on the fixed scan's own grid."""
-    time_points: bool = False
-    """Whether the scans are several time points of one breathing state (`quality.time_points`)."""
-
-
 _DEFAULTS = RegisterSettings()
 
 
-def register(
+def register(  # noqa: PLR0913  # each setting is a keyword
     files: PairFiles,
     out: str | Path,
     settings: RegisterSettings = _DEFAULTS,
     *,
+    model: str | None = None,
+    alignment: Alignment | None = None,
+    refine: bool | None = None,
+    preset: RefinePreset | None = None,
+    device: str | None = None,
+    seed: int | None = None,
+    full_resolution_field: bool | None = None,
+    time_points: bool | None = None,
     config: Config | None = None,
+    on_progress: OnProgress = ignore_progress,
     started: float | None = None,
 ) -> RegisterReport:
     """Register one pair of scans and write what `infer` writes for a case, and its transforms.
 
-    Landmarks are measured by, not used; without masks the lungs are found by threshold.
+        pair = lungreg.PairFiles(fixed="exp.nii.gz", moving="insp.nii.gz")
+        done = lungreg.register(pair, "out", preset="best", seed=1)
+        lungreg.show(done)
+
+    Landmarks are measured by, not used; without masks the lungs are found by threshold. Settings
+    are given as keywords or as one object, and a keyword wins; what they mean is said at
+    `RegisterSettings`.
 
     Args:
         files: Both scans, and masks and landmarks where there are some.
         out: Folder for the results; files of an earlier call are replaced or removed.
         settings: Alignment, refinement, model, device.
+        model: "NAME" or "NAME:VERSION" of the registry to start from.
+        alignment: Choice of the initial alignment.
+        refine: Optimise.
+        preset: Of the refinement: fast, default or best.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        seed: Of the optimisation.
+        full_resolution_field: Write displacement.nii.gz on the fixed scan's own grid.
+        time_points: Whether the scans are several time points of one breathing state.
         config: Names the backend of a model, the intensity window and the verdict's thresholds.
+        on_progress: Called before and after every step, and after every step of the optimisation
+            with its loss; see `progress_bar`.
         started: `time.time()` of what `wall_s` counts from; now, if not given.
 
     Raises:
         StoreUnavailableError: The folder cannot be written.
-        ConfigError: No device is called so.
+        ConfigError: No device is called so, or a setting has no such value.
         DataError: A file is unreadable, no chest CT or no mask of its scan's lungs, or most
             landmarks lie outside their scan.
         NotFoundError: No such model.
         ResourceError: No such device, or not enough memory.
     """
-    started = time.time() if started is None else started
-    stage = LocalStage(Path(out), fsync=False)
+    given = {
+        "model": model,
+        "alignment": alignment,
+        "refine": refine,
+        "preset": preset,
+        "device": device,
+        "seed": seed,
+        "full_resolution_field": full_resolution_field,
+        "time_points": time_points,
+    }
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return _register(
+        files,
+        Path(out),
+        replace(settings, **chosen),
+        config or Config(),
+        within=partial(one_step, on_progress),
+        on_step=_step_callback(on_progress),
+        started=time.time() if started is None else started,
+    )
+
+
+def _register(
+    files: PairFiles,
+    out: Path,
+    settings: RegisterSettings,
+    config: Config,
+    *,
+    within: Within,
+    on_step: OnStep,
+    started: float,
+) -> RegisterReport:
+    stage = LocalStage(out, fsync=False)
     require_writable(stage.root)
     device = choose_device(settings.device)
     begun, clock = datetime.now(UTC), time.perf_counter()
-    config = config or Config()
-    read = read_pair_files(files, _CASE, max_voxels=config.ingest.max_voxels)
-    pair = read.pair
-    read_s = time.perf_counter() - clock
-    estimate, config, made = _estimate(config, settings, device)
+    with within("reading"):
+        read = read_pair_files(files, _CASE, max_voxels=config.ingest.max_voxels)
+    pair, read_s = read.pair, time.perf_counter() - clock
+    estimate, config, made = _estimate(config, settings, device, within, on_step)
     registered = register_pair(
         pair,
         estimate,
@@ -131,6 +150,7 @@ def register(
         alignment=settings.alignment,
         thresholds=_thresholds(config, settings),
         device=device,
+        within=within,
     )
     registered = replace(registered, notes=(*read.notes, *registered.notes))
     result = replace(
@@ -141,26 +161,28 @@ def register(
     )
     remarks = remarks_of(registered)
     facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
-    beside = {
-        **_transform_files(pair, registered, facts, device),
-        _NAMES.page: _page(files, result, registered, facts, remarks),
-        INPUTS_FILE: _inputs(files),
-    }
-    remove_old(stage, _NOT_ALWAYS, keep={*beside, result.output_label or ""})
-    for name, data in beside.items():
-        stage.write(name, data)
-    write_outputs(
-        stage,
-        _NAMES,
-        pair,
-        registered,
-        result,
-        full_resolution=settings.full_resolution_field,
-        more={"reasons": remarks.reasons, "made": facts, "wall_s": time.time() - started},
-    )
+    with within("inverse"):
+        beside = _transform_files(pair, registered, facts, device)
+    with within("writing"):
+        beside[_NAMES.page] = _page(files, result, registered, facts, remarks)
+        beside[INPUTS_FILE] = note_files(files)
+        remove_old(stage, _NOT_ALWAYS, keep={*beside, result.output_label or ""})
+        for name, data in beside.items():
+            stage.write(name, data)
+        write_outputs(
+            stage,
+            _NAMES,
+            pair,
+            registered,
+            result,
+            full_resolution=settings.full_resolution_field,
+            more={"reasons": remarks.reasons, "made": facts, "wall_s": time.time() - started},
+        )
     return RegisterReport(
-        folder=Path(out),
-        result=result,
+        folder=out,
+        result=PairResult(
+            **vars(result), folder=stage.root, hu_window=config.preprocessing.hu_window
+        ),
         alignment=registered.alignment.kind,
         reasons=remarks.reasons,
         notes=remarks.notes,
@@ -168,6 +190,16 @@ def register(
         compute_s=registered.field_s,
         wall_s=time.time() - started,
     )
+
+
+def _step_callback(on_progress: OnProgress) -> OnStep:
+    """A callback for the optimiser that reports each of its steps."""
+
+    def report(step: Step) -> None:
+        name = f"level {step.level} of {step.levels}, {step.spacing_mm:.2g} mm"
+        on_progress(Progress(step=name, done=step.done, total=step.total, loss=step.loss))
+
+    return report
 
 
 def _thresholds(config: Config, settings: RegisterSettings) -> Quality:
@@ -191,23 +223,32 @@ def _result(registered: Registered, begun: datetime, device: torch.device) -> Ca
 
 
 def _estimate(
-    config: Config, settings: RegisterSettings, device: torch.device
+    config: Config,
+    settings: RegisterSettings,
+    device: torch.device,
+    within: Within,
+    on_step: OnStep,
 ) -> tuple[Estimate, Config, dict[str, str]]:
     """The estimate of `T`, the config with the model's preprocessing, and facts for the records."""
     start: Estimate | None = None
     made: dict[str, str] = {}
     if settings.model is not None:
         # Only with a model: MONAI and the registry take seconds to import.
-        from lungreg.learning.stored_model import load_estimate
+        with within("model"):
+            from lungreg.learning.stored_model import load_estimate
 
-        models = open_backend(config.backend).for_run(None, "register").models
-        start, config, card = load_estimate(models, config, settings.model, device)
+            models = open_backend(config.backend).for_run(None, "register").models
+            start, config, card = load_estimate(models, config, settings.model, device)
         made = {"model": card.name, "version": card.version}
     if not settings.refine:
         return start or alignment_alone, config, made
     made["refinement"] = settings.preset
     refined = refinement_estimate(
-        Refine(enabled=True, preset=settings.preset), device, seed=settings.seed, start=start
+        Refine(enabled=True, preset=settings.preset),
+        device,
+        seed=settings.seed,
+        start=start,
+        on_step=on_step,
     )
     return refined, config, made
 
@@ -242,9 +283,3 @@ def _page(
         places=registered.measured.places,
     )
     return page.encode()
-
-
-def _inputs(files: PairFiles) -> bytes:
-    paths = asdict(files)
-    listed = {role: None if path is None else str(path.absolute()) for role, path in paths.items()}
-    return json.dumps(listed, indent=2).encode()

@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lungreg.backends import open_backend
+from lungreg.backends.local.stage import LocalStage
 from lungreg.config import Config, load_config
-from lungreg.errors import RunError
+from lungreg.errors import NotFoundError, RunError
 from lungreg.qc.figure import case_figure
-from lungreg.records import CaseResult
+from lungreg.records import CaseResult, PairResult
 from lungreg.registration.images import PairImages, carry_moving, pair_images
 from lungreg.registration.outputs import read_registration
-from lungreg.registration.pair import read_pair
+from lungreg.registration.pair import Pair, read_pair
+from lungreg.sources.pair_files import PairFiles, read_pair_files
 from lungreg.spatial.displacement import CPU
+from lungreg.spatial.geometry import Transform
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import read_cases
-from lungreg.stores.names import RunNames
+from lungreg.stores.names import INPUTS_FILE, CaseNames, RunNames
 from lungreg.stores.run_files import read_config
+from lungreg.workflows.register_records import RegisterReport
+from lungreg.workflows.registered_folder import noted_files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def show(
-    result: CaseResult, config: Config | None = None, *, backend: Backend | None = None
+    result: CaseResult | RegisterReport,
+    config: Config | None = None,
+    *,
+    backend: Backend | None = None,
 ) -> Figure:
-    """A matplotlib figure of a registered case: three views, before, after and difference.
+    """A matplotlib figure of a registered case in three views, as a notebook shows it.
 
-    Before is the moving scan after the initial alignment that the run chose, after is the scan
-    through the stored transform, both in the intensity window of the run.
+        lungreg.show(lungreg.register(pair, "out"))
+        lungreg.show(lungreg.infer(config).results[0], config).savefig("case.png")
+
+    From left to right the fixed scan, the moving scan through the stored transform, and how much
+    they differ before and after, in HU. Before is after the initial alignment that was chosen.
+    All are in the intensity window of the run.
 
     Args:
-        result: A row of `infer`.
-        config: Names the backend that the row came from; None reads `./lungreg.yaml`.
+        result: A row of `infer`, or what `register` returns or its `result`.
+        config: Names the backend that a row came from; None reads `./lungreg.yaml`. The result of
+            `register` knows its folder: there, only `ingest.max_voxels` counts.
         backend: Stores to use instead of those that the config names.
 
     Raises:
         RunError: The case was not registered, or its run is not on the stage.
-        NotFoundError: The case's files are not on the stage.
+        NotFoundError: The case's files are not on the stage, or not in the folder.
+        MissingFileError: A scan is not where it was when `register` read it.
     """
+    if isinstance(result, RegisterReport):
+        result = result.result
     if result.output_image is None or result.output_transform is None:
         msg = "a case to show was registered"
         raise RunError(msg, got=result.status.value, mend="see its error_message")
+    if isinstance(result, PairResult):
+        return _figure_of_pair(result, config or Config())
     config = config or load_config()
     backend = (backend or open_backend(config.backend)).for_run(result.run_id, "show")
     return case_figure(_images(backend.stage, result, config), result)
@@ -54,5 +73,22 @@ def _images(stage: Stage, result: CaseResult, config: Config) -> PairImages:
     pair = read_pair(stage, case, max_voxels=config.ingest.max_voxels)
     names = RunNames(result.run_id).case(result.case_id)
     transform = read_registration(stage, names).transform
+    return _carried(pair, transform, run.preprocessing.hu_window)
+
+
+def _figure_of_pair(result: PairResult, config: Config) -> Figure:
+    """The figure of a pair that `register` wrote to a folder."""
+    noted = noted_files(result.folder)
+    if not {"fixed", "moving"} <= noted.keys():
+        msg = f"the folder of a registered pair holds its {INPUTS_FILE}"
+        raise NotFoundError(msg, got="none", mend="register the pair again", where=result.folder)
+    files = PairFiles(**noted)
+    pair = read_pair_files(files, result.case_id, max_voxels=config.ingest.max_voxels).pair
+    stored = read_registration(LocalStage(result.folder), CaseNames(""))
+    images = _carried(pair, stored.transform, result.hu_window)
+    return case_figure(images, replace(result, case_id=files.fixed.name))
+
+
+def _carried(pair: Pair, transform: Transform, hu_window: tuple[float, float]) -> PairImages:
     carried = carry_moving(pair, transform, CPU)
-    return pair_images(pair, transform, carried, hu_window=run.preprocessing.hu_window, device=CPU)
+    return pair_images(pair, transform, carried, hu_window=hu_window, device=CPU)

@@ -20,6 +20,7 @@ from lungreg.learning.split import split_cases
 from lungreg.learning.training import OnEpoch, TrainJob, require_displacement, validation_error
 from lungreg.learning.workers import OneWorker
 from lungreg.records import Case, ModelCard, Split
+from lungreg.records.summary import Facts, Summary
 from lungreg.stores import CHAMPION, Backend
 from lungreg.stores.manifest import read_cases
 from lungreg.stores.run_files import (
@@ -37,8 +38,8 @@ from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, st
 from lungreg.workflows.resuming import resumed_config
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainReport(Summary):
     """The result of a training run."""
 
     run_id: str
@@ -48,6 +49,15 @@ class TrainReport:
     """Metrics of each epoch; those of the validation cases begin with "val_"."""
     champion: bool
     """Whether the version is the champion of its name."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        return {
+            "run_id": self.run_id,
+            "model": f"{self.card.name}:{self.card.version}",
+            "champion": self.champion,
+            **self.card.metrics,
+        }
 
 
 def train(

@@ -130,6 +130,12 @@ def test_a_good_start_needs_fewer_steps() -> None:
     steps: list[Step] = []
     again = refine(pair, affine, FAST, device=CPU, start=whole.transform, on_step=steps.append)
     assert again.steps < whole.steps
+    levels = FAST.continued().levels
+    assert [(step.level, step.levels, step.done, step.total) for step in steps] == [
+        (number, len(levels), done, level.steps)
+        for number, level in enumerate(levels, start=1)
+        for done in range(1, level.steps + 1)
+    ]
     assert [step.number for step in steps] == list(range(1, again.steps + 1))
     errors_mm = [mean_error_mm(pair, step.transform()) for step in steps]
     reached = mean_error_mm(pair, whole.transform)

@@ -41,6 +41,14 @@ class Step:
 
     number: int
     """From 1, over all levels."""
+    level: int
+    """Number of the level, from 1."""
+    levels: int
+    """Number of levels."""
+    done: int
+    """Steps of this level so far."""
+    total: int
+    """Steps of this level in all; the first level counts both of its starts."""
     spacing_mm: float
     """Spacing of the level's features, mm."""
     loss: float
@@ -72,6 +80,7 @@ def refinement_estimate(
     seed: int = 0,
     start: Estimate | None = None,
     processes: int = 1,
+    on_step: OnStep | None = None,
 ) -> Estimate:
     """An estimate of `T` by optimisation, from `A` alone or from another estimate.
 
@@ -81,13 +90,21 @@ def refinement_estimate(
         seed: Of the order in which parts of the scans are compared.
         start: An estimate to start from, such as a network's.
         processes: Number of processes that do so at once on this machine and share its memory.
+        on_step: Called after every step of descent.
     """
 
     def estimate(pair: Pair, affine: FloatArray) -> Estimated:
         first = None if start is None else start(pair, affine).transform
         plan = plan_for(settings.preset)
         found = refine(
-            pair, affine, plan, device=device, seed=seed, start=first, processes=processes
+            pair,
+            affine,
+            plan,
+            device=device,
+            seed=seed,
+            start=first,
+            on_step=on_step,
+            processes=processes,
         )
         return Estimated(transform=found.transform, notes=found.notes)
 
@@ -155,6 +172,7 @@ def refine(
 
 def _optimise(descent: _Descent, plan: Plan, start: Transform | None) -> Transform:
     first, *finer = plan.levels
+    descent.enter(1, runs=2 if start is None and plan.search_mm else 1)
     if start is None:
         ends = [descent.run(first, descent.nothing())]
         if plan.search_mm:
@@ -165,7 +183,8 @@ def _optimise(descent: _Descent, plan: Plan, start: Transform | None) -> Transfo
         current = ends[1 if found else 0][1]
     else:
         current = descent.run(first, start)[1]
-    for level in finer:
+    for number, level in enumerate(finer, start=2):
+        descent.enter(number)
         current = descent.run(level, current)[1]
     return current
 
@@ -186,7 +205,12 @@ class _Descent:
         self._seed, self._on_step = seed, on_step
         self._compared: dict[tuple[int, Measure], Comparison] = {}
         self.steps = 0
+        self.enter(1)
         self._show(plan.spacing_mm)
+
+    def enter(self, number: int, *, runs: int = 1) -> None:
+        """Begin a level, by its number from 1, that is run so many times: what steps tell."""
+        self._level, self._runs, self._before = number, runs, self.steps
 
     def _show(self, spacing_mm: float) -> None:
         """From now on, both scans on a grid of this spacing."""
@@ -259,6 +283,10 @@ class _Descent:
     def _step(self, level: Level, field: Tensor, loss: float, nodes: Grid) -> Step:
         return Step(
             number=self.steps,
+            level=self._level,
+            levels=len(self._plan.levels),
+            done=self.steps - self._before,
+            total=self._runs * level.steps,
             spacing_mm=level.spacing_mm,
             loss=loss,
             transform=lambda: as_transform(field, nodes, self._affine),

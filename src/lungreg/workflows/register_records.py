@@ -1,0 +1,91 @@
+"""The settings of `register` and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from lungreg.config import Alignment, RefinePreset
+from lungreg.errors import ConfigError
+from lungreg.records import PairResult, RegionError, verdict_words
+from lungreg.records.measures import MAIN_METRICS
+from lungreg.records.summary import Facts, Summary
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RegisterReport(Summary):
+    """The result of registering one pair."""
+
+    folder: Path
+    """Folder of the output files."""
+    result: PairResult
+    """Its metrics; names of files are within the folder."""
+    alignment: str
+    """The initial alignment that was chosen."""
+    reasons: tuple[str, ...]
+    """Why the verdict is not "pass"."""
+    notes: tuple[str, ...]
+    """Warnings about the files and about how the transform was found."""
+    regions: tuple[RegionError, ...]
+    """The estimated error by part of the lungs, the worst first."""
+    compute_s: float
+    """Seconds from arrays in memory to the final displacement."""
+    wall_s: float
+    """Seconds from the start (of the process, where the caller gives it) to the last file."""
+
+    def facts(self) -> Facts:
+        """The main facts, by name; they are what is shown of it."""
+        reasons = "; ".join(self.reasons) or None
+        found = {name: getattr(self.result, name) for name in MAIN_METRICS}
+        words = verdict_words(self.result.status, self.result.verdict, self.result.evidence)
+        more = {"why": reasons, "wall_s": self.wall_s}
+        return {"folder": self.folder, "verdict": words, **found, **more}
+
+    def parts(self) -> Sequence[Facts]:
+        """The estimated error in each part of the lungs, the worst first."""
+        shown = ("region", "mean_mm", "p95_mm", "found_pct")
+        return [{name: getattr(region, name) for name in shown} for region in self.regions]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterSettings:
+    """Settings of `register`, to keep for several calls; `register` takes them as keywords too.
+
+        thorough = lungreg.RegisterSettings(preset="best", seed=1)
+        lungreg.register(pair, "out", thorough)
+
+    Raises:
+        ConfigError: A value that the setting does not have.
+    """
+
+    model: str | None = None
+    """"NAME" or "NAME:VERSION" of the registry to start from."""
+    alignment: Alignment = "auto"
+    """Choice of the initial alignment."""
+    refine: bool = True
+    """Optimise; without it, the network's displacement or the alignment alone."""
+    preset: RefinePreset = "default"
+    """Preset of the refinement: fast, default or best."""
+    device: str = "auto"
+    """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
+    seed: int = 0
+    """Of the optimisation."""
+    full_resolution_field: bool = False
+    """Write displacement.nii.gz on the fixed scan's own grid."""
+    time_points: bool = False
+    """Whether the scans are several time points of one breathing state (`quality.time_points`)."""
+
+    def __post_init__(self) -> None:
+        _require_one_of("alignment", self.alignment, get_args(Alignment))
+        _require_one_of("preset", self.preset, get_args(RefinePreset))
+        if self.seed < 0:
+            msg = "seed is a whole number from 0 on"
+            raise ConfigError(msg, got=self.seed)
+
+
+def _require_one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        msg = f"{name} is one of {', '.join(known)}"
+        raise ConfigError(msg, got=repr(value))
