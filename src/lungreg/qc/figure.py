@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lungreg.metrics.measures import DICE, ETRE, FOLDS, TRE
 from lungreg.qc.colours import DIFFERENCE
-from lungreg.qc.measures import DICE, ETRE, FOLDS, TRE, number, words
+from lungreg.qc.measures import number, words
 from lungreg.qc.pictures import difference, shade
 from lungreg.qc.planes import View, lay_out
 from lungreg.records import CaseResult
