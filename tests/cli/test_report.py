@@ -30,7 +30,7 @@ def test_a_report_is_one_page_on_the_stage(finished: tuple[Site, str]) -> None:
     assert f"open {copy / 'report.html'}" in site.run("report", run_id, "-o", str(copy)).out
     assert (copy / "report.html").read_text() == page.read_text()
     case_page = (copy / "cases" / CASES[0] / "qc.html").read_text(encoding="utf-8")
-    assert "<dt>Lungs of the fixed scan</dt><dd>as its mask gives them</dd>" in case_page
+    assert "Lungs of the fixed scan</button></dt><dd>as its mask gives them</dd>" in case_page
 
 
 def test_a_damaged_page_costs_no_other_case_its_report(finished: tuple[Site, str]) -> None:

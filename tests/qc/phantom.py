@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lungreg.records import CaseResult, Split, Status, Verdict
 from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
+from lungreg.registration.landmark_places import LandmarkPlaces
 from lungreg.spatial.geometry import Grid, Shape
 
 FINISHED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -80,6 +81,22 @@ def phantom_places() -> LandmarkEstimate:
         aligned_mm=errors + 5.0,
         deep=np.ones(len(places), dtype=bool),
         shown=np.ones(len(places), dtype=bool),
+    )
+
+
+def phantom_landmarks() -> LandmarkPlaces:
+    """Landmarks 12 mm apart in the lungs, 8 mm down before, and up to 6 mm right after."""
+    at = np.arange(-96.0, 97.0, 12.0)
+    fixed = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = np.abs(np.abs(fixed[:, 0]) - _LUNG_CENTRE_MM) < 40.0
+    fixed = fixed[inside & (np.abs(fixed[:, 1]) < 50.0)]
+    errors = np.arange(len(fixed)) % 7.0
+    return LandmarkPlaces(
+        fixed_ras=fixed,
+        before_ras=fixed - [0.0, 0.0, 8.0],
+        after_ras=fixed + errors[:, None] * [1.0, 0.0, 0.0],
+        aligned_mm=np.full(len(fixed), 8.0),
+        errors_mm=errors,
     )
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from lungreg.errors import DataError
+from lungreg.metrics.measures import MEASURES, MOMENTS
 from lungreg.qc.case_page import MOST_BYTES, extract_panel, metric_rows, render_case
 from lungreg.records import LUNG_PARTS, RESEARCH_USE, RegionError, Remarks, Verdict
 from lungreg.registration.lung_regions import region_names
 from lungreg.registration.lungs import ScanLungs
 from lungreg.spatial.geometry import Grid
-from tests.qc.phantom import phantom_case, phantom_places, phantom_result
+from tests.qc.phantom import phantom_case, phantom_landmarks, phantom_places, phantom_result
 
 HOSTILE = "a\"b'<script>alert(1)</script><!-- lungreg panel ends -->&amp;{{ 7*7 }}\nÅsa 肺"
 
@@ -88,7 +89,7 @@ def test_page_says_why_and_from_where(images):
     shown = panel[: panel.index("<article")]
     wanted = ("Why fail", "Dice 0.7 is below 0.88", "&lt;b&gt;two", "odd &amp; old")
     assert [text for text in wanted if text not in shown] == []
-    assert "<dt>Lungs of the fixed scan</dt><dd>found by threshold</dd>" in shown
+    assert "Lungs of the fixed scan</button></dt><dd>found by threshold</dd>" in shown
     bare = render_case(phantom_result(), images, provenance={})
     assert '<dl class="remarks">' not in bare
 
@@ -123,7 +124,7 @@ def test_page_marks_places_and_names_the_worst_part(images):
         )
     assert panel.count('<svg class="lines places"') == 3
     assert panel.count('type="checkbox" class="marks"') == 1
-    assert "<b>Estimated error</b>" in panel
+    assert ">Estimated error</button></b>" in panel
     listed = re.findall(r"<dd>([^<]*(?:found|partner))</dd>", panel)
     assert listed == [
         "left lower: 6.2 mm (95 % below 9.1 mm), 81 % found",
@@ -134,7 +135,59 @@ def test_page_marks_places_and_names_the_worst_part(images):
     row = {row.label: row for row in metric_rows(result)}["Estimated landmark error, mean"]
     assert (row.initial, row.aligned, row.registered) == ("", "8.50", "3.21")
     bare = render_case(phantom_result(), images, provenance={})
-    assert not [text for text in ("<circle", 'class="marks"', "Estimated error") if text in bare]
+    marks = ("<circle", 'class="marks"', ">Estimated error<")
+    assert not [text for text in marks if text in bare]
+
+
+def test_page_marks_landmarks(images):
+    """Crosses and squares on all slices, a switch, a legend; estimates wait for theirs."""
+    page = render_case(
+        phantom_result(tre_mm=3.0),
+        images,
+        provenance={},
+        places=phantom_places(),
+        landmarks=phantom_landmarks(),
+    )
+    panel = extract_panel(page)
+    assert panel.count('<svg class="lines landmarks"') == 3
+    assert panel.count('<rect class="after"') == panel.count('<rect class="before"') > 20
+    assert '<input type="checkbox" class="landmarks" checked>' in panel
+    assert '<input type="checkbox" class="marks">' in panel
+    assert 'data-marks="off"' in panel
+    assert ">Landmark error</button></b>" in panel
+    bare = extract_panel(render_case(phantom_result(), images, provenance={}))
+    assert not [text for text in ("<rect", 'class="landmarks"', ">Landmark error<") if text in bare]
+
+
+def test_every_row_has_a_sentence(images):
+    """Measures, their columns and the facts around them say what they are, to a keyboard too."""
+    remarks = Remarks(reasons=("one",), lungs_from="mask", notes=("two",))
+    facts = {"model": "a", "alignment": "lungs", "made with": "b"}
+    panel = extract_panel(render_case(phantom_result(), images, provenance=facts, remarks=remarks))
+    said = dict(
+        re.findall(r'<button type="button" class="term" data-says="([^"]+)">([^<]+)</', panel)
+    )
+    named = {html.unescape(label): html.unescape(says) for says, label in said.items()}
+    wanted = {measure.label: measure.says for measure in MEASURES} | MOMENTS
+    assert wanted.items() <= named.items()
+    assert {"Why pass", "Notes", "alignment", "made with", "split", "case"} <= named.keys()
+    assert not re.search(r"<(dt|figcaption|th( [^>]*)?)>(?!<button|Measure|Unit)", panel)
+
+
+def test_compared_with_the_fixed_scan_first(images):
+    """The first choice is the target; the warped scan is named on its own side."""
+    panel = extract_panel(render_case(phantom_result(), images, provenance={}))
+    assert 'data-base="fixed" data-mode="wipe"' in panel
+    assert re.findall(r'<option value="(\w+)">', panel)[0] == "fixed"
+    assert panel.count('<span class="tag">warped</span>') == 3
+
+
+def test_link_back_to_the_report(images):
+    """A page of a run knows where its report is; one of a single pair has no link."""
+    page = render_case(phantom_result(), images, provenance={}, report="../../report.html")
+    assert '<p class="back" id="report"><a href="../../report.html">' in page
+    assert "report.html" not in extract_panel(page)
+    assert "<a " not in render_case(phantom_result(), images, provenance={})
 
 
 def test_the_parts_that_are_listed_are_those_that_are_measured():
@@ -151,7 +204,7 @@ def test_page_without_lungs_speaks_of_the_whole_scan():
     images = phantom_case(masks=False)
     remarks = Remarks(lungs_from="whole scan")
     page = render_case(phantom_result(ncc=0.9), images, provenance={}, remarks=remarks)
-    assert "<dt>Lungs of the fixed scan</dt><dd>not found</dd>" in page
+    assert "Lungs of the fixed scan</button></dt><dd>not found</dd>" in page
     assert "Correlation in the whole scan (NCC)" in page
     assert not [text for text in ("in the lungs", "right lung", "one lung") if text in page]
     assert "lungs of fixed" not in page

@@ -7,27 +7,10 @@ import dataclasses
 import pytest
 
 from lungreg.config import Quality
-from lungreg.qc.measures import (
-    DICE,
-    FOLDS,
-    MEASURES,
-    NCC,
-    TRE,
-    limits,
-    number,
-    numbers,
-    state,
-    words,
-)
-from lungreg.records import CaseMetrics, Status, Verdict
+from lungreg.metrics.measures import MEASURES
+from lungreg.qc.measures import limits, number, numbers, state, words
+from lungreg.records import Status, Verdict
 from tests.qc.phantom import phantom_result
-
-
-def test_measures_are_fields_of_the_record():
-    """Every measure and what stands before it exists in `CaseMetrics`, and all are shown."""
-    fields = {field.name for field in dataclasses.fields(CaseMetrics)}
-    shown = {name for m in MEASURES for name in (m.name, m.initial, m.aligned) if name}
-    assert shown == fields
 
 
 def test_every_threshold_of_the_config_finds_its_measure():
@@ -51,20 +34,6 @@ def test_every_threshold_of_the_config_finds_its_measure():
     }
     assert found["outside_fov_pct"] == {"warn": 30.0}
     assert found["tre_median_mm"] == {}
-
-
-@pytest.mark.parametrize(
-    ("measure", "value", "text"),
-    [
-        (DICE, 0.91249, "0.912"),
-        (TRE, 12.0, "12.00"),
-        (NCC, -0.25, "\N{MINUS SIGN}0.250"),
-        (FOLDS, None, "–"),
-    ],
-)
-def test_text(measure, value, text):
-    """Numbers have their measure's decimals and a true minus; an absent one is an en dash."""
-    assert measure.text(value) == text
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None])

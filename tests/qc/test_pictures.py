@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from lungreg.qc.colours import DIVERGING, FOLDED
+from lungreg.qc.grid_lines import GRID_MM
 from lungreg.qc.pictures import (
     DIFFERENCE_HU,
-    GRID_MM,
     LONGEST_PX,
     difference,
     draw_case,
@@ -139,6 +139,18 @@ def test_displacement_of_an_oblique_grid_is_seen_along_its_axes():
 
     np.testing.assert_allclose(upright(drawn), upright(rest), atol=0.1)
     assert drawn.displacement_mm == 5.0
+
+
+def test_the_displacement_has_the_scale_of_the_lungs():
+    """Where nothing is registered the field may be long: colours stay those of the lungs."""
+    case = phantom_case()
+    scale = draw_case(case, longest_px=50).displacement_mm
+    wild = case.displacement_mm.copy()
+    wild[:, ~case.fixed_mask] += 80.0
+    case = dataclasses.replace(case, displacement_mm=wild)
+    assert draw_case(case, longest_px=50).displacement_mm == scale == 25.0
+    empty = dataclasses.replace(case, fixed_mask=np.zeros_like(case.fixed_mask))
+    assert draw_case(empty, longest_px=50).displacement_mm > 100.0
 
 
 def test_case_without_masks():

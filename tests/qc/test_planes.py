@@ -114,9 +114,9 @@ def test_tilt_and_components_of_an_oblique_grid():
 
 
 def test_note_says_where_the_slice_lies():
-    """The place in a view's note is the slice's world coordinate."""
+    """The place in a view's note is the slice's LPS coordinate, as in the files, and says so."""
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     affine[:3, 3] = -100.0
     coronal, _, axial = lay_out(Grid(shape=(21, 21, 61), affine=affine), None).views
-    assert coronal.note == "y = \N{MINUS SIGN}80 mm"
-    assert axial.note == "z = \N{MINUS SIGN}40 mm"
+    assert coronal.note == "y = 80 mm LPS"
+    assert axial.note == "z = \N{MINUS SIGN}40 mm LPS"

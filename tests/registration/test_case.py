@@ -25,6 +25,7 @@ from lungreg.records import (
 from lungreg.registration.case import register_case
 from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
+from lungreg.registration.landmark_places import LandmarkPlaces
 from lungreg.registration.pair import read_pair
 from lungreg.spatial.displacement import resample
 from lungreg.testing import FaultyStage, MemoryStage
@@ -167,9 +168,14 @@ class TestResult:
             provenance: Mapping[str, str],
             remarks: Remarks,
             places: LandmarkEstimate | None,
+            landmarks: LandmarkPlaces | None,
+            report: str | None,
         ) -> str:
             seen.append((result, images, provenance, remarks))
             marked.append(places)
+            assert landmarks is not None
+            assert landmarks.errors_mm.mean() == result.tre_mm
+            assert report == "../../report.html"
             return "<html>ü</html>"
 
         job = make_job()

@@ -52,6 +52,7 @@ class TestMeasure:
         assert found.ncc > 0.97
         for name in ("ncc", "ssim_score", "dice_score"):
             assert getattr(found, name) > getattr(before, name)
+        assert (found.ncc_aligned, found.ssim_aligned) == (found.ncc, found.ssim_score)
         assert found.hd95_mm is not None
         assert before.hd95_mm is not None
         assert found.hd95_mm < before.hd95_mm
@@ -82,6 +83,16 @@ class TestMeasure:
         errors = np.linalg.norm(gaps["tre_mm"], axis=1)
         assert found.tre_median_mm == pytest.approx(np.median(errors), rel=1e-5)
         assert found.tre_p95_mm == pytest.approx(np.percentile(errors, 95), rel=1e-5)
+
+    def test_likeness_before_is_that_of_the_aligned_scan(self, pair: Pair) -> None:
+        """What registration changes leaves correlation and SSIM before it alone."""
+        images = carried(pair, breath(1))
+        worse = dataclasses.replace(images, warped=images.warped[::-1])
+        found = measure(pair, transform(breath(1)), worse).metrics
+        right = measure(pair, transform(breath(1)), images).metrics
+        assert (found.ncc_aligned, found.ssim_aligned) == (right.ncc_aligned, right.ssim_aligned)
+        assert found.ncc != right.ncc
+        assert found.ssim_score != right.ssim_score
 
     def test_share_outside_and_folds_are_percent(self, pair: Pair) -> None:
         """A quarter outside is 25 %; folds are counted in the lungs alone."""

@@ -25,7 +25,7 @@ _SHOWN = (
     ("places that found a partner, %", None, None, "etre_found_pct"),
     ("HD95 of the lungs, mm", None, None, "hd95_mm"),
     ("folded in the lungs, %", None, None, "fold_pct"),
-    ("correlation in the lungs", None, None, "ncc"),
+    ("correlation in the lungs", None, "ncc_aligned", "ncc"),
 )
 
 

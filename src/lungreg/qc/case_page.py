@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lungreg.errors import DataError
+from lungreg.metrics.measures import MEASURES, MOMENTS, TERMS
 from lungreg.qc.colours import DIFFERENCE, DIVERGING, ERROR, FOLDED, LENGTH
-from lungreg.qc.measures import MEASURES, number, state, words
-from lungreg.qc.pictures import GRID_MM, JACOBIAN_SPAN, LONGEST_PX, CasePictures, draw_case
+from lungreg.qc.grid_lines import GRID_MM
+from lungreg.qc.measures import number, state, words
+from lungreg.qc.pictures import JACOBIAN_SPAN, LONGEST_PX, CasePictures, draw_case
 from lungreg.qc.place_marks import NEAR_MM, WORST_MM
 from lungreg.qc.templating import render
 from lungreg.records import LUNG_PARTS, CaseResult, Remarks
@@ -17,10 +19,14 @@ from lungreg.records import LUNG_PARTS, CaseResult, Remarks
 if TYPE_CHECKING:
     from lungreg.registration.correspondences import LandmarkEstimate
     from lungreg.registration.images import PairImages
+    from lungreg.registration.landmark_places import LandmarkPlaces
 
 PANEL_BEGINS = "<!-- lungreg panel begins -->"
 PANEL_ENDS = "<!-- lungreg panel ends -->"
 """No value in a page can imitate the markers: values of a template are escaped."""
+
+COMES_FROM_REPORT = "#report"
+"""Behind the path of a case's page in a link of the cohort's: it shows the link back."""
 
 MOST_BYTES = 1_000_000
 """Largest case page: a cohort page may contain dozens of panels."""
@@ -40,6 +46,8 @@ class MetricRow:
     """One line of the metrics table, as text."""
 
     label: str
+    says: str
+    """What it is, in a sentence."""
     unit: str
     initial: str
     aligned: str
@@ -53,6 +61,8 @@ def render_case(
     provenance: Mapping[str, str],
     remarks: Remarks = _NO_REMARKS,
     places: LandmarkEstimate | None = None,
+    landmarks: LandmarkPlaces | None = None,
+    report: str | None = None,
 ) -> str:
     """The self-contained HTML page of a registered case.
 
@@ -63,17 +73,20 @@ def render_case(
         remarks: Why the verdict is what it is, where the lungs came from, notes, and the estimated
             error by part of the lungs.
         places: Distinctive places and their estimated errors, to mark on the slices.
+        landmarks: Landmarks and their errors, to mark on the slices.
+        report: Path from this page to that of the run. The link back is seen by those who come
+            from there, with `COMES_FROM_REPORT` behind the page's path: only then is there one.
 
     Returns:
         A page that fetches nothing, of at most `MOST_BYTES`: noise makes pictures large, and
         then they are drawn with fewer pixels. Any text in it is escaped. What lies between its
         marker comments is the panel (`extract_panel`).
     """
-    longest_px = LONGEST_PX
-    page = _page(result, draw_case(images, places, longest_px=longest_px), provenance, remarks)
-    while len(page.encode()) > MOST_BYTES and longest_px > _SMALLEST_PX:
+    longest_px, page = LONGEST_PX * 3 // 2, None
+    while page is None or (len(page.encode()) > MOST_BYTES and longest_px > _SMALLEST_PX):
         longest_px = longest_px * 2 // 3
-        page = _page(result, draw_case(images, places, longest_px=longest_px), provenance, remarks)
+        pictures = draw_case(images, places, landmarks, longest_px=longest_px)
+        page = _page(result, pictures, provenance, remarks, report)
     return page
 
 
@@ -82,19 +95,26 @@ def _page(
     pictures: CasePictures,
     provenance: Mapping[str, str],
     remarks: Remarks,
+    report: str | None,
 ) -> str:
+    where = _measured_in(remarks)
     values: dict[str, object] = {
         "result": result,
         "state": state(result),
         "words": words(result),
         "pictures": pictures,
         "oblique": pictures.tilt_deg > _OBLIQUE_DEG,
-        "metrics": metric_rows(result, measured_in=_measured_in(remarks)),
+        "report": report,
+        "anchor": COMES_FROM_REPORT.removeprefix("#"),
+        "terms": {name: _of(where, says) for name, says in TERMS.items()},
+        "moments": MOMENTS,
+        "metrics": metric_rows(result, measured_in=where),
         "remarks": remarks,
         "lungs": _LUNGS.get(remarks.lungs_from or ""),
         "provenance": dict(provenance),
         "unknown": _unknown_parts(remarks),
         "marked": any(view.places for view in pictures.views),
+        "landmarked": any(view.landmarks for view in pictures.views),
         "worst_mm": WORST_MM,
         "near_mm": NEAR_MM,
         "ramps": {
@@ -103,6 +123,7 @@ def _page(
             "jacobian": DIVERGING.css,
             "error": ERROR.css,
         },
+        "colours": {"good": ERROR.anchors[0], "bad": ERROR.anchors[-1]},
         "folded_colour": "#{:02x}{:02x}{:02x}".format(*FOLDED),
         "grid_mm": GRID_MM,
         "jacobian_span": JACOBIAN_SPAN,
@@ -135,7 +156,8 @@ def metric_rows(result: CaseResult, *, measured_in: str = "the lungs") -> list[M
     """
     return [
         MetricRow(
-            label=measure.label.replace("the lungs", measured_in),
+            label=_of(measured_in, measure.label),
+            says=_of(measured_in, measure.says),
             unit=measure.unit,
             initial=measure.text(number(result, measure.initial)) if measure.initial else "",
             aligned=measure.text(number(result, measure.aligned)) if measure.aligned else "",
@@ -149,6 +171,10 @@ def _unknown_parts(remarks: Remarks) -> list[str]:
     """Parts of the lungs without an estimated error, where others have one."""
     known = {region.region for region in remarks.regions}
     return [part for part in LUNG_PARTS if part not in known] if known else []
+
+
+def _of(measured_in: str, text: str) -> str:
+    return text.replace("in the lungs", f"in {measured_in}")
 
 
 def _measured_in(remarks: Remarks) -> str:

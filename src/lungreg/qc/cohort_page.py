@@ -5,36 +5,32 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import numpy as np
 
 from lungreg.config import Quality
-from lungreg.metrics.rules import describe_rules
-from lungreg.qc.histograms import HEIGHT, WIDTH, Histogram, histogram
-from lungreg.qc.measures import (
+from lungreg.metrics.measures import (
     DICE,
     ETRE,
     FOLDS,
-    HEADLINE,
     MEASURES,
     NCC,
-    STATES,
+    SECONDS,
+    TERMS,
     TRE,
     Measure,
-    limits,
-    number,
-    numbers,
-    state,
-    words,
 )
+from lungreg.metrics.rules import describe_rules
+from lungreg.qc.case_page import COMES_FROM_REPORT
+from lungreg.qc.histograms import HEIGHT, WIDTH, Histogram, histogram
+from lungreg.qc.measures import HEADLINE, STATES, limits, number, numbers, state, words
 from lungreg.qc.templating import render
 from lungreg.records import CaseResult, Split, Status, Verdict
 
 _DISTRIBUTIONS = (DICE, TRE, ETRE, FOLDS, NCC)
 _SHOWN_FIRST = {Verdict.FAIL: 0, Verdict.REJECT: 0, Verdict.WARN: 1, Verdict.PASS: 2}
-_SECONDS = Measure(name="compute_s", label="Time", short="Time", unit="s", decimals=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +115,8 @@ def render_cohort(
         "total": len(results),
         "counts": _counts(results),
         "splits": _split_means(results),
-        "mean_labels": [_with_unit(measure) for measure in _means_of()],
+        "means": [(_with_unit(measure), measure.says) for measure in _means_of()],
+        "terms": TERMS,
         "rules": describe_rules(thresholds),
         "histograms": _histograms(shown, by_name),
         "histogram_of": "test and unseen cases" if headline else "all cases",
@@ -158,7 +155,7 @@ def _worst_first(result: CaseResult) -> tuple[int, int, float, str]:
 
 
 def _means_of() -> tuple[Measure, ...]:
-    return (DICE, TRE, ETRE, FOLDS, NCC, _SECONDS)
+    return (DICE, TRE, ETRE, FOLDS, NCC, SECONDS)
 
 
 def _with_unit(measure: Measure) -> str:
@@ -218,6 +215,7 @@ def _table(
             "label": measure.short,
             "unit": measure.unit,
             "title": measure.label,
+            "says": measure.says,
             "decimals": measure.decimals,
             "higher": measure.higher_is_better,
             "limits": limits(thresholds, measure),
@@ -238,7 +236,8 @@ def _table(
         }
         for row, result in enumerate(results)
     ]
-    return {"columns": columns, "rows": rows}
+    named = {name: TERMS[name] for name in ("Case", "Verdict", "Split", "Error")}
+    return {"columns": columns, "rows": rows, "terms": named}
 
 
 def _columns() -> tuple[Measure, ...]:
@@ -247,15 +246,16 @@ def _columns() -> tuple[Measure, ...]:
     for measure in MEASURES:
         found.append(measure)
         if measure.aligned:
-            before = Measure(
+            before = replace(
+                measure,
                 name=measure.aligned,
                 label=f"{measure.label}, before registration",
                 short=f"{measure.short} before",
-                unit=measure.unit,
-                decimals=measure.decimals,
+                says=f"The value before registration, after the alignment alone. {measure.says}",
+                higher_is_better=None,
             )
             found.append(before)
-    return (*found, _SECONDS)
+    return (*found, SECONDS)
 
 
 def _short(value: float | None, measure: Measure) -> float | None:
@@ -266,5 +266,7 @@ def _short(value: float | None, measure: Measure) -> float | None:
 
 
 def _quoted(path: str | None) -> str | None:
-    """A relative path as a link; ":" is quoted too, so that no path can be a script."""
-    return None if path is None else quote(path.encode("utf-8", "surrogateescape"), safe="/")
+    """A case's page as a link; ":" is quoted too, so that no path can be a script."""
+    if path is None:
+        return None
+    return quote(path.encode("utf-8", "surrogateescape"), safe="/") + COMES_FROM_REPORT

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from lungreg.metrics.measures import DICE, ETRE, FOLDS, TRE
 from lungreg.qc.colours import DIFFERENCE
-from lungreg.qc.measures import DICE, ETRE, FOLDS, TRE, number, words
+from lungreg.qc.measures import number, words
 from lungreg.qc.pictures import DIFFERENCE_HU, difference, shade
 from lungreg.qc.planes import View, lay_out
 from lungreg.records import CaseResult

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.qc.measures import Measure, limits, number, numbers
+from lungreg.metrics.measures import Measure
+from lungreg.qc.measures import limits, number, numbers
 from lungreg.records import CaseResult
 
 WIDTH, HEIGHT = 420.0, 150.0
 """Of the plot, in SVG units; the ticks lie below."""
+
+FEWEST = 5
+"""Results that a distribution is drawn of at least."""
 
 _BINS = 30
 _WIDER = 0.02
@@ -42,6 +46,8 @@ class Histogram:
     """Everything that the template needs to draw one distribution."""
 
     title: str
+    says: str
+    """What the measure is, in a sentence."""
     unit: str
     after: tuple[Bar, ...]
     before: tuple[Bar, ...]
@@ -55,13 +61,13 @@ class Histogram:
 def histogram(
     measure: Measure, results: Sequence[CaseResult], thresholds: Mapping[str, float]
 ) -> Histogram | None:
-    """Bins of one measure before and after registration on one axis.
+    """Bins of one measure before and after registration, on one axis that starts at zero.
 
     Returns:
-        None where no result has the measure.
+        None where fewer than `FEWEST` results have the measure: of a few, the table says more.
     """
     after = numbers(results, measure.name)
-    if not after:
+    if len(after) < FEWEST:
         return None
     before = [
         value
@@ -81,6 +87,7 @@ def histogram(
         note = f"median {measure.text(float(np.median(before)))} before, {note[7:]} after"
     return Histogram(
         title=measure.label,
+        says=measure.says,
         unit=measure.unit,
         after=_bars(measure, after, edges, int(tallest)),
         before=_bars(measure, before, edges, int(tallest)),
@@ -91,9 +98,10 @@ def histogram(
 
 
 def _edges(values: list[float]) -> NDArray[np.float64]:
-    low, high = min(values), max(values)
+    """From zero, or from the lowest value where that is below it."""
+    low, high = min(0.0, *values), max(0.0, *values)
     if high - low < 1e-9:
-        low, high = low - _WIDER, high + _WIDER
+        high = low + _WIDER
     return np.linspace(low, high, _BINS + 1)
 
 

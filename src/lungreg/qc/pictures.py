@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lungreg.qc.colours import DIFFERENCE, DIVERGING, FOLDED, LENGTH, Pixels, grey
-from lungreg.qc.outlines import UNITS_PER_MM, level_lines, mask_outline
+from lungreg.qc.grid_lines import grid_lines
+from lungreg.qc.landmark_marks import LandmarkMark, mark_landmarks
+from lungreg.qc.outlines import UNITS_PER_MM, mask_outline
 from lungreg.qc.place_marks import PlaceMarks, mark_places
 from lungreg.qc.planes import Layout, Plane, View, lay_out
 from lungreg.spatial.geometry import FloatArray
@@ -24,6 +27,7 @@ from lungreg.spatial.geometry import FloatArray
 if TYPE_CHECKING:
     from lungreg.registration.correspondences import LandmarkEstimate
     from lungreg.registration.images import PairImages
+    from lungreg.registration.landmark_places import LandmarkPlaces
 
 BRIGHTEST_HU = 150.0
 """Shown as white, so that lung vessels stay visible; darkest is the window's lower end."""
@@ -31,15 +35,12 @@ DIFFERENCE_HU = 500.0
 """Upper end of the difference maps' scale: one for before, after, all views and all cases."""
 JACOBIAN_SPAN = 3.0
 """The Jacobian map reaches from 1 / this to this, evenly in the logarithm."""
-GRID_MM = 10.0
-"""Distance of the lines of the grid before it is deformed."""
 
 LONGEST_PX = 440
 """Longer side of the largest picture."""
 
 _SMALLER = 0.7
 """Size of the pictures that are seen small, as a share of the others'."""
-_GRID_STEP_MM = 3.5
 _DIMMED = 0.3
 _MOST_MARKED = 300
 """Folded voxels of a slice up to which each is circled: more are seen without."""
@@ -76,6 +77,8 @@ class ViewPictures:
     """Voxels of the Jacobian map where the map folds."""
     places: tuple[PlaceMarks, ...]
     """Distinctive places near the slice."""
+    landmarks: tuple[LandmarkMark, ...]
+    """Landmarks near the slice."""
 
     @property
     def view_box(self) -> str:
@@ -94,7 +97,7 @@ class CasePictures:
     difference_hu: float
     """Upper end of the difference maps' scale."""
     displacement_mm: float
-    """Upper end of the displacement's scale, the same in all views."""
+    """Upper end of the displacement's scale, the same in all views: of the lungs, where found."""
     tilt_deg: float
     """Largest angle between a voxel axis and the body axis that it is shown as, in degrees."""
     masked: bool
@@ -104,6 +107,7 @@ class CasePictures:
 def draw_case(
     images: PairImages,
     places: LandmarkEstimate | None = None,
+    landmarks: LandmarkPlaces | None = None,
     *,
     longest_px: int = LONGEST_PX,
 ) -> CasePictures:
@@ -114,16 +118,26 @@ def draw_case(
     Args:
         images: The arrays of the case.
         places: Distinctive places to mark, with their estimated errors.
+        landmarks: Landmarks to mark, with their errors.
         longest_px: Longer side of the largest picture.
     """
     masks = images.aligned_mask, images.warped_mask
     layout = lay_out(images.grid, images.fixed_mask, masks)
     shifts = [_shift(images, view, layout) for view in layout.views]
-    longest_mm = _round_up(max(float(np.percentile(_length(s), 99.5)) for s in shifts))
+    longest_mm = _longest_mm(images, layout, shifts)
     masked = images.fixed_mask is not None and bool(images.fixed_mask.any())
     pixel_mm = max(max(view.size_mm) for view in layout.views) / longest_px
     views = tuple(
-        _draw(images, places, view, shift, longest_mm, pixel_mm, masked=masked)
+        _draw(
+            images,
+            view,
+            shift,
+            longest_mm,
+            pixel_mm,
+            masked=masked,
+            places=mark_places(view, places),
+            landmarks=mark_landmarks(view, landmarks),
+        )
         for view, shift in zip(layout.views, shifts, strict=True)
     )
     low, high = images.hu_window
@@ -169,13 +183,14 @@ def paint_jacobian(jacobian: Slice, mask: Slice | None, background: Pixels) -> P
 
 def _draw(
     images: PairImages,
-    places: LandmarkEstimate | None,
     view: View,
     shift: FloatArray,
     longest_mm: float,
     pixel_mm: float,
     *,
     masked: bool,
+    places: tuple[PlaceMarks, ...],
+    landmarks: tuple[LandmarkMark, ...],
 ) -> ViewPictures:
     window, size, small = images.hu_window, _size(view, pixel_mm), _size(view, pixel_mm / _SMALLER)
     fixed, aligned, warped, jacobian = (
@@ -205,10 +220,26 @@ def _draw(
         aligned_outline=_outline(view, images.aligned_mask),
         warped_outline=_outline(view, images.warped_mask),
         fold_outline=mask_outline(folded, view.pixel_mm) if count <= _MOST_MARKED else "",
-        grid_lines=_grid_lines(view, shift),
+        grid_lines=grid_lines(view, shift),
         folded=count,
-        places=mark_places(view, places),
+        places=places,
+        landmarks=landmarks,
     )
+
+
+def _longest_mm(images: PairImages, layout: Layout, shifts: Sequence[FloatArray]) -> float:
+    """Upper end of the displacement's scale: what 99.5 % of the lungs on the slices stay below.
+
+    Beyond the lungs the field is continued, and may be longest where nothing is registered.
+    Without lungs on any slice all that is shown counts.
+    """
+    lengths = [_length(shift) for shift in shifts]
+    inside: list[Slice] = []
+    if images.fixed_mask is not None:
+        masks = [view.cut(images.fixed_mask) > 0 for view in layout.views]
+        inside = [length[mask] for length, mask in zip(lengths, masks, strict=True) if mask.any()]
+    shown = inside or [length.ravel() for length in lengths]
+    return _round_up(max(float(np.percentile(length, 99.5)) for length in shown))
 
 
 def _size(view: View, pixel_mm: float) -> tuple[int, int]:
@@ -229,24 +260,6 @@ def _shift(images: PairImages, view: View, layout: Layout) -> FloatArray:
 
 def _length(shift: FloatArray) -> Slice:
     return np.asarray(np.linalg.norm(shift, axis=0), dtype=np.float32)
-
-
-def _grid_lines(view: View, shift: FloatArray) -> str:
-    """Lines of constant `x + u(x)` along both axes of the slice."""
-    steps = [max(round(_GRID_STEP_MM / spacing), 1) for spacing in view.pixel_mm]
-    coarse = shift[:, :: steps[0], :: steps[1]]
-    along = [
-        (np.arange(count) * step + 0.5) * spacing
-        for count, step, spacing in zip(coarse.shape[1:], steps, view.pixel_mm, strict=True)
-    ]
-    paths = []
-    for axis, mm in zip(view.in_plane, np.meshgrid(*along, indexing="ij"), strict=True):
-        # Rows and columns run against their axes (row 0 is superior), so the coordinate falls.
-        coordinate = coarse[axis] - mm
-        first, last = np.ceil(coordinate.min() / GRID_MM), np.floor(coordinate.max() / GRID_MM)
-        levels = np.arange(first, last + 1) * GRID_MM
-        paths.append(level_lines(coordinate, levels.tolist(), along[0], along[1]))
-    return "".join(paths)
 
 
 def _outline(view: View, mask: NDArray[np.bool_] | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lungreg.qc.colours import ERROR
 from lungreg.qc.outlines import UNITS_PER_MM
@@ -57,8 +58,7 @@ def mark_places(view: View, places: LandmarkEstimate | None) -> tuple[PlaceMarks
     if places is None:
         return ()
     at_mm, away_mm = view.project(places.places_ras)
-    height_mm, width_mm = view.size_mm
-    near = (away_mm <= NEAR_MM) & (at_mm >= 0).all(axis=1) & (at_mm <= (width_mm, height_mm)).all(1)
+    near = is_near(view, at_mm, away_mm)
     classes = np.full(len(near), -1)
     known = np.isfinite(places.errors_mm)
     classes[known] = np.clip(places.errors_mm[known], 0, WORST_MM).astype(int)
@@ -67,6 +67,20 @@ def mark_places(view: View, places: LandmarkEstimate | None) -> tuple[PlaceMarks
         for level in range(-1, WORST_MM + 1)
         if (chosen := near & (classes == level)).any()
     )
+
+
+def is_near(view: View, at_mm: FloatArray, away_mm: FloatArray) -> NDArray[np.bool_]:
+    """(N,) whether points that `View.project` gave lie inside the picture, near the slice."""
+    height_mm, width_mm = view.size_mm
+    inside = (at_mm >= 0).all(axis=1) & (at_mm <= (width_mm, height_mm)).all(axis=1)
+    return np.asarray(inside & (away_mm <= NEAR_MM))
+
+
+def error_colour(error_mm: float) -> str:
+    """Hexadecimal sRGB of an error by its whole millimetres, the last colour from `WORST_MM` on."""
+    level = int(min(max(error_mm, 0.0), WORST_MM))
+    red, green, blue = ERROR.paint(np.array(level / WORST_MM)).tolist()
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _marks(level: int, at_mm: FloatArray, errors_mm: FloatArray) -> PlaceMarks:
@@ -81,9 +95,8 @@ def _marks(level: int, at_mm: FloatArray, errors_mm: FloatArray) -> PlaceMarks:
         )
         for (x, y), error in zip(at_mm.tolist(), errors_mm.tolist(), strict=True)
     )
-    red, green, blue = ERROR.paint(np.array(max(level, 0) / WORST_MM)).tolist()
     return PlaceMarks(
         kind="alone" if level < 0 else f"mm{level}",
-        colour="none" if level < 0 else f"#{red:02x}{green:02x}{blue:02x}",
+        colour="none" if level < 0 else error_colour(level),
         marks=marks,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
-from lungreg.spatial.geometry import Box, FloatArray, Grid
+from lungreg.spatial.geometry import Box, FloatArray, Grid, flip_lps
 from lungreg.spatial.mask_box import mask_box
 
 MARGIN_MM = 20.0
@@ -208,9 +208,9 @@ def _middle(part: slice) -> int:
 
 
 def _note(canonical: Grid, axis: int, index: int, side: str) -> str:
-    """World position of a slice's middle along the body axis it is across."""
+    """LPS position of a slice's middle along the body axis it is across, as our files have it."""
     middle = (np.array(canonical.shape, dtype=np.float64) - 1) / 2
     middle[axis] = index
-    position = round(float(canonical.to_world(middle[None])[0, axis]))
-    where = f"{'xyz'[axis]} = {position} mm".replace("-", "\N{MINUS SIGN}")
+    position = round(float(flip_lps(canonical.to_world(middle[None]))[0, axis]))
+    where = f"{'xyz'[axis]} = {position} mm LPS".replace("-", "\N{MINUS SIGN}")
     return f"{side}, {where}" if axis == 0 else where

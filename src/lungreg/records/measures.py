@@ -23,8 +23,10 @@ class CaseMetrics(Summary):
     dice_aligned: float | None = None
     ssim_score: float | None = None
     """Structural similarity inside the fixed lungs after the intensity window."""
+    ssim_aligned: float | None = None
     ncc: float | None = None
     """Normalised cross-correlation inside the fixed lungs, -1 to 1."""
+    ncc_aligned: float | None = None
     hd95_mm: float | None = None
     """95th percentile of the symmetric distance between the lung surfaces, mm."""
     tre_mm: float | None = None

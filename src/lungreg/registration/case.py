@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 import sys
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from lungreg.errors import LungregError
 from lungreg.records import Case, CaseResult, RegistrationJob, Remarks, Split, Status, Verdict
 from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
+from lungreg.registration.landmark_places import LandmarkPlaces
 from lungreg.registration.outputs import remarks_of, result_files, write_outputs
 from lungreg.registration.pair import Estimate, read_pair
 from lungreg.registration.register import Registered, register_pair
@@ -35,6 +37,8 @@ class Render(Protocol):
         provenance: Mapping[str, str],
         remarks: Remarks,
         places: LandmarkEstimate | None,
+        landmarks: LandmarkPlaces | None,
+        report: str | None,
     ) -> str:
         """The page of a case.
 
@@ -44,6 +48,8 @@ class Render(Protocol):
             provenance: What made it.
             remarks: Reasons of the verdict, notes, errors by part of the lungs.
             places: Where the estimated errors come from; None without lungs.
+            landmarks: Where the landmarks lie; None without any.
+            report: Path from the page to that of its run; None for a case of no run.
         """
 
 
@@ -170,6 +176,8 @@ def _write_page(
         provenance=job.provenance,
         remarks=remarks_of(registered),
         places=registered.measured.places,
+        landmarks=registered.measured.landmarks,
+        report=posixpath.relpath(RunNames(job.run_id).report, posixpath.dirname(names.page)),
     )
     stage.write(names.page, page.encode())
 

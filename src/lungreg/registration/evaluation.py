@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lungreg import metrics
 from lungreg.records import CaseMetrics, Evidence
 from lungreg.registration.correspondences import LandmarkEstimate, estimate_landmarks
 from lungreg.registration.evidence import gather_evidence
 from lungreg.registration.images import PairImages
+from lungreg.registration.landmark_places import LandmarkPlaces, place_landmarks
 from lungreg.registration.pair import Pair
-from lungreg.spatial.displacement import CPU, transform_points
-from lungreg.spatial.geometry import FloatArray, Transform, apply_affine
+from lungreg.spatial.displacement import CPU
+from lungreg.spatial.geometry import Transform
 from lungreg.spatial.mask_box import is_cut_off
 
 _MANY = 200
@@ -32,6 +31,8 @@ class Measured:
     places: LandmarkEstimate | None
     """Distinctive places and their partners, which estimated errors come from; None without lungs
     in the fixed scan."""
+    landmarks: LandmarkPlaces | None = None
+    """Where the landmarks lie in the fixed scan; None without landmarks."""
 
 
 def measure(
@@ -39,22 +40,25 @@ def measure(
 ) -> Measured:
     """Measure a registered pair; a metric whose mask or landmarks are missing is None."""
     places = estimate_landmarks(pair, transform, device=device)
+    landmarks = place_landmarks(pair, transform)
     lungs = images.measured_in
     jacobian = metrics.jacobian_summary(images.jacobian, lungs)
     found = CaseMetrics(
         ssim_score=metrics.ssim(images.fixed, images.warped, lungs),
+        ssim_aligned=metrics.ssim(images.fixed, images.aligned, lungs),
         ncc=metrics.ncc(images.fixed, images.warped, lungs),
+        ncc_aligned=metrics.ncc(images.fixed, images.aligned, lungs),
         fold_pct=jacobian.fold_pct,
         jacobian_min=jacobian.minimum,
         jacobian_max=jacobian.maximum,
         sdlogj=jacobian.sdlogj,
         outside_fov_pct=float(100 * images.outside.mean()),
         **_overlap(pair, images),
-        **_landmarks(pair, transform),
+        **_landmarks(pair, landmarks),
         **_estimated(places),
     )
     evidence = gather_evidence(pair, transform, images, places)
-    return Measured(metrics=found, evidence=evidence, places=places)
+    return Measured(metrics=found, evidence=evidence, places=places, landmarks=landmarks)
 
 
 def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
@@ -80,18 +84,18 @@ def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
     return found
 
 
-def _landmarks(pair: Pair, transform: Transform) -> dict[str, Any]:
-    fixed, moving = pair.fixed_points_ras, pair.moving_points_ras
-    if fixed is None or moving is None:
+def _landmarks(pair: Pair, places: LandmarkPlaces | None) -> dict[str, Any]:
+    moving = pair.moving_points_ras
+    if places is None or moving is None:
         return {}
-    final = metrics.landmark_summary(_errors(transform_points(transform, fixed), moving))
-    aligned = metrics.landmark_summary(_errors(apply_affine(transform.affine, fixed), moving))
+    final = metrics.landmark_summary(places.errors_mm)
+    initial_mm = metrics.landmark_errors_mm(places.fixed_ras, moving)
     return {
         "tre_mm": final.mean_mm,
         "tre_median_mm": final.median_mm,
         "tre_p95_mm": final.p95_mm,
-        "tre_initial_mm": metrics.landmark_summary(_errors(fixed, moving)).mean_mm,
-        "tre_aligned_mm": aligned.mean_mm,
+        "tre_initial_mm": metrics.landmark_summary(initial_mm).mean_mm,
+        "tre_aligned_mm": metrics.landmark_summary(places.aligned_mm).mean_mm,
     }
 
 
@@ -109,7 +113,3 @@ def _estimated(places: LandmarkEstimate | None) -> dict[str, float]:
         "etre_aligned_mm": float(places.aligned_mm[places.found].mean()),
         "etre_found_pct": 100 * places.found_share,
     }
-
-
-def _errors(moved: FloatArray, target: FloatArray) -> NDArray[np.float64]:
-    return metrics.landmark_errors_mm(moved, target)

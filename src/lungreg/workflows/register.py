@@ -281,5 +281,6 @@ def _page(
         provenance=provenance(made),
         remarks=remarks,
         places=registered.measured.places,
+        landmarks=registered.measured.landmarks,
     )
     return page.encode()

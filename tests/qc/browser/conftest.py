@@ -14,7 +14,7 @@ from lungreg.config import Quality
 from lungreg.qc.case_page import extract_panel, render_case
 from lungreg.qc.cohort_page import choose_panels, render_cohort
 from lungreg.records import CaseResult, Status
-from tests.qc.phantom import phantom_case, phantom_cohort, phantom_places
+from tests.qc.phantom import phantom_case, phantom_cohort, phantom_landmarks, phantom_places
 
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -67,7 +67,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, results: list[CaseResult]) 
     for k, result in enumerate(results):
         if result.status is Status.SUCCESS:
             pages[result.case_id] = render_case(
-                result, pair, provenance={"model": "demo"}, places=phantom_places()
+                result,
+                pair,
+                provenance={"model": "demo"},
+                places=phantom_places(),
+                landmarks=phantom_landmarks(),
+                report="../../report.html",
             )
             links[result.case_id] = f"cases/{k} #%25 å/qc.html"
             place = root / links[result.case_id]

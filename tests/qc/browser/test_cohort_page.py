@@ -90,7 +90,7 @@ def test_click_on_another_case_opens_its_page(page, folder):
     page.goto((folder / "report.html").as_uri())
     row = page.locator("table.cases tbody tr", has=page.get_by_text(ODD, exact=True))
     row.locator("td").nth(2).click()
-    page.wait_for_url("**/qc.html")
+    page.wait_for_url("**/qc.html#report")
     assert page.locator("h1 bdi").inner_text() == ODD
 
 

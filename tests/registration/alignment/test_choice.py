@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 
 from lungreg.errors import DataError
 from lungreg.registration.alignment import align
+from lungreg.registration.pair import read_pair
 from lungreg.sources.simulation import BreathingSettings, simulate_from_ct, simulate_pair
 from lungreg.spatial.geometry import Grid, apply_affine
+from lungreg.testing import MemoryStage
 from tests.registration.alignment.chests import (
     SIZE,
     aligned,
@@ -20,6 +23,7 @@ from tests.registration.alignment.chests import (
     oblique_grid,
 )
 from tests.registration.alignment.patients import HU_WINDOW, cut, patient, turned, with_header
+from tests.small_cases import put_case
 
 
 class TestByGrids:
@@ -199,3 +203,16 @@ class TestAuto:
         result, error_mm = aligned_breath(pair, "auto", masks=masks)
         assert result.kind in ("world", "masks", "fitted")
         assert error_mm <= by_headers_mm
+
+
+def test_masks_are_said_of_masks_that_were_given():
+    """Lungs that were found by threshold in either scan are called lungs."""
+    stage = MemoryStage()
+    pair = read_pair(stage, put_case(stage, "a", seed=1))
+    assert align(pair, (-1000.0, 500.0), "masks").kind == "masks"
+    for name in ("fixed_lungs", "moving_lungs"):
+        other = dataclasses.replace(pair)
+        vars(other)[name] = dataclasses.replace(getattr(pair, name), known_from="threshold")
+        found = align(other, (-1000.0, 500.0), "masks")
+        assert found.kind == "lungs"
+        assert "mask" not in (found.warning or "")

@@ -134,7 +134,7 @@
     const button = element("button");
     cell.scope = "col";
     button.type = "button";
-    button.title = column.title || column.label;
+    button.dataset.says = column.says || data.terms[column.label];
     button.append(element("span", "", column.label), element("small", "", column.unit || ""));
     button.addEventListener("click", () => sort(place));
     cell.append(button);

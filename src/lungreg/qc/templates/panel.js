@@ -1,9 +1,15 @@
 "use strict";
 // One set of listeners serves every panel on the page.
 (() => {
+  const describe = (slider) => {
+    const wiping = slider.closest(".qc-panel").dataset.mode === "wipe";
+    const share = wiping ? 100 - slider.value : slider.value;
+    slider.setAttribute("aria-valuetext", `${share} % warped`);
+  };
   const show = (slider, value) => {
     slider.value = value;
     slider.closest(".compare").style.setProperty("--shown", slider.value);
+    describe(slider);
   };
   const slide = (slider, value) => {
     const panel = slider.closest(".qc-panel");
@@ -24,8 +30,13 @@
     const panel = event.target.closest(".qc-panel");
     if (!panel) return;
     if (event.target.matches(".base")) panel.dataset.base = event.target.value;
-    if (event.target.matches(".mode")) panel.dataset.mode = event.target.value;
-    if (event.target.matches(".marks")) panel.dataset.marks = event.target.checked ? "on" : "off";
+    if (event.target.matches(".mode")) {
+      panel.dataset.mode = event.target.value;
+      panel.querySelectorAll(".qc-slider").forEach(describe);
+    }
+    for (const kind of ["marks", "landmarks"]) {
+      if (event.target.matches(`input.${kind}`)) panel.dataset[kind] = event.target.checked ? "on" : "off";
+    }
     if (event.target.matches(".outlines")) {
       for (const path of panel.querySelectorAll("path.of-fixed, path.of-moving")) {
         path.style.display = event.target.checked ? "" : "none";

@@ -18,7 +18,7 @@ wrong or the breath is no stretch along the scan's axes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,8 @@ class InitialAlignment:
     affine: FloatArray
     """(4, 4) float64, from fixed RAS mm to moving RAS mm."""
     kind: str
-    """The candidate it is: "world", "grid", "centre", "masks" or, by auto alone, "fitted"."""
+    """The candidate it is: "world", "grid", "centre", "masks" (of masks that were given), "lungs"
+    (the same with lungs found by threshold) or, by auto alone, "fitted"."""
     warning: str | None = None
     """Set where the requested candidate was not possible, or the scans agree badly under all."""
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -107,11 +108,11 @@ def _by_masks(fixed: Scan, moving: Scan) -> InitialAlignment:
     fit = fit_boxes(fixed, moving)
     if fit is not None and _SCALES[0] <= fit.scale.min() and fit.scale.max() <= _SCALES[1]:
         return InitialAlignment(affine=fit.affine, kind="masks")
-    warning = "alignment by masks needs lungs in both scans: the headers are trusted instead"
+    warning = "alignment by lungs needs lungs in both scans: the headers are trusted instead"
     if fit is not None:
         factors = ", ".join(f"{value:.2f}" for value in fit.scale)
         warning = (
-            f"the lung masks differ in size by factors of {factors}, beyond {_SCALES[0]} to "
+            f"the lungs differ in size by factors of {factors}, beyond {_SCALES[0]} to "
             f"{_SCALES[1]}: the headers are trusted instead"
         )
     return InitialAlignment(affine=np.eye(4), kind="world", warning=warning)
@@ -167,4 +168,8 @@ def align(pair: Pair, hu_window: tuple[float, float], mode: Alignment) -> Initia
     """
     by_lungs = mode in ("auto", "masks")
     fixed, moving = scans_of(pair, hu_window, lungs=by_lungs)
-    return _chosen(fixed, moving, mode)
+    chosen = _chosen(fixed, moving, mode)
+    if chosen.kind != "masks":
+        return chosen
+    given = pair.fixed_lungs.known_from == pair.moving_lungs.known_from == "mask"
+    return chosen if given else replace(chosen, kind="lungs")

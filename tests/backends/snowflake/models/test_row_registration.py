@@ -117,7 +117,7 @@ def test_the_run_s_settings_count_and_the_model_s_own_are_kept() -> None:
     assert (done.result.run_id, done.result.model_version) == ("infer-7", "12")
     assert b"infer-7" in done.files["metrics.json"]
     assert done.files["qc.html"].startswith(b"<!doctype html>")
-    assert b"<dt>Lungs of the fixed scan</dt>" in done.files["qc.html"]
+    assert b"Lungs of the fixed scan</button></dt>" in done.files["qc.html"]
     assert len(done.files["displacement.nii.gz"]) > len(
         register(row())[0].files["displacement.nii.gz"]
     )
