@@ -30,12 +30,12 @@ def shown_progress(console: Console) -> Iterator[None]:
     if console.quiet or console.as_json or not (_on_terminal() or _in_notebook()):
         yield
         return
-    with _bars() as bars:
-        console.bar = bars
-        try:
-            yield
-        finally:
-            console.bar = None
+    console.bar = _bars()  # Drawn by the first event: most commands leave the cursor alone.
+    try:
+        yield
+    finally:
+        console.stop_bar()
+        console.bar = None
 
 
 @contextmanager
