@@ -22,6 +22,7 @@ from lungreg.records import (
     Split,
     Status,
     Verdict,
+    counted,
 )
 from lungreg.records.summary import MOST_ROWS, Summary
 from lungreg.workflows.evaluate import EvaluationReport
@@ -129,3 +130,12 @@ def test_every_public_record_shows_itself_shortly() -> None:
     ]
     assert lungreg.RegisterReport in results
     assert [kind for kind in results if kind.__repr__ is not Summary.__repr__] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 cases"), (1, "1 case"), (2, "2 cases"), (21, "21 cases")]
+)
+def test_a_number_agrees_with_its_noun(number: int, words: str) -> None:
+    """One is singular, all else plural; irregular ones are given."""
+    assert counted(number, "case") == words
+    assert counted(2, "entry", "entries") == "2 entries"

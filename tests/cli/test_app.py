@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -20,22 +21,34 @@ def paths(command: Any, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 def command_at(path: tuple[str, ...]) -> Any:
-    found: Any = typer.main.get_command(build_app())
+    found: Any = ROOT
     for name in path:
         found = found.commands[name]
     return found
 
 
-COMMANDS = paths(typer.main.get_command(build_app()))
+ROOT = typer.main.get_command(build_app())
+COMMANDS = paths(ROOT)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
-    """`--help` and `-h`, exit code 0, with a sentence on what it does."""
+def test_every_command_explains_itself(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--help` and `-h`, exit code 0, with a sentence on what it does, in 80 columns.
+
+    No sentence is cut off by dots, and each option stands whole at the start of a line.
+    """
+    monkeypatch.setenv("COLUMNS", "80")
     done = run(*path, "--help")
     assert (done.code, done.err) == (0, "")
     assert "Usage:" in done.out
     assert run(*path, "-h").out == done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert not re.search(r"\w\.\.\.$|\w…|--[a-z-]*-$", done.out, re.MULTILINE)
+    for option in (name for one in command_at(path).params for name in one.opts):
+        if option.startswith("--"):
+            assert re.search(rf"^  (-\w, |--[\w-]+ / )?{option}\b", done.out, re.MULTILINE)
 
 
 def test_the_commands_are_those_of_the_documentation() -> None:
@@ -69,9 +82,9 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], says: str) -> No
 
 
 def test_no_command_lacks_a_common_option() -> None:
-    """All end with -c, --set, -v, -q, --json; without a configuration, with -v, -q, --json."""
+    """All end with -c, --set, -v, -q, --wide, --json; some without a configuration."""
     without_config = {"simulate", "demo", "apply", "init", "config schema"}
-    common = ["config", "overrides", "verbose", "quiet", "as_json"]
+    common = ["config", "overrides", "verbose", "quiet", "wide", "as_json"]
     for path in COMMANDS:
         found = command_at(path)
         if not hasattr(found, "commands"):

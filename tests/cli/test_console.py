@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from decimal import Decimal
 
 import pytest
 from rich.console import Console as RichConsole
 from rich.progress import Progress as RichProgress
 
+from lungreg.cli.bars import shown_progress
 from lungreg.cli.console import Console, printable
 from lungreg.workflows.progress import Progress
 from tests.site import Site
@@ -22,8 +24,15 @@ def test_progress_is_plain_lines_where_no_terminal_is(trained: Site) -> None:
     assert lines[0].startswith("infer 0/6  run infer-")
     assert lines[1].startswith("infer 1/6  case_001: ")
     lines = trained.run("train").out.splitlines()
-    assert lines[0].startswith("train 0/2  run train-")
-    assert lines[2].startswith("train 2/2  loss ")
+    assert lines[0].startswith("train 0/2 epochs  run train-")
+    assert re.fullmatch(r"train 1/2 epochs  loss \S+  val_loss \S+  .*  \d+ s left", lines[1])
+    assert lines[2].startswith("train 2/2 epochs  loss ")
+    assert "left" not in lines[2]
+    model = "lung_ct_registration"
+    assert lines[3].endswith(f": {model} version 2")
+    assert re.match(r"best epoch: \d of 2 \(landmark error \S+ mm on the validation", lines[4])
+    assert lines[5].startswith(f"champion of {model}: version 1; train.promote is manual; 'lungreg")
+    assert lines[6].startswith(f"next: lungreg infer --model {model}:2 -c ")
 
 
 def test_a_document_is_json_of_any_value(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,19 +49,44 @@ def test_a_document_is_json_of_any_value(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_table_shows_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    """As "-"; numbers have three decimals; markup in a name is text."""
-    rows = [["[red]a", 1.23456], ["b", None]]
+    """As "-"; numbers have three decimals; markup and control characters in a name are text."""
+    rows = [["[red]a\x1b[2J", 1.23456], ["b", None]]
     Console(quiet=False, as_json=False).table("Title", ("name", "value"), rows)
     shown = capsys.readouterr().out
     assert "[red]a" in shown
     assert "1.235" in shown
-    assert " - " in shown
+    assert shown.splitlines()[-2].split() == ["b", "-"]
+    assert r"\x1b" in shown
 
 
 def test_an_anonymous_table_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """It may name cases."""
     Console(quiet=False, as_json=False, anonymous=True).table("Cases", ("case",), [["case_001"]])
     assert capsys.readouterr().out == ""
+
+
+def test_bars_are_drawn_by_the_first_event_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command without progress leaves a terminal's cursor as it is; epochs have their number."""
+    for events in (0, 1):
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stdout", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        console = Console(quiet=False, as_json=False)
+        with shown_progress(console):
+            for _ in range(events):
+                console.progress(
+                    Progress(step="train", done=1, total=2, note="loss 0.5", unit="epochs")
+                )
+            console.table("Title", ("name",), [["value"]])
+        assert ("\x1b[?25l" in terminal.getvalue()) == bool(events)
+        assert ("train 1/2 epochs  loss 0.5" in terminal.getvalue()) == bool(events)
+
+
+class Terminal(io.StringIO):
+    """What a terminal shows."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.mark.parametrize("options", [{"quiet": True}, {"as_json": True}])

@@ -13,7 +13,7 @@ def test_figures_are_means_by_split_and_times(finished: tuple[Site, str]) -> Non
     assert "Means by split" in done.out
     for word in ("train", "val", "test", "s a case", "no GPU took part", "next: lungreg report"):
         assert word in done.out
-    assert "credits on 1 node(s), rate of 2026-11-22" in done.out
+    assert "credits on 1 node, rate of 2026-11-22" in done.out
     assert "published" not in done.out
     assert [row["split"] for row in site.run("infer", "--json").document["cases"]] == [
         *["train"] * 4,

@@ -20,7 +20,7 @@ from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, scan
 
 def register(folder: Path, *options: str) -> Outcome:
     names = [str(folder / name) for name in ("exp.nii.gz", "insp.nii.gz")]
-    return run("register", *names, "-o", str(folder / "out"), *options)
+    return run("register", *names, "-o", str(folder / "out"), "--overwrite", *options)
 
 
 @pytest.mark.parametrize("name", get_args(Alignment))

@@ -143,6 +143,6 @@ def test_a_worker_that_dies_whenever_it_loads_the_model_ends_the_run(
         deadly={"models/lung_ct_registration/1/weights.safetensors": EVER},
     )
     config = trained.config("infer.workers=1", "infer.max_attempts=1")
-    with pytest.raises(RunError, match=r"loads the model, got 1 in a row that died; lower infer"):
+    with pytest.raises(RunError, match=r"loads the model, got 1 death in a row; lower infer"):
         infer(config, backend=trained.backend_on(stage))
     assert trained.backend().results.query("SELECT * FROM results").num_rows == 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -43,8 +45,41 @@ def test_the_folder_that_the_user_names_is_taken(monkeypatch: pytest.MonkeyPatch
             assert folder.parent == Path(named)
         for wrong in (f"{named}/{LONG}", f"{named}/no"):
             monkeypatch.setenv("RAY_TMPDIR", wrong)
-            with pytest.raises(ResourceError, match=r"got 1 that are not; set RAY_TMPDIR"):
+            with pytest.raises(ResourceError, match=r"got none of 1; set RAY_TMPDIR"):
                 private_folder().__enter__()
+
+
+ENDING = """
+import sys
+from types import ModuleType
+from lungreg.distributed.surroundings import kept_terminal
+import atexit
+def reset_all():
+    print("escape")
+module = ModuleType("colorama.initialise")
+module.reset_all, module.atexit_done = reset_all, False
+def start():
+    sys.modules["colorama.initialise"] = module
+    module.atexit_done = True
+    atexit.register(reset_all)
+if sys.argv[1] == "before":
+    start()
+with kept_terminal():
+    if sys.argv[1] == "inside":
+        start()
+"""
+
+
+@pytest.mark.parametrize(("when", "said"), [("inside", ""), ("before", "escape\n")])
+def test_nothing_is_written_to_a_terminal_at_the_end(when: str, said: str) -> None:
+    """By colorama, which Ray starts; what the user started himself stays."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ENDING, when],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == said
 
 
 @pytest.fixture

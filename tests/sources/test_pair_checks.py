@@ -102,7 +102,7 @@ class TestLandmarks:
         assert check_landmarks(points, FIXED_GRID, MOVING_GRID) == ()
         points[0, 0], points[1, 4], points[2, 2] = SHAPE[0] - 0.4, -0.6, SHAPE[2] - 0.6
         assert check_landmarks(points, FIXED_GRID, MOVING_GRID) == (
-            PairWarning(code="landmarks_outside", text="2 of 20 landmarks lie outside"),
+            PairWarning(code="landmarks_outside", text="landmarks outside their scan: 2 of 20"),
         )
 
     def test_most_outside_are_of_another_frame(self) -> None:

@@ -75,7 +75,7 @@ class TestWarned:
         write(source.landmarks[0], encode_landmarks(points))
         row = upload(stage, source).row
         assert row.verdict is Verdict.WARN
-        assert row.reasons == ("landmarks_outside: 2 of 20 landmarks lie outside",)
+        assert row.reasons == ("landmarks_outside: landmarks outside their scan: 2 of 20",)
 
     def test_what_the_source_warns_of(self, stage: MemoryStage, source: SourceCase) -> None:
         """Warnings of the layout come along, without their places."""

@@ -124,7 +124,7 @@ class TestReadCases:
 
     def test_unknown_ones_are_refused(self, stage: MemoryStage) -> None:
         """A rejected case and one that never was are not on the stage."""
-        with pytest.raises(NotFoundError, match="2 that are not") as caught:
+        with pytest.raises(NotFoundError, match="2 cases missing") as caught:
             read_cases(stage, ["a", "c", "z"])
         assert caught.value.where == "c, z"
         assert "z" not in caught.value.anonymous.split()

@@ -101,7 +101,7 @@ def test_infer_shows_its_own_credits_and_no_others(trained: Site) -> None:
     rate = trained.config(RATE).cost
     *_, line = cost_lines(done, rate)
     assert line == (
-        f"about {done.seconds / 3600 * 2 * 2.68:.4f} credits on 2 node(s), "
+        f"about {done.seconds / 3600 * 2 * 2.68:.4f} credits on 2 nodes, "
         "rate of 2026-11-22, my contract"
     )
     assert not [line for line in cost_lines(done, None) if "credits" in line]

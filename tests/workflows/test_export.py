@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -14,7 +15,7 @@ from scipy.ndimage import map_coordinates
 
 from lungreg.backends import open_backend
 from lungreg.config import Config, Ingest, parse_config
-from lungreg.errors import ConfigError, RunError
+from lungreg.errors import ConfigError, DataError, RunError
 from lungreg.formats.volumes import decode_mask, decode_scan
 from lungreg.records import Status
 from lungreg.spatial.displacement import (
@@ -50,6 +51,24 @@ def config(tmp_path: Path) -> Config:
     config = parse_config({**raw, "backend": root})
     put_run(config, {"case_007": 7, "case_021": 21})
     return config
+
+
+def test_a_folder_of_register_is_a_case_named_like_it(config: Config, tmp_path: Path) -> None:
+    """The same files as those of a run; the moving mask is where inputs.json says, if it is."""
+    case = tmp_path / "stage" / "runs" / RUN / "cases" / "case_007"
+    folder = tmp_path / "anna"
+    shutil.copytree(case, folder)
+    mask = tmp_path / "stage" / "moving_mask" / "case_007"
+    for named in (str(mask), str(tmp_path / "gone.nii.gz")):
+        (folder / "inputs.json").write_text(json.dumps({"moving_mask": named}))
+        done = export(config, folder, tmp_path / "out", file_format="ants")
+        ends = ("Warp.nii.gz", "InverseWarp.nii.gz", "Warp.json")
+        assert done.files == [f"anna_{end}" for end in ends]
+        described = json.loads((tmp_path / "out" / "anna_Warp.json").read_text())
+        in_lungs = described["inverse"]["residual_in"].startswith("the lungs")
+        assert in_lungs == (named == str(mask))
+    with pytest.raises(DataError, match="a folder to export holds displacement"):
+        export(config, tmp_path, tmp_path / "out", file_format="itk")
 
 
 def test_itk_files_of_each_case(config: Config, tmp_path: Path) -> None:

@@ -58,10 +58,11 @@ def test_it_is_what_register_does(done: tuple[Site, InferReport], tmp_path: Path
         landmarks=training / "keypoints" / f"{CASES[5]}.csv",
     )
     settings = lungreg.RegisterSettings(preset="fast", alignment="masks", device="cpu", seed=3)
-    one = lungreg.register(files, tmp_path, settings)
+    out = tmp_path / "one"
+    one = lungreg.register(files, out, settings)
     stage, case = site.backend().stage, f"runs/{found.run_id}/cases/{CASES[5]}"
     for name in ("displacement.nii.gz", "registered_img.nii.gz"):
-        expected = gzip.decompress((tmp_path / name).read_bytes())
+        expected = gzip.decompress((out / name).read_bytes())
         assert gzip.decompress(stage.read(f"{case}/{name}")) == expected
     assert measures(found.results[1]) == measures(one.result)
 

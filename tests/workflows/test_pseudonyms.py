@@ -135,7 +135,7 @@ def test_a_lost_key_stops_ingest_before_all_is_doubled(site: Site) -> None:
 def test_names_that_are_on_the_stage_already_are_reported(site: Site) -> None:
     """Pseudonyms beside the names would be none."""
     ingest(site.config("ingest.pseudonymise=false"))
-    with pytest.raises(ConfigError, match=f"got {len(CASES)} that are; ingest into an empty"):
+    with pytest.raises(ConfigError, match=f"got {len(CASES)} there already; ingest into an empty"):
         ingest(site.config())
     assert not (site.folder / "lungreg-key.csv").exists()
 

@@ -89,7 +89,7 @@ def test_what_is_odd_is_reported_everywhere(files: lungreg.PairFiles, tmp_path: 
     assert said.code == 0, said.err
     notes = [
         "the fixed scan does not look like Hounsfield units",
-        "1 of 20 landmarks lie outside",
+        "landmarks outside their scan: 1 of 20",
         "Dice and HD95 need the masks of both scans: only that of the fixed one is given",
     ]
     assert json.loads((out / "metrics.json").read_text())["notes"] == notes

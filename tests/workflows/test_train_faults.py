@@ -126,10 +126,14 @@ def test_a_better_model_becomes_champion_and_a_worse_one_does_not(trained: Site)
     """`promote: if_better` compares on the validation cases of the new run."""
     better = train(trained.config("train.epochs=12", "train.promote=if_better"))
     assert better.champion
+    assert better.champion_version == "2"
+    assert better.why.startswith("the new version is better: landmark error ")
+    assert "on the validation cases, version 1 landmark error " in better.why
     # A network that learns nothing is as good as its alignment: from the headers alone, poor.
     still = ("train.epochs=1", "train.learning_rate=1e-9", "preprocessing.alignment=world")
     worse = train(trained.config(*still, "train.promote=if_better"))
     assert not worse.champion
+    assert (worse.champion_version, worse.why[:33]) == ("2", "the new version is not better: la")
     assert trained.backend().models.resolve("lung_ct_registration", "champion").version == "2"
 
 

@@ -25,6 +25,7 @@ from lungreg.cli import (
     submit,
     train,
 )
+from lungreg.cli.group import RootGroup
 
 _HELP = """Register paired lung CT, expiration and inspiration, for whole cohorts.
 
@@ -45,13 +46,13 @@ def build_app() -> typer.Typer:
     """The typer application with all commands."""
     app = typer.Typer(
         name="lungreg",
+        cls=RootGroup,
         help=_HELP,
-        no_args_is_help=True,
-        add_completion=False,
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_root)
+    app.callback(invoke_without_command=True)(_root)
     for command in _COMMANDS:
         command.add_to(app)
     return app
@@ -71,8 +72,11 @@ def _version(show: bool) -> None:
 
 
 def _root(
-    version: bool = typer.Option(
+    context: typer.Context,
+    version: bool = typer.Option(  # noqa: ARG001  # its callback prints it
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; without one, show the help."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

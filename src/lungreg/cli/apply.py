@@ -18,7 +18,7 @@ _HELP = """Carry an image, a mask or points through one or more transforms.
 TRANSFORM is transform.h5, transform_inverse.h5, displacement.nii.gz, or a file of another tool: \
 of ITK or ANTs (.h5, .tfm, .txt, .mat: affine maps and one displacement field), of elastix (its \
 parameters, .txt), or a vector field (.nii.gz, .nii, .mha, .mhd, .nrrd, .nhdr) of ANTs, Slicer, \
-transformix, NiftyReg or SPM. What a field does not say itself, --field-kind and --field-frame say.
+transformix, NiftyReg or SPM. --field-kind and --field-frame say what a field does not.
 
 Images are sampled once, on the grid of --reference: each of its points goes through the \
 transforms in the order given, as with antsApplyTransforms. Of transforms A to B and B to C, that \
@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
 def apply(
     console: Console,
     transforms: Annotated[
-        list[Path], typer.Argument(metavar="TRANSFORM...", help="In the order of points.")
+        list[Path], typer.Argument(metavar="TRANSFORM", help="In the order of points.")
     ],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Image, mask or points.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
@@ -85,6 +85,7 @@ def apply(
 ) -> None:
     """Carry an image, a mask or points through one or more transforms."""
     from lungreg.formats.transforms.fields import parse_meaning
+    from lungreg.records import counted
     from lungreg.workflows.apply import apply_to_image, apply_to_points, is_points
 
     field = parse_meaning(field_kind, field_frame)
@@ -100,7 +101,7 @@ def apply(
             reference=reference,
             field=field,
         )
-        console.line(f"{moved.points} points written to {out}")
+        console.line(f"{counted(moved.points, 'point')} written to {out}")
         if moved.inexact:
             console.line(f"{moved.inexact} of them inexact: the transform folds there")
         console.document({"file": str(out), **dataclasses.asdict(moved)})

@@ -31,14 +31,14 @@ def shown_progress(console: Console) -> Iterator[None]:
     if console.quiet or console.as_json or not (_on_terminal() or _in_notebook()):
         yield
         return
-    with _bars() as bars:
-        console.bar = bars
-        try:
-            yield
-        finally:
-            console.bar = None
-            if console.telling is not None:
-                console.telling.join(_LONGEST_WAIT_S)  # Before the bars end: it draws them too.
+    console.bar = _bars()  # Drawn by the first event: most commands leave the cursor alone.
+    try:
+        yield
+    finally:
+        if console.telling is not None:
+            console.telling.join(_LONGEST_WAIT_S)  # Before the bars end: it draws them too.
+        console.stop_bar()
+        console.bar = None
 
 
 @contextmanager

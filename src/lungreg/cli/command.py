@@ -1,8 +1,8 @@
 """Decorators that make a command of a function: common options, one-line errors, exit codes.
 
-`@command` adds -v, -q and --json and passes the `Console` that they ask for. `@config_command` adds
--c and --set too and passes the `ConfigOptions` as the second argument. The function declares what
-is its own; typer sees its parameters first, then the common ones.
+`@command` adds -v, -q, --wide and --json and passes the `Console` that they ask for.
+`@config_command` adds -c and --set too and passes the `ConfigOptions` as the second argument. The
+function declares what is its own; typer sees its parameters first, then the common ones.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate
 
 import typer
 
 from lungreg.cli.bars import shown_progress, tell_at_once
 from lungreg.cli.console import Console, printable
+from lungreg.cli.failure import describe_failure, error_document
 from lungreg.cli.process import program, stopped_by_signals, write_any_letter
 from lungreg.errors import LungregError
 
@@ -46,10 +47,13 @@ ConfigFile = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A key of the config, a.b=value; may be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A key of the config, such as a.b=1; may be repeated."
+    ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show details and tracebacks.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")]
+Wide = Annotated[bool, typer.Option("--wide", help="All columns of tables, however wide.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 FieldKindName = Annotated[
     str | None,
@@ -131,9 +135,14 @@ def command(function: Callable[Concatenate[Console, ...], None]) -> Callable[...
     """Make a command of a function that takes a console, then its own parameters."""
 
     def run(
-        *, verbose: Verbose = False, quiet: Quiet = False, as_json: AsJson = False, **own: Any
+        *,
+        verbose: Verbose = False,
+        quiet: Quiet = False,
+        wide: Wide = False,
+        as_json: AsJson = False,
+        **own: Any,
     ) -> None:
-        with _running(verbose=verbose, quiet=quiet, as_json=as_json) as console:
+        with _running(verbose=verbose, quiet=quiet, wide=wide, as_json=as_json) as console:
             function(console, **own)
 
     return _with_signature(function, run, passed=1)
@@ -178,28 +187,25 @@ def _with_signature(function: Callable[..., None], run: Any, *, passed: int) -> 
 
 
 @contextmanager
-def _running(*, verbose: bool, quiet: bool, as_json: bool) -> Iterator[Console]:
+def _running(*, verbose: bool, quiet: bool, wide: bool, as_json: bool) -> Iterator[Console]:
     """Run a command's body: an error becomes one line on stderr and exit code 1."""
     write_any_letter()
     _set_up_logging(verbose=verbose, quiet=quiet)
     anonymous = bool(os.environ.get(ANONYMOUS))
-    console = Console(quiet=quiet, as_json=as_json, anonymous=anonymous)
+    console = Console(quiet=quiet, as_json=as_json, wide=wide, anonymous=anonymous)
     try:
         tell = None if quiet else functools.partial(tell_at_once, console)
         with stopped_by_signals(tell), shown_progress(console):
             yield console
-    except LungregError as error:
-        _fail(error.anonymous if anonymous else str(error), verbose=verbose and not anonymous)
-    except KeyboardInterrupt:
-        _fail("stopped", verbose=False)
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
-    except Exception as error:  # noqa: BLE001  # the last line of defence before the user
-        if anonymous:
-            _fail(f"unexpected {type(error).__name__}", verbose=False)
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        hint = "" if verbose else "; run again with -v for details"
-        _fail(f"unexpected {text}{hint}", verbose=verbose)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence before the user
+        failure = describe_failure(error, anonymous=anonymous, verbose=verbose)
+        if verbose and not anonymous and not isinstance(error, KeyboardInterrupt):
+            traceback.print_exc(file=sys.stderr)
+        typer.echo(f"lungreg: {printable(failure['message'])}", err=True)
+        console.document(error_document(failure))
+        raise typer.Exit(1) from None
 
 
 def _set_up_logging(*, verbose: bool, quiet: bool) -> None:
@@ -210,10 +216,3 @@ def _set_up_logging(*, verbose: bool, quiet: bool) -> None:
     )
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def _fail(text: str, *, verbose: bool) -> NoReturn:
-    if verbose:
-        traceback.print_exc(file=sys.stderr)
-    typer.echo(f"lungreg: {printable(' '.join(text.split()))}", err=True)
-    raise typer.Exit(1)

@@ -8,11 +8,12 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, command, config_command
 from lungreg.cli.console import Console
+from lungreg.cli.group import command_group
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the group of commands."""
-    group = typer.Typer(help="Check and show configurations.", no_args_is_help=True)
+    group = command_group("Check and show configurations.")
     group.command()(validate)
     group.command()(show)
     group.command()(schema)
@@ -30,10 +31,10 @@ def validate(console: Console, options: ConfigOptions) -> None:
 @config_command
 def show(console: Console, options: ConfigOptions) -> None:
     """Print a configuration with all defaults filled in."""
-    import yaml
+    from lungreg.config.yaml_writing import to_yaml
 
     shown = options.config().model_dump(mode="json")
-    console.line(yaml.safe_dump(shown, sort_keys=False).rstrip())
+    console.line(to_yaml(shown).rstrip())
     console.document(shown)
 
 

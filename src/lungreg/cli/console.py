@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lungreg.cli.pace import Pace
+from lungreg.cli.table import lay_out, terminal_width
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from lungreg.workflows.progress import Progress
 
-_PLAIN_WIDTH = 160
-
 
 @dataclass(kw_only=True)
 class Console:
@@ -31,12 +30,15 @@ class Console:
 
     quiet: bool
     as_json: bool
+    wide: bool = False
+    """Show tables with all their columns, however wide."""
     anonymous: bool = False
     """Show nothing that names a case."""
     bar: RichProgress | None = None
     """The progress bars, while a command runs where they can be drawn (`bars`)."""
     telling: Thread | None = None
     """Prints what a signal's handler says while there are bars."""
+    _documented: bool = False
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _pace: Pace = field(default_factory=Pace)
 
@@ -47,24 +49,34 @@ class Console:
 
             self._rich().print(escape(printable(text, keep="\n")), highlight=False, soft_wrap=True)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table for people; numbers with three decimals, None as "-"."""
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        keep_empty: bool = False,
+    ) -> None:
+        """Print a table for people, as `lay_out` fits it to the terminal or to --wide."""
         if self.quiet or self.as_json or self.anonymous:
             return
+        from rich.console import Console as RichConsole
         from rich.markup import escape
-        from rich.table import Table
 
-        table = Table(title=title, title_justify="left")
-        for index, column in enumerate(columns):
-            numeric = any(isinstance(row[index], (int, float)) for row in rows)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(escape(printable(_shown(value))) for value in row))
-        self._rich().print(table)
+        self.stop_bar()
+        safe = [[printable(v) if isinstance(v, str) else v for v in row] for row in rows]
+        laid = lay_out(columns, safe, wide=self.wide, keep_empty=keep_empty)
+        rich = RichConsole(width=laid.width, file=sys.stdout)
+        rich.print(f"[bold]{escape(printable(title))}[/]", highlight=False)
+        rich.print(laid.table)
+        if laid.note:
+            rich.print(laid.note, highlight=False)
+        rich.print()
 
     def document(self, value: Any) -> None:
-        """Print the one JSON document of --json."""
-        if self.as_json:
+        """Print the one JSON document of --json; a failure after it has none of its own."""
+        if self.as_json and not self._documented:
+            self._documented = True
             typer.echo(json.dumps(_finite(value), default=_plain))
 
     def progress(self, event: Progress) -> None:
@@ -82,7 +94,8 @@ class Console:
         if event.note:
             from rich.markup import escape
 
-            self.bar.console.print(escape(f"  {note}"), highlight=False)
+            line = f"{event.step} {_amount(event)}".strip()
+            self.bar.console.print(escape(f"{line}  {note}"), highlight=False)
         self._move(self.bar, event)
 
     def _is_due(self, event: Progress) -> bool:
@@ -114,9 +127,13 @@ class Console:
         """Ask a yes-or-no question; False without asking where --json or -q would hide it."""
         if self.quiet or self.as_json:
             return False
-        if self.bar is not None:
-            self.bar.stop()
+        self.stop_bar()
         return typer.confirm(question)
+
+    def stop_bar(self) -> None:
+        """Leave the bars as they are; the next event of progress draws them again."""
+        if self.bar is not None and self.bar.live.is_started:
+            self.bar.stop()
 
     def _rich(self) -> Any:
         from rich.console import Console as RichConsole
@@ -125,8 +142,7 @@ class Console:
             if not self.bar.tasks:
                 self.bar.stop()
             return self.bar.console
-        width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-        return RichConsole(width=width, file=sys.stdout)
+        return RichConsole(width=terminal_width(), file=sys.stdout)
 
 
 def _amount(event: Progress, *, unit: bool = True) -> str:
@@ -135,12 +151,6 @@ def _amount(event: Progress, *, unit: bool = True) -> str:
     parts = ["" if event.is_whole else counted, event.unit if unit else ""]
     parts += [] if event.loss is None else [f"loss {event.loss:.4f}"]
     return " ".join(filter(None, parts))
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def printable(text: str, *, keep: str = "") -> str:

@@ -22,24 +22,13 @@ if TYPE_CHECKING:
     from lungreg.workflows.evaluate import EvaluationReport
 
 _ACCURACY = (
-    *("dice_score", "hd95_mm", "tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm"),
-    *("etre_mm", "etre_p95_mm", "etre_found_pct"),
-    *("fold_pct", "sdlogj", "ncc", "ssim_score"),
+    *("tre_mm", "etre_mm", "dice_score", "fold_pct", "hd95_mm", "etre_found_pct"),
+    *("ncc", "ssim_score", "sdlogj", "tre_median_mm", "tre_p95_mm", "tre_max_mm", "etre_p95_mm"),
 )
 _TRUST = (
-    *("fixed_lungs_from", "moving_lungs_from", "fixed_lungs_ml", "moving_lungs_ml"),
     *("volume_ratio_lungs", "volume_ratio_jacobian", "residual", "inverse_mean_mm"),
-    *("dice_segmented", "sdlogj_learn2reg"),
-)
-_ONE = (
-    *("tre_mm", "tre_median_mm", "tre_p95_mm", "tre_max_mm", "landmarks"),
-    *("tre_initial_mm", "tre_aligned_mm", "etre_mm", "etre_median_mm", "etre_p95_mm"),
-    *("etre_aligned_mm", "etre_found_pct", "etre_places"),
-    *("dice_score", "dice_initial", "dice_aligned", "hd95_mm"),
-    *("fold_pct", "jacobian_min", "jacobian_max", "sdlogj", "sdlogj_learn2reg"),
-    *("ncc", "ssim_score", "residual", "inverse_mean_mm", "inverse_max_mm", "outside_fov_pct"),
     *("fixed_lungs_from", "moving_lungs_from", "fixed_lungs_ml", "moving_lungs_ml"),
-    *("volume_ratio_lungs", "volume_ratio_jacobian", "dice_segmented", "hd95_segmented_mm"),
+    *("dice_segmented", "sdlogj_learn2reg"),
 )
 
 
@@ -79,6 +68,7 @@ def evaluate(
     """Measure registrations again from their files, with a verdict and its reasons."""
     from lungreg.formats.transforms.fields import parse_meaning
     from lungreg.metrics.evaluation_table import summarise, tabulate
+    from lungreg.records import counted
     from lungreg.workflows.evaluate import evaluate as run
     from lungreg.workflows.results import export_table
 
@@ -99,7 +89,7 @@ def evaluate(
     )
     if export is not None:
         export_table(tabulate(done.cases), export)
-        console.line(f"{len(done.cases)} rows written to {export}")
+        console.line(f"{counted(len(done.cases), 'row')} written to {export}")
     summary = summarise(done.cases)
     _print(console, done, summary)
     console.document(
@@ -117,14 +107,12 @@ def _print(
     console: Console, done: EvaluationReport, summary: dict[str, dict[str, dict[str, float]]]
 ) -> None:
     if len(done.cases) == 1 and not done.failed:
-        (row,) = done.cases
-        shown = [[name, getattr(row, name)] for name in _ONE if getattr(row, name) is not None]
-        shown = [["verdict", _verdict(row)], *shown]
-        shown += [["estimated error", str(region)] for region in row.etre_regions]
-        console.table(row.case_id, ("measure", "value"), shown)
+        _print_one(console, done.cases[0])
     else:
-        _print_cases(console, "Accuracy", done.cases, _ACCURACY)
-        _print_cases(console, "Trust", done.cases, _TRUST)
+        used = [
+            *_print_cases(console, f"Accuracy, {done.target}", done.cases, _ACCURACY),
+            *_print_cases(console, "Trust", done.cases, _TRUST),
+        ]
         rows = [
             [split, name, int(f["cases"]), f["mean"], f["median"], f["tail_30"]]
             for split, found in summary.items()
@@ -132,22 +120,48 @@ def _print(
         ]
         columns = ("split", "measure", "cases", "mean", "median", "30 % tail")
         console.table("By split", columns, rows)
+        _print_meanings(console, used)
     why = [[row.case_id, _verdict(row), "; ".join(row.reasons)] for row in done.cases]
     why = [row for row in why if row[2]]
     if why:
-        console.table("Why", ("case", "verdict", "reasons"), why)
+        console.table("Why", ("case_id", "verdict", "reasons"), why)
+
+
+def _print_one(console: Console, row: CaseEvaluation) -> None:
+    """Print all measures of one case, each with its unit and what it means."""
+    from lungreg.metrics.meanings import MEANINGS
+
+    shown: list[list[object]] = [["verdict", _verdict(row), "what the figures come to"]]
+    for name, meaning in MEANINGS.items():
+        value = getattr(row, name)
+        if value is not None:
+            shown.append([name, f"{_number(value)} {meaning.unit}".rstrip(), meaning.text])
+    console.table(row.case_id, ("measure", "value", "meaning"), shown)
+    for region in row.etre_regions:
+        console.line(f"estimated error, {region}")
 
 
 def _print_cases(
     console: Console, title: str, rows: list[CaseEvaluation], columns: tuple[str, ...]
-) -> None:
-    """Print a table with a row per case, without the columns that no case has."""
-    kept = [name for name in columns if any(getattr(row, name) is not None for row in rows)]
+) -> list[str]:
+    """Print a table with a row per case; the measures that some case has."""
     shown = [
-        [row.case_id, row.split, _verdict(row), *(getattr(row, name) for name in kept)]
+        [row.case_id, _verdict(row), *(getattr(row, name) for name in columns), row.split]
         for row in rows
     ]
-    console.table(title, ("case_id", "split", "verdict", *kept), shown)
+    console.table(title, ("case_id", "verdict", *columns, "split"), shown)
+    return [name for name in columns if any(getattr(row, name) is not None for row in rows)]
+
+
+def _print_meanings(console: Console, names: list[str]) -> None:
+    from lungreg.metrics.meanings import MEANINGS
+
+    rows = [[name, MEANINGS[name].unit, MEANINGS[name].text] for name in names]
+    console.table("Measures", ("measure", "unit", "meaning"), rows)
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _verdict(row: CaseEvaluation) -> str:

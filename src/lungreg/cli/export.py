@@ -21,25 +21,28 @@ def add_to(app: typer.Typer) -> None:
 def export(
     console: Console,
     options: ConfigOptions,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run of infer.")],
+    target: Annotated[
+        str, typer.Argument(metavar="RUN|DIR", help="A run of infer, or a folder of register.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")],
     file_format: Annotated[
         str, typer.Option("--format", metavar="itk|ants|learn2reg", help="Whose files.")
     ],
 ) -> None:
-    """Write the transforms of a run for ITK, ANTs or Learn2Reg."""
+    """Write the transforms of a run or a pair for ITK, ANTs or Learn2Reg."""
+    from lungreg.records import counted
     from lungreg.workflows.export import export as write
 
     done = write(
         options.config(),
-        run,
+        target,
         out,
         file_format=file_format,
         on_progress=console.progress,
     )
     if done.failed:
         console.table("Failed", ("case", "why"), list(done.failed.items()))
-    console.line(f"{len(done.files)} files in {out}")
+    console.line(f"{counted(len(done.files), 'file')} in {out}")
     console.document({"folder": str(out), **dataclasses.asdict(done)})
     if done.failed:
         raise typer.Exit(SOME_FAILED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -14,21 +15,52 @@ from lungreg.cli.command import SOME_FAILED, ConfigOptions, Resume, config_comma
 from lungreg.cli.console import Console
 
 if TYPE_CHECKING:
-    from lungreg.workflows.infer import InferReport
+    from lungreg.records import CaseResult
 
-CASE_COLUMNS = (*("case_id", "split", "verdict", "dice_score", "tre_mm", "etre_mm", "fold_pct"),)
-"""Columns of a table of registered cases, in their order: as many as a terminal is wide."""
+_CASE_COLUMNS = (
+    *("case_id", "verdict", "tre_mm", "etre_mm", "dice_score", "fold_pct", "split"),
+    *("etre_found_pct", "hd95_mm", "ncc", "tre_p95_mm", "etre_p95_mm", "compute_s"),
+)
+"""Columns of a table of registered cases, the most telling first."""
+_MEANS = ("tre_mm", "tre_aligned_mm", "dice_score", "dice_aligned", "fold_pct", "ncc")
 
 
-def table_row(row: Mapping[str, object], columns: Sequence[str]) -> list[object]:
-    """A row of the result table for people: its verdict is joined with what it rests on."""
+def print_cases(console: Console, run_id: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Print the rows of one run: run, model and number of cases in the title, a line for each case.
+
+    Args:
+        console: Where to.
+        run_id: The run.
+        rows: Columns of the result table by name.
+    """
+    from lungreg.records import counted
+
+    models = dict.fromkeys(_model_of(row) for row in rows)
+    shown = [
+        [_words(row) if name == "verdict" else row[name] for name in _CASE_COLUMNS] for row in rows
+    ]
+    title = f"Run {run_id}: {counted(len(rows), 'case')}, {', '.join(models)}"
+    console.table(title, _CASE_COLUMNS, shown)
+    names = ("case_id", "error_code", "error_message")
+    failed = [[row[name] for name in names] for row in rows if row["error_code"]]
+    if failed:
+        console.table("Not registered", ("case_id", "code", "why"), failed)
+
+
+def _model_of(row: Mapping[str, object]) -> str:
+    if row["model_name"] is None:
+        return "no model"
+    return f"{row['model_name']} version {row['model_version']}"
+
+
+def _words(row: Mapping[str, object]) -> str:
+    """The verdict, joined with what it rests on."""
     from lungreg.records import verdict_words
 
     evidence = row["evidence"]
-    joined = verdict_words(
+    return verdict_words(
         str(row["status"]), str(row["verdict"]), None if evidence is None else str(evidence)
     )
-    return [joined if name == "verdict" else row[name] for name in columns]
 
 
 class Engine(StrEnum):
@@ -49,7 +81,7 @@ def infer(
     options: ConfigOptions,
     cases: Annotated[
         list[str] | None,
-        typer.Option("--cases", help="Case ids, separated by commas; may be repeated."),
+        typer.Option("--cases", metavar="ID,...", help="Ids of cases; may be repeated."),
     ] = None,
     model: Annotated[
         str | None,
@@ -76,11 +108,11 @@ def infer(
     settings = options.config(*chosen)
     asked = options.keys(*chosen)
     done = run(settings, resume=resume, asked=asked, on_progress=console.progress)
-    rows = [table_row(vars(row), CASE_COLUMNS) for row in done.results]
-    console.table(f"Run {done.run_id}", CASE_COLUMNS, rows)
-    _print_means(console, done)
+    print_cases(console, done.run_id, [vars(row) for row in done.results])
+    print_means(console, done.means())
     for line in cost_lines(done, settings.cost):
         console.line(line)
+    print_verdicts(console, done.results)
     console.line(f"next: {options.next_command(f'report {done.run_id}')}")
     console.document(
         {
@@ -115,9 +147,17 @@ def _cases(given: Sequence[str]) -> list[str]:
     return [f"infer.cases={json.dumps(ids)}"] if ids else []
 
 
-def _print_means(console: Console, done: InferReport) -> None:
-    means = done.means()
-    columns = sorted({name for found in means.values() for name in found} - {"cases"})
-    rows = [[s, int(f["cases"]), *(f.get(name) for name in columns)] for s, f in means.items()]
+def print_verdicts(console: Console, rows: Sequence[CaseResult]) -> None:
+    """Print how many cases have each verdict, with what it rests on."""
+    from lungreg.records import counted, verdict_words
+
+    words = Counter(verdict_words(row.status, row.verdict, row.evidence) for row in rows)
+    shown = ", ".join(f"{number} {word}" for word, number in sorted(words.items()))
+    console.line(f"{counted(len(rows), 'case')}: {shown}")
+
+
+def print_means(console: Console, means: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the means of the main metrics, a line for each part of the split."""
+    rows = [[s, int(f["cases"]), *(f.get(name) for name in _MEANS)] for s, f in means.items()]
     if rows:
-        console.table("Means by split", ("split", "cases", *columns), rows)
+        console.table("Means by split", ("split", "cases", *_MEANS), rows)

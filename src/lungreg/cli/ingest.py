@@ -21,6 +21,7 @@ def ingest(
     options: ConfigOptions,
 ) -> None:
     """Check the pairs of a source and bring them to the stage."""
+    from lungreg.records import counted
     from lungreg.workflows.ingest import ingest as run
 
     done = run(options.config(), on_progress=console.progress)
@@ -28,9 +29,9 @@ def ingest(
     if rows:
         console.table("Rejected", ("case", "why"), rows)
     console.line(
-        f"{len(done.rows)} cases: {len(done.rows) - len(done.rejected)} on the stage "
+        f"{counted(len(done.rows), 'case')}: {len(done.rows) - len(done.rejected)} on the stage "
         f"({done.unchanged} unchanged), {len(done.rejected)} rejected; "
-        f"{done.uploaded} files uploaded"
+        f"{counted(done.uploaded, 'file')} uploaded"
     )
     for note in done.notes:
         console.line(f"warning: {note}")

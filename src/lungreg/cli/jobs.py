@@ -9,6 +9,7 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
+from lungreg.cli.group import command_group
 
 if TYPE_CHECKING:
     from lungreg.workflows.jobs import JobReport
@@ -18,7 +19,7 @@ Job = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job, as submit 
 
 def add_to(app: typer.Typer) -> None:
     """Add the group of commands."""
-    group = typer.Typer(help="Jobs on the backend's own compute.", no_args_is_help=True)
+    group = command_group("Jobs on the backend's own compute.")
     group.command("list")(list_jobs)
     group.command()(status)
     group.command()(follow)

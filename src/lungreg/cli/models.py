@@ -10,17 +10,32 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
+from lungreg.cli.group import command_group
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lungreg.records import ModelVersion
     from lungreg.stores import ModelRegistry
 
 Name = Annotated[str, typer.Argument(help="Name of the model.")]
 Version = Annotated[str, typer.Argument(help='A number, an alias, or "latest".')]
 
 
+_COLUMNS = (
+    *("version", "aliases", "val_loss", "best epoch", "train/val", "created"),
+    *("val_tre_mm", "val_dice_score", "val_fold_pct", "run"),
+)
+"""The most telling first; "train/val" is the number of cases that it learned from and was validated
+on."""
+_NOT_COMPARABLE = (
+    "val_* do not compare all of these: their validation cases, loss or preprocessing differ"
+)
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the group of commands."""
-    group = typer.Typer(help="Versions of trained models.", no_args_is_help=True)
+    group = command_group("Versions of trained models.")
     group.command("list")(list_models)
     group.command()(show)
     group.command()(promote)
@@ -34,15 +49,18 @@ def list_models(
     console: Console,
     options: ConfigOptions,
 ) -> None:
-    """List all versions."""
+    """List all versions with what they were trained on and how well they did."""
+    from lungreg.records import counted
+
     found = _models(options).list()
-    shown = ("val_dice_score", "val_tre_mm", "val_fold_pct")
-    rows = [
-        [m.card.name, m.card.version, ", ".join(m.aliases), m.card.created_at]
-        + [m.card.metrics.get(name) for name in shown]
-        for m in found
-    ]
-    console.table("Models", ("name", "version", "aliases", "created", *shown), rows)
+    if not found:
+        console.line("no models yet")
+    for name in dict.fromkeys(m.card.name for m in found):
+        versions = [m for m in found if m.card.name == name]
+        title = f"{name}: {counted(len(versions), 'version')}"
+        console.table(title, _COLUMNS, [_row(m) for m in versions])
+        if not _comparable(versions):
+            console.line(_NOT_COMPARABLE)
     console.document([{**dataclasses.asdict(m.card), "aliases": list(m.aliases)} for m in found])
 
 
@@ -110,3 +128,30 @@ def _models(options: ConfigOptions) -> ModelRegistry:
     from lungreg.backends import open_backend
 
     return open_backend(options.config().backend).for_run(None, "models").models
+
+
+def _row(version: ModelVersion) -> list[object]:
+    """What tells a version from others: its losses, number of cases, epochs and date."""
+    card = version.card
+    epochs = card.config.get("train", {}).get("epochs")
+    cases = "/".join(str(card.cases[name]) for name in ("train", "val") if card.cases)
+    return [
+        card.version,
+        ", ".join(version.aliases),
+        card.metrics.get("val_loss"),
+        None if card.epoch is None else f"{card.epoch} of {epochs}",
+        cases or None,
+        card.created_at[:10],
+        *(card.metrics.get(name) for name in ("val_tre_mm", "val_dice_score", "val_fold_pct")),
+        card.run_id,
+    ]
+
+
+def _comparable(versions: Sequence[ModelVersion]) -> bool:
+    """Whether all were validated on the same cases, with the same loss and preprocessing."""
+    first, *others = [m.card for m in versions]
+    return all(
+        set(card.split.get("val", ())) == set(first.split.get("val", ()))
+        and all(card.config.get(key) == first.config.get(key) for key in ("loss", "preprocessing"))
+        for card in others
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -109,12 +110,16 @@ def register_pair(
             "--time-points", help="The scans are time points of one breathing state, in any order."
         ),
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results of an earlier call in the folder.")
+    ] = False,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML that names the model's registry.")
     ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Register one pair: images, transforms for other tools, metrics and a page."""
+    _require_free(console, out, overwrite=overwrite)
     from lungreg.workflows.progress import one_step
 
     with one_step(console.progress, "starting"):  # PyTorch takes seconds to be there.
@@ -154,6 +159,30 @@ def register_pair(
     _show(console, done)
 
 
+def at_terminal() -> bool:
+    """Whether somebody is there to answer a question."""
+    return sys.stdin.isatty()
+
+
+def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:
+    """Refuse to replace earlier results unless the user agrees: by the option, or when asked.
+
+    Raises:
+        RunError: The user does not agree, or the folder holds other files.
+    """
+    from lungreg.errors import RunError
+    from lungreg.workflows.output_folder import holds_earlier_results, require_writable
+
+    require_writable(out)
+    if not holds_earlier_results(out) or overwrite:
+        return
+    if at_terminal() and console.ask(f"Replace the earlier results in {out}?"):
+        return
+    msg = "results of an earlier register are replaced only when asked for"
+    mend = "add --overwrite, or name another folder with -o"
+    raise RunError(msg, got="a folder that holds some", mend=mend, where=out)
+
+
 def _show(console: Console, done: RegisterReport) -> None:
     from lungreg.records import verdict_words
     from lungreg.stores.names import PAGE_FILE
@@ -170,6 +199,8 @@ def _show(console: Console, done: RegisterReport) -> None:
         console.line(f"estimated error, {region}")
     for note in done.notes:
         console.line(f"note: {note}")
+    if result.model_name is not None:
+        console.line(f"started from {result.model_name} version {result.model_version}")
     console.line(
         f"alignment by {done.alignment}; {done.compute_s:.1f} s to the displacement, "
         f"{done.wall_s:.1f} s in all; research use only, not a medical device"

@@ -9,6 +9,7 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
+from lungreg.cli.infer import print_means, print_verdicts
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,8 +28,10 @@ def report(
 ) -> None:
     """Write one page that says which results of a run can be trusted."""
     from lungreg.backends import open_backend
+    from lungreg.workflows.infer import means_by_split
     from lungreg.workflows.report import report as write_page
     from lungreg.workflows.report import report_here
+    from lungreg.workflows.results import run_results
 
     settings = options.config()
     backend = open_backend(settings.backend)
@@ -36,5 +39,8 @@ def report(
         page = backend.stage.uri(write_page(settings, run, backend=backend))
     else:
         page = str(report_here(settings, run, out, backend=backend))
+    rows = run_results(backend.for_run(run, "report"), run)
+    print_verdicts(console, rows)
+    print_means(console, means_by_split(rows))
     console.line(f"open {page}")
     console.document({"run_id": run, "report": page})

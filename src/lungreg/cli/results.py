@@ -9,7 +9,7 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
-from lungreg.cli.infer import CASE_COLUMNS, table_row
+from lungreg.cli.infer import print_cases
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,23 +33,29 @@ def results(
     ] = None,
 ) -> None:
     """Show, query or export the rows of all runs, also while one is writing."""
+    from lungreg.records import counted
     from lungreg.workflows.results import export_table, query_results
 
     answer = query_results(options.config(), sql, run_id=run)
     if export is not None:
         export_table(answer, export)
-        console.line(f"{answer.num_rows} rows written to {export}")
+        console.line(f"{counted(answer.num_rows, 'row')} written to {export}")
     else:
         _print_answer(console, answer, short=sql is None)
     console.document([{k.lower(): v for k, v in row.items()} for row in answer.to_pylist()])
 
 
 def _print_answer(console: Console, answer: pa.Table, *, short: bool) -> None:
+    """Print a table for each run, or the answer to a query as it is."""
+    from lungreg.records import counted
+
     rows: list[dict[str, Any]] = answer.to_pylist()
-    if short:
-        columns = ("run_id", *CASE_COLUMNS)
-        shown = [table_row(row, columns) for row in rows]
-    else:
-        columns = tuple(answer.column_names)
+    if not short:
         shown = [list(row.values()) for row in rows]
-    console.table(f"{len(rows)} rows", columns, shown)
+        title = counted(len(rows), "row")
+        console.table(title, tuple(answer.column_names), shown, keep_empty=True)
+        return
+    if not rows:
+        console.line("no results yet")
+    for run_id in dict.fromkeys(row["run_id"] for row in rows):
+        print_cases(console, run_id, [row for row in rows if row["run_id"] == run_id])

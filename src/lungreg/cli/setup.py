@@ -40,6 +40,7 @@ def setup(
     --execute needs the role of backend.roles.setup, LUNGREG_SETUP unless configured otherwise,
     which an administrator makes: the first lines of the script say how.
     """
+    from lungreg.records import counted
     from lungreg.workflows.setup import provisioner_of
 
     provisioner = provisioner_of(options.config())
@@ -50,8 +51,8 @@ def setup(
         return
     done = provisioner.make()
     console.line(
-        f"{done.made} objects made; {done.found} were there already and are unchanged; "
-        f"{done.statements} statements run in all"
+        f"{counted(done.made, 'object')} made; {done.found} already there and unchanged; "
+        f"{counted(done.statements, 'statement')} run in all"
     )
     console.document(dataclasses.asdict(done))
 
@@ -63,13 +64,14 @@ def teardown(
     yes: Annotated[bool, typer.Option("--yes", help="Drop without asking.")] = False,
 ) -> None:
     """List what setup has made, ask, and drop it with all scans, models and results."""
+    from lungreg.records import counted
     from lungreg.workflows.setup import provisioner_of
 
     provisioner = provisioner_of(options.config())
     found = provisioner.removals()
     doomed = [removal for removal in found if removal.statements]
     _print_removals(console, found)
-    question = f"Drop these {len(doomed)} with all they hold, for good?"
+    question = f"Drop {counted(len(doomed), 'object')} with all they hold, for good?"
     is_agreed = bool(doomed) and (yes or console.ask(question))
     if is_agreed:
         provisioner.remove(doomed)
@@ -80,5 +82,5 @@ def teardown(
 
 
 def _print_removals(console: Console, found: Sequence[Removal]) -> None:
-    rows = [[r.kind, r.name, r.holds, f"kept: {r.kept}" if r.kept else "drop"] for r in found]
-    console.table("Found in the account", ("kind", "name", "holds", "what"), rows)
+    rows = [[r.kind, r.name, f"kept: {r.kept}" if r.kept else "drop", r.holds] for r in found]
+    console.table("Found in the account", ("kind", "name", "what", "holds"), rows)

@@ -37,6 +37,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Make breathing pairs with known truth, from an analytic chest or a real CT."""
+    from lungreg.records import counted
     from lungreg.workflows.simulate import simulate as run
 
     ids = run(
@@ -49,5 +50,5 @@ def simulate(
         ct=ct,
         mask=mask,
     )
-    console.line(f"{len(ids)} pairs in {out}; layout: zenodo")
+    console.line(f"{counted(len(ids), 'pair')} in {out}; layout: zenodo")
     console.document({"folder": str(out), "cases": list(ids)})

@@ -20,18 +20,28 @@ def train(
     resume: Resume = None,
 ) -> None:
     """Train LocalNet on the stage's cases and register the best epoch."""
+    from lungreg.learning.best_epoch import best_epoch_words
     from lungreg.workflows.train import train as run
 
     done = run(options.config(), resume=resume, asked=options.keys(), on_progress=console.progress)
-    role = " (champion)" if done.champion else ""
-    console.line(f"run {done.run_id}: {done.card.name} version {done.card.version}{role}")
-    console.line(f"next: {options.next_command(f'infer --model {done.card.name}')}")
+    name, version = done.card.name, done.card.version
+    console.line(f"run {done.run_id}: {name} version {version}")
+    if done.history:
+        console.line(best_epoch_words(done.history))
+    new = ", the new one" if done.champion else ""
+    why = options.completed(done.why)
+    console.line(f"champion of {name}: version {done.champion_version}{new}; {why}")
+    chosen = name if done.champion else f"{name}:{version}"
+    console.line(f"next: {options.next_command(f'infer --model {chosen}')}")
     console.document(
         {
             "run_id": done.run_id,
             "model": done.card.name,
             "version": done.card.version,
             "champion": done.champion,
+            "champion_version": done.champion_version,
+            "why": done.why,
+            "best_epoch": done.card.epoch,
             "metrics": done.card.metrics,
             "history": done.history,
         }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from lungreg.config.input import Ingest
+from lungreg.config.yaml_writing import to_yaml
 from lungreg.errors import ConfigError
 
 _TEMPLATE = """\
@@ -73,4 +72,4 @@ def write_template(file: Path, ingest: Ingest | None = None) -> None:
 def _section(ingest: Ingest) -> str:
     """The section as YAML: what is set in it alone."""
     given = ingest.model_dump(include={"source", "layout", "pattern"}, exclude_none=True)
-    return str(yaml.safe_dump({"ingest": given}, sort_keys=False, allow_unicode=True))
+    return to_yaml({"ingest": given})

@@ -17,6 +17,7 @@ from lungreg.distributed.surroundings import (
     LOOPBACK,
     give_token,
     kept_handlers,
+    kept_terminal,
     no_api_server,
     private_folder,
     taken_port,
@@ -49,6 +50,7 @@ def cluster() -> Iterator[Capacity]:
         yield capacity()
         return
     with ExitStack() as stack:
+        stack.enter_context(kept_terminal())
         if os.environ.get("RAY_ADDRESS"):
             _join()
         else:

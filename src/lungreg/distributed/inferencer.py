@@ -8,18 +8,19 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
-from lungreg.config import Infer
+from lungreg.config import Config, Infer
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.distributed.cluster import cluster
 from lungreg.distributed.pool_size import Place, PoolSize, pool_size
 from lungreg.errors import LungregError, RunError
-from lungreg.records import Case, CaseResult, RegistrationJob
+from lungreg.records import Case, CaseResult, RegistrationJob, counted
 from lungreg.registration.case import Render, describe, failed_result, register_case
 from lungreg.registration.model_free import model_free_estimate
 from lungreg.registration.pair import Estimate
@@ -42,6 +43,21 @@ class InferJob:
     def settings(self) -> Infer:
         """How the cohort is registered."""
         return self.registration.config.infer
+
+
+@contextmanager
+def cluster_for(config: Config, cases: int) -> Iterator[None]:
+    """Have the cluster that `run_inference` will use, if any: joined or started, and large enough.
+
+    Raises:
+        ResourceError: More workers than the cluster has or can grow to.
+    """
+    if config.infer.workers == 0 or not cases:
+        yield
+        return
+    with cluster() as capacity:
+        pool_size(config, capacity, cases)
+        yield
 
 
 def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
@@ -225,7 +241,7 @@ class Pool:
                 return
             msg = "a worker of the pool starts and loads the model"
             mend = "lower infer.workers if memory is short, then go on with --resume"
-            got = f"{self._deaths_in_loading} in a row that died"
+            got = f"{counted(self._deaths_in_loading, 'death')} in a row"
             raise RunError(msg, got=got, mend=mend) from error
         self._deaths_in_loading = 0
         self._idle.append(actor)

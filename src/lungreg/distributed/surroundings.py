@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -62,7 +64,7 @@ def _made_in(*bases: Path) -> Path:
     msg = f"Ray needs a folder for sockets, of at most {_LONGEST_BASE} characters, to write to"
     got = " and ".join(str(base) for base in bases)
     mend = "set RAY_TMPDIR to one, or infer.workers and train.workers to 0"
-    raise ResourceError(msg, got=f"{len(bases)} that are not", mend=mend, where=got)
+    raise ResourceError(msg, got=f"none of {len(bases)}", mend=mend, where=got)
 
 
 def give_token() -> None:
@@ -90,6 +92,23 @@ def kept_handlers() -> Iterator[None]:
     finally:
         if callable(before):
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def kept_terminal() -> Iterator[None]:
+    """Let no escape sequence end the output of this process on a terminal.
+
+    Ray's command line, which Ray Train imports, starts colorama, which then resets the terminal's
+    colours when the process ends. Where the user's own code started it, it stays.
+    """
+    if getattr(sys.modules.get("colorama.initialise"), "atexit_done", False):
+        yield
+        return
+    try:
+        yield
+    finally:
+        if (colorama := sys.modules.get("colorama.initialise")) is not None:
+            atexit.unregister(colorama.reset_all)
 
 
 @contextmanager

@@ -53,6 +53,21 @@ def run_training(job: TrainJob, *, on_epoch: OnEpoch | None = None) -> None:
         job.prepared.remove()  # workers that were stopped have left it behind
 
 
+@contextmanager
+def cluster_for(settings: Train) -> Iterator[None]:
+    """Have the cluster that `run_training` will use, if any: joined or started, and large enough.
+
+    Raises:
+        ResourceError: More workers than the cluster has or can grow to.
+    """
+    if settings.workers == 0:
+        yield
+        return
+    with cluster() as capacity:
+        worker_count(settings, capacity)
+        yield
+
+
 @dataclass(frozen=True, kw_only=True)
 class TorchWorkers:
     """The workers of a torch.distributed process group."""

@@ -11,6 +11,7 @@ from lungreg.records.cases import (
     same_form,
     verdict_words,
 )
+from lungreg.records.counting import counted
 from lungreg.records.measures import (
     LUNG_PARTS,
     CaseMetrics,
@@ -52,6 +53,7 @@ __all__ = [
     "Split",
     "Status",
     "Verdict",
+    "counted",
     "same_form",
     "verdict_words",
 ]

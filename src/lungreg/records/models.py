@@ -32,6 +32,10 @@ class ModelCard(Summary):
     """Validation metrics of the chosen epoch."""
     split: dict[str, list[str]] = field(default_factory=dict)
     """Under "train", "val" and "test": SHA-256 fingerprints of the cases, and of their scans."""
+    cases: dict[str, int] = field(default_factory=dict)
+    """Number of cases under "train", "val" and "test"; empty in cards of earlier versions."""
+    epoch: int | None = None
+    """The epoch, from 1, whose weights these are; None in cards of earlier versions."""
     run_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     """Versions of Python and of the packages it was trained with."""

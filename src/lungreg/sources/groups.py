@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungreg.errors import ConfigError, DataError, MissingFileError, UnreadableFileError
-from lungreg.records import same_form
+from lungreg.records import counted, same_form
 
 _COLUMNS = ("case_id", "group")
 _SHOWN = 5
@@ -72,7 +72,7 @@ def match_groups(
     matched = {by_form[name]: group for name, group in groups.items() if name in by_form}
     if groups and not matched:
         msg = "the rows of ingest.groups name cases of the source"
-        got, mend = f"none of {len(groups)} rows", "write the ids as the source has them"
+        got, mend = f"none of {counted(len(groups), 'row')}", "write the ids as the source has them"
         if show_ids:
             got, mend = f"{got}, such as {min(groups)!r}", f"{mend}, such as {min(case_ids)!r}"
         raise ConfigError(msg, got=got, mend=mend)

@@ -136,7 +136,7 @@ def check_landmarks(
         msg = "landmarks lie inside their scans, in voxels of each"
         mend = "convert them from mm to voxels (from 0)"
         raise DataError(msg, got=f"{lost} of {len(points)} outside", mend=mend)
-    text = f"{lost} of {len(points)} landmarks lie outside"
+    text = f"landmarks outside their scan: {lost} of {len(points)}"
     return (PairWarning(code="landmarks_outside", text=text),) if lost else ()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from lungreg.config import Ingest
 from lungreg.config.input import LayoutName, Pattern
 from lungreg.errors import LungregError
+from lungreg.records import counted
 from lungreg.sources.layouts import list_cases
 from lungreg.sources.layouts.folders import nothing_found, visible
 from lungreg.sources.source_case import SourceCase
@@ -50,7 +51,9 @@ class Proposal:
         how: str = self.layout
         if self.pattern is not None:
             how = f"{self.pattern.fixed} and {self.pattern.moving}"
-        return f"{how}: {len(self.cases)} pairs, {both} with masks, {points} with landmarks"
+        return (
+            f"{how}: {counted(len(self.cases), 'pair')}, {both} with masks, {points} with landmarks"
+        )
 
 
 def propose(folder: Path) -> list[Proposal]:

@@ -203,7 +203,7 @@ def _require_no_own_id(ids: Sequence[str], on_stage: Collection[str]) -> None:
     if clear:
         msg = "cases to be pseudonymised are not on the stage under their own ids"
         mend = "ingest into an empty stage, and remove the old one when it is no longer needed"
-        raise ConfigError(msg, got=f"{clear} that are", mend=mend)
+        raise ConfigError(msg, got=f"{clear} there already", mend=mend)
 
 
 def _require_key(key: KeyFile, on_stage: Collection[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from lungreg.errors import DataError, NotFoundError
-from lungreg.records import Case, Verdict, same_form
+from lungreg.records import Case, Verdict, counted, same_form
 from lungreg.stores import Stage
 from lungreg.stores.names import MANIFEST
 from lungreg.stores.part_table import PartTable
@@ -154,7 +154,7 @@ def read_cases(stage: Stage, case_ids: Iterable[str] | None = None) -> list[Case
     missing = [case_id for case_id in wanted if case_id not in cases]
     if missing:
         msg = "cases asked for are on the stage"
-        got = f"{len(missing)} that are not"
+        got = f"{counted(len(missing), 'case')} missing"
         raise NotFoundError(msg, got=got, where=", ".join(missing[:5]))
     return [cases[case_id] for case_id in sorted(wanted)]
 

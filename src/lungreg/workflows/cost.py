@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lungreg.backends import open_backend
 from lungreg.config import Config, Cost
 from lungreg.errors import RunError
+from lungreg.records import counted
 from lungreg.stores import Backend, BillQuery
 from lungreg.stores.usage import Usage, read_usage
 
@@ -99,12 +100,14 @@ def estimated_credits(seconds: float, cost: Cost, *, nodes: int | None = None) -
 def run_cost_lines(found: RunCost, cost: Cost | None) -> list[str]:
     """Lines of `lungreg cost`: time, estimated credits and the query for the billed ones."""
     per_case = f", {found.seconds / found.cases:.2f} s a case" if found.cases else ""
-    lines = [f"run {found.run_id}: {found.seconds:.1f} s in {found.calls} call(s){per_case}"]
+    lines = [
+        f"run {found.run_id}: {found.seconds:.1f} s in {counted(found.calls, 'call')}{per_case}"
+    ]
     if cost is None or found.credits is None:
         lines.append("no estimate without a rate: set cost.credits_per_node_hour, nodes and as_of")
     else:
         lines.append(
-            f"estimate: about {found.credits:.4f} credits on {found.nodes} node(s) at "
+            f"estimate: about {found.credits:.4f} credits on {counted(found.nodes, 'node')} at "
             f"{cost.credits_per_node_hour:g} credits per node and hour ({_dated(cost)})"
         )
     if found.bill is None:
@@ -117,12 +120,14 @@ def cost_lines(done: InferReport, cost: Cost | None) -> list[str]:
     if not done.registered:
         return ["nothing was left to register"]
     per_case = done.seconds / done.registered
-    lines = [f"{done.registered} cases in {done.seconds:.1f} s, {per_case:.2f} s a case"]
+    lines = [f"{counted(done.registered, 'case')} in {done.seconds:.1f} s, {per_case:.2f} s a case"]
     gpu_s = done.gpu_seconds_per_case
     lines.append("no GPU took part" if gpu_s is None else f"{gpu_s:.2f} GPU-seconds a case")
     if cost is not None:
         estimate = estimated_credits(done.seconds, cost)
-        lines.append(f"about {estimate:.4f} credits on {cost.nodes} node(s), {_dated(cost)}")
+        lines.append(
+            f"about {estimate:.4f} credits on {counted(cost.nodes, 'node')}, {_dated(cost)}"
+        )
     return lines
 
 

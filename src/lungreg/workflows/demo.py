@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-import yaml
-
 from lungreg.backends import open_backend
 from lungreg.config import load_config
 from lungreg.config.section import MODEL_NAME
+from lungreg.config.yaml_writing import to_yaml
 from lungreg.errors import RunError
-from lungreg.records import CaseResult, Split, Status
+from lungreg.records import CaseResult, Split, Status, counted
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.workflows.infer import InferReport, infer
 from lungreg.workflows.ingest import ingest
@@ -70,9 +69,9 @@ def demo(
     if config_file.exists():
         msg = "the demo writes to a folder without an earlier demo"
         raise RunError(msg, mend="choose another --out, or delete the folder", where=folder)
-    on_step(f"simulating {cases} pairs")
+    on_step(f"simulating {counted(cases, 'pair')}")
     ids = simulate_cohort(folder / "training", cases=cases, seed=_SEED, workers=2)
-    config_file.write_text(_HEADER + yaml.safe_dump(demo_config(list(ids)), sort_keys=False))
+    config_file.write_text(_HEADER + to_yaml(demo_config(list(ids))))
     config = load_config(config_file)
     backend = open_backend(config.backend)
     on_step("ingesting them into a local stage")

@@ -16,6 +16,7 @@ from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.devices import choose_device, cpu_count
 from lungreg.errors import ForbiddenError, LungregError
+from lungreg.records import counted
 from lungreg.stores import Check, Stage
 from lungreg.stores.names import input_folder
 from lungreg.stores.run_files import environment
@@ -73,11 +74,10 @@ def _device(config: Config) -> Check:
     if device.type == "cuda":
         index = device.index or 0
         total = torch.cuda.get_device_properties(index).total_memory / 1e9
-        found = (
-            f"{torch.cuda.device_count()} GPU, {torch.cuda.get_device_name(index)}, {total:.0f} GB"
-        )
+        gpus = counted(torch.cuda.device_count(), "GPU")
+        found = f"{gpus}, {torch.cuda.get_device_name(index)}, {total:.0f} GB"
         return Check(name="device", state="ok", found=found)
-    found = f"{device.type}, {cpu_count()} cores"
+    found = f"{device.type}, {counted(cpu_count(), 'core')}"
     mend = "fine for a try; train cohorts on a GPU"
     return Check(name="device", state="warn", found=found, mend=mend)
 
@@ -86,20 +86,22 @@ def _ray() -> Check:
     from lungreg.distributed.cluster import cluster
 
     with cluster() as capacity:
-        found = f"ray {metadata.version('ray')}: {capacity.cpus} CPUs, {capacity.gpus} GPUs"
+        has = f"{counted(capacity.cpus, 'CPU')}, {counted(capacity.gpus, 'GPU')}"
+        found = f"ray {metadata.version('ray')}: {has}"
     return Check(name="ray", state="ok", found=found)
 
 
 def _stage(config: Config) -> Check:
     stage = open_backend(config.backend).for_run(None, "doctor").stage
-    cases = sum(1 for file in stage.list(input_folder("fixed")))
-    mend = "" if cases else "run 'lungreg ingest'"
+    number = sum(1 for file in stage.list(input_folder("fixed")))
+    cases = counted(number, "case")
+    mend = "" if number else "run 'lungreg ingest'"
     try:
         _write_and_read(stage, f"doctor-{secrets.token_hex(6)}.txt")
     except ForbiddenError:
-        found = f"readable, not writable by this user, {cases} cases"
+        found = f"readable, not writable by this user, {cases}"
         return Check(name="stage", state="ok", found=found, mend=mend)
-    return Check(name="stage", state="ok", found=f"reachable, writable, {cases} cases", mend=mend)
+    return Check(name="stage", state="ok", found=f"reachable, writable, {cases}", mend=mend)
 
 
 def _write_and_read(stage: Stage, name: str) -> None:
@@ -117,7 +119,7 @@ def _models(config: Config) -> Check:
     if not found:
         mend = "run 'lungreg train' or 'lungreg models import'"
         return Check(name="models", state="warn", found="none", mend=mend)
-    return Check(name="models", state="ok", found=f"{found} versions")
+    return Check(name="models", state="ok", found=counted(found, "version"))
 
 
 def _disk(config: Config) -> Check:

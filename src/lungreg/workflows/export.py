@@ -1,4 +1,4 @@
-"""Export: the transforms of a run in the formats of ITK, ANTs or Learn2Reg."""
+"""Export: the transforms of a run or a pair in the formats of ITK, ANTs or Learn2Reg."""
 
 from __future__ import annotations
 
@@ -13,34 +13,28 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lungreg.backends import open_backend
 from lungreg.config import Config
-from lungreg.errors import ConfigError, DataError, LungregError, NotFoundError
+from lungreg.errors import ConfigError, DataError, LungregError
 from lungreg.formats.local_files import write_file
 from lungreg.formats.transforms import (
     FIXED_TO_MOVING,
     MOVING_TO_FIXED,
-    Description,
     describe_transform,
     encode_displacement,
     encode_learn2reg,
 )
 from lungreg.formats.transforms.itk_files import describe_inverse, encode_transform_files
-from lungreg.formats.volumes import decode_mask
-from lungreg.records import Case, CaseResult, Status
 from lungreg.records.summary import Facts, Summary
-from lungreg.registration.outputs import StoredRegistration, read_registration
+from lungreg.registration.outputs import StoredRegistration
 from lungreg.spatial.displacement import (
     dense_displacement,
     total_displacement_mm,
     voxel_displacement,
 )
 from lungreg.spatial.inversion import invert
-from lungreg.stores import Backend, Stage
-from lungreg.stores.manifest import read_cases, require_case_id
-from lungreg.stores.names import RunNames
+from lungreg.stores import Backend
+from lungreg.workflows.export_sources import Source, of_folder, of_run
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
-from lungreg.workflows.results import run_results
 
 MAPPING_FILE = "cases.csv"
 _MAX_NUMBER = 9999
@@ -67,7 +61,7 @@ class ExportReport(Summary):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exported:
-    """One registered case, read back from what `infer` wrote."""
+    """One registered case, read back, and how it is called."""
 
     case_id: str
     number: int
@@ -80,14 +74,14 @@ class Exported:
 
 def export(
     config: Config,
-    run_id: str,
+    target: str | Path,
     out: Path,
     *,
     file_format: str,
     backend: Backend | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> ExportReport:
-    """Write the transforms of a run's registered cases to a folder of this machine.
+    """Write the transforms of registered cases to a folder of this machine.
 
     - itk: `CASE/transform.h5`, `CASE/transform_inverse.h5` and `CASE/transform.json`.
     - ants: `CASE_Warp.nii.gz`, total displacement on the fixed scan's grid for antsApplyTransforms
@@ -98,7 +92,7 @@ def export(
 
     Args:
         config: Names the backend, and limits the size of masks (`ingest.max_voxels`).
-        run_id: A run of `infer`.
+        target: A run of `infer`, or a folder of `register`, which is one case named like it.
         out: The folder; files of the same names are replaced.
         file_format: "itk", "ants" or "learn2reg".
         backend: Stores to use instead of those that the config names.
@@ -107,28 +101,30 @@ def export(
     Raises:
         ConfigError: Another format.
         RunError: The run has no results, or the folder cannot be written.
+        DataError: A folder without a registered pair.
     """
     if file_format not in FORMATS:
         msg = f"an export's format is one of {', '.join(FORMATS)}"
         raise ConfigError(msg, got=repr(file_format))
-    backend = (backend or open_backend(config.backend)).for_run(run_id, "export")
-    rows = run_results(backend, run_id)
-    numbers = case_numbers([row.case_id for row in rows])
-    waiting = [row for row in rows if row.status is Status.SUCCESS]
-    cases, limit = _known_cases(backend.stage), config.ingest.max_voxels
+    pair = of_folder(target, config.ingest.max_voxels)
+    if pair is None:
+        waiting, case_ids = of_run(config, str(target), backend)
+    else:
+        waiting, case_ids = [pair], [pair.case_id]
+    numbers = case_numbers(case_ids)
     report = ExportReport(files=[])
-    for done, row in enumerate(waiting, start=1):
+    for done, source in enumerate(waiting, start=1):
         try:
-            case = _read(backend.stage, row, numbers[row.case_id], cases.get(row.case_id), limit)
+            case = _exported(source, numbers[source.case_id])
             files = FORMATS[file_format](case)
         except LungregError as error:
-            report.failed[row.case_id] = error.anonymous
-            note = f"{row.case_id}: failed, {error.anonymous}"
+            report.failed[source.case_id] = error.anonymous
+            note = f"{source.case_id}: failed, {error.anonymous}"
         else:
             for name, data in files.items():
                 write_file(out / name, data)
             report.files.extend(files)
-            note = f"{row.case_id}: {', '.join(files)}"
+            note = f"{source.case_id}: {', '.join(files)}"
         on_progress(Progress(step="export", done=done, total=len(waiting), note=note))
     if file_format == "learn2reg":
         write_file(out / MAPPING_FILE, _mapping(numbers))
@@ -146,35 +142,11 @@ def case_numbers(case_ids: Sequence[str]) -> dict[str, int]:
     return {case_id: place for place, case_id in enumerate(sorted(case_ids), start=1)}
 
 
-def _known_cases(stage: Stage) -> dict[str, Case]:
-    try:
-        return {case.case_id: case for case in read_cases(stage)}
-    except NotFoundError:
-        return {}
-
-
-def _read(
-    stage: Stage, row: CaseResult, number: int, case: Case | None, max_voxels: int
-) -> Exported:
-    require_case_id(row.case_id)
-    stored = read_registration(stage, RunNames(row.run_id).case(row.case_id))
+def _exported(source: Source, number: int) -> Exported:
+    read = source.read()
     return Exported(
-        case_id=row.case_id,
-        number=number,
-        stored=stored,
-        moving_lungs=_moving_lungs(stage, case, stored.description, max_voxels),
+        case_id=source.case_id, number=number, stored=read.stored, moving_lungs=read.moving_lungs
     )
-
-
-def _moving_lungs(
-    stage: Stage, case: Case | None, description: Description, max_voxels: int
-) -> NDArray[Any] | None:
-    """The moving mask, if the stage still has one on the grid that the case was registered on."""
-    if case is None or case.moving_mask is None or not stage.exists(case.moving_mask):
-        return None
-    mask = decode_mask(stage.read(case.moving_mask), max_voxels=max_voxels)
-    labels: NDArray[Any] = mask.data
-    return labels if mask.grid.same_as(description.moving, tolerance_mm=0.1) else None
 
 
 def _made(case: Exported) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
-from lungreg.distributed.inferencer import InferJob, run_inference
+from lungreg.distributed.inferencer import InferJob, cluster_for, run_inference
 from lungreg.errors import ConfigError, NotFoundError, StoreUnavailableError
 from lungreg.learning.model_config import with_card
 from lungreg.qc.case_page import render_case
@@ -133,13 +134,14 @@ def infer(
     job = _job(backend, config, card, run_id, _splits_of(trained))
     if config.infer.engine == "run-batch":
         _ = job.registration.stored_model  # refused before anything is written
-    if resume is None:
-        write_config(backend.stage, run_id, config)
-    sha256 = card.weights_sha256 if card else ""
-    write_audit(backend.stage, run_id, config=config, cases=cases, model=sha256)
     started = time.perf_counter()
-    with timed(backend.stage, run_id, _held(backend, config)):
-        done = _register_all(backend, job, cases, on_progress)
+    with _workers(backend, config, 0 if resume else len(cases)):
+        if resume is None:
+            write_config(backend.stage, run_id, config)
+        sha256 = card.weights_sha256 if card else ""
+        write_audit(backend.stage, run_id, config=config, cases=cases, model=sha256)
+        with timed(backend.stage, run_id, _held(backend, config)):
+            done = _register_all(backend, job, cases, on_progress)
     return InferReport(
         run_id=run_id,
         card=card,
@@ -148,6 +150,21 @@ def infer(
         registered=len(done),
         gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
     )
+
+
+def _workers(backend: Backend, config: Config, cases: int) -> AbstractContextManager[None]:
+    """What registers the cases: a run is made only where there are as many workers as asked for.
+
+    Args:
+        backend: May have Ray on compute of its own.
+        config: The run.
+        cases: How many; 0 leaves it to `run_inference`, which may find that none is left.
+    """
+    if config.infer.engine != "ray":
+        return nullcontext()
+    if backend.jobs is not None:
+        backend.jobs.prepare()
+    return cluster_for(config, cases)
 
 
 def _with_model(backend: Backend, config: Config) -> tuple[Config, ModelCard | None]:
@@ -193,8 +210,6 @@ def _register_all(
 def _results(backend: Backend, job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseResult]]:
     """Rows as they are finished, from the engine that the run asks for."""
     if job.settings.engine == "ray":
-        if backend.jobs is not None:
-            backend.jobs.prepare()
         return run_inference(job, cases)
     return _batch_of(backend).infer_batch(job.registration, cases)
 

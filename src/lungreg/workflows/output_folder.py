@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from lungreg.errors import StoreUnavailableError
+from lungreg.errors import RunError, StoreUnavailableError
 from lungreg.stores import Stage
+from lungreg.stores.names import INPUTS_FILE
 
 
 def require_writable(folder: Path) -> None:
@@ -44,6 +45,31 @@ def remove_old(stage: Stage, names: Collection[str], *, keep: Collection[str]) -
     """
     for name in sorted(set(names) - set(keep)):
         stage.delete(name)
+
+
+def holds_earlier_results(folder: Path) -> bool:
+    """Whether an earlier `register` wrote to the folder; False for a new or an empty one.
+
+    Args:
+        folder: It need not exist.
+
+    Raises:
+        RunError: It holds files, and `register` has not written there: they may be anybody's.
+    """
+    if (folder / INPUTS_FILE).is_file():
+        return True
+    if any(not name.startswith(".") for name in _names(folder)):
+        msg = "register writes to a new or empty folder, or to one with results of its own"
+        got = f"one with other files, without {INPUTS_FILE}"
+        raise RunError(msg, got=got, mend="name another with -o", where=folder)
+    return False
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:  # none there, or no folder: `require_writable` says so
+        return []
 
 
 def _refused(got: str, folder: Path) -> StoreUnavailableError:

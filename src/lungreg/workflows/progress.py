@@ -10,6 +10,8 @@ from typing import Any
 from lungreg.errors import RunError
 from lungreg.stores.run_files import environment
 
+_MINUTE_S = 60
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -32,7 +34,7 @@ class Progress:
     public: str = ""
     """The part of the note that is safe in a log that others read: it names no case."""
     unit: str = ""
-    """Unit of `done` and `total`, such as "MB"; empty for cases and epochs."""
+    """Unit of `done` and `total`, such as "MB" or "epochs"; empty for cases."""
     loss: float | None = None
     """What is made smaller, where the step is an optimisation."""
 
@@ -55,6 +57,15 @@ def one_step(on_progress: OnProgress, name: str) -> Iterator[None]:
     on_progress(Progress(step=name, done=0, total=1))
     yield
     on_progress(Progress(step=name, done=1, total=1))
+
+
+def time_left(seconds: float) -> str:
+    """The time that a count still takes, rounded: "40 s left", "3 min left", "2 h 5 min left"."""
+    if seconds < _MINUTE_S:
+        return f"{max(1, round(seconds))} s left"
+    minutes = round(seconds / _MINUTE_S)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min left" if hours else f"{minutes} min left"
 
 
 def stopped(run_id: str, command: str) -> RunError:

@@ -31,7 +31,7 @@ from lungreg.registration.refinement import OnStep, Step, refinement_estimate
 from lungreg.registration.register import Registered, Within, register_pair
 from lungreg.sources.pair_files import PairFiles, read_pair_files
 from lungreg.stores.names import INPUTS_FILE, CaseNames
-from lungreg.workflows.output_folder import remove_old, require_writable
+from lungreg.workflows.output_folder import holds_earlier_results, remove_old, require_writable
 from lungreg.workflows.progress import (
     OnProgress,
     Progress,
@@ -80,7 +80,8 @@ def register(  # noqa: PLR0913  # each setting is a keyword
 
     Args:
         files: Both scans, and masks and landmarks where there are some.
-        out: Folder for the results; files of an earlier call are replaced or removed.
+        out: Folder for the results: new, empty, or with those of an earlier call, which are
+            replaced or removed.
         settings: Alignment, refinement, model, device.
         model: "NAME" or "NAME:VERSION" of the registry to start from.
         alignment: Choice of the initial alignment.
@@ -97,6 +98,7 @@ def register(  # noqa: PLR0913  # each setting is a keyword
 
     Raises:
         StoreUnavailableError: The folder cannot be written.
+        RunError: The folder holds other files.
         ConfigError: No device is called so, or a setting has no such value.
         DataError: A file is unreadable, no chest CT or no mask of its scan's lungs, or most
             landmarks lie outside their scan.
@@ -137,6 +139,7 @@ def _register(
 ) -> RegisterReport:
     stage = LocalStage(out, fsync=False)
     require_writable(stage.root)
+    holds_earlier_results(stage.root)
     device = choose_device(settings.device)
     begun, clock = datetime.now(UTC), time.perf_counter()
     with within("reading"):
@@ -162,10 +165,13 @@ def _register(
     remarks = remarks_of(registered)
     facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
     with within("inverse"):
-        beside = _transform_files(pair, registered, facts, device)
+        transforms = _transform_files(pair, registered, facts, device)
     with within("writing"):
-        beside[_NAMES.page] = _page(files, result, registered, facts, remarks)
-        beside[INPUTS_FILE] = note_files(files)
+        beside = {
+            INPUTS_FILE: note_files(files),  # first: by it a later call knows the folder
+            **transforms,
+            _NAMES.page: _page(files, result, registered, facts, remarks),
+        }
         remove_old(stage, _NOT_ALWAYS, keep={*beside, result.output_label or ""})
         for name, data in beside.items():
             stage.write(name, data)

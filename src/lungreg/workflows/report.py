@@ -12,7 +12,7 @@ from lungreg.errors import DataError, NotFoundError
 from lungreg.formats.local_files import write_file
 from lungreg.qc.case_page import extract_panel
 from lungreg.qc.cohort_page import choose_panels, render_cohort
-from lungreg.records import CaseResult
+from lungreg.records import CaseResult, counted
 from lungreg.stores import Backend, Stage
 from lungreg.stores.names import PAGE_FILE, REPORT_FILE, RunNames
 from lungreg.workflows.progress import provenance
@@ -89,7 +89,8 @@ def _panels(stage: Stage, run_id: str, case_ids: Sequence[str]) -> dict[str, str
         except DataError:
             damaged += 1
     if damaged:
-        _log.warning("%d damaged pages of cases are left out: their files are not whole", damaged)
+        pages = counted(damaged, "damaged page")
+        _log.warning("left out: %s of cases, whose files are not whole", pages)
     return panels
 
 

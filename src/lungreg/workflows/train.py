@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lungreg.backends import open_backend
-from lungreg.config import Config, parse_config
-from lungreg.devices import choose_device
-from lungreg.distributed.trainer import run_training
+from lungreg.config import Config
+from lungreg.distributed.trainer import cluster_for, run_training
 from lungreg.errors import ConfigError, ModelError, RunError
-from lungreg.learning.epoch import error_of, validate
-from lungreg.learning.network import build_network, load_weights, network_settings, weights_to_bytes
-from lungreg.learning.prepared_cases import PreparedCases
+from lungreg.learning.network import build_network, network_settings, weights_to_bytes
 from lungreg.learning.split import split_cases
-from lungreg.learning.training import OnEpoch, TrainJob, require_displacement, validation_error
-from lungreg.learning.workers import OneWorker
+from lungreg.learning.training import OnEpoch, TrainJob, require_displacement
 from lungreg.records import Case, ModelCard, Split
 from lungreg.records.summary import Facts, Summary
 from lungreg.stores import CHAMPION, Backend
@@ -34,7 +32,8 @@ from lungreg.stores.run_files import (
     write_split,
 )
 from lungreg.stores.usage import timed
-from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, stopped
+from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, stopped, time_left
+from lungreg.workflows.promotion import promote_if_better
 from lungreg.workflows.resuming import resumed_config
 
 
@@ -49,6 +48,10 @@ class TrainReport(Summary):
     """Metrics of each epoch; those of the validation cases begin with "val_"."""
     champion: bool
     """Whether the version is the champion of its name."""
+    champion_version: str
+    """The version that is champion now."""
+    why: str
+    """Why that one is, in words."""
 
     def facts(self) -> Facts:
         """The main facts, by name; they are what is shown of it."""
@@ -87,29 +90,39 @@ def train(
     if resume is not None:
         config = resumed_config(backend.stage, run_id, config, kind="train", asked=asked)
         if (done := _registered(backend, run_id, config.train.name)) is not None:
-            return _report(backend, run_id, done)
+            return _report(backend, run_id, done, "this run had ended and was registered before")
     if backend.jobs is not None:
         backend.jobs.prepare()
-    job = _job(config, backend, run_id, resumed=resume is not None)
+    # A run is made only where there are as many workers as it asks for.
+    with cluster_for(config.train) if resume is None else nullcontext():
+        job = _job(config, backend, run_id, resumed=resume is not None)
+        _run_epochs(job, backend, on_progress)
+    card, why = _register(job, backend)
+    backend.tracker.finish(
+        run_id, status="finished", tags={"model": card.name, "version": card.version}
+    )
+    return _report(backend, run_id, card, why)
+
+
+def _run_epochs(job: TrainJob, backend: Backend, on_progress: OnProgress) -> None:
+    """Train to the last epoch, with the run's time and curves on record."""
+    run_id, config = job.run_id, job.config
     before = len(read_history(backend.stage, run_id))
     note = f"run {run_id}"
     total = config.train.epochs
-    on_progress(Progress(step="train", done=before, total=total, note=note, public=note))
+    on_progress(
+        Progress(step="train", done=before, total=total, note=note, public=note, unit="epochs")
+    )
     backend.tracker.start(run_id, config.model_dump(include={"seed", "network", "loss", "train"}))
     try:
         held = None if backend.billing is None else backend.billing.held()
         with timed(backend.stage, run_id, held):
-            run_training(job, on_epoch=_epoch_callback(config, on_progress))
+            run_training(job, on_epoch=_epoch_callback(config, before, on_progress))
     except KeyboardInterrupt as error:
         raise stopped(run_id, "train") from error
     except Exception:
         backend.tracker.finish(run_id, status="failed", tags={})
         raise
-    card = _register(job, backend)
-    backend.tracker.finish(
-        run_id, status="finished", tags={"model": card.name, "version": card.version}
-    )
-    return _report(backend, run_id, card)
 
 
 def _job(config: Config, backend: Backend, run_id: str, *, resumed: bool) -> TrainJob:
@@ -159,19 +172,25 @@ def _initial_weights(config: Config, backend: Backend) -> bytes | None:
     return backend.models.weights(card)
 
 
-def _epoch_callback(config: Config, on_progress: OnProgress) -> OnEpoch:
-    shown = ("loss", "val_loss", "val_dice_score", "val_tre_mm", "val_fold_pct")
+def _epoch_callback(config: Config, done: int, on_progress: OnProgress) -> OnEpoch:
+    """Report each epoch with its losses and the time left; `done` epochs were there before."""
+    shown = ("loss", "val_loss", "val_tre_mm", "val_dice_score", "val_fold_pct")
+    started, total = time.monotonic(), config.train.epochs
 
     def report_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
-        note = "  ".join(f"{name} {metrics[name]:.4g}" for name in shown if name in metrics)
-        total = config.train.epochs
-        on_progress(Progress(step="train", done=epoch, total=total, note=note, public=note))
+        parts = [f"{name} {metrics[name]:.4g}" for name in shown if name in metrics]
+        each = (time.monotonic() - started) / max(1, epoch - done)
+        parts += [time_left(each * (total - epoch))] if epoch < total else []
+        note = "  ".join(parts)
+        on_progress(
+            Progress(step="train", done=epoch, total=total, note=note, public=note, unit="epochs")
+        )
 
     return report_epoch
 
 
-def _register(job: TrainJob, backend: Backend) -> ModelCard:
-    """Add the best epoch to the registry, and promote it where the run asks for that."""
+def _register(job: TrainJob, backend: Backend) -> tuple[ModelCard, str]:
+    """Add the best epoch to the registry; its card, and why the champion is which it is."""
     state = job.checkpoints.load("best")
     if state is None:
         msg = "a finished run has a best checkpoint"
@@ -180,13 +199,12 @@ def _register(job: TrainJob, backend: Backend) -> ModelCard:
     network.load_state_dict(state["network"])
     weights = weights_to_bytes(network)
     metrics = state["history"][-1]
-    card = backend.models.add(_card(job, metrics, weights), weights)
-    if job.config.train.promote == "if_better" and _beats_champion(job, backend, metrics):
-        backend.models.promote(card.name, card.version)
-    return card
+    card = _card(job, metrics, weights, epoch=int(state["epoch"]))
+    card = backend.models.add(card, weights)
+    return card, promote_if_better(job, backend, card, metrics)
 
 
-def _card(job: TrainJob, metrics: Mapping[str, float], weights: bytes) -> ModelCard:
+def _card(job: TrainJob, metrics: Mapping[str, float], weights: bytes, *, epoch: int) -> ModelCard:
     config = job.config.model_dump(mode="json", exclude={"backend", "ingest", "infer", "report"})
     fingerprints = {
         name.value: sorted({key for case in cases for key in (case.fingerprint, *case.scans)})
@@ -198,42 +216,13 @@ def _card(job: TrainJob, metrics: Mapping[str, float], weights: bytes) -> ModelC
         config=config,
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         split=fingerprints,
+        cases={name.value: len(cases) for name, cases in job.cases.items()},
+        epoch=epoch,
         run_id=job.run_id,
         environment=environment(),
         weights_sha256=hashlib.sha256(weights).hexdigest(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _beats_champion(job: TrainJob, backend: Backend, metrics: Mapping[str, float]) -> bool:
-    """Whether this run's error is below the champion's on this run's validation cases."""
-    champion = backend.models.resolve(job.config.train.name, CHAMPION)
-    if champion.run_id == job.run_id or not job.cases[Split.VAL]:
-        return False
-    config = parse_config({**champion.config, "backend": job.config.backend.model_dump()})
-    device = choose_device(job.config.train.device)
-    network = build_network(config.network)
-    load_weights(network, backend.models.weights(champion)).to(device)
-    prepared = PreparedCases(
-        stage=job.stage,
-        settings=config.preprocessing,
-        cache_gb=0.0,
-        name=f"{job.run_id}-champion",
-        max_voxels=job.config.ingest.max_voxels,
-        with_displacement=config.loss.displacement > 0,
-    )
-    try:
-        found = validate(
-            network,
-            job.cases[Split.VAL],
-            prepared.load,
-            config,
-            device=device,
-            workers=OneWorker(),
-        )
-    finally:
-        prepared.remove()
-    return validation_error(metrics) < error_of(found)
 
 
 def _registered(backend: Backend, run_id: str, name: str) -> ModelCard | None:
@@ -242,11 +231,13 @@ def _registered(backend: Backend, run_id: str, name: str) -> ModelCard | None:
     return next((card for card in cards if card.run_id == run_id), None)
 
 
-def _report(backend: Backend, run_id: str, card: ModelCard) -> TrainReport:
+def _report(backend: Backend, run_id: str, card: ModelCard, why: str) -> TrainReport:
     champion = backend.models.resolve(card.name, CHAMPION)
     return TrainReport(
         run_id=run_id,
         card=card,
         history=read_history(backend.stage, run_id),
         champion=champion.version == card.version,
+        champion_version=champion.version,
+        why=why,
     )

@@ -104,7 +104,7 @@ def test_the_cost_of_a_run_ends_with_the_question(settings: SnowflakeBackend) ->
     backend.results.write([result("MUSTERMANN", run_id="infer-1", minute=30)])
     config = Config(backend=settings, cost=rate)
     lines = run_cost_lines(run_cost(config, "infer-1", backend=backend), rate)
-    assert lines[1].startswith("estimate: about 0.2850 credits on 1 node(s) at 0.57 credits")
+    assert lines[1].startswith("estimate: about 0.2850 credits on 1 node at 0.57 credits")
     assert "rate of 2026-11-22, my contract" in lines[1]
     assert lines[3].startswith("SELECT compute_pool_name")
     assert "compute_pool_name = 'LUNGREG_GPU'" in lines[3]

@@ -57,7 +57,7 @@ def test_setup_then_teardown(config: str, peer: Peer) -> None:
     account = Account(peer)
     done = run("setup", "--execute", "-c", config)
     assert done.code == 0
-    assert "objects made; 3 were there already and are unchanged" in done.out  # the stages
+    assert "objects made; 3 already there and unchanged" in done.out  # the stages
     again = run("setup", "--execute", "--json", "-c", config).document
     assert again["found"] >= 12  # the peer does not say so of tables
     assert again["made"] + again["found"] < again["statements"]  # the rest are grants

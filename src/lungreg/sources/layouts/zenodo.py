@@ -11,6 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from lungreg.config import Ingest
+from lungreg.records import counted
 from lungreg.sources.layouts.folders import find_root, nothing_found, visible
 from lungreg.sources.source_case import (
     DISPLACEMENT,
@@ -67,5 +68,6 @@ def _images(root: Path) -> dict[str, dict[str, list[Path]]]:
             else:
                 n_others += 1
     if n_others:
-        _log.warning("%d files of other names are passed over in scans and lungMasks", n_others)
+        others = counted(n_others, "file")
+        _log.warning("passed over in scans and lungMasks: %s of other names", others)
     return files

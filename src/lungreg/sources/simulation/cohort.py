@@ -11,6 +11,7 @@ from lungreg.errors import DataError, StoreUnavailableError
 from lungreg.formats.points.landmarks import encode_landmarks
 from lungreg.formats.transforms import encode_displacement
 from lungreg.formats.volumes import Stored, encode_labels, encode_volume
+from lungreg.records import counted
 from lungreg.sources.simulation.analytic import simulate_pair
 from lungreg.sources.simulation.real import simulate_from_ct
 from lungreg.sources.simulation.records import Anatomy, BreathingSettings, SimulatedPair
@@ -78,7 +79,7 @@ def simulate_cohort(
     """
     if cases < 1 or seed < 0:
         msg = "a cohort has at least 1 case and a seed that is not negative"
-        raise DataError(msg, got=f"{cases} cases, seed {seed}")
+        raise DataError(msg, got=f"{counted(cases, 'case')}, seed {seed}")
 
     def make(index: int) -> str:
         if anatomy is None:

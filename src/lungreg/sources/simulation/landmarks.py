@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lungreg.errors import DataError
+from lungreg.records import counted
 from lungreg.sources.simulation.breathing import Breathing
 from lungreg.spatial.geometry import FloatArray, Grid
 
@@ -51,7 +52,9 @@ def draw_landmarks(
     ]
     if len(groups[1]) < count:
         msg = f"both scans show enough lung for {count} landmarks"
-        raise DataError(msg, got=f"{len(groups[1])} places", mend="use a larger field of view")
+        raise DataError(
+            msg, got=counted(len(groups[1]), "place"), mend="use a larger field of view"
+        )
     first = _spread(groups[0], min(len(groups[0]), int(count * _DISTINCT_SHARE)), groups[0][:0])
     points = np.concatenate([first, _spread(groups[1], count - len(first), first)])
     targets = breathing.to_moving(points)

@@ -23,7 +23,7 @@ from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.files.lock import StageLock
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.errors import LungregError, RunError, StoreUnavailableError
-from lungreg.records import Case, CaseResult, RegistrationJob
+from lungreg.records import Case, CaseResult, RegistrationJob, counted
 from lungreg.stores.names import RunNames
 
 _log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class BatchInference:
             msg = "a batch job ends as DONE"
             follow = f"see 'lungreg jobs follow {batch_job.job_id}'"
             mend = f"{follow}, then go on with --resume {job.run_id}"
-            raise RunError(msg, got=f"{status}, {len(waiting)} cases are missing", mend=mend)
+            raise RunError(msg, got=f"{status}, {counted(len(waiting), 'case')} missing", mend=mend)
         if waiting:
             yield [_lost(job, case) for case in waiting.values()]
 

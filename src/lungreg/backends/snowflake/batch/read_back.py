@@ -13,7 +13,7 @@ from lungreg.backends.snowflake.batch.batch_job import BatchJob
 from lungreg.backends.snowflake.batch.written_rows import WrittenRows
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.errors import LungregError, UnreadableFileError
-from lungreg.records import Case, CaseResult
+from lungreg.records import Case, CaseResult, counted
 from lungreg.stores.names import RunNames
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,9 @@ class ReadBack:
         """Delete the job's input and output, which hold case ids and images."""
         try:
             if left := self.stage.clear(self.job.folder):
-                _log.warning("%d files of batch job %s stay behind", left, self.job.token)
+                _log.warning(
+                    "%s of batch job %s left behind", counted(left, "file"), self.job.token
+                )
             else:
                 self.stage.delete(self.job.no_file)
         except LungregError as error:
@@ -65,8 +67,8 @@ class ReadBack:
     def _kept(self, rows: WrittenRows, waiting: dict[str, Case]) -> list[CaseResult]:
         found = rows.results()
         if unread := found.count(None):
-            text = "%d rows of batch job %s are passed over: they are no results"
-            _log.warning(text, unread, self.job.job_name)
+            text = "passed over: %s of batch job %s without a result"
+            _log.warning(text, counted(unread, "row"), self.job.job_name)
         known = {
             at: result for at, result in enumerate(found) if result and result.case_id in waiting
         }
