@@ -122,7 +122,7 @@ def register_pair(
     from lungreg.workflows.register import RegisterSettings
     from lungreg.workflows.register import register as run
 
-    options = ConfigOptions(file=config, overrides=overrides or ())
+    options = ConfigOptions(file=config, overrides=overrides or (), quiet=console.quiet)
     files = PairFiles(
         fixed=fixed,
         moving=moving,

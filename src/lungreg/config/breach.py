@@ -115,7 +115,7 @@ def _holds(raw: Any, part: str | int) -> bool:
 
 def _told(place: Place, tried: Sequence[Any], raw: dict[str, Any]) -> Place:
     """The key that a rule of a whole section is about: the first that it names and the file has."""
-    for word in _KEY_IN_RULE.findall(str(tried[0]["msg"])):
+    for word in _KEY_IN_RULE.findall(str(_broken(tried)[0]["msg"])):
         parts = word.split(".")
         for named in ((*place, parts[-1]), tuple(parts)):
             if named[: len(place)] == place and _given(named, raw):
