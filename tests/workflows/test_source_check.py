@@ -46,7 +46,7 @@ def test_a_folder_is_listed_by_its_layout(tmp_path: Path) -> None:
     (tmp_path / "mueller" / "i.nii").unlink()
     check = checked(tmp_path, layout="pattern", pattern={**SCANS, "landmarks": "{case_id}.csv"})
     assert (check.state, check.where) == ("warn", f"{tmp_path} (mueller)")
-    assert "1 pairs" in check.found
+    assert "1 pair, " in check.found
     assert "1 to be rejected, the first since a case has a scan of inspiration" in check.found
     assert check.found.endswith("ingest.pattern.landmarks matches nothing")
     assert "mueller" not in check.found + check.mend

@@ -57,7 +57,9 @@ def summarise(cases: Sequence[SourceCase]) -> str:
     """How many pairs there are, and how many with masks and landmarks, for people."""
     masks = sum(case.fixed_mask is not None and case.moving_mask is not None for case in cases)
     points = sum(bool(case.landmarks) for case in cases)
-    return f"{len(cases)} pairs, {masks} with masks, {points} with landmarks"
+    return (
+        f"{len(cases)} pair{'s' * (len(cases) != 1)}, {masks} with masks, {points} with landmarks"
+    )
 
 
 def load_landmarks(case: SourceCase) -> NDArray[np.float64] | None:
