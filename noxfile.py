@@ -1,7 +1,8 @@
 """Everything that is run on this project, one session each: `nox -l` lists them.
 
-`lint`, `tests`, `demo` and `gpu` share the environment of the session `env`, since torch,
-Ray and MLflow take minutes to install. A second run only installs the package anew, in seconds.
+Most share the environment of the session `env`, since torch, Ray and MLflow take minutes to
+install: `demo` and `lungreg` need the package alone, `tools` adds what `lint`, `tests` and `gpu`
+need. A second run only installs the package anew, in seconds.
 """
 
 from __future__ import annotations
@@ -30,11 +31,17 @@ TINY_DEMO = ("--cases", "5")
 
 @nox.session(reuse_venv=True, default=False)
 def env(session: nox.Session) -> None:
-    """The package with what tests and lint need, at the versions of the constraints."""
-    install(session, ".[fast]", *GROUPS)
+    """The package with what it needs to run, at the versions of the constraints."""
+    install(session, ".[fast]")
 
 
-@nox.session(venv_backend="none", requires=["env"])
+@nox.session(venv_backend="none", requires=["env"], default=False)
+def tools(session: nox.Session) -> None:
+    """What tests and lint need, added to that environment."""
+    run(session, "python", "-m", "pip", "install", "-c", str(CONSTRAINTS), *GROUPS)
+
+
+@nox.session(venv_backend="none", requires=["tools"])
 def lint(session: nox.Session) -> None:
     """Style, types and layers; every check runs, whatever the others say."""
     failed = []
@@ -52,7 +59,7 @@ def lint(session: nox.Session) -> None:
         session.error(f"failed: {', '.join(failed)}")
 
 
-@nox.session(venv_backend="none", requires=["env"])
+@nox.session(venv_backend="none", requires=["tools"])
 def tests(session: nox.Session) -> None:
     """All tests, the slow ones too; `nox -s tests -- -m "not slow"` passes arguments on.
 
@@ -86,7 +93,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks.compare", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["env"], default=False)
+@nox.session(venv_backend="none", requires=["tools"], default=False)
 def calibrate(session: nox.Session) -> None:
     """Are verdicts true? Varied good and bad cases, and tables of confusion; an hour on two cores.
 
@@ -95,7 +102,7 @@ def calibrate(session: nox.Session) -> None:
     run(session, "python", "-m", "tests.varied.calibrate", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["env"], default=False)
+@nox.session(venv_backend="none", requires=["tools"], default=False)
 def gpu(session: nox.Session) -> None:
     """The tests that need a GPU, then training and inference of a small set on it."""
     asked = "import torch; print(torch.cuda.is_available())"

@@ -98,6 +98,39 @@ def test_everything_works_without_a_config_file(
     assert (tmp_path / "lungreg-data" / "scansExp" / "case_001_exp.nii.gz").is_file()
 
 
+ASKING = [
+    *("results", "results --run R", "report R", "evaluate R", "export R --format itk -o out"),
+    *("cost R", "models list", "models show M", "models promote M 1", "jobs list", "setup"),
+    *("models export M 1 --out m.zip", "config validate", "config show", "train", "infer"),
+    *(
+        "ingest",
+        "infer --resume R",
+        "train --resume R",
+        "submit train",
+        "teardown",
+        "jobs status J",
+    ),
+]
+
+
+@pytest.mark.parametrize("line", ASKING)
+def test_defaults_are_told_and_no_store_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """Without a file one line on stderr says so, not with -q; the folder stays empty."""
+    monkeypatch.chdir(tmp_path)
+    note = "no lungreg.yaml here: defaults are used (write one: lungreg init)\n"
+    said, quiet = run(*line.split(), "--json"), run(*line.split(), "-q")
+    assert said.err == note + quiet.err
+    assert "defaults" not in said.out + quiet.err
+    changed = run(*line.split(), "--set", "seed=1")
+    assert changed.err.startswith("no lungreg.yaml here: defaults are used beside --set (")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "lungreg.yaml").touch()
+    assert "defaults" not in run(*line.split()).err
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @command
 def plain(console: Console, name: str, times: Annotated[int, typer.Option("--times")] = 1) -> None:
     """Repeat a name."""

@@ -17,6 +17,7 @@ def test_doctor_looks_at_everything_and_leaves_no_trace(finished: tuple[Site, st
     assert {check["name"]: check["state"] for check in checks}.items() >= {
         "versions": "ok",
         "ray": "ok",
+        "source": "ok",
         "stage": "ok",
         "models": "ok",
     }.items()
@@ -37,4 +38,5 @@ def test_doctor_fails_on_a_stage_that_cannot_be_written(raw: Site) -> None:
     assert done.code == 1
     (failed,) = [check for check in done.document if check["state"] == "fail"]
     assert failed["name"] == "stage"
+    assert str(raw.folder) not in done.out
     assert failed["mend"] == "set backend.root to a folder"

@@ -61,3 +61,10 @@ def test_more_workers_than_processors_are_refused(gpu: bool, kind: str, most: in
     require_workers(most, there, gpu=gpu, key="train.workers")
     with pytest.raises(ResourceError, match=rf"train\.workers is at most the number of {kind}"):
         require_workers(most + 1, there, gpu=gpu, key="train.workers")
+
+
+def test_a_cluster_without_processors_can_do_nothing() -> None:
+    """Then "auto" is no mend."""
+    none = Capacity(cpus=0, gpus=0, memory_bytes=0)
+    with pytest.raises(ResourceError, match=r"set train\.workers to 0, which needs no Ray"):
+        require_workers(1, none, gpu=False, key="train.workers")

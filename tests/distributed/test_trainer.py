@@ -7,14 +7,24 @@ import pickle
 import signal
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from lungreg.config import parse_config
+from lungreg.distributed import trainer
 from lungreg.distributed.cluster import Capacity
 from lungreg.distributed.trainer import WorkerError, failure_of, worker_count
-from lungreg.errors import DataError, ResourceError, RunError
+from lungreg.errors import (
+    DataError,
+    ForbiddenError,
+    LungregError,
+    ResourceError,
+    RunError,
+    StoreUnavailableError,
+)
 from lungreg.stores.run_files import History
 from lungreg.workflows.train import train
 from tests.site import CASES, Site
@@ -43,6 +53,34 @@ def test_any_other_failure_of_ray_says_how_to_go_on() -> None:
     assert isinstance(back, RunError)
     assert PATIENT not in str(back)
     assert "--resume" in str(back)
+
+
+@pytest.mark.parametrize(
+    ("error", "fits"),
+    [
+        (WorkerError(RunError("the loss must be a finite number")), 1),
+        (WorkerError(ForbiddenError("a role must be allowed to write")), 1),
+        (WorkerError(StoreUnavailableError("a store must answer")), 3),
+        (RuntimeError("connection closed by peer"), 3),
+    ],
+)
+def test_only_what_may_go_well_next_time_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, fits: int
+) -> None:
+    """A loss that is no number stays one; a worker that died, or a store that was away, may not."""
+    tried: list[int] = []
+
+    def fail(*job: object, attempt: int, **how: object) -> None:
+        tried.append(attempt)
+        raise error
+
+    monkeypatch.setattr(trainer, "_fit", fail)
+    monkeypatch.setattr(trainer, "await_processors", Mock())  # nothing to wait for
+    job = SimpleNamespace(config=parse_config({"train": {"max_failures": 2}}))
+    with pytest.raises(LungregError) as caught:
+        trainer._train_on_ray(job, Capacity(cpus=1, gpus=0, memory_bytes=0), None)  # type: ignore[arg-type]
+    assert tried == list(range(fits))
+    assert caught.value is getattr(error, "error", caught.value)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,8 @@ class ConfigOptions:
     """YAML file; None for ./lungreg.yaml, or for the defaults where there is none."""
     overrides: Sequence[str]
     """Changes of single keys, "a.b=value" each."""
+    quiet: bool = False
+    """Do not say that defaults are used."""
 
     @property
     def are_given(self) -> bool:
@@ -118,7 +120,7 @@ class ConfigOptions:
         return [override.partition("=")[0].strip() for override in (*self.overrides, *more)]
 
     def config(self, *more: str) -> Config:
-        """Read and check the configuration.
+        """Read and check the configuration; say on stderr where there is no file of it.
 
         Args:
             more: Further overrides, which win over the user's.
@@ -126,8 +128,12 @@ class ConfigOptions:
         Raises:
             ConfigError: The file is missing, no YAML, or breaks a rule.
         """
-        from lungreg.config import load_config
+        from lungreg.config import DEFAULT_FILE, load_config
 
+        if self.file is None and not self.quiet and not Path(DEFAULT_FILE).is_file():
+            given = " beside --set" if self.overrides else ""
+            note = f"no {DEFAULT_FILE} here: defaults are used{given} (write one: {program()} init)"
+            typer.echo(note, err=True)
         return load_config(self.file, [*self.overrides, *more])
 
 
@@ -156,7 +162,7 @@ def config_command(
     def run(
         console: Console, *, config: ConfigFile = None, overrides: Overrides = None, **own: Any
     ) -> None:
-        options = ConfigOptions(file=config, overrides=overrides or ())
+        options = ConfigOptions(file=config, overrides=overrides or (), quiet=console.quiet)
         try:
             function(console, options, **own)
         except LungregError as error:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import typer
 
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
+
+if TYPE_CHECKING:
+    from lungreg.stores import Check
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,12 +21,20 @@ def add_to(app: typer.Typer) -> None:
 
 @config_command
 def doctor(console: Console, options: ConfigOptions) -> None:
-    """Check versions, devices, Ray, stage, disk and memory, each with a mend."""
+    """Check versions, devices, Ray, source, stage, disk and memory, each with a mend.
+
+    With --json it names no file: that is for others to read.
+    """
     from lungreg.workflows.doctor import examine
 
     checks = examine(options.config())
-    rows = [[check.name, check.state, check.found, check.mend] for check in checks]
+    rows = [[check.name, check.state, _placed(check), check.mend] for check in checks]
     console.table("Doctor", ("check", "state", "found", "mend"), rows)
-    console.document([dataclasses.asdict(check) for check in checks])
+    told = [dataclasses.asdict(check) for check in checks]
+    console.document([{key: check[key] for key in check if key != "where"} for check in told])
     if any(check.state == "fail" for check in checks):
         raise typer.Exit(1)
+
+
+def _placed(check: Check) -> str:
+    return f"{check.where}: {check.found}" if check.where else check.found

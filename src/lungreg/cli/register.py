@@ -130,7 +130,7 @@ def register_pair(
     from lungreg.sources.pair_files import PairFiles
     from lungreg.workflows.register_records import RegisterSettings
 
-    options = ConfigOptions(file=config, overrides=overrides or ())
+    options = ConfigOptions(file=config, overrides=overrides or (), quiet=console.quiet)
     files = PairFiles(
         fixed=fixed,
         moving=moving,

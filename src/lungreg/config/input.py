@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pydantic import Field, model_validator
 
@@ -33,6 +35,8 @@ class LocalBackend(Section):
     @property
     def folder(self) -> Path | None:
         """Local folder that files are kept in; None for a bucket."""
+        if self.root.startswith("file://"):
+            return Path(url2pathname(urlsplit(self.root).path))
         return None if "://" in self.root else Path(self.root)
 
 

@@ -166,4 +166,4 @@ class Train(Section):
     always champion."""
     max_failures: int = Field(default=3, ge=0)
     """Number of times that a killed worker is replaced; training then resumes from the last
-    checkpoint."""
+    checkpoint. A loss that is no number, or a broken file, ends training at once."""

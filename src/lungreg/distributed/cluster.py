@@ -78,7 +78,8 @@ def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> N
     kind, most = ("GPUs", capacity.gpus) if gpu else ("CPU cores", capacity.cpus)
     if count > most:
         msg = f"{key} is at most the number of {kind} that the Ray cluster has or can grow to"
-        raise ResourceError(msg, got=f"{count} of {most}", mend=f"set {key} to auto")
+        mend = f"set {key} to auto" if most else f"set {key} to 0, which needs no Ray"
+        raise ResourceError(msg, got=f"{count} of {most}", mend=mend)
 
 
 def _start(folder: Path) -> None:

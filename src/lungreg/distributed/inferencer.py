@@ -19,6 +19,7 @@ from lungreg.config import Config, Infer
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.distributed.cluster import cluster
 from lungreg.distributed.pool_size import Place, PoolSize, pool_size
+from lungreg.distributed.waiting import await_processors
 from lungreg.errors import LungregError, RunError
 from lungreg.records import Case, CaseResult, RegistrationJob, counted
 from lungreg.registration.case import Render, describe, failed_result, register_case
@@ -67,7 +68,7 @@ def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseRes
 
     Raises:
         ModelError: The model cannot be loaded.
-        ResourceError: More workers than the cluster has or can grow to.
+        ResourceError: More workers than the cluster has or can grow to, or none in time.
         RunError: Worker after worker dies before it has loaded the model.
     """
     if not cases:
@@ -77,7 +78,10 @@ def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseRes
         yield from _loop(Worker(job, Place(threads=threads), number=1), cases)
         return
     with cluster() as capacity:
-        pool = Pool(job, pool_size(job.registration.config, capacity, len(cases)))
+        size = pool_size(job.registration.config, capacity, len(cases))
+        # One will do: further actors join the pool once there is room for them.
+        await_processors(1, capacity, gpu=bool(size.place.gpu), key="infer.workers")
+        pool = Pool(job, size)
         try:
             yield from pool.run(cases)
         finally:

@@ -51,7 +51,7 @@ def pool_size(config: Config, capacity: Capacity, cases: int) -> PoolSize:
     else:
         auto = capacity.gpus if gpu else min(capacity.cpus, _in_memory(config, capacity))
         least = most = auto if workers == "auto" else workers
-    require_workers(least, capacity, gpu=gpu, key="infer.workers")
+    require_workers(max(1, least), capacity, gpu=gpu, key="infer.workers")
     most = max(1, min(most, cases))
     threads = settings.threads or (None if gpu else max(1, cpu_count() // most))
     place = Place(threads=threads, gpu=gpu, processes=min(most, cpu_count()))

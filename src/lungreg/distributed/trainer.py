@@ -6,6 +6,7 @@ temporary folder, deleted at the end.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import tempfile
@@ -21,11 +22,13 @@ from torch import Tensor
 from lungreg.config import Train
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.distributed.cluster import Capacity, cluster, require_workers
-from lungreg.errors import LungregError, RunError
+from lungreg.distributed.waiting import await_processors
+from lungreg.errors import ForbiddenError, LungregError, RunError, StoreUnavailableError
 from lungreg.learning.training import OnEpoch, TrainJob, run_epochs
 from lungreg.learning.workers import OneWorker
 from lungreg.stores.run_files import read_history
 
+_log = logging.getLogger(__name__)
 _POLL_S = 1.0
 
 
@@ -37,8 +40,10 @@ def run_training(job: TrainJob, *, on_epoch: OnEpoch | None = None) -> None:
         on_epoch: Called with the number and metrics of each epoch done.
 
     Raises:
-        ResourceError: More workers than the cluster has or can grow to.
-        RunError: Training failed more often than `train.max_failures`.
+        ResourceError: More workers than the cluster has or can grow to, or not all in time.
+        RunError: Workers died more often than `train.max_failures`.
+        LungregError: What a worker found wrong, such as a loss that is no number: it is not tried
+            again.
     """
     settings = job.config.train
     if settings.workers == 0:
@@ -136,31 +141,55 @@ def worker_count(settings: Train, capacity: Capacity) -> tuple[int, bool]:
 
 
 def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -> None:
+    settings = job.config.train
+    count, gpu = worker_count(settings, capacity)
+    await_processors(count, capacity, gpu=gpu, key="train.workers")
+    with tempfile.TemporaryDirectory(prefix="lungreg-ray-") as scratch, _watch(job, on_epoch):
+        for attempt in range(settings.max_failures + 1):
+            try:
+                _fit(job, count, gpu=gpu, storage=scratch, attempt=attempt)
+            except Exception as error:
+                if is_final(own_error(error)) or attempt == settings.max_failures:
+                    raise failure_of(error) from error
+                _log.warning("a worker of the training died; new ones go on from the last epoch")
+            else:
+                return
+
+
+def _fit(job: TrainJob, count: int, *, gpu: bool, storage: str, attempt: int) -> None:
+    """Let Ray Train run the epochs that are missing, with new workers.
+
+    Ray would try again after every error, of which many come back: it tries once.
+    """
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     from ray import cloudpickle
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    settings = job.config.train
-    count, gpu = worker_count(settings, capacity)
-    threads = settings.threads or (None if gpu else max(1, cpu_count() // count))
-    with tempfile.TemporaryDirectory(prefix="lungreg-ray-") as scratch, _watch(job, on_epoch):
-        trainer = TorchTrainer(
-            worker_loop,
-            train_loop_config={"job": cloudpickle.dumps(job), "gpu": gpu, "threads": threads},
-            torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
-            scaling_config=ScalingConfig(num_workers=count, use_gpu=gpu),
-            run_config=RunConfig(
-                name=job.run_id,
-                storage_path=scratch,
-                failure_config=FailureConfig(max_failures=settings.max_failures),
-            ),
-        )
-        try:
-            with _interruptible():
-                trainer.fit()
-        except Exception as error:
-            raise failure_of(error) from error
+    threads = job.config.train.threads or (None if gpu else max(1, cpu_count() // count))
+    trainer = TorchTrainer(
+        worker_loop,
+        train_loop_config={"job": cloudpickle.dumps(job), "gpu": gpu, "threads": threads},
+        torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
+        scaling_config=ScalingConfig(num_workers=count, use_gpu=gpu),
+        run_config=RunConfig(
+            name=f"{job.run_id}-{attempt}",
+            storage_path=storage,
+            failure_config=FailureConfig(max_failures=0),
+        ),
+    )
+    with _interruptible():
+        trainer.fit()
+
+
+def is_final(error: LungregError | None) -> bool:
+    """Whether a training that failed would fail again.
+
+    Args:
+        error: What a worker raised; None of workers that died.
+    """
+    away = isinstance(error, StoreUnavailableError) and not isinstance(error, ForbiddenError)
+    return error is not None and not away
 
 
 @contextmanager
@@ -182,8 +211,8 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def failure_of(error: BaseException) -> LungregError:
-    """The LungregError inside Ray's exception, or a RunError that names the type of Ray's."""
+def own_error(error: BaseException) -> LungregError | None:
+    """The LungregError inside Ray's exception, if a worker has raised one."""
     cause: BaseException | None = error
     while cause is not None:
         nested = [*getattr(cause, "worker_failures", {}).values(), getattr(cause, "cause", None)]
@@ -191,6 +220,13 @@ def failure_of(error: BaseException) -> LungregError:
             if isinstance(inner, WorkerError):
                 return inner.error
         cause = cause.__cause__
+    return None
+
+
+def failure_of(error: BaseException) -> LungregError:
+    """The LungregError inside Ray's exception, or a RunError that names the type of Ray's."""
+    if (own := own_error(error)) is not None:
+        return own
     msg = "training ends with all its epochs"
     mend = "see -v for Ray's own message; go on with --resume"
     return RunError(msg, got=type(error).__name__, mend=mend)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from lungreg.sources.groups import match_groups, read_groups
 from lungreg.sources.layouts import list_cases
+from lungreg.sources.layouts.pattern import unmatched_patterns
 from lungreg.sources.opening import open_source
 from lungreg.sources.pair_upload import PairUpload, stage_sizes, upload_pair
 from lungreg.sources.pseudonyms import pseudonymise
 from lungreg.sources.scan_identity import cases_by_scan
-from lungreg.sources.source_case import SourceCase
+from lungreg.sources.source_case import SourceCase, summarise
 
 __all__ = [
     "PairUpload",
@@ -25,5 +26,7 @@ __all__ = [
     "pseudonymise",
     "read_groups",
     "stage_sizes",
+    "summarise",
+    "unmatched_patterns",
     "upload_pair",
 ]

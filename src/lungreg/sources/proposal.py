@@ -11,10 +11,9 @@ from pathlib import Path, PurePosixPath
 from lungreg.config import Ingest
 from lungreg.config.input import LayoutName, Pattern
 from lungreg.errors import LungregError
-from lungreg.records import counted
 from lungreg.sources.layouts import list_cases
 from lungreg.sources.layouts.folders import nothing_found, visible
-from lungreg.sources.source_case import SourceCase
+from lungreg.sources.source_case import SourceCase, summarise
 
 _EXPIRATION = "exp expi expiration expiratory exhale exhalation ee ebhct fixed t50"
 _INSPIRATION = "insp inspi inspiration inspiratory inhale inhalation ei ibhct moving t00"
@@ -44,16 +43,10 @@ class Proposal:
     @property
     def summary(self) -> str:
         """What it finds, for people."""
-        both = sum(
-            case.fixed_mask is not None and case.moving_mask is not None for case in self.cases
-        )
-        points = sum(bool(case.landmarks) for case in self.cases)
         how: str = self.layout
         if self.pattern is not None:
             how = f"{self.pattern.fixed} and {self.pattern.moving}"
-        return (
-            f"{how}: {counted(len(self.cases), 'pair')}, {both} with masks, {points} with landmarks"
-        )
+        return f"{how}: {summarise(self.cases)}"
 
 
 def propose(folder: Path) -> list[Proposal]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from lungreg.errors import (
 )
 from lungreg.formats.local_files import read_file
 from lungreg.formats.points.landmarks import LANDMARK_COLUMNS, decode_landmarks
+from lungreg.records import counted
 from lungreg.stores import check_name
 
 FIXED, MOVING = "fixed", "moving"
@@ -51,6 +52,13 @@ class SourceCase:
     """Why the case is rejected."""
     warnings: tuple[LungregError, ...] = ()
     """What is left out of it, such as half a pair of landmark files."""
+
+
+def summarise(cases: Sequence[SourceCase]) -> str:
+    """How many pairs there are, and how many with masks and landmarks, for people."""
+    masks = sum(case.fixed_mask is not None and case.moving_mask is not None for case in cases)
+    points = sum(bool(case.landmarks) for case in cases)
+    return f"{counted(len(cases), 'pair')}, {masks} with masks, {points} with landmarks"
 
 
 def load_landmarks(case: SourceCase) -> NDArray[np.float64] | None:

@@ -109,12 +109,16 @@ class Check:
     """"ok", "warn" or "fail"."""
     found: str
     mend: str = ""
+    where: str = ""
+    """A file or folder, for the person at the console: no report to others has it."""
 
     @classmethod
     def failed(cls, name: str, error: LungregError) -> Check:
         """A check that failed with an error."""
         mend = error.mend or ""
-        return cls(name=name, state="fail", found=str(error).removesuffix(f"; {mend}"), mend=mend)
+        found = error.anonymous.removesuffix(f"; {mend}")
+        where = "" if error.where is None else str(error.where)
+        return cls(name=name, state="fail", found=found, mend=mend, where=where)
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import secrets
 import shutil
@@ -15,21 +16,23 @@ import psutil
 from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.devices import choose_device, cpu_count
-from lungreg.errors import ForbiddenError, LungregError
+from lungreg.errors import ForbiddenError, LungregError, StoreUnavailableError
 from lungreg.records import counted
 from lungreg.stores import Check, Stage
 from lungreg.stores.names import input_folder
 from lungreg.stores.run_files import environment
+from lungreg.workflows.source_check import check_source
 
 _DISK_GB, _MEMORY_GB = 5.0, 4.0
 
 
 def examine(config: Config) -> list[Check]:
-    """Check versions, devices, Ray, the stage, disk and memory. Changes nothing that stays."""
+    """Check versions, devices, Ray, source, stage, disk and memory. Changes nothing that stays."""
     checks: list[tuple[str, Callable[[], Check]]] = [
         ("versions", _versions),
         ("device", partial(_device, config)),
         ("ray", _ray),
+        ("source", partial(check_source, config)),
         ("stage", partial(_stage, config)),
         ("models", partial(_models, config)),
         ("disk", partial(_disk, config)),
@@ -49,8 +52,8 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
     except LungregError as error:
         return Check.failed(name, error)
     except Exception as error:  # noqa: BLE001  # one check never stops the others
-        found = f"{type(error).__name__}: {error}"
-        return Check(name=name, state="fail", found=found, mend="run with -v")
+        found, where = type(error).__name__, " ".join(str(error).split())
+        return Check(name=name, state="fail", found=found, mend="run with -v", where=where)
 
 
 def _of_backend(config: Config) -> list[Check]:
@@ -92,6 +95,9 @@ def _ray() -> Check:
 
 
 def _stage(config: Config) -> Check:
+    folder = config.backend.folder
+    if folder is not None and not folder.exists():
+        return _folder_to_be(folder)
     stage = open_backend(config.backend).for_run(None, "doctor").stage
     number = sum(1 for file in stage.list(input_folder("fixed")))
     cases = counted(number, "case")
@@ -102,6 +108,24 @@ def _stage(config: Config) -> Check:
         found = f"readable, not writable by this user, {cases}"
         return Check(name="stage", state="ok", found=found, mend=mend)
     return Check(name="stage", state="ok", found=f"reachable, writable, {cases}", mend=mend)
+
+
+def _folder_to_be(folder: Path) -> Check:
+    """Whether the folder of a stage can be made; it is left to ingest to do so."""
+    place = _nearest(folder.absolute())
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        mend = "run 'lungreg ingest', which makes it"
+        return Check(name="stage", state="ok", found="not made yet, can be made", mend=mend)
+    msg = "the folder of a stage is there, or can be made"
+    mend = "set backend.root to a folder that you may write to"
+    return Check.failed("stage", StoreUnavailableError(msg, got="neither", mend=mend, where=folder))
+
+
+def _nearest(place: Path) -> Path:
+    """The path, or the first above it that exists."""
+    while not place.exists():
+        place = place.parent
+    return place
 
 
 def _write_and_read(stage: Stage, name: str) -> None:
@@ -123,9 +147,7 @@ def _models(config: Config) -> Check:
 
 
 def _disk(config: Config) -> Check:
-    place = config.backend.folder or Path.home()
-    while not place.exists():
-        place = place.parent
+    place = _nearest((config.backend.folder or Path.home()).absolute())
     free = shutil.disk_usage(place).free / 1e9
     return _enough("disk", free, _DISK_GB, "free space, or choose another backend.root")
 

@@ -27,6 +27,7 @@ from lungreg.sources import (
     pseudonymise,
     read_groups,
     stage_sizes,
+    unmatched_patterns,
     upload_pair,
 )
 from lungreg.sources.downloads import OnBytes
@@ -137,18 +138,19 @@ class _Wanted:
 
 def _wanted(folder: Path, settings: Ingest, known: Collection[str]) -> _Wanted:
     found = list_cases(folder, settings)
+    notes = unmatched_patterns(folder, settings, found, show_names=not settings.pseudonymise)
     read = {} if settings.groups is None else read_groups(Path(settings.groups))
     matched = match_groups(
         read, [source.case_id for source in found], show_ids=not settings.pseudonymise
     )
     if not settings.pseudonymise:
-        return _Wanted(cases=found, groups=matched.groups, notes=matched.notes)
+        return _Wanted(cases=found, groups=matched.groups, notes=(*notes, *matched.notes))
     renamed = pseudonymise(found, matched.groups, settings, on_stage=known)
     return _Wanted(
         cases=renamed.cases,
         groups=renamed.groups,
         key_file=renamed.key_file,
-        notes=matched.notes,
+        notes=(*notes, *matched.notes),
     )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lungreg.errors import ConfigError, MissingFileError
-from lungreg.sources import list_cases
+from lungreg.errors import ConfigError, DataError, MissingFileError
+from lungreg.sources import list_cases, unmatched_patterns
 from tests.sources.made_sources import by_pattern, put
 
 
@@ -74,3 +74,44 @@ def test_patterns_stay_inside_the_source(tmp_path: Path, pattern: str) -> None:
     """They are relative to it."""
     with pytest.raises(ConfigError, match="stays inside"):
         list_cases(tmp_path, by_pattern(fixed=pattern, moving="{case_id}/i.nii"))
+
+
+@pytest.mark.parametrize(
+    ("fixed", "place", "holds"),
+    [
+        ("{case_id}/expi.nii", "p1", "exp.nii, insp.nii, lung.nii, ..."),
+        ("{case_id}/ct/exp.nii", "p1", "exp.nii, insp.nii, lung.nii, ..."),
+        ("{case_id}_exp.nii", ".", "p1/, p2/"),
+        ("scans/{case_id}_exp.nii", ".", "p1/, p2/"),
+    ],
+)
+def test_a_pattern_without_a_match_names_the_folder_it_leads_to(
+    tmp_path: Path, fixed: str, place: str, holds: str
+) -> None:
+    """With three names in it, for the console alone."""
+    put(tmp_path, "p1/exp.nii", "p1/insp.nii", "p1/lung.nii", "p1/z.csv", "p2/exp.nii")
+    with pytest.raises(DataError, match="init FOLDER") as caught:
+        list_cases(tmp_path, by_pattern(fixed=fixed, moving="{case_id}/i.nii"))
+    assert caught.value.where == f"{tmp_path / place} (holds {holds})"
+    assert fixed in caught.value.rule
+
+
+def test_one_scan_that_no_case_has_is_a_pattern_without_a_match(tmp_path: Path) -> None:
+    """Not so many cases to reject one by one."""
+    put(tmp_path, "p1/exp.nii", "p1/insp.nii", "p2/exp.nii")
+    with pytest.raises(DataError, match=r"ingest\.pattern\.moving finds scans") as caught:
+        list_cases(tmp_path, by_pattern(fixed="{case_id}/exp.nii", moving="{case_id}/in.nii"))
+    assert caught.value.where == f"{tmp_path / 'p1'} (holds exp.nii, insp.nii)"
+
+
+def test_a_pattern_of_masks_without_a_match_is_told(tmp_path: Path) -> None:
+    """Where some case has a file there is nothing to tell."""
+    put(tmp_path, "p1/exp.nii", "p1/insp.nii", "p1/lung.nii", "p2/exp.nii", "p2/insp.nii")
+    scans = {"fixed": "{case_id}/exp.nii", "moving": "{case_id}/insp.nii"}
+    settings = by_pattern(**scans, fixed_mask="{case_id}/lung.nii", landmarks="{case_id}.csv")
+    cases = list_cases(tmp_path, settings)
+    assert unmatched_patterns(tmp_path, settings, cases, show_names=True) == [
+        f"ingest.pattern.landmarks matches nothing: {tmp_path} holds p1/, p2/"
+    ]
+    (note,) = unmatched_patterns(tmp_path, settings, cases, show_names=False)
+    assert note == "ingest.pattern.landmarks matches nothing"

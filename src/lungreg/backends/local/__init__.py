@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
-
 from lungreg.backends.local.bucket import BucketStage
 from lungreg.backends.local.registry import StageModelRegistry
 from lungreg.backends.local.results import ParquetResultTable
@@ -28,19 +24,14 @@ __all__ = [
 
 def open_local(settings: LocalBackend) -> Backend:
     """The stores under a folder or URL; nothing is made and no connection is opened yet."""
-    stage = _stage(settings.root)
+    folder = settings.folder
+    stage = BucketStage(settings.root) if folder is None else LocalStage(folder)
     return Backend(
         stage=stage,
         results=ParquetResultTable(stage),
         models=StageModelRegistry(stage),
         tracker=_tracker(stage, tracking=settings.tracking),
     )
-
-
-def _stage(root: str) -> LocalStage | BucketStage:
-    if root.startswith("file://"):
-        return LocalStage(Path(url2pathname(urlsplit(root).path)))
-    return BucketStage(root) if "://" in root else LocalStage(Path(root))
 
 
 def _tracker(stage: LocalStage | BucketStage, *, tracking: bool) -> Tracker:

@@ -9,7 +9,8 @@ from lungreg.errors import DataError
 
 _IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _MAX_DEPTH = 3
-_SHOWN = 8
+_SHOWN = 3
+"""Names that an error lists."""
 
 
 def is_ignored(name: str) -> bool:
@@ -43,10 +44,16 @@ def find_root(folder: Path, is_root: Callable[[Path], bool], rule: str) -> Path:
     raise nothing_found(folder, rule)
 
 
-def nothing_found(folder: Path, rule: str) -> DataError:
+def nothing_found(
+    folder: Path, rule: str, mend: str = "check ingest.source and ingest.layout"
+) -> DataError:
     """The error for a folder without a case: the rule, and what the folder holds."""
+    where = f"{folder} (holds {contents(folder)})"
+    return DataError(rule, got="no such file", mend=mend, where=where)
+
+
+def contents(folder: Path) -> str:
+    """The first names in a folder, for people."""
     there = [path.name + "/" * path.is_dir() for path in visible(folder)]
     more = ", ..." if len(there) > _SHOWN else ""
-    where = f"{folder} (holds {', '.join(there[:_SHOWN]) + more if there else 'nothing'})"
-    mend = "check ingest.source and ingest.layout"
-    return DataError(rule, got="no such file", mend=mend, where=where)
+    return ", ".join(there[:_SHOWN]) + more if there else "nothing"

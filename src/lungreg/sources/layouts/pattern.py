@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from lungreg.config import Ingest
 from lungreg.errors import ConfigError
-from lungreg.sources.layouts.folders import is_ignored, nothing_found, visible
+from lungreg.sources.layouts.folders import contents, is_ignored, nothing_found, visible
 from lungreg.sources.source_case import (
     DISPLACEMENT,
     FIXED,
@@ -23,6 +23,7 @@ from lungreg.sources.source_case import (
 )
 
 _PLACEHOLDER = "{case_id}"
+_MEND = "check ingest.source and ingest.pattern, or let 'lungreg init FOLDER' propose a pattern"
 
 
 def list_pattern(folder: Path, settings: Ingest) -> list[SourceCase]:
@@ -34,8 +35,48 @@ def list_pattern(folder: Path, settings: Ingest) -> list[SourceCase]:
 
     Raises:
         ConfigError: No pattern, or one that leaves the folder.
-        DataError: Nothing matches the patterns of the scans.
+        DataError: Nothing matches the pattern of a scan; it says how far the pattern leads.
     """
+    wanted = _wanted(settings)
+    root, cases = _search(folder, wanted)
+    for role in (FIXED, MOVING):
+        if all(getattr(case, role) is None for case in cases):
+            rule = f"ingest.pattern.{role} finds scans: {'/'.join(wanted[role])!r}"
+            raise nothing_found(_last_folder(root, wanted[role]), rule, _MEND)
+    return cases
+
+
+def unmatched_patterns(
+    folder: Path, settings: Ingest, cases: Sequence[SourceCase], *, show_names: bool
+) -> list[str]:
+    """A warning for each pattern of masks, landmarks or displacements that matches nothing.
+
+    Args:
+        folder: Of the source.
+        settings: Of any layout.
+        cases: What the layout found there.
+        show_names: Say which folder was looked at, and what is in it.
+    """
+    if settings.layout != "pattern":
+        return []
+    wanted = _wanted(settings)
+    unused = [role for role in wanted if not any(getattr(case, role) for case in cases)]
+    if not unused:
+        return []
+    root, _ = _search(folder, wanted)
+    return [
+        f"ingest.pattern.{role} matches nothing"
+        + (_seen(_last_folder(root, wanted[role])) if show_names else "")
+        for role in unused
+    ]
+
+
+def _seen(folder: Path) -> str:
+    return f": {folder} holds {contents(folder)}"
+
+
+def _wanted(settings: Ingest) -> dict[str, tuple[str, ...]]:
+    """The parts of the path of each role that has a pattern."""
     pattern = settings.pattern
     if pattern is None:
         msg = "layout 'pattern' needs ingest.pattern with fixed and moving"
@@ -48,14 +89,36 @@ def list_pattern(folder: Path, settings: Ingest) -> list[SourceCase]:
         LANDMARKS: pattern.landmarks,
         DISPLACEMENT: pattern.displacement,
     }
-    parts = {role: _parts(text) for role, text in wanted.items() if text is not None}
+    return {role: _parts(text) for role, text in wanted.items() if text is not None}
+
+
+def _search(folder: Path, wanted: dict[str, tuple[str, ...]]) -> tuple[Path, list[SourceCase]]:
+    """The folder that the patterns start from, and the cases in it.
+
+    Raises:
+        DataError: There is none.
+    """
     root: Path | None = folder
     while root is not None:
-        if cases := _match(root, parts):
-            return cases
+        if cases := _match(root, wanted):
+            return root, cases
         root = _only_folder(root)
-    rule = f"layout 'pattern' looks for {pattern.fixed!r} and {pattern.moving!r}"
-    raise nothing_found(folder, rule)
+    fixed, moving = ("/".join(wanted[role]) for role in (FIXED, MOVING))
+    rule = f"layout 'pattern' looks for {fixed!r} and {moving!r}"
+    raise nothing_found(_last_folder(folder, wanted[FIXED]), rule, _MEND)
+
+
+def _last_folder(root: Path, parts: tuple[str, ...]) -> Path:
+    """The folder that a pattern without a match leads to, through the first name at each level."""
+    place, prefix = root, ""
+    for count in range(1, len(parts)):
+        expression = _expression("/".join(parts[:count]))
+        inside = (path for path in visible(place) if path.is_dir())
+        found = next((path for path in inside if expression.fullmatch(prefix + path.name)), None)
+        if found is None:
+            break
+        place, prefix = found, f"{prefix}{found.name}/"
+    return place
 
 
 def _parts(text: str) -> tuple[str, ...]:
@@ -78,10 +141,11 @@ def _match(root: Path, parts: dict[str, tuple[str, ...]]) -> list[SourceCase]:
 
 
 def _expression(text: str) -> re.Pattern[str]:
-    first, *others = text.split(_PLACEHOLDER)
-    literal = [re.escape(piece).replace(r"\*", "[^/]*") for piece in (first, *others)]
-    named = literal[0] + "(?P<case_id>[^/]+)" + "(?P=case_id)".join(literal[1:])
-    return re.compile(named, re.DOTALL)
+    first, *others = (
+        re.escape(piece).replace(r"\*", "[^/]*") for piece in text.split(_PLACEHOLDER)
+    )
+    named = "(?P<case_id>[^/]+)" if others else ""
+    return re.compile(first + named + "(?P=case_id)".join(others), re.DOTALL)
 
 
 def _walk(root: Path, prefix: str, depth: int, level: int = 1) -> Iterator[tuple[int, str]]:
