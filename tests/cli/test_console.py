@@ -25,7 +25,9 @@ def test_progress_is_plain_lines_where_no_terminal_is(trained: Site) -> None:
     assert lines[1].startswith("infer 1/6  case_001: ")
     lines = trained.run("train").out.splitlines()
     assert lines[0].startswith("train 0/2 epochs  run train-")
-    assert re.fullmatch(r"train 1/2 epochs  loss \S+  val_loss \S+  .*  \d+ s left", lines[1])
+    assert re.fullmatch(
+        r"train 1/2 epochs  loss \S+  val_loss \S+  \d+ s left  val_\w+ .*", lines[1]
+    )
     assert lines[2].startswith("train 2/2 epochs  loss ")
     assert "left" not in lines[2]
     model = "lung_ct_registration"

@@ -174,13 +174,14 @@ def _initial_weights(config: Config, backend: Backend) -> bytes | None:
 
 def _epoch_callback(config: Config, done: int, on_progress: OnProgress) -> OnEpoch:
     """Report each epoch with its losses and the time left; `done` epochs were there before."""
-    shown = ("loss", "val_loss", "val_tre_mm", "val_dice_score", "val_fold_pct")
+    first, others = ("loss", "val_loss"), ("val_tre_mm", "val_dice_score", "val_fold_pct")
     started, total = time.monotonic(), config.train.epochs
 
     def report_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
-        parts = [f"{name} {metrics[name]:.4g}" for name in shown if name in metrics]
+        parts = [f"{name} {metrics[name]:.4g}" for name in first if name in metrics]
         each = (time.monotonic() - started) / max(1, epoch - done)
         parts += [time_left(each * (total - epoch))] if epoch < total else []
+        parts += [f"{name} {metrics[name]:.4g}" for name in others if name in metrics]
         note = "  ".join(parts)
         on_progress(
             Progress(step="train", done=epoch, total=total, note=note, public=note, unit="epochs")
