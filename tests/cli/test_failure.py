@@ -73,6 +73,7 @@ def test_a_command_that_is_refused_says_so_twice(
 ) -> None:
     """As a line for people and an object for programs; the exit code is the same."""
     monkeypatch.chdir(tmp_path)
+    Path("lungreg.yaml").write_text("backend: {kind: local, root: ./stage}\n")
     done = run("results", "--run", "infer-none", "--json")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert done.err == f"lungreg: {done.document['error']['message']}\n"
