@@ -108,13 +108,17 @@ class Check:
     state: str
     """"ok", "warn" or "fail"."""
     found: str
+    """Without file names and paths: it is passed on to others."""
     mend: str = ""
+    where: str = ""
+    """The file or place that is meant, for the person at the console alone."""
 
     @classmethod
     def failed(cls, name: str, error: LungregError) -> Check:
         """A check that failed with an error."""
-        mend = error.mend or ""
-        return cls(name=name, state="fail", found=str(error).removesuffix(f"; {mend}"), mend=mend)
+        mend, where = error.mend or "", "" if error.where is None else str(error.where)
+        found = error.anonymous.removesuffix(f"; {mend}")
+        return cls(name=name, state="fail", found=found, mend=mend, where=where)
 
 
 @runtime_checkable

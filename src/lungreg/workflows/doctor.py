@@ -48,8 +48,8 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
     except LungregError as error:
         return Check.failed(name, error)
     except Exception as error:  # noqa: BLE001  # one check never stops the others
-        found = f"{type(error).__name__}: {error}"
-        return Check(name=name, state="fail", found=found, mend="run with -v")
+        found, where = type(error).__name__, " ".join(str(error).split())
+        return Check(name=name, state="fail", found=found, mend="run with -v", where=where)
 
 
 def _of_backend(config: Config) -> list[Check]:
