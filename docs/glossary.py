@@ -59,7 +59,8 @@ def _typical(entry: Mapping[str, Any]) -> str:
     name = entry.get("typical_of")
     if name is None:
         return str(entry.get("typical", ""))
-    words = [f"{kind}: {_spread(name, kind, entry['unit'])}" for kind in _KINDS]
+    unit = entry["unit"].rpartition("; ")[2].removeprefix("none")
+    words = [f"{kind}: {_spread(name, kind, unit)}" for kind in _KINDS]
     of = f" ({entry['typical_word']})" if "typical_word" in entry else ""
     return "; ".join(words) + of
 

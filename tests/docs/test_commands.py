@@ -159,7 +159,8 @@ def small(words: list[str]) -> list[str]:
     if words[0] == "simulate":
         if "--cases" in words:
             place = words.index("--cases") + 1
-            words = [*words[:place], "2", *words[place + 1 :]]
+            cases = "2" if "training" in words else "1"
+            words = [*words[:place], cases, *words[place + 1 :]]
         if "--from" not in words:
             words = [*words, *SMALL_CHEST]
     if words[0] == "register":

@@ -55,6 +55,7 @@ def test_every_measure_is_in_the_glossary() -> None:
     assert len(told) == len(set(told))
     for entry in entries():
         assert all(entry[key] for key in ("title", "what", "formula", "source", "bad"))
+        assert entry["unit"] == "words" or "typical_of" in entry or entry["typical"]
 
 
 def test_units_of_the_glossary_are_those_of_the_pages() -> None:
