@@ -15,7 +15,7 @@ _COMMON = frozenset({"config", "overrides", "verbose", "quiet", "as_json"})
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command as a user types it, such as "models promote", in the order of the help."""
-    for name, command in typer.main.get_command(build_app()).commands.items():  # type: ignore[attr-defined]
+    for name, command in typer.main.get_command(build_app()).commands.items():
         for below, inner in getattr(command, "commands", {}).items():
             yield f"{name} {below}", inner
         if not hasattr(command, "commands"):
