@@ -68,6 +68,24 @@ def tests(session: nox.Session) -> None:
     run(session, "pytest", *IN_TWO_PROCESSES, *session.posargs)
 
 
+@nox.session(reuse_venv=True, default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation into site/, strictly: `nox -s docs -- serve` shows it while it is written.
+
+    In an environment of its own without torch: docstrings are read from the files.
+    """
+    install(session, "hatchling", *nox.project.dependency_groups(PYPROJECT, "docs"))
+    session.install("--no-deps", "--no-build-isolation", ".")
+    asked = session.posargs or ["build", "--strict"]
+    session.run("python", "-m", "mkdocs", *asked, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(venv_backend="none", requires=["env"], default=False)
+def pictures(session: nox.Session) -> None:
+    """The documentation's pictures anew, from simulated pairs; needs Chromium, some minutes."""
+    run(session, "python", "-m", "docs.make_pictures", *session.posargs)
+
+
 @nox.session(venv_backend="none", requires=["env"], default=False)
 def lungreg(session: nox.Session) -> None:
     """Any command in that environment: `nox -s lungreg -- infer -c lungreg-demo/demo.yaml`."""

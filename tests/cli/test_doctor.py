@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.site import Site
+from lungreg.errors import StoreError
+from tests.site import Site, run
 
 
 @pytest.mark.slow
@@ -40,3 +41,17 @@ def test_doctor_fails_on_a_stage_that_cannot_be_written(raw: Site) -> None:
     assert failed["name"] == "stage"
     assert str(raw.folder) not in done.out
     assert failed["mend"] == "set backend.root to a folder"
+    assert raw.folder.name not in done.out
+    assert str(raw.folder.parent) not in done.out
+
+
+def test_json_of_doctor_names_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for in public issues: paths and other libraries' words stay at the console."""
+    from lungreg.stores import Check
+
+    unseen = Check.failed("stage", StoreError("a rule", got="none", where="/home/doe/scans"))
+    seen = Check(name="ray", state="fail", found="OSError", where="/home/doe/ray")
+    monkeypatch.setattr("lungreg.workflows.doctor.examine", lambda _: [unseen, seen])
+    assert "doe" not in run("doctor", "--json").out
+    told = run("doctor").out
+    assert "/home/doe/scans" in told

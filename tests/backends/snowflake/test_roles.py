@@ -1,4 +1,4 @@
-"""Each step of the README in the role of its step, in an account that grants what setup grants."""
+"""Each step of the tutorial in the role of its step, in an account with the grants of setup."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class There:
     """The output of the steps that others need."""
 
     def does(self, role: str, *arguments: str) -> Outcome:
-        """Run a command in a role, as the README shows."""
+        """Run a command in a role, as the tutorial shows."""
         self.privileges.refused.clear()
         return self.site.run(*arguments, "--set", f"backend.role={role}")
 

@@ -59,7 +59,7 @@ def in_container(settings: SnowflakeBackend) -> SessionSource:
 def test_a_key_pair_logs_in(
     settings: SnowflakeBackend, peer: Peer, connections: Any, tmp_path: Path
 ) -> None:
-    """With an encrypted PKCS8 key, as the README shows: a signed token goes, the key stays."""
+    """With an encrypted PKCS8 key, as its page shows: a signed token goes, the key stays."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     file = tmp_path / "rsa_key.p8"
     file.write_bytes(
@@ -149,7 +149,7 @@ def test_no_connection_at_all_is_an_error_of_its_own(
     monkeypatch.setattr(type(CONFIG_MANAGER), "__getitem__", lambda _, key: nothing[key])
     with pytest.raises(StoreUnavailableError, match="a connection is configured") as caught:
         SessionSource(settings.model_copy(update={"connection": None})).run("SELECT 1")
-    assert "connections.toml, as the README shows" in str(caught.value)
+    assert "connections.toml, as the documentation's page" in str(caught.value)
     assert "unknown name" not in str(caught.value)
 
 

@@ -152,7 +152,7 @@ def _connection(settings: SnowflakeBackend) -> str:
         return name
     if not known:
         msg = "a connection is configured for Snowflake's clients"
-        mend = "add one to connections.toml, as the README shows under 'On Snowflake'"
+        mend = "add one to connections.toml, as the documentation's page on Snowflake shows"
         raise StoreUnavailableError(msg, got="none", mend=mend, where=CONNECTIONS_FILE)
     msg = "a connection is known to Snowflake's clients by its name"
     others = ", ".join(sorted(known))
