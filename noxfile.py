@@ -23,8 +23,11 @@ ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 GROUPS = nox.project.dependency_groups(PYPROJECT, "test", "lint")
-IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-"""Options of pytest: each of two processes takes the next file; a later `-n 0` switches it off."""
+IN_PROCESSES = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Options of pytest: each process takes the next file; a later `-n 0` switches it off.
+
+One more than the two cores of the usual runner, since tests of killed workers mostly wait.
+"""
 TINY_DEMO = ("--cases", "5")
 """Arguments of `lungreg demo` that show that an installation works at all."""
 
@@ -63,9 +66,9 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, the slow ones too; `nox -s tests -- -m "not slow"` passes arguments on.
 
-    In two processes; a debugger needs one: `nox -s tests -- -n 0 --pdb tests/test_records.py`.
+    In three processes; a debugger needs one: `nox -s tests -- -n 0 --pdb tests/test_records.py`.
     """
-    run(session, "pytest", *IN_TWO_PROCESSES, *session.posargs)
+    run(session, "pytest", *IN_PROCESSES, *session.posargs)
 
 
 @nox.session(reuse_venv=True, default=False)

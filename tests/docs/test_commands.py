@@ -73,6 +73,10 @@ def test_commands_that_are_not_run_stand_on_pages_about_elsewhere() -> None:
     assert blocks("console", "shell", "") == []
 
 
+EVERYWHERE = {"-h", "--install-completion", "--show-completion"}
+"""Options of no single command."""
+
+
 def test_commands_in_the_text_are_valid() -> None:
     """Options of commands such as `lungreg infer --resume RUN` exist."""
     told = re.compile(r"`lungreg ((?:[a-z]+ )*--?[^`]+)`")
@@ -80,7 +84,7 @@ def test_commands_in_the_text_are_valid() -> None:
     assert calls
     names = {option for _, command in known_commands() for option in options(command)}
     for call in calls:
-        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", call)) <= names | {"-h"}, call
+        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", call)) <= names | EVERYWHERE, call
 
 
 def test_sessions_of_nox_are_there() -> None:

@@ -13,7 +13,7 @@ from docs.command_reference import command_reference, commands
 from docs.config_reference import all_keys, config_reference
 from docs.glossary import entries, glossary
 from lungreg.config import Config, Quality, RefinePreset
-from lungreg.qc.measures import MEASURES
+from lungreg.metrics.measures import MEASURES
 from lungreg.records import CaseEvaluation, CaseMetrics, Evidence, RegionError
 from lungreg.registration.refinement import plan_for
 from tests.docs.blocks import PAGES, ROOT
