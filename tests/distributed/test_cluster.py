@@ -54,6 +54,23 @@ def test_a_cluster_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyPat
         pass
 
 
+def test_a_start_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine too busy for it: Ray's own words are for the person at the console."""
+
+    def fail(**settings: object) -> None:
+        assert settings["address"] == "local"
+        msg = "The current node timed out during startup."
+        raise Exception(msg)  # noqa: TRY002 -- as Ray does
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(ResourceError, match="timed out during startup") as refused, cluster():
+        pass
+    assert "workers to 0, which needs no Ray" in refused.value.anonymous
+    assert "timed out" not in refused.value.anonymous
+
+
 @pytest.mark.parametrize(("gpu", "kind", "most"), [(True, "GPUs", 2), (False, "CPU cores", 8)])
 def test_more_workers_than_processors_are_refused(gpu: bool, kind: str, most: int) -> None:
     """With the key to change, and the number there is."""

@@ -87,7 +87,23 @@ def _start(folder: Path) -> None:
 
     Args:
         folder: For its sockets and logs.
+
+    Raises:
+        ResourceError: It does not start, as on a machine too busy to do so in half a minute.
     """
+    try:
+        _init(folder)
+    except Exception as error:  # Ray has no class of its own for it
+        ray.shutdown()
+        msg = "Ray must start on this machine"
+        mend = (
+            "try again when the machine is less busy, set infer.workers or train.workers to 0, "
+            "which needs no Ray, or see 'lungreg doctor'"
+        )
+        raise ResourceError(msg, got=type(error).__name__, mend=mend, where=str(error)) from error
+
+
+def _init(folder: Path) -> None:
     with taken_port() as port, no_api_server(), kept_handlers(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray does not close its trial socket
         give_token()

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from lungreg.errors import DataError, LungregError, UnreadableFileError
 from lungreg.formats.transforms import decode_composite, encode_composite
+from lungreg.formats.transforms.rounding import rounded
 from lungreg.spatial.displacement import dense_displacement, resample, transform_points
 from lungreg.spatial.geometry import Transform, affine_transform, flip_lps
 from tests.formats.transforms.breathing import FIELD, FIXED, MOVING, affine, breath, interior, scan
@@ -88,7 +89,7 @@ def test_round_trip() -> None:
     """What is written comes back."""
     back = decode_composite(encode_composite(breath()))
     np.testing.assert_allclose(back.affine, affine(), atol=1e-9)
-    np.testing.assert_allclose(back.displacement_mm, breath().displacement_mm, atol=1e-6)
+    np.testing.assert_allclose(back.displacement_mm, rounded(breath().displacement_mm), atol=1e-6)
     assert back.grid.same_as(FIELD)
 
 

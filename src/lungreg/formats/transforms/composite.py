@@ -19,6 +19,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError, UnreadableFileError
+from lungreg.formats.transforms.rounding import rounded
 from lungreg.spatial.geometry import (
     RAS_TO_LPS,
     FloatArray,
@@ -43,7 +44,7 @@ def encode_composite(transform: Transform) -> bytes:
 
     Of a composite ITK applies the transform that was added last first. Where a point lies outside
     the field's grid by more than half a voxel ITK takes `u` as zero; lungreg continues the
-    outermost values. Inside both agree.
+    outermost values. Inside both agree. The field is `rounded`.
 
     Args:
         transform: The map, in RAS; the file is in LPS.
@@ -98,7 +99,7 @@ def _put_affine(group: h5py.Group, lps: FloatArray) -> None:
 def _put_field(group: h5py.Group, transform: Transform) -> None:
     lps, spacing = RAS_TO_LPS @ transform.grid.affine, transform.grid.spacing_mm
     axes = (lps[:3, :3] / spacing).ravel()
-    values = transform.displacement_mm.transpose(3, 2, 1, 0) * _SIGNS.astype(np.float32)
+    values = rounded(transform.displacement_mm).transpose(3, 2, 1, 0) * _SIGNS.astype(np.float32)
     _put_text(group, "TransformType", "DisplacementFieldTransform_double_3_3")
     group["TransformFixedParameters"] = np.concatenate(
         [transform.grid.shape, lps[:3, 3], spacing, axes]

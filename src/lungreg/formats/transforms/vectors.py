@@ -12,6 +12,7 @@ from lungreg.formats.nifti import MAX_VOXELS, encode_nifti
 from lungreg.formats.nifti_header import INTENT_VECTOR
 from lungreg.formats.transforms.field_files import decode_field
 from lungreg.formats.transforms.fields import ITK_DISPLACEMENT, total_displacement
+from lungreg.formats.transforms.rounding import rounded
 from lungreg.spatial.displacement import without_affine
 from lungreg.spatial.geometry import FloatArray, Grid, Transform
 
@@ -26,13 +27,13 @@ def encode_displacement(total_mm: NDArray[Any], grid: Grid) -> bytes:
         grid: Where they are given, in the fixed scan's world.
 
     Returns:
-        Gzip bytes: float32 (X, Y, Z, 1, 3), LPS components, intent 1007 (vector).
+        Gzip bytes: float32 (X, Y, Z, 1, 3), LPS components, intent 1007 (vector), `rounded`.
 
     Raises:
         DataError: Another shape than the grid's.
     """
     _require_on_grid(total_mm, grid)
-    lps = np.asarray(total_mm, dtype=np.float32) * _LPS_SIGNS[:, None, None, None]
+    lps = rounded(np.asarray(total_mm, dtype=np.float32)) * _LPS_SIGNS[:, None, None, None]
     raw = np.moveaxis(lps, 0, -1)[:, :, :, None, :]
     return encode_nifti(raw, grid.affine, intent=INTENT_VECTOR)
 

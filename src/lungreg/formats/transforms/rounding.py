@@ -1,0 +1,15 @@
+"""Round displacements before they are written: no packing shortens the noise of their last bits."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+STEP_MM = 2.0**-9
+"""Distance between the values that are kept: files are almost half as large, and no displacement is
+changed by more than half of it, 0.001 mm."""
+
+
+def rounded(displacement_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The nearest multiples of `STEP_MM`; what is not finite stays as it is."""
+    return np.rint(displacement_mm / np.float32(STEP_MM)) * np.float32(STEP_MM)
