@@ -1,35 +1,31 @@
-"""The glossary of measures in Markdown: `glossary.yaml`, thresholds, calibration results."""
+"""The glossary of measures in Markdown: the measure table, thresholds, calibration results."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-import yaml
-
 from lungreg.config import Quality
+from lungreg.metrics.measures import REGIONS, REPORTED, Measure, Reported
+from lungreg.metrics.rules import thresholds_of
+from lungreg.records import RegionError
 
-_ENTRIES = Path(__file__).with_name("glossary.yaml")
 _CALIBRATION = Path(__file__).parents[1] / "tests" / "varied" / "results"
 _KINDS = ("good", "bad")
 _DOI = re.compile(r"doi:(10\.[^\s,;)]+)")
-
-
-def entries() -> list[dict[str, Any]]:
-    """The measures as the YAML has them."""
-    found: list[dict[str, Any]] = yaml.safe_load(_ENTRIES.read_text(encoding="utf-8"))
-    return found
+_CALIBRATED_AS = {"tre_mm": "true_mm"}
+"""Columns of the calibration that are named otherwise: its true errors need no landmarks."""
 
 
 def glossary() -> str:
     """One section for each measure."""
-    return "\n".join(line for entry in entries() for line in _section(entry))
+    return "\n".join(line for reported in REPORTED for line in _section(reported))
 
 
 def calibration_counts() -> dict[str, int]:
@@ -37,38 +33,62 @@ def calibration_counts() -> dict[str, int]:
     return {kind: sum(row["kind"] == kind for row in _rows()) for kind in _KINDS}
 
 
-def _section(entry: Mapping[str, Any]) -> list[str]:
-    columns = ", ".join(f"`{name}`" for name in entry["names"])
+def calibrated(name: str, kind: str) -> tuple[float, float, float] | None:
+    """Tenth, fiftieth and ninetieth percentile of a field in the calibration, where it has it.
+
+    Args:
+        name: Of the field.
+        kind: "good" or "bad" registrations.
+    """
+    column = _CALIBRATED_AS.get(name, name)
+    values = [row[column] for row in _rows() if row["kind"] == kind and _is_number(row.get(column))]
+    if not values:
+        return None
+    tenths = quantiles(values, n=10, method="inclusive")
+    return tenths[0], tenths[4], tenths[8]
+
+
+def _section(reported: Reported) -> list[str]:
     facts = {
-        "In tables and JSON": columns,
-        "Unit": entry["unit"] or "none",
-        "Formula": entry["formula"],
-        "Source": _DOI.sub(r"[\g<0>](https://doi.org/\1)", entry["source"]),
-        "Typical": _typical(entry),
-        "Verdict": _verdict(entry.get("thresholds", ())),
-        "A bad value means": entry["bad"],
+        "In tables and JSON": _fields(reported),
+        "Unit": reported.unit or ("none" if reported.formula else "words"),
+        "Formula": reported.formula,
+        "Source": _DOI.sub(r"[\g<0>](https://doi.org/\1)", reported.source),
+        "Typical": _typical(reported),
+        "Verdict": _verdict(reported.name),
+        "A bad value means": reported.bad,
     }
     rows = [
         f"| {name} | {value.replace('|', '&#124;')} |" for name, value in facts.items() if value
     ]
-    return [f"## {entry['title']}", "", entry["what"], "", "| | |", "|---|---|", *rows, ""]
+    return [f"## {reported.label}", "", reported.says, "", "| | |", "|---|---|", *rows, ""]
 
 
-def _typical(entry: Mapping[str, Any]) -> str:
-    """Median and the range of the middle four fifths, of good and of bad registrations."""
-    name = entry.get("typical_of")
-    if name is None:
-        return str(entry.get("typical", ""))
-    unit = entry["unit"].rpartition("; ")[2].removeprefix("none")
-    words = [f"{kind}: {_spread(name, kind, unit)}" for kind in _KINDS]
-    of = f" ({entry['typical_word']})" if "typical_word" in entry else ""
-    return "; ".join(words) + of
+def _fields(reported: Reported) -> str:
+    """The fields that hold it, in Markdown."""
+    if reported is REGIONS:
+        parts = ", ".join(f"`{field.name}`" for field in fields(RegionError))
+        return f"`{reported.name}`, a list with {parts}"
+    if not isinstance(reported, Measure):
+        return f"`{reported.name}`"
+    moments = ((reported.aligned, "aligned"), (reported.initial, "initial"))
+    before = [f"`{name}` {moment}" for name, moment in moments if name]
+    return ", ".join([f"`{reported.name}`", *before])
 
 
-def _spread(name: str, kind: str, unit: str) -> str:
-    values = [row[name] for row in _rows() if row["kind"] == kind and _is_number(row.get(name))]
-    tenths = quantiles(values, n=10, method="inclusive")
-    low, middle, high = (_short(tenths[place]) for place in (0, 4, 8))
+def _typical(reported: Reported) -> str:
+    """Those of the calibration, good and bad, where it has the measure; else as the table says."""
+    spreads = {kind: calibrated(reported.name, kind) for kind in _KINDS}
+    words = [
+        f"{kind}: {_spread(values, reported.unit)}" for kind, values in spreads.items() if values
+    ]
+    _, _, note = reported.typical.partition("; ")
+    return "; ".join(filter(None, [*words, note])) if words else reported.typical
+
+
+def _spread(values: tuple[float, float, float], unit: str) -> str:
+    """Median and the range of the middle four fifths."""
+    low, middle, high = map(_short, values)
     return f"median {middle}, 80 % from {low} to {high} {unit}".strip()
 
 
@@ -77,10 +97,12 @@ def _short(value: float) -> str:
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}") if abs(value) < 1000 else f"{value:.0f}"
 
 
-def _verdict(thresholds: list[str]) -> str:
+def _verdict(name: str) -> str:
     """The default limits of the measure, with their keys in the configuration."""
     defaults = Quality()
-    return ", ".join(f"`quality.{name}` {getattr(defaults, name):g}" for name in thresholds)
+    return ", ".join(
+        f"`quality.{key}` {getattr(defaults, key):g}" for _, key in thresholds_of(name)
+    )
 
 
 def _is_number(value: object) -> bool:

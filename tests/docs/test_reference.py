@@ -8,12 +8,14 @@ import json
 import re
 from typing import Any, get_args
 
+import pytest
+
 import lungreg
 from docs.command_reference import command_reference, commands
 from docs.config_reference import all_keys, config_reference
-from docs.glossary import entries, glossary
+from docs.glossary import calibrated, glossary
 from lungreg.config import Config, Quality, RefinePreset
-from lungreg.metrics.measures import MEASURES
+from lungreg.metrics.measures import ALL_MEASURES, SECONDS
 from lungreg.records import CaseEvaluation, CaseMetrics, Evidence, RegionError
 from lungreg.registration.refinement import plan_for
 from tests.docs.blocks import PAGES, ROOT
@@ -47,28 +49,44 @@ def test_every_command_is_described() -> None:
 
 
 def test_every_measure_is_in_the_glossary() -> None:
-    """Each field once, with formula, source and what a bad value means."""
+    """Each field once, and the time that `infer` takes; no formula, DOI or figure is broken."""
+    text = glossary()
     records = (CaseMetrics, Evidence, CaseEvaluation, RegionError)
     names = {field.name for record in records for field in dataclasses.fields(record)}
-    told = [name for entry in entries() for name in entry["names"]]
-    assert set(told) == names - NO_MEASURES
+    rows = re.findall(r"^\| In tables and JSON \| (.*) \|$", text, re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert set(told) == (names | {SECONDS.name}) - NO_MEASURES
     assert len(told) == len(set(told))
-    for entry in entries():
-        assert all(entry[key] for key in ("title", "what", "formula", "source", "bad"))
-        assert entry["unit"] == "words" or "typical_of" in entry or entry["typical"]
+    links = text.count("](https://doi.org/10.")
+    assert text.count("[doi:10.") == text.count("doi:10.") == links > 20
+    assert all(row.count("|") == 3 for row in text.splitlines() if row.startswith("| "))
+    assert text.count("good: median") == text.count("bad: median") > 20
 
 
-def test_units_of_the_glossary_are_those_of_the_pages() -> None:
-    """The same measure in the same unit, wherever it is shown."""
-    units = {name: entry["unit"] for entry in entries() for name in entry["names"]}
-    assert {it.name: it.unit for it in MEASURES} == {it.name: units[it.name] for it in MEASURES}
+def test_typical_values_are_those_of_the_calibration() -> None:
+    """The middle four fifths of good registrations, and the same before registration."""
+    compared = 0
+    for measure in ALL_MEASURES:
+        now, _, rest = measure.typical.partition("; ")
+        before = rest.removeprefix("before registration ") if "before" in rest else ""
+        for name, told in ((measure.name, now), (measure.aligned, before)):
+            spread = calibrated(name, "good") if name and told else None
+            if spread is not None:
+                figures = told.replace("\N{MINUS SIGN}", "-").removesuffix(f" {measure.unit}")
+                low, _, high = figures.partition(" to ")
+                wanted = pytest.approx([spread[0], spread[2]], rel=0.05)
+                assert [float(low), float(high or low)] == wanted, name
+                compared += 1
+    assert compared > 20
 
 
 def test_every_threshold_is_told_with_its_measure() -> None:
-    """All but the two that judge no measure by itself."""
-    told = {name for entry in entries() for name in entry.get("thresholds", ())}
-    assert told == set(Quality.model_fields) - {"gain_warn_pct", "time_points"}
-    assert "good: median" in glossary()
+    """All but the two that judge no measure by itself, each with its default."""
+    told = dict(re.findall(r"`quality\.(\w+)` ([\d.]+)", glossary()))
+    keys = set(Quality.model_fields) - {"gain_warn_pct", "time_points"}
+    assert {key: float(value) for key, value in told.items()} == {
+        key: getattr(Quality(), key) for key in keys
+    }
 
 
 def test_the_table_of_presets_is_theirs() -> None:

@@ -129,13 +129,13 @@ def _print(
 
 def _print_one(console: Console, row: CaseEvaluation) -> None:
     """Print all measures of one case, each with its unit and what it means."""
-    from lungreg.metrics.meanings import MEANINGS
+    from lungreg.metrics.measures import EVALUATED
 
     shown: list[list[object]] = [["verdict", _verdict(row), "what the figures come to"]]
-    for name, meaning in MEANINGS.items():
+    for name, column in EVALUATED.items():
         value = getattr(row, name)
         if value is not None:
-            shown.append([name, f"{_number(value)} {meaning.unit}".rstrip(), meaning.text])
+            shown.append([name, column.text(value), column.brief])
     console.table(row.case_id, ("measure", "value", "meaning"), shown)
     for region in row.etre_regions:
         console.line(f"estimated error, {region}")
@@ -154,14 +154,10 @@ def _print_cases(
 
 
 def _print_meanings(console: Console, names: list[str]) -> None:
-    from lungreg.metrics.meanings import MEANINGS
+    from lungreg.metrics.measures import EVALUATED
 
-    rows = [[name, MEANINGS[name].unit, MEANINGS[name].text] for name in names]
+    rows = [[name, EVALUATED[name].unit, EVALUATED[name].brief] for name in names]
     console.table("Measures", ("measure", "unit", "meaning"), rows)
-
-
-def _number(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _verdict(row: CaseEvaluation) -> str:

@@ -15,19 +15,8 @@ from lungreg.cli.console import Console
 
 if TYPE_CHECKING:
     from lungreg.config import Alignment, RefinePreset
+    from lungreg.records import CaseMetrics
     from lungreg.workflows.register_records import RegisterReport
-
-_SHOWN = (
-    ("lung Dice", "dice_initial", "dice_aligned", "dice_score"),
-    ("landmark error, mm", "tre_initial_mm", "tre_aligned_mm", "tre_mm"),
-    ("landmark error, median, mm", None, None, "tre_median_mm"),
-    ("estimated landmark error, mm", None, "etre_aligned_mm", "etre_mm"),
-    ("estimated, 95 % below, mm", None, None, "etre_p95_mm"),
-    ("places that found a partner, %", None, None, "etre_found_pct"),
-    ("HD95 of the lungs, mm", None, None, "hd95_mm"),
-    ("folded in the lungs, %", None, None, "fold_pct"),
-    ("correlation in the lungs", None, "ncc_aligned", "ncc"),
-)
 
 
 def _alignment(value: str) -> str:
@@ -183,16 +172,31 @@ def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:
     raise RunError(msg, got="a folder that holds some", mend=mend, where=out)
 
 
+def _measured(result: CaseMetrics) -> list[list[str]]:
+    """The main measures that a case has, each by headers, aligned and registered."""
+    from lungreg.metrics import measures
+
+    shown = (
+        *(measures.DICE, measures.TRE, measures.TRE_MEDIAN, measures.ETRE, measures.ETRE_P95),
+        *(measures.ETRE_FOUND, measures.HD95, measures.FOLDS, measures.NCC),
+    )
+    rows = []
+    for one in shown:
+        column = measures.EVALUATED[one.name]
+        fields = (one.initial, one.aligned, one.name)
+        values = [None if name is None else getattr(result, name) for name in fields]
+        if values[-1] is not None:
+            rows.append([one.heading, *("" if v is None else column.number(v) for v in values)])
+    return rows
+
+
 def _show(console: Console, done: RegisterReport) -> None:
     from lungreg.records import verdict_words
     from lungreg.stores.names import PAGE_FILE
 
-    rows, result = [], done.result
-    for label, *columns in _SHOWN:
-        values = [None if name is None else getattr(result, name) for name in columns]
-        if values[-1] is not None:
-            rows.append([label, *("" if v is None else f"{v:.3f}" for v in values)])
-    console.table("Registered", ("", "by headers", "aligned", "registered"), rows)
+    result = done.result
+    columns = ("", "by headers", "aligned", "registered")
+    console.table("Registered", columns, _measured(result))
     words = verdict_words(result.status, result.verdict, result.evidence)
     console.line(f"verdict: {'; '.join([words, *done.reasons])}")
     for region in done.regions:

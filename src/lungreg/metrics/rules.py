@@ -66,6 +66,8 @@ class Judged:
 class Rule:
     """One measure and its thresholds."""
 
+    measure: str
+    """Name of the measure in `metrics.measures`."""
     what: str
     """The measure in words, as reasons name it."""
     value: Callable[[Judged], float | None]
@@ -106,6 +108,20 @@ def describe_rules(thresholds: Quality) -> list[str]:
     return found
 
 
+def thresholds_of(measure: str) -> Iterator[tuple[Verdict, str]]:
+    """The thresholds that a measure is judged by: the verdict beyond it, and its key in `quality`.
+
+    Args:
+        measure: Its name in `metrics.measures`.
+    """
+    for rule in RULES:
+        if rule.measure == measure:
+            limits = ((Verdict.WARN, rule.warn), (Verdict.FAIL, rule.fail))
+            yield from ((verdict, key) for verdict, key in limits if key is not None)
+    if measure in _BESIDE_RULES:
+        yield Verdict.WARN, _BESIDE_RULES[measure]
+
+
 def _sentence(rule: Rule, value: float, limit: float, verdict: Verdict) -> str:
     """The reason, with as many decimals (two to five) as show the value beyond the limit."""
     unit = f" {rule.unit}" if rule.unit else ""
@@ -138,6 +154,7 @@ def _segmented(judged: Judged) -> float | None:
 
 RULES: tuple[Rule, ...] = (
     Rule(
+        measure="tre_mm",
         what="mean landmark error",
         value=lambda judged: judged.metrics.tre_mm,
         warn="tre_warn_mm",
@@ -145,12 +162,14 @@ RULES: tuple[Rule, ...] = (
         unit="mm",
     ),
     Rule(
+        measure="tre_p95_mm",
         what="95th percentile of the landmark errors",
         value=lambda judged: judged.metrics.tre_p95_mm,
         warn="tre_p95_warn_mm",
         unit="mm",
     ),
     Rule(
+        measure="etre_mm",
         what="mean estimated landmark error",
         value=_estimated,
         warn="etre_warn_mm",
@@ -158,6 +177,7 @@ RULES: tuple[Rule, ...] = (
         unit="mm",
     ),
     Rule(
+        measure="etre_found_pct",
         what="share of distinctive places that find a partner",
         value=lambda judged: judged.metrics.etre_found_pct,
         higher_is_better=True,
@@ -167,12 +187,14 @@ RULES: tuple[Rule, ...] = (
         note="these may not be scans of the same patient",
     ),
     Rule(
+        measure="etre_regions",
         what="95th percentile of the estimated errors in the worst part of the lungs",
         value=_worst_region,
         warn="region_warn_mm",
         unit="mm",
     ),
     Rule(
+        measure="dice_score",
         what="Dice",
         value=lambda judged: judged.metrics.dice_score,
         higher_is_better=True,
@@ -180,12 +202,14 @@ RULES: tuple[Rule, ...] = (
         fail="dice_fail",
     ),
     Rule(
+        measure="dice_segmented",
         what="Dice of lungs segmented by threshold",
         value=_segmented,
         higher_is_better=True,
         warn="dice_segmented_warn",
     ),
     Rule(
+        measure="fold_pct",
         what="share of folded voxels in the lungs",
         value=lambda judged: judged.metrics.fold_pct,
         warn="fold_warn_pct",
@@ -193,24 +217,28 @@ RULES: tuple[Rule, ...] = (
         unit="%",
     ),
     Rule(
+        measure="residual",
         what="residual image difference inside the lungs",
         value=_residual,
         warn="residual_warn",
         fail="residual_fail",
     ),
     Rule(
+        measure="ncc",
         what="correlation inside the lungs",
         value=lambda judged: judged.metrics.ncc,
         higher_is_better=True,
         fail="ncc_fail",
     ),
     Rule(
+        measure="outside_fov_pct",
         what="share outside the moving scan",
         value=lambda judged: judged.metrics.outside_fov_pct,
         warn="outside_fov_warn_pct",
         unit="%",
     ),
     Rule(
+        measure="inverse_mean_mm",
         what="mean inverse consistency inside the lungs",
         value=lambda judged: judged.evidence.inverse_mean_mm,
         warn="inverse_warn_mm",
@@ -218,15 +246,20 @@ RULES: tuple[Rule, ...] = (
         unit="mm",
     ),
     Rule(
+        measure="volume_ratio_jacobian",
         what="volume change of the lungs",
         value=lambda judged: judged.evidence.volume_ratio_jacobian,
         higher_is_better=True,
         warn="volume_ratio_low",
     ),
     Rule(
+        measure="volume_ratio_jacobian",
         what="volume change of the lungs",
         value=lambda judged: judged.evidence.volume_ratio_jacobian,
         warn="volume_ratio_high",
     ),
 )
 """All rules, strongest evidence first."""
+
+_BESIDE_RULES = {"etre_places": "etre_places_warn", "stretch": "stretch_warn"}
+"""Thresholds that are no side of a rule: `Judged.rests_on` and `wrong_input` judge by them."""

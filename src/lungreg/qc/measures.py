@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lungreg.metrics.measures import Measure
+from lungreg.metrics.rules import thresholds_of
 from lungreg.records import CaseMetrics, CaseResult, Split, Status, Verdict, verdict_words
 
 HEADLINE = (Split.TEST, Split.UNSEEN)
@@ -45,10 +46,8 @@ def limits(thresholds: Mapping[str, float], measure: Measure) -> dict[str, float
         thresholds: By the names of the config's `quality`: `dice_warn`, `tre_fail_mm`, ...
         measure: Whose limits are wanted.
     """
-    found = {}
-    for name, threshold in thresholds.items():
-        for level in ("warn", "fail"):
-            stem = "_".join(part for part in name.split("_") if part != level)
-            if f"_{level}" in name and measure.name in (stem, f"{stem}_score"):
-                found[level] = threshold
-    return found
+    return {
+        verdict.value: thresholds[key]
+        for verdict, key in thresholds_of(measure.name)
+        if key in thresholds
+    }

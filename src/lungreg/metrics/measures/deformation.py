@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from lungreg.metrics.measures.measure import Measure
 
-_JACOBIAN = "Determinant of the Jacobian matrix of T, by central differences"
-_INVERSE = "Christensen and Johnson 2001"
+_LEOW = "Leow et al. 2007, doi:10.1109/TMI.2007.892646"
+_LEARN2REG = "Hering et al. 2023, doi:10.1109/TMI.2022.3213983"
+_REINHARDT = "for lungs Reinhardt et al. 2008, doi:10.1016/j.media.2008.03.007"
+_INVERSE = (
+    "Christensen and Johnson 2001, doi:10.1109/42.932742; here the inverse is computed from T, by "
+    "Newton's method"
+)
+_ONE_PAIR = "for one simulated pair (lungreg simulate --seed 21, preset default)"
+_NO_INVERSE = (
+    "The written inverse is not that of the transform there, as where it folds. Use the forward "
+    "transform alone."
+)
 
 FOLDS = Measure(
     name="fold_pct",
@@ -14,42 +24,48 @@ FOLDS = Measure(
     unit="%",
     decimals=3,
     higher_is_better=False,
+    brief="of the lungs where the transform folds: should be 0",
     says=(
         "Share of the voxels in the lungs where the deformation folds over itself, turning tissue "
         "inside out, which no tissue does."
     ),
-    formula="100 * voxels with J <= 0 / voxels of the lungs",
-    source=_JACOBIAN,
-    typical="0 to 0.01 %",
-    bad="The deformation tears or turns over, often where lungs slide along the ribs.",
+    formula="100 · |{x ∈ lungs : det ∇T(x) ≤ 0}| / |lungs|",
+    source=_LEOW,
+    typical="0 %",
+    bad=(
+        "There the transform has no inverse, and volumes measured with it are wrong. It is often "
+        "where lungs slide along the ribs."
+    ),
 )
 J_MIN = Measure(
     name="jacobian_min",
     label="Jacobian, smallest",
     short="J min",
     decimals=2,
+    brief="smallest change of volume; 0 or less is a fold",
     says=(
         "The strongest shrinking in the lungs: 0.5 means that a piece of tissue is half as large "
         "in the moving scan as in the fixed one."
     ),
-    formula="smallest J",
-    source=_JACOBIAN,
-    typical="0.2 to 0.8",
-    bad="0 or below is a fold.",
+    formula="minimum over the lungs of det ∇T(x)",
+    source=_REINHARDT,
+    typical="0.33 to 0.87",
+    bad="Zero or below is a fold.",
 )
 J_MAX = Measure(
     name="jacobian_max",
     label="Jacobian, largest",
     short="J max",
     decimals=2,
+    brief="largest change of volume",
     says=(
         "The strongest growth in the lungs: 3 means that a piece of tissue is three times as large "
         "in the moving scan as in the fixed one."
     ),
-    formula="largest J",
-    source=_JACOBIAN,
-    typical="1.5 to 5",
-    bad="Above 10 a few voxels are stretched as no tissue is.",
+    formula="maximum over the lungs of det ∇T(x)",
+    source=_REINHARDT,
+    typical="1.3 to 2.8",
+    bad="Values far above those of the rest of the lungs are rarely breathing.",
 )
 SDLOGJ = Measure(
     name="sdlogj",
@@ -57,14 +73,18 @@ SDLOGJ = Measure(
     short="SD log J",
     decimals=3,
     higher_is_better=False,
+    brief="spread of local volume change (log Jacobian); smooth is small",
     says=(
         "How unevenly the lungs grow and shrink from place to place: 0 where all grow alike. Lower "
         "is smoother, not more exact."
     ),
-    formula="standard deviation of log J over the voxels of the lungs where J > 0",
-    source="Leow et al. 2007",
-    typical="0.1 to 0.3",
-    bad="The deformation is rough: it may follow noise.",
+    formula="standard deviation over the lungs of ln(det ∇T(x)), where that is above zero",
+    source=f"{_LEOW}; as a measure of registration {_LEARN2REG}",
+    typical="0.060 to 0.23",
+    bad=(
+        "A rough, implausible field, which may follow noise. Diseased lungs breathe unevenly too, "
+        "so compare it among like cases."
+    ),
 )
 SDLOGJ_LEARN2REG = Measure(
     name="sdlogj_learn2reg",
@@ -72,14 +92,16 @@ SDLOGJ_LEARN2REG = Measure(
     short="SD log J L2R",
     decimals=3,
     higher_is_better=False,
+    brief="sdlogj as Learn2Reg computes it, for its tables only",
     says=(
-        "The variant that the script of the Learn2Reg challenge computes. Compare it with that "
-        "challenge's tables only."
+        "The variant that the script of the Learn2Reg challenge computes. It adds 3 to the "
+        "determinant first, and so comes to about a quarter of the true figure where the field is "
+        "smooth."
     ),
-    formula="standard deviation of log(J + 3)",
-    source="Hering et al. 2023 (Learn2Reg)",
-    typical="0.03 to 0.1",
-    bad="The deformation is rough: it may follow noise.",
+    formula="standard deviation over the lungs, without the two outer voxels, of ln(det ∇T(x) + 3)",
+    source=f"{_LEARN2REG}, and its evaluation script",
+    typical=f"0.021 {_ONE_PAIR} whose SD log J is 0.077",
+    bad="Compare it with that challenge's tables only; it hides folds.",
 )
 OUTSIDE = Measure(
     name="outside_fov_pct",
@@ -88,57 +110,64 @@ OUTSIDE = Measure(
     unit="%",
     decimals=1,
     higher_is_better=False,
+    brief="of the fixed scan that leads outside of the moving one",
     says=(
         "Share of all voxels of the fixed scan that the transform carries to where the moving scan "
         "shows nothing. They are filled with air in the warped image."
     ),
-    formula="100 * fixed voxels x with T(x) outside the moving scan / fixed voxels",
+    formula="100 · |{x : T(x) outside the moving scan}| / voxels of the fixed scan",
     source="lungreg",
-    typical="0 to 25 %",
-    bad="The scans show different parts of the body, or the alignment is far off.",
+    typical="0.70 to 24 %",
+    bad=(
+        "One scan shows what the other does not, or the alignment is wrong. Nothing is known of "
+        "what lies outside."
+    ),
 )
 INVERSE_MEAN = Measure(
     name="inverse_mean_mm",
-    label="Inverse consistency inside the lungs, mean",
+    label="Inverse consistency in the lungs, mean",
     short="Inverse",
     unit="mm",
     decimals=3,
     higher_is_better=False,
+    brief="mean error of going there and back with the inverse",
     says=(
         "Mean distance of a point of the lungs from itself, once it went to the moving scan by the "
-        "transform and back by its inverse."
+        "transform and back by the inverse that is written."
     ),
-    formula="mean of |inverse(T(x)) - x|",
+    formula="mean over the lungs of ‖T⁻¹(T(x)) − x‖",
     source=_INVERSE,
-    typical="below 0.1 mm",
-    bad="The transform has no inverse at some places: it folds, or is very steep.",
+    typical=f"below 0.001 mm {_ONE_PAIR}",
+    bad=_NO_INVERSE,
 )
 INVERSE_MAX = Measure(
     name="inverse_max_mm",
-    label="Inverse consistency inside the lungs, largest",
+    label="Inverse consistency in the lungs, largest",
     short="Inverse max",
     unit="mm",
     decimals=3,
     higher_is_better=False,
-    says="The largest such distance.",
-    formula="largest |inverse(T(x)) - x|",
+    brief="largest error of going there and back",
+    says="The largest distance of a point of the lungs from itself, once it went there and back.",
+    formula="maximum over the lungs of ‖T⁻¹(T(x)) − x‖",
     source=_INVERSE,
-    typical="below 1 mm",
-    bad="The transform has no inverse at one place at least: it folds there.",
+    typical=f"below 0.001 mm {_ONE_PAIR}",
+    bad=_NO_INVERSE,
 )
 STRETCH = Measure(
     name="stretch",
     label="Stretch of the lungs along one direction",
     short="Stretch",
     decimals=2,
+    brief="lengthening along one direction more than the others, 1 is even",
     says=(
-        "How much more the transform lengthens the lungs along one direction than along the two "
-        "others: 1 where all are lengthened alike."
+        "How much more the transform lengthens the lungs along one direction, the one that differs "
+        "most, than along the two others: 1 where all are lengthened alike."
     ),
-    formula="of the factors of the affine nearest to T, the odd one by the mean of the others",
+    formula="ratio of the mean lengthening along that direction to that across it",
     source="lungreg",
-    typical="0.8 to 1.2",
-    bad="A slice distance in a header is wrong, so that one scan is too long.",
+    typical="0.89 to 1.1",
+    bad="A slice distance in a header may be wrong, so that one scan is too long.",
 )
 SECONDS = Measure(
     name="compute_s",
@@ -146,6 +175,7 @@ SECONDS = Measure(
     short="Time",
     unit="s",
     decimals=1,
+    brief="seconds from arrays to the deformation",
     says="Seconds from the arrays in memory to the final deformation, without reading and writing.",
     formula="seconds",
     source="lungreg",

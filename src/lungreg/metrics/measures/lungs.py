@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from lungreg.metrics.measures.measure import Measure
 
-_DICE_SOURCE = "Dice 1945"
-_HD_SOURCE = "Huttenlocher et al. 1993, with the 95th percentile for the largest distance"
-_VOLUME_SOURCE = "Reinhardt et al. 2008, for the Jacobian as ventilation"
+_DICE = ("2 |F ∩ M| / (|F| + |M|)", "Dice 1945, doi:10.2307/1932409")
+_HD95 = (
+    "larger of the two directed 95th percentiles of the distance between surface voxels",
+    "Huttenlocher et al. 1993, doi:10.1109/34.232073 (the 95th percentile in place of the maximum, "
+    "as in MONAI)",
+)
+_THRESHOLD = "; threshold and shape: Hu, Hoffman and Reinhardt 2001, doi:10.1109/42.929615"
+_REINHARDT = "Reinhardt et al. 2008, doi:10.1016/j.media.2008.03.007"
+_ONE_PAIR = "for one simulated pair (lungreg simulate --seed 21, preset default)"
+_FOUND_BAD = (
+    "The lungs do not meet, or one of them was found wrongly; look at the outlines on the page."
+)
+_VOLUME_BAD = "Half of that or less: a lung was missed, or the scan is cut off or not in mm."
 
 DICE = Measure(
     name="dice_score",
@@ -16,15 +26,20 @@ DICE = Measure(
     higher_is_better=True,
     initial="dice_initial",
     aligned="dice_aligned",
+    brief="overlap of the lung masks, 1 is perfect",
     says=(
         "How well the lung mask of the moving scan, carried by the transform, covers that of the "
         "fixed scan: 1 where they are the same, 0 where they have nothing in common. It sees the "
         "lungs' outline and nothing of their inside. Measured where both masks were given."
     ),
-    formula="2 |F and M| / (|F| + |M|)",
-    source=_DICE_SOURCE,
-    typical="0.95 to 0.99; 0.80 to 0.95 before registration",
-    bad="The lungs' outlines do not meet, most often at the diaphragm, or a mask is wrong.",
+    formula=_DICE[0],
+    source=_DICE[1],
+    typical="0.97 to 1.00; before registration 0.91 to 1.00",
+    bad=(
+        "The outlines of the lungs do not meet, or a mask is wrong. A good value says nothing "
+        "about the inside: vessels may be centimetres off in lungs whose outlines fit. Never judge "
+        "by it alone."
+    ),
 )
 HD95 = Measure(
     name="hd95_mm",
@@ -33,14 +48,15 @@ HD95 = Measure(
     unit="mm",
     decimals=2,
     higher_is_better=False,
+    brief="95 % of the lungs' surface is nearer to the other's",
     says=(
         "19 of 20 points of the surface of either lung mask are closer than this to the surface of "
         "the other, after the transform. Measured where both masks were given."
     ),
-    formula="95th percentile of the distances between the surfaces of F and M, both ways",
-    source=_HD_SOURCE,
-    typical="1 to 5 mm",
-    bad="A part of the outline is off, though the overlap as a whole may look well.",
+    formula=_HD95[0],
+    source=_HD95[1],
+    typical="0 to 4.2 mm",
+    bad="Part of a lung's outline is off, often the base; or one of the masks leaves out a part.",
 )
 DICE_SEGMENTED = Measure(
     name="dice_segmented",
@@ -48,14 +64,15 @@ DICE_SEGMENTED = Measure(
     short="Dice found",
     decimals=3,
     higher_is_better=True,
+    brief="overlap of lungs that were found by threshold",
     says=(
         "The overlap of the lungs where at least one of the two masks was not given but found by "
         "threshold."
     ),
-    formula="2 |F and M| / (|F| + |M|)",
-    source=_DICE_SOURCE,
-    typical="0.95 to 0.99",
-    bad="The outlines do not meet, or the threshold took something else for lung in one scan.",
+    formula=_DICE[0],
+    source=_DICE[1] + _THRESHOLD,
+    typical=f"0.97 {_ONE_PAIR}",
+    bad=_FOUND_BAD,
 )
 HD95_SEGMENTED = Measure(
     name="hd95_segmented_mm",
@@ -64,14 +81,15 @@ HD95_SEGMENTED = Measure(
     unit="mm",
     decimals=2,
     higher_is_better=False,
+    brief="surface distance of lungs that were found by threshold",
     says=(
         "The distance of the lungs' surfaces where at least one of the two masks was not given but "
         "found by threshold."
     ),
-    formula="95th percentile of the distances between the surfaces of F and M, both ways",
-    source=_HD_SOURCE,
-    typical="1 to 5 mm",
-    bad="A part of the outline is off, or the threshold took something else for lung.",
+    formula=_HD95[0],
+    source=_HD95[1] + _THRESHOLD,
+    typical=f"3.2 mm {_ONE_PAIR}",
+    bad=_FOUND_BAD,
 )
 FIXED_ML = Measure(
     name="fixed_lungs_ml",
@@ -79,11 +97,12 @@ FIXED_ML = Measure(
     short="Fixed lungs",
     unit="ml",
     decimals=0,
+    brief="volume of the lungs in the fixed scan",
     says="Volume of the lungs in the fixed scan (expiration), by its mask or found by threshold.",
-    formula="voxels of the lungs * volume of a voxel",
-    source=_VOLUME_SOURCE,
-    typical="1,500 to 4,000 ml in adults",
-    bad="Half of that or less: a lung was missed, or the scan is cut off or not in mm.",
+    formula="voxels of the lungs · volume of a voxel",
+    source="lungreg",
+    typical="907 to 4090 ml",
+    bad=_VOLUME_BAD,
 )
 MOVING_ML = Measure(
     name="moving_lungs_ml",
@@ -91,33 +110,39 @@ MOVING_ML = Measure(
     short="Moving lungs",
     unit="ml",
     decimals=0,
+    brief="volume of the lungs in the moving scan",
     says="Volume of the lungs in the moving scan (inspiration), by its mask or found by threshold.",
-    formula="voxels of the lungs * volume of a voxel",
-    source=_VOLUME_SOURCE,
-    typical="3,000 to 7,000 ml in adults",
-    bad="Half of that or less: a lung was missed, or the scan is cut off or not in mm.",
+    formula="voxels of the lungs · volume of a voxel",
+    source="lungreg",
+    typical="1200 to 4550 ml",
+    bad=_VOLUME_BAD,
 )
 LUNG_RATIO = Measure(
     name="volume_ratio_lungs",
     label="Volume of the moving lungs by that of the fixed ones",
     short="Volumes",
     decimals=2,
+    brief="moving volume by fixed volume",
     says="By what factor the lungs of the moving scan are larger than those of the fixed scan.",
-    formula="moving_lungs_ml / fixed_lungs_ml",
-    source=_VOLUME_SOURCE,
-    typical="1.2 to 2.5 from expiration to inspiration, about 1 at one breathing state",
-    bad="Below 1 the scans may be exchanged; above 4 one of the two lungs may be wrong.",
+    formula="V(moving) / V(fixed)",
+    source="lungreg",
+    typical="0.99 to 1.3; a deep breath reaches 3 at most",
+    bad=(
+        "A ratio below 1 suggests exchanged scans. One that differs from the volume change by the "
+        "transform: a scan is cut off, a mask leaves out a part, or the registration failed."
+    ),
 )
 JACOBIAN_RATIO = Measure(
     name="volume_ratio_jacobian",
     label="Volume change of the lungs by the transform",
     short="Mean J",
     decimals=2,
+    brief="volume change by the transform: should agree with the lungs'",
     says="By what factor the transform enlarges the fixed lungs: it should be that of the masks.",
-    formula="mean of J over the fixed lungs",
-    source=_VOLUME_SOURCE,
-    typical="1.2 to 2.5 from expiration to inspiration, within some percent of the masks' factor",
-    bad="Far from the masks' factor: the deformation does not reach the lungs' outline.",
+    formula="mean over the lungs of det ∇T(x)",
+    source=_REINHARDT,
+    typical="1.0 to 1.2; a deep breath reaches 3 at most",
+    bad="More than a breath can do, or less than none. Compare it with the ratio by the masks.",
 )
 DENSITY = Measure(
     name="density_change_hu",
@@ -125,11 +150,15 @@ DENSITY = Measure(
     short="Density",
     unit="HU",
     decimals=0,
-    says="Mean density of the warped scan less that of the fixed scan, in the lungs.",
-    formula="mean of w - f in HU",
-    source="Conservation of mass: lung that takes in air gets thinner (Gorbunova et al. 2012)",
-    typical="-150 to -50 HU, since the moving scan holds more air",
-    bad="Above 0 the scans may be exchanged, or are of one breathing state.",
+    brief="mean density of the warped lungs less the fixed ones'",
+    says=(
+        "Mean density of the warped scan less that of the fixed scan, in the lungs: negative where "
+        "the moving scan holds more air."
+    ),
+    formula="mean(w) − mean(f)",
+    source="lungreg",
+    typical="−40 to 9 HU; the lower the deeper the breath",
+    bad="Far above zero, the scans may have been exchanged.",
 )
 LUNGS = (
     *(DICE, HD95, DICE_SEGMENTED, HD95_SEGMENTED),

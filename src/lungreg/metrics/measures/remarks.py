@@ -1,0 +1,62 @@
+"""What is reported of the lungs in words, and judged as it stands."""
+
+from __future__ import annotations
+
+from lungreg.metrics.measures.measure import Reported
+
+
+def _words(name: str, label: str, *, brief: str, says: str, bad: str) -> Reported:
+    return Reported(
+        name=name,
+        label=label,
+        brief=brief,
+        says=says,
+        formula="",
+        source="lungreg",
+        typical="",
+        bad=bad,
+    )
+
+
+_FROM = (
+    "A mask that was given, lungs found by threshold, or the whole scan where nothing looks like "
+    "a lung."
+)
+_FROM_BAD = "The whole scan: no lungs were found, and measures are of everything in the scan."
+FIXED_FROM = _words(
+    "fixed_lungs_from",
+    "Lungs of the fixed scan",
+    brief="where the lungs of the fixed scan come from",
+    says=_FROM,
+    bad=_FROM_BAD,
+)
+MOVING_FROM = _words(
+    "moving_lungs_from",
+    "Lungs of the moving scan",
+    brief="where the lungs of the moving scan come from",
+    says=_FROM,
+    bad=_FROM_BAD,
+)
+WITHOUT_LUNGS = _words(
+    "without_lungs",
+    "Scan without lungs",
+    brief="the scan in which no lungs were found",
+    says="The scan in which no lungs were found: fixed or moving.",
+    bad="The verdict is fail: the scan is not of a chest, or not in Hounsfield units.",
+)
+DOUBTS = _words(
+    "doubts",
+    "Doubts about the lungs",
+    brief="what makes the lungs of a scan doubtful",
+    says="What makes the lungs of a scan, or the values in them, doubtful.",
+    bad="The verdict is warn: look at the outlines of the lungs, and at the scan's values.",
+)
+MIRRORED = _words(
+    "mirrored",
+    "Mirrored sides",
+    brief="the sides that seem exchanged in the headers",
+    says="The sides, such as left and right, that seem exchanged in the headers.",
+    bad="The verdict is fail: a header is wrong.",
+)
+LUNGS_FROM = (FIXED_FROM, MOVING_FROM)
+REMARKS = (*LUNGS_FROM, WITHOUT_LUNGS, DOUBTS, MIRRORED)
