@@ -75,9 +75,7 @@ class TestMatch:
         """Ids that lost their zeros: a patient would be learned from and tested on."""
         with pytest.raises(ConfigError, match=r"none of 2 rows, such as '1'; .* such as '001'"):
             match_groups({"1": "p1", "2": "p1"}, ["001", "002"])
-        with pytest.raises(
-            ConfigError, match="got none of 1 rows; write the ids as the source has"
-        ):
+        with pytest.raises(ConfigError, match="got none of 1 row; write the ids as the source has"):
             match_groups({"MAX": "p1"}, ["MAX_1"], show_ids=False)
 
     def test_no_table_is_no_warning(self) -> None:

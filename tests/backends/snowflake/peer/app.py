@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from tests.backends.snowflake.peer import dialect
+from tests.backends.snowflake.peer.constant_answers import keep_constant_answers
 from tests.backends.snowflake.peer.mischief import HangUpError, Mischief
 from tests.backends.snowflake.peer.roles import Roles
 from tests.backends.snowflake.peer.stages import FILES, Stages
@@ -76,6 +77,7 @@ class Peer:
         self._answers: dict[str, list[Any]] = {}
         self._writing = asyncio.Lock()
         """Writers wait for each other, as Snowflake's do: DuckDB would refuse the second."""
+        keep_constant_answers()
         fakesnow.server.shared_fs = FakeSnow(
             create_database_on_connect=False, create_schema_on_connect=False
         )
