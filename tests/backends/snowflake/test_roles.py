@@ -111,6 +111,18 @@ def test_train(there: There) -> None:
         assert there.is_refused(role, "train"), role
 
 
+def test_a_role_that_cannot_store_a_model_does_not_train(there: There, running: Peer) -> None:
+    """What the end needs is tried first: no run is made, and the error names the mend."""
+    schema = f"{DATABASE}.UTILS"
+    there.privileges.take(TRAIN, "CREATE STAGE", schema)
+    asked = len(running.said("^PUT"))
+    try:
+        assert there.is_refused(TRAIN, "train")
+    finally:
+        there.privileges.give(TRAIN, "CREATE STAGE", schema)
+    assert len(running.said("^PUT")) == asked
+
+
 def test_promote(there: There) -> None:
     """The model is its maker's: who infers reads it, and moves no alias."""
     done = there.does(TRAIN, "models", "promote", MODEL, "1", "--alias", "approved")

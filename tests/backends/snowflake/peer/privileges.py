@@ -79,6 +79,14 @@ class Privileges:
             raise
         self._note_new(text, str(role))
 
+    def take(self, role: str, privilege: str, name: str) -> None:
+        """Take a privilege on an object from a role, as an administrator would."""
+        self._held[role, name].discard(privilege)
+
+    def give(self, role: str, privilege: str, name: str) -> None:
+        """Grant a role a privilege on an object."""
+        self._held[role, name].add(privilege)
+
     def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
         """Rows of SHOW about objects that the role has a privilege on."""
         match = re.match(
@@ -173,8 +181,10 @@ def _tables(text: str, _: object) -> Iterator[Need]:
 
 def _create(text: str, match: re.Match[str]) -> Iterator[Need]:
     schema = _stored(match["name"]).rpartition(".")[0]
-    is_temporary = match["temporary"] is not None
-    yield Need(schema, "USAGE" if is_temporary else f"CREATE {match['kind'].upper()}")
+    kind = match["kind"].upper()
+    # Of what is temporary only tables need no privilege of their own.
+    is_free = match["temporary"] is not None and kind == "TABLE"
+    yield Need(schema, "USAGE" if is_free else f"CREATE {kind}")
 
 
 def _ml_job(text: str, match: re.Match[str]) -> Iterator[Need]:

@@ -82,6 +82,8 @@ def _train(settings: SnowflakeBackend) -> list[_Right]:
     return [
         *_running(settings),
         ("CREATE MODEL", "SCHEMA", settings.utils),
+        # A version's files pass through a temporary stage that Snowflake's client makes.
+        ("CREATE STAGE", "SCHEMA", settings.utils),
         ("CREATE EXPERIMENT", "SCHEMA", settings.utils),
     ]
 
