@@ -102,6 +102,7 @@ class Peer:
         """Drop canned answers, faults and recorded statements; data stay."""
         self._canned.clear()
         self.guard = None
+        self.roles.known = None
         self.statements.clear()
         self.logins.clear()
         self.forget_faults()
@@ -143,7 +144,8 @@ class Peer:
         """The login of fakesnow, with what a client needs to renew its token and to log out."""
         request = parse_request(await body_of(receive), dict(scope["headers"]))
         self.logins.append(request["data"])
-        if refused := self.mischief.refused_login():
+        asked = self.roles.refusal(scope["query_string"])
+        if refused := self.mischief.refused_login() or asked:
             await refusal(*refused)(scope, receive, send)
             return
         answer = await sent_through(fakesnow.server.app, scope, json.dumps(request).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,13 +18,22 @@ class Roles:
 
     def __init__(self) -> None:
         self._roles: dict[str, str] = {}
+        self.known: Callable[[], Collection[str]] | None = None
+        """The roles that the account has; None where a session may take any."""
+
+    def refusal(self, query: bytes) -> tuple[str, str] | None:
+        """Code and text for a login that asks for a role which the account does not have."""
+        asked = _asked(query)
+        if not asked or self.known is None or asked in self.known():
+            return None
+        text = f"Role '{asked}' specified in the connect string does not exist or not authorized."
+        return "390189", text
 
     def log_in(self, query: bytes, data: dict[str, Any]) -> None:
         """Give a session the role that its client asks for, and send it to the client."""
-        asked = parse_qs(query.decode()).get("roleName", [""])[0]
-        if asked:
-            self._roles[data["token"]] = asked.upper()
-            data["sessionInfo"]["roleName"] = asked.upper()
+        if asked := _asked(query):
+            self._roles[data["token"]] = asked
+            data["sessionInfo"]["roleName"] = asked
 
     def of(self, token: str) -> str | None:
         """The role of a session."""
@@ -44,3 +54,8 @@ class Roles:
             self._roles[token] = match[1].upper()
             content["data"]["finalRoleName"] = match[1].upper()
         return json.dumps(content).encode()
+
+
+def _asked(query: bytes) -> str:
+    """The role of a login's address, in capitals; empty where it names none."""
+    return parse_qs(query.decode()).get("roleName", [""])[0].upper()

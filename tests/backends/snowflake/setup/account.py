@@ -33,6 +33,12 @@ class Account:
         """On the compute pool: database, schema, name."""
         self.others: dict[tuple[str, str], list[str]] = {}
         """Names of what others made, by kind as in SHOW and full name of the schema."""
+        self.users_roles = {"PUBLIC", "LUNGREG_SETUP"}
+        """Roles of the user that an administrator has made."""
+        peer.roles.known = lambda: {
+            *self.users_roles,
+            *(name for kind, name in self.objects if kind == "ROLE"),
+        }
         peer.on(r"^use role", lambda *_: _DONE)
         peer.on(r"^GRANT ", lambda *_: _DONE)
         peer.on(r"^ALTER (COMPUTE POOL|NETWORK RULE|EXTERNAL ACCESS INTEGRATION)", self._alter)
