@@ -112,6 +112,9 @@ class SnowflakeBackend(Section):
     role: Identifier | None = None
     """Role of new sessions, usually one of `roles`; null takes the connection's own. An active
     session and a container's token keep their role."""
+    secondary_roles: bool = False
+    """Keep the user's secondary roles in new sessions, so that a step may also do what the user's
+    other roles may; else it has the privileges of its role alone."""
     timeout_s: int = Field(default=600, ge=1)
     """Time in seconds after which a statement, or a login without an answer, is given up."""
     database: Identifier = "LUNGREG"

@@ -52,8 +52,11 @@ _KEPT_ANSWERS = 200
 class Guard(Protocol):
     """Who may do what, and what they are shown."""
 
-    def check(self, sql: str, binds: Sequence[Any], role: str | None) -> None:
-        """Raise `SqlError` for a statement that the role may not run."""
+    def check(self, sql: str, binds: Sequence[Any], role: str | None, *, alone: bool) -> None:
+        """Raise `SqlError` for a statement that the role may not run.
+
+        Not alone, it may do what the user's other roles may, but make objects.
+        """
 
     def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
         """What the role is shown of an answer."""
@@ -211,7 +214,8 @@ class Peer:
     def _admit(self, sql: str, binds: Sequence[Any], token: str) -> None:
         self.mischief.before(sql)
         if self.guard is not None:
-            self.guard.check(sql, binds, self.roles.of(token))
+            alone = self.roles.is_alone(token)
+            self.guard.check(sql, binds, self.roles.of(token), alone=alone)
 
     def _prepare(
         self, request: dict[str, Any], binds: Sequence[Any], connection: Any

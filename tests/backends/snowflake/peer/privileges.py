@@ -2,8 +2,9 @@
 
 Sessions without role, and those in the role that setup takes, may do everything; of each other
 role all that it was not granted is refused, statements that are not known here too. An object
-belongs to the role that made it. It is a model of Snowflake's rules, not Snowflake: secondary
-roles, roles of roles, and what a job does inside a container are not in it.
+belongs to the role that made it. Where a session has not put its secondary roles aside, what any
+role may is allowed but for making objects. It is a model of Snowflake's rules, not Snowflake: roles
+of roles, and what a job does inside a container are not in it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +66,7 @@ class Privileges:
         peer.guard = self
         peer.on(r"^SHOW STAGES IN SCHEMA", _shown)
 
-    def check(self, sql: str, binds: Sequence[Any], role: str | None) -> None:
+    def check(self, sql: str, binds: Sequence[Any], role: str | None, *, alone: bool) -> None:
         """Let a statement pass, or refuse it; grants and new objects are noted."""
         named = re.sub(r"identifier\(\?\)", lambda _: str(binds[0]), sql, flags=re.IGNORECASE)
         text = " ".join(named.split())
@@ -73,7 +75,7 @@ class Privileges:
             return
         try:
             for need in _needs(text):
-                self._require(str(role), need)
+                self._require_of_any(str(role), need, alone=alone)
         except SqlError:
             self.refused.append((str(role), text))
             raise
@@ -98,6 +100,15 @@ class Privileges:
         column = [*names].index("name")
         before = f"{_stored(match['name'])}." if match["name"] else ""
         return names, [row for row in rows if self._sees(str(role), f"{before}{row[column]}")]
+
+    def _require_of_any(self, role: str, need: Need, *, alone: bool) -> None:
+        others = {each for each, _ in self._held} - {role}
+        if not alone and not need.privilege.startswith("CREATE "):
+            for other in others:
+                with suppress(SqlError):
+                    self._require(other, need)
+                    return
+        self._require(role, need)
 
     def _require(self, role: str, need: Need) -> None:
         for parent in _parents(need.name):

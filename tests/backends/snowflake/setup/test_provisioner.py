@@ -60,7 +60,7 @@ def test_all_is_done_in_the_role_of_setup(
 ) -> None:
     """The role is taken before the first object is made."""
     provisioner.make()
-    asked = "QUERY_TAG|SELECT CURRENT_ROLE"
+    asked = "QUERY_TAG|SELECT CURRENT_ROLE|USE SECONDARY ROLES NONE"
     texts = [item.text for item in peer.statements if not re.search(asked, item.text, re.I)]
     assert re.match(r'use role "?LUNGREG_SETUP"?', texts[0])
 
