@@ -21,6 +21,8 @@ MAY_END_WITH = (0, 3)
 """Exit codes of a run that came to its end; 3 means that some cases failed."""
 EXIT_LINE = "lungreg: exit code"
 """Begins the last line that a job writes; the number follows."""
+_MANAGED = "externally-managed-environment"
+"""In pip's refusal to change a Python that another tool manages."""
 _LUNGREG = "import sys; sys.argv[0] = 'lungreg'; from lungreg.cli import main; main()"
 """The console command, wherever pip has installed it."""
 
@@ -122,12 +124,23 @@ def freeze() -> str:
 def pip(*arguments: str) -> str:
     """Run a pip command and return its output; its errors go to the job's log.
 
+    An image may mark its Python as managed by another tool, by a file EXTERNALLY-MANAGED (PEP 668):
+    what a job adds to its own container harms nobody, so that pip is told to go on.
+
     Raises:
         SystemExit: The command fails.
     """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    environment = {**os.environ, "PIP_BREAK_SYSTEM_PACKAGES": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    print(done.stderr, end="", file=sys.stderr, flush=True)
     if done.returncode != 0:
+        if _MANAGED in done.stderr:
+            sys.exit(
+                "lungreg: the image's pip installs nothing beside a Python that another tool "
+                "manages, and knows no --break-system-packages (pip 23.0.1 does); take another "
+                "backend.runtime"
+            )
         sys.exit(
             "lungreg: what it needs does not fit beside the runtime's packages, see pip's errors "
             "above; take a newer backend.runtime, or name what may be replaced in "
