@@ -74,6 +74,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
     assert json.loads((folder / "job.json").read_text()) == {
         "wheel": wheel,
         "bundled": False,
+        "python": None,
         "upgrades": [],
     }
     sent = yaml.safe_load((folder / "run.yaml").read_text())

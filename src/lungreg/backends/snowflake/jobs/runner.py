@@ -16,6 +16,7 @@ from lungreg.backends.snowflake.batch.inference import BatchInference
 from lungreg.backends.snowflake.connection.faults import client_refusals, is_missing
 from lungreg.backends.snowflake.connection.runtime import scale_notebook_cluster
 from lungreg.backends.snowflake.connection.session import RUN_ID, SessionSource
+from lungreg.backends.snowflake.jobs.image import RuntimeImage, resolve_image
 from lungreg.backends.snowflake.jobs.listed import listed_jobs
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.payload import (
@@ -87,7 +88,8 @@ class SnowflakeJobs:
         Raises:
             ConfigError: The command or option is unknown, or the pool's name is none.
             ResourceError: The pool may not have so many nodes.
-            RunError: lungreg cannot be packed, or the job is refused.
+            RunError: The account has no image for it, or one whose Python does not fit; lungreg
+                cannot be packed; or the job is refused.
             StoreUnavailableError: The account does not answer, or forbids it.
         """
         settings = self.source.settings
@@ -100,8 +102,9 @@ class SnowflakeJobs:
             TemporaryDirectory(prefix="lungreg-") as folder,
             client_refusals("ML Jobs takes the job"),
         ):
-            write_payload(config, settings, Path(folder), pool=pool)
-            options = {**_options(settings, command, nodes), "session": session}
+            image = resolve_image(session, pool, settings.runtime)
+            write_payload(config, settings, Path(folder), pool=pool, python=image.python)
+            options = {**_options(settings, command, nodes, image), "session": session}
             job_id: str = submit_strictly(Path(folder), pool, options).id
             return job_id
 
@@ -217,7 +220,9 @@ def _job(job_id: str, session: Any) -> MLJob[Any]:
     return get_job(job_id, session=session)
 
 
-def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> dict[str, Any]:
+def _options(
+    settings: SnowflakeBackend, command: Sequence[str], nodes: int, image: RuntimeImage
+) -> dict[str, Any]:
     stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
     options: dict[str, Any] = {
         "entrypoint": ENTRYPOINT,
@@ -233,8 +238,9 @@ def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> 
     }
     if integrations := integrations_of(settings):
         options["external_access_integrations"] = integrations
-    if settings.runtime is not None:
-        options["runtime_environment"] = settings.runtime
+    runtime = settings.runtime if image.is_reference else image.name
+    if runtime is not None:
+        options["runtime_environment"] = runtime
     return options
 
 

@@ -65,6 +65,7 @@ def install(folder: Path) -> None:
             backend.job_upgrades is not installed.
     """
     settings = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    refuse_other_python(settings.get("python"))
     before = parse_freeze(freeze())
     print("lungreg: packages of the runtime:", *as_lines(before), flush=True)
     refuse_unknown(before, settings["upgrades"])
@@ -183,6 +184,25 @@ def refuse_unknown(versions: Versions, upgrades: Sequence[str]) -> None:
         sys.exit(
             "lungreg: backend.job_upgrades names packages of the runtime, "
             f"got {', '.join(unknown)}, which it has not"
+        )
+
+
+def refuse_other_python(sent_for: str | None) -> None:
+    """Refuse wheels that were fetched for another Python than this image's.
+
+    Args:
+        sent_for: Such as "3.11"; None where none were sent.
+
+    Raises:
+        SystemExit: They cannot be installed here.
+    """
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    print(f"lungreg: Python {here}", flush=True)
+    if sent_for not in (None, here):
+        sys.exit(
+            f"lungreg: the wheels that came with the job are for Python {sent_for}, got {here}; "
+            f"set backend.runtime to an image of Python {sent_for}, or let jobs install from an "
+            "index with backend.egress.hosts"
         )
 
 
