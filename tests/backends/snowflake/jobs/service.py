@@ -66,8 +66,11 @@ class JobService:
             [name, status, "", "D", "UTILS", "ME", pool, 1, created, None]
             for name, status, pool, created in self.history
         ]
+        limit = re.search(r"RESULT_LIMIT\s*=>\s*(\d+)", sql, re.IGNORECASE)
+        latest = sorted(rows, key=lambda row: row[8], reverse=True)
         # The client first asks for the columns, then wraps its question.
-        return (shown if '"created_time"' in sql else raw), rows
+        columns = shown if '"created_time"' in sql else raw
+        return columns, latest[: int(limit[1]) if limit else 100]
 
     def _no_log(self, *_: object) -> Any:
         raise SqlError(2143, "02000", "Logs are not kept.")

@@ -193,6 +193,15 @@ def test_a_done_job_without_exit_code_is_no_success(
         jobs.exit_code(JOB)
 
 
+def test_a_done_job_whose_log_is_gone_is_no_error(
+    jobs: SnowflakeJobs, service: JobService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logs are kept for a while only: the status says that the run came to its end."""
+    service.statuses, service.has_log = ["DONE"], False
+    assert jobs.exit_code(JOB) == 0
+    assert "its log is gone" in caplog.text
+
+
 def test_a_job_that_wrote_no_log_ends_like_others(jobs: SnowflakeJobs, service: JobService) -> None:
     """An image that could not be pulled, say: the client has no log to give and says so oddly."""
     service.statuses, service.has_log = ["FAILED"], False

@@ -92,14 +92,17 @@ def _bare(req: Requirement) -> Requirement:
     """A requirement without its marker, which has been evaluated.
 
     Those that the runtime has itself are without extras, and Snowflake's packages without bounds,
-    since the versions in an image are those that fit its runtime.
+    since the versions in an image are those that fit its runtime. That of snowflake-ml-python has
+    its lower bound: an older one stores no model with the options that are asked of it.
     """
     bare = Requirement(str(req))
     bare.marker = None
     if _key(bare.name) in _RUNTIME_OWN:
         bare.extras = set()
     if _key(bare.name).startswith("snowflake-"):
-        bare.specifier = SpecifierSet()
+        lowest = [str(one) for one in bare.specifier if one.operator == ">="]
+        is_bound = _key(bare.name) == "snowflake-ml-python"
+        bare.specifier = SpecifierSet(",".join(lowest) if is_bound else "")
     return bare
 
 

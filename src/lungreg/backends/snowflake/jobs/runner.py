@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import time
@@ -41,6 +42,8 @@ from lungreg.stores import ListedJob
 
 if TYPE_CHECKING:
     from snowflake.ml.jobs import MLJob
+
+logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 COMMANDS = ("train", "infer")
@@ -153,13 +156,20 @@ class SnowflakeJobs:
     def exit_code(self, job_id: str) -> int:
         """The exit code of the command, read from the end of the job's log.
 
+        A job that is done ended with 0, or with 3 where cases failed. Where its log is gone, as
+        logs are after a while, that is 0 with a warning.
+
         Raises:
             RunError: The job is done, and no exit code is in its log.
         """
         status = self.status(job_id)
-        for line in reversed(self._log(job_id, limit=_TAIL_LINES)):
+        lines = self._log(job_id, limit=_TAIL_LINES)
+        for line in reversed(lines):
             if found := re.fullmatch(rf"{EXIT_LINE} (\d+)", line.strip()):
                 return int(found[1])
+        if status == "done" and not any(lines):
+            logger.warning("the job is done and its log is gone: 'lungreg results' has its cases")
+            return 0
         if status == "done":
             msg = "the log of a job ends with the command's exit code"
             raise RunError(msg, got="none", mend="see what the run left, with 'lungreg results'")
