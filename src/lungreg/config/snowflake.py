@@ -93,8 +93,9 @@ class Batch(Section):
     """Number of cases whose files and results one process keeps in memory at one time."""
     image_repository: QualifiedName | None = None
     """Image repository for the container image that Snowflake builds for a model, as
-    [DATABASE.][SCHEMA.]NAME; null takes Snowflake's own. The owner of the repository grants the
-    infer role the privilege to read it: `lungreg setup` prints the statement."""
+    [DATABASE.][SCHEMA.]NAME; null takes Snowflake's own. The owner of the repository lets the
+    infer role, and the service that builds its image, read and write it: `lungreg setup` prints the
+    statements."""
 
 
 class SnowflakeBackend(Section):

@@ -143,6 +143,10 @@ def test_submit(role: str, step: str, there: There) -> None:
 def test_infer(there: There) -> None:
     """With Ray and as a batch job: rows, files and pages; no other role writes results."""
     assert len(there.said["infer"].document["run_id"]) > 10
+    batch = there.does(INFER, "infer", "--engine", "run-batch")
+    assert batch.code == 1  # until an administrator has granted what setup cannot
+    assert "what the first lines of '" in " ".join(batch.err.split())
+    there.privileges.give(INFER, "BIND SERVICE ENDPOINT", "ACCOUNT")
     batch = there.does(INFER, "infer", "--engine", "run-batch", "--json")
     assert (batch.code, there.privileges.refused) == (0, []), batch
     assert there.is_refused(TRAIN, "infer")

@@ -22,6 +22,7 @@ from tests.backends.snowflake.peer.statement import SqlError, missing, tokens_of
 _PART = r'(?:"[^"]+"|[\w$]+)'
 _NAME = rf"(?P<name>{_PART}(?:\.{_PART})*)"
 _FULL = rf"{_PART}\.{_PART}\.{_PART}"
+_ACCOUNT = "ACCOUNT"
 _MODEL_FILES = "snow://model/"
 _GRANT = re.compile(
     r"^GRANT (?P<privileges>.+?) ON (?P<kind>(?:ALL |FUTURE )?[A-Z ]+?)(?P<scope> IN SCHEMA)? "
@@ -121,7 +122,7 @@ class Privileges:
             or (held and not need.privilege)
         ):
             return
-        if not self._sees(role, need.name):
+        if need.name != _ACCOUNT and not self._sees(role, need.name):
             raise missing(need.name)
         text = f"SQL access control error:\nInsufficient privileges to operate on '{need.name}'."
         raise SqlError(3001, "42501", text)
@@ -213,6 +214,10 @@ def _inference(text: str, match: re.Match[str]) -> Iterator[Need]:
     yield Need(_stored(match["pool"]), "USAGE")
     yield Need(_stored(match["model"]), "USAGE")
     yield Need(_stage(match["source"]), "READ")
+    yield Need(_ACCOUNT, "BIND SERVICE ENDPOINT")
+    if repository := re.search(rf"image_repo\w*:\W+({_FULL})", text):
+        for privilege in ("READ", "WRITE", "SERVICE READ", "SERVICE WRITE"):
+            yield Need(_stored(repository[1]), privilege)
     output = re.search(rf"stage_location:\W+({_FULL})", text)
     yield Need(_stage(output[1]) if output else "?", "WRITE")
 

@@ -14,11 +14,18 @@ from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
 from lungreg.backends.snowflake.models.rows import INPUT_FILES, NO_FILE, settings_text
 from lungreg.config import SnowflakeBackend
+from lungreg.errors import ForbiddenError
 from lungreg.records import Case, RegistrationJob
 
 if TYPE_CHECKING:
     from snowflake.ml.model import ModelVersion as SnowflakeVersion
     from snowflake.snowpark import DataFrame, Session
+
+
+_GRANTED = (
+    "run-batch takes, beside its role, what the first lines of 'lungreg setup' leave to an "
+    "administrator; 'lungreg submit infer' needs none of it"
+)
 
 
 def start_job(
@@ -48,7 +55,11 @@ def start_job(
         with as_table(session, name, rows) as table, statements.recorded(session):
             _start(version, table, batch_job.job_id, specs)
 
-    source.attempt(start)
+    try:
+        source.attempt(start)
+    except ForbiddenError as error:
+        error.mend = "; ".join(part for part in (error.mend, _GRANTED) if part)
+        raise
 
 
 def _start(
