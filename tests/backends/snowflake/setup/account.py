@@ -17,6 +17,11 @@ ACCOUNT_KINDS = ("WAREHOUSE", "COMPUTE POOL", "INTEGRATION", "ROLE", "NETWORK RU
 _KINDS = "|".join(ACCOUNT_KINDS)
 _UNKNOWN_THERE = "NOTEBOOKS|SERVICES|TASKS|SEQUENCES|USER FUNCTIONS|MODELS"
 """What fakesnow cannot show."""
+_FAMILIES = {
+    "AWS": ("GPU_NV_S", "GPU_NV_M", "GPU_NV_L"),
+    "AZURE": ("GPU_NV_XS", "GPU_NV_SM", "GPU_NV_2M", "GPU_NV_3M", "GPU_NV_SL"),
+    "GCP": ("GPU_GCP_NV_L4_1_24G", "GPU_GCP_NV_L4_4_24G", "GPU_GCP_NV_A100_8_40G"),
+}
 _DONE = (["status"], [["Statement executed successfully."]])
 
 
@@ -33,6 +38,8 @@ class Account:
         """On the compute pool: database, schema, name."""
         self.others: dict[tuple[str, str], list[str]] = {}
         """Names of what others made, by kind as in SHOW and full name of the schema."""
+        self.region = "PUBLIC.AWS_US_WEST_2"
+        peer.on(r"^SELECT CURRENT_REGION", lambda *_: (["region"], [[self.region]]))
         self.users_roles = {"PUBLIC", "LUNGREG_SETUP"}
         """Roles of the user that an administrator has made."""
         peer.roles.known = lambda: {
@@ -64,10 +71,16 @@ class Account:
             if not match[2]:
                 raise SqlError(2002, "42710", f"Object '{key[1]}' already exists.")
             return ["status"], [[f"{key[1]} already exists, statement succeeded."]]
+        if (family := re.search(r"INSTANCE_FAMILY = (\w+)", sql)) and not self._has(family[1]):
+            raise SqlError(1008, "22023", f"Invalid instance family '{family[1]}'")
         self.objects[key] = _comment(sql)
         if key[0] == "NETWORK RULE":
             self.hosts = _hosts(sql)
         return ["status"], [[f"{key[1]} successfully created."]]
+
+    def _has(self, family: str) -> bool:
+        """Whether the cloud of the account has nodes of this family."""
+        return family in _FAMILIES[self.region.partition(".")[2].partition("_")[0]]
 
     def _alter(self, sql: str, _binds: object, _connection: object) -> Any:
         if sql.startswith("ALTER NETWORK RULE"):

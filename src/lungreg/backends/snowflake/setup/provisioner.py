@@ -15,6 +15,7 @@ from lungreg.backends.snowflake.connection.faults import (
 )
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
+from lungreg.backends.snowflake.setup.families import refuse_family_of_another_cloud
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.statement import Ask
 from lungreg.backends.snowflake.setup.teardown import find_removals
@@ -55,6 +56,7 @@ class SnowflakeProvisioner:
         A result table of an earlier version gets its new columns, and its view is replaced.
 
         Raises:
+            ConfigError: The account's cloud has no such nodes.
             AlreadyExistsError: The network rule or its integration is of another installation.
             ForbiddenError: The role lacks a privilege.
             StoreUnavailableError: The account does not answer.
@@ -62,6 +64,7 @@ class SnowflakeProvisioner:
         statements = [statement.sql for statement in setup_statements(self.source.settings)]
 
         def run_all(ask: Ask) -> Provisioned:
+            refuse_family_of_another_cloud(self.source.settings, ask)
             refuse_foreign_egress(self.source.settings, ask)
             answers = [(sql, _first_cell(ask(sql))) for sql in statements]
             _renew_view(self.source.settings, ask)
