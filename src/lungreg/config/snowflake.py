@@ -83,7 +83,8 @@ class Batch(Section):
     """Number of replicas that share the cases, one per node; null takes
     `compute_pool.max_nodes`."""
     gpus: int = Field(default=1, ge=0)
-    """Number of GPUs per replica; 0 computes on the CPU."""
+    """Number of GPUs per replica; 0 computes on the CPU. A job that asks for GPUs and finds no
+    CUDA fails at once."""
     cpus: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?$")
     """Number of CPU cores per replica, such as "4"; null takes all cores of the node."""
     memory: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?(GiB|MiB)$")

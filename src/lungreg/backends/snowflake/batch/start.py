@@ -47,7 +47,7 @@ def start_job(
     stage = SnowflakeStage(source)
     stage.write(batch_job.no_file, NO_FILE)
     rows = input_rows(stage, cases, batch_job.no_file)
-    specs = _specs(source.settings, job, stage.uri(batch_job.folder))
+    specs = batch_specs(source.settings, job, stage.uri(batch_job.folder))
 
     def start(session: Session) -> None:
         version = SnowflakeModelRegistry(source).snowflake_version(session, job.stored_model)
@@ -86,7 +86,7 @@ def _says_job_exists(error: Exception, name: str) -> bool:
     return re.search(rf"{own}\W+already exists?\b(?!, but)", text, re.IGNORECASE) is not None
 
 
-def _specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dict[str, Any]:
+def batch_specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dict[str, Any]:
     """The keyword arguments of `run_batch`, beside the job's name."""
     from snowflake.ml.model.batch_inference import (
         FileEncoding,
@@ -108,7 +108,7 @@ def _specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dic
         "function_name": "predict",
         "replicas": wanted.replicas or settings.compute_pool.max_nodes,
         "input_spec": InputSpec(
-            params={"settings": settings_text(job)},
+            params={"settings": settings_text(job, gpus=wanted.gpus)},
             column_handling=dict.fromkeys(INPUT_FILES.values(), opened),
         ),
         "output_spec": OutputSpec(stage_location=f"{output}/"),
