@@ -139,6 +139,13 @@ class ModelRegistryContract:
                 registry.promote("lungs", "1", alias)
         assert registry.list("lungs")[0].aliases == ("champion",)
 
+    def test_what_may_be_added_is_known_before(self, registry: ModelRegistry) -> None:
+        """The check leaves nothing, and refuses the name that `add` refuses."""
+        registry.check_add("lungs")
+        assert registry.list() == []
+        with pytest.raises(ModelError):
+            registry.check_add("../lungs")
+
     def test_a_bad_name_is_refused(self, registry: ModelRegistry) -> None:
         """A model's name is fit for every store."""
         for name in ("", "a/b", "..", ".hidden", "two words", "n" * 101, "ü"):

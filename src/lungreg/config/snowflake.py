@@ -30,7 +30,8 @@ class ComputePool(Section):
     name: Identifier = "LUNGREG_GPU"
     """Name of the compute pool."""
     family: Identifier = "GPU_NV_S"
-    """Instance family of the nodes: GPU_NV_S has one A10G GPU, GPU_NV_M has four."""
+    """Instance family of the nodes: on AWS GPU_NV_S has one A10G GPU, GPU_NV_M has four. Azure and
+    GCP have others: `lungreg setup --execute` lists those of the account's cloud."""
     min_nodes: int = Field(default=1, ge=1)
     """Number of nodes that start with the first job, at most `max_nodes`."""
     max_nodes: int = Field(default=1, ge=1)
@@ -82,7 +83,8 @@ class Batch(Section):
     """Number of replicas that share the cases, one per node; null takes
     `compute_pool.max_nodes`."""
     gpus: int = Field(default=1, ge=0)
-    """Number of GPUs per replica; 0 computes on the CPU."""
+    """Number of GPUs per replica; 0 computes on the CPU. A job that asks for GPUs and finds no
+    CUDA fails at once."""
     cpus: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?$")
     """Number of CPU cores per replica, such as "4"; null takes all cores of the node."""
     memory: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?(GiB|MiB)$")
@@ -93,8 +95,9 @@ class Batch(Section):
     """Number of cases whose files and results one process keeps in memory at one time."""
     image_repository: QualifiedName | None = None
     """Image repository for the container image that Snowflake builds for a model, as
-    [DATABASE.][SCHEMA.]NAME; null takes Snowflake's own. The owner of the repository grants the
-    infer role the privilege to read it: `lungreg setup` prints the statement."""
+    [DATABASE.][SCHEMA.]NAME; null takes Snowflake's own. The owner of the repository lets the
+    infer role, and the service that builds its image, read and write it: `lungreg setup` prints the
+    statements."""
 
 
 class SnowflakeBackend(Section):
@@ -112,6 +115,9 @@ class SnowflakeBackend(Section):
     role: Identifier | None = None
     """Role of new sessions, usually one of `roles`; null takes the connection's own. An active
     session and a container's token keep their role."""
+    secondary_roles: bool = False
+    """Keep the user's secondary roles in new sessions, so that a step may also do what the user's
+    other roles may; else it has the privileges of its role alone."""
     timeout_s: int = Field(default=600, ge=1)
     """Time in seconds after which a statement, or a login without an answer, is given up."""
     database: Identifier = "LUNGREG"

@@ -22,12 +22,16 @@ class ModelRegistry(Protocol):
     Contract:
         - `add` gives the next whole number as version, starting at "1"; two processes adding at
           once get different ones. A version is visible only once it is complete.
+        - `check_add` raises what `add` would raise for want of a right, and leaves nothing.
         - The card comes back with its version and the SHA-256 of the weights. `weights` compares
           the hash and raises `ModelError` where it differs.
         - `resolve` takes a version, an alias, or "latest". Unknown names raise `NotFoundError`
           and list what there is.
         - The first version of a name becomes "champion". `promote` moves an alias.
     """
+
+    def check_add(self, name: str) -> None:
+        """Try, before a training, what `add` will need for a model of this name."""
 
     def add(self, card: ModelCard, weights: bytes) -> ModelCard:
         """Store a model (safetensors bytes) as the next version of `card.name`."""

@@ -93,6 +93,7 @@ def train(
             return _report(backend, run_id, done, "this run had ended and was registered before")
     if backend.jobs is not None:
         backend.jobs.prepare()
+    backend.models.check_add(config.train.name)
     # A run is made only where there are as many workers as it asks for.
     with cluster_for(config.train) if resume is None else nullcontext():
         job = _job(config, backend, run_id, resumed=resume is not None)

@@ -14,7 +14,7 @@ import tomlkit
 from lungreg.backends.snowflake.connection import session as session_module
 from lungreg.backends.snowflake.connection.pool import close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
-from lungreg.config import SnowflakeBackend
+from lungreg.config import Batch, SnowflakeBackend
 from tests.backends.snowflake.peer import Peer, running_peer
 from tests.backends.snowflake.peer.server import connection_of
 
@@ -65,6 +65,7 @@ def settings(peer: Peer, administrator: Run) -> SnowflakeBackend:
         connection=CONNECTION,
         database=f"LUNGREG_{os.getpid()}_{next(_numbers)}",
         timeout_s=2,
+        batch=Batch(gpus=0),  # this machine has none
     )
     make_database(settings, administrator)
     peer.forget()

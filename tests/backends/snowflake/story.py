@@ -79,7 +79,7 @@ class Story:
 def there_settings() -> dict[str, Any]:
     """An account in which nothing is made yet; jobs install from an index."""
     own = {"connection": CONNECTION, "database": DATABASE, "integrations": ["PYPI_EAI"]}
-    return {"kind": "snowflake", "timeout_s": 10, **own}
+    return {"kind": "snowflake", "timeout_s": 10, "batch": {"gpus": 0}, **own}
 
 
 def site(folder: Path, backend: dict[str, Any]) -> Site:

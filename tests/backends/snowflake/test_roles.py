@@ -111,6 +111,18 @@ def test_train(there: There) -> None:
         assert there.is_refused(role, "train"), role
 
 
+def test_a_role_that_cannot_store_a_model_does_not_train(there: There, running: Peer) -> None:
+    """What the end needs is tried first: no run is made, and the error names the mend."""
+    schema = f"{DATABASE}.UTILS"
+    there.privileges.take(TRAIN, "CREATE STAGE", schema)
+    asked = len(running.said("^PUT"))
+    try:
+        assert there.is_refused(TRAIN, "train")
+    finally:
+        there.privileges.give(TRAIN, "CREATE STAGE", schema)
+    assert len(running.said("^PUT")) == asked
+
+
 def test_promote(there: There) -> None:
     """The model is its maker's: who infers reads it, and moves no alias."""
     done = there.does(TRAIN, "models", "promote", MODEL, "1", "--alias", "approved")
@@ -131,6 +143,10 @@ def test_submit(role: str, step: str, there: There) -> None:
 def test_infer(there: There) -> None:
     """With Ray and as a batch job: rows, files and pages; no other role writes results."""
     assert len(there.said["infer"].document["run_id"]) > 10
+    batch = there.does(INFER, "infer", "--engine", "run-batch")
+    assert batch.code == 1  # until an administrator has granted what setup cannot
+    assert "what the first lines of '" in " ".join(batch.err.split())
+    there.privileges.give(INFER, "BIND SERVICE ENDPOINT", "ACCOUNT")
     batch = there.does(INFER, "infer", "--engine", "run-batch", "--json")
     assert (batch.code, there.privileges.refused) == (0, []), batch
     assert there.is_refused(TRAIN, "infer")

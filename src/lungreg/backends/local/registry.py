@@ -34,6 +34,14 @@ class StageModelRegistry:
 
     stage: ExclusiveStage
 
+    def check_add(self, name: str) -> None:
+        """Refuse a name that `add` would refuse.
+
+        Raises:
+            ModelError: The name is none for a model.
+        """
+        check_model_name(name)
+
     def add(self, card: ModelCard, weights: bytes) -> ModelCard:
         """Store a model (safetensors bytes) as the next version of `card.name`.
 

@@ -38,19 +38,23 @@ def add_file(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
 
 
-def requirements_of(distribution: str, extras: Iterable[str]) -> Iterator[Requirement]:
+def requirements_of(
+    distribution: str, extras: Iterable[str], python: str | None = None
+) -> Iterator[Requirement]:
     """What an installed distribution requires on Snowflake's machines.
 
     Args:
         distribution: Such as "lungreg".
         extras: Those that are wanted; "" for what is required in any case.
+        python: The Python there, such as "3.11"; None for this machine's.
     """
     for text in metadata.requires(distribution) or ():
         req = Requirement(text)
-        if req.marker is None or any(_holds(req, extra) for extra in extras):
+        if req.marker is None or any(_holds(req, extra, python) for extra in extras):
             yield req
 
 
-def _holds(req: Requirement, extra: str) -> bool:
-    there: dict[str, str] = {**default_environment(), **_THERE, "extra": extra}  # type: ignore[dict-item]
+def _holds(req: Requirement, extra: str, python: str | None) -> bool:
+    its = {"python_version": python, "python_full_version": f"{python}.0"} if python else {}
+    there: dict[str, str] = {**default_environment(), **_THERE, **its, "extra": extra}  # type: ignore[dict-item]
     return req.marker is None or req.marker.evaluate(there)

@@ -10,6 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from lungreg.backends.snowflake.batch.start import batch_specs
+from lungreg.backends.snowflake.models.rows import gpus_of
+from lungreg.config import SnowflakeBackend
 from lungreg.errors import StoreError, StoreUnavailableError
 from lungreg.stores import Backend
 from tests.backends.snowflake.batch.cohort import (
@@ -21,6 +24,7 @@ from tests.backends.snowflake.batch.cohort import (
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.batch import BatchService
 from tests.backends.snowflake.peer.dialect import IS_FILES
+from tests.registration.registering import make_job
 
 UNLOAD = r"^\s*COPY\s+INTO"
 
@@ -43,7 +47,7 @@ def test_a_job_gets_its_cases_and_settings(
     run_id = run(account, "run-batch").run_id
     (job,) = service.jobs
     assert job["replicas"] == 1
-    assert job["spec"]["resources"] == {"gpu_requests": "1"}
+    assert not job["spec"].get("resources")
     assert job["spec"]["inference"] == {"num_workers": 1, "max_batch_rows": 1}
     assert json.loads(job["params"]["settings"])["run_id"] == run_id
     assert sorted(row["CASE_ID"] for row in rows) == sorted(CASES)
@@ -108,3 +112,10 @@ def test_a_connection_lost_while_rows_are_unloaded(
     assert [row.case_id for row in done.results] == sorted(CASES)
     assert len(service.jobs) == 1
     assert files_of_batches(account) == []
+
+
+def test_gpus_are_asked_for_and_the_model_is_told() -> None:
+    """By default one for each replica, so that the model knows that it must see one."""
+    specs = batch_specs(SnowflakeBackend(kind="snowflake"), make_job(), "@D.S.RUNS/x")
+    assert specs["resources_spec"].gpu_requests == "1"
+    assert gpus_of(specs["input_spec"].params["settings"]) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lungreg.config import SnowflakeBackend
 from lungreg.errors import ForbiddenError, StoreUnavailableError
 from tests.backends.snowflake.conftest import CONNECTION, CONNECTIONS
 from tests.backends.snowflake.peer import Peer
+from tests.backends.snowflake.peer.privileges import Privileges
 from tests.backends.snowflake.peer.server import connection_of
 
 PASSPHRASE = "of the key"
@@ -111,6 +113,20 @@ def test_the_role_of_the_configuration_is_taken(settings: SnowflakeBackend, peer
     source = SessionSource(settings.model_copy(update={"role": "LUNGREG_INGEST"}))
     with source.use() as session:
         assert str(session.get_current_role()).strip('"') == "LUNGREG_INGEST"
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_session_has_its_role_alone(kept: bool, settings: SnowflakeBackend, peer: Peer) -> None:
+    """What the user's other roles may is put aside, unless the configuration keeps it."""
+    privileges = Privileges(peer)
+    for role in ("LUNGREG_INGEST", "LUNGREG_READ"):
+        privileges.give(role, "USAGE", settings.database)
+        privileges.give(role, "USAGE", settings.utils)
+    privileges.give("LUNGREG_INGEST", "READ", settings.images)
+    update = {"role": "LUNGREG_READ", "secondary_roles": kept}
+    reader = SessionSource(settings.model_copy(update=update))
+    with nullcontext() if kept else pytest.raises(ForbiddenError):
+        reader.run(f"LIST @{settings.images}")
 
 
 def test_a_service_keeps_the_role_of_its_token(

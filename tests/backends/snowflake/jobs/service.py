@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.statement import SqlError
 
+IMAGE = "/snowflake/images/snowflake_images/container_runtime/gpu_x86_64"
 SPEC = "spec:\n  containers:\n  - name: main\n    env: {}\n  volumes: []\n"
 
 
@@ -27,7 +29,7 @@ class JobService:
         self.cancelled: list[str] = []
         pool = ["LUNGREG_GPU", max_nodes, 0, 0, "GPU_NV_S"]
         names = ["name", "max_nodes", "active_nodes", "idle_nodes", "instance_family"]
-        peer.on(r"SYSTEM\$GET_ML_JOB_RUNTIME", lambda *_: (["image"], [["repo/image:2.10"]]))
+        peer.on(r"SYSTEM\$GET_ML_JOB_RUNTIME", _image)
         peer.on(r"SYSTEM\$EXECUTE_ML_JOB", self._execute)
         peer.on(r"^SHOW COMPUTE POOLS LIKE", lambda *_: (names, [pool]))
         peer.on(r"^DESCRIBE STAGE", lambda *_: (["property"], [["URL"]]))
@@ -64,8 +66,11 @@ class JobService:
             [name, status, "", "D", "UTILS", "ME", pool, 1, created, None]
             for name, status, pool, created in self.history
         ]
+        limit = re.search(r"RESULT_LIMIT\s*=>\s*(\d+)", sql, re.IGNORECASE)
+        latest = sorted(rows, key=lambda row: row[8], reverse=True)
         # The client first asks for the columns, then wraps its question.
-        return (shown if '"created_time"' in sql else raw), rows
+        columns = shown if '"created_time"' in sql else raw
+        return columns, latest[: int(limit[1]) if limit else 100]
 
     def _no_log(self, *_: object) -> Any:
         raise SqlError(2143, "02000", "Logs are not kept.")
@@ -88,3 +93,15 @@ class JobService:
         if len(self.statuses) > 1:
             self.statuses.pop(0)
         return left.pop(0) if len(left) > 1 else left[0]
+
+
+def _image(sql: str, *_: object) -> Any:
+    """The image of a tag in full, or of the default for the client's Python.
+
+    A tag without Python is that of 3.10; a short one leads nowhere.
+    """
+    asked = json.loads(sql[sql.index("{") : sql.rindex("}") + 1])
+    tag = asked.get("runtimeEnvironment") or f"2.6.0-py{asked['pythonVersion'].replace('.', '')}"
+    if not re.search(r"(^|:)\d+\.\d+\.\d+(-py3\d+)?$", tag):
+        raise SqlError(395000, "22023", f"Runtime '{tag}' is not available.")
+    return ["image"], [[tag if ":" in tag else f"{IMAGE}:{tag}"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from lungreg.backends.snowflake.jobs import SnowflakeJobs
 from tests.backends.snowflake.jobs.service import JobService
@@ -23,3 +23,16 @@ def test_jobs_are_listed_the_newest_first(jobs: SnowflakeJobs, service: JobServi
         ("D.UTILS.LUNGREG_INFER_C", "pending", "BIG"),
     ]
     assert [job.created_at for job in found] == times[1:3]
+
+
+def test_jobs_beyond_the_latest_hundred_are_listed(
+    jobs: SnowflakeJobs, service: JobService
+) -> None:
+    """Without a limit of ours the account gives 100 jobs, of other programs too."""
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    service.history = [("LUNGREG_TRAIN_A", "DONE", "BIG", day)]
+    service.history += [
+        (f"MLJOB_{number}", "DONE", "BIG", day + timedelta(minutes=number + 1))
+        for number in range(120)
+    ]
+    assert [job.job_id for job in jobs.latest()] == ["D.UTILS.LUNGREG_TRAIN_A"]

@@ -28,7 +28,7 @@ def test_without_a_way_out_all_wheels_travel(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     # The real list is some forty packages of an index: nothing to fetch in a test.
-    monkeypatch.setattr(payload, "pinned_closure", lambda: ["leaf==1.0"])
+    monkeypatch.setattr(payload, "pinned_closure", lambda _python: ["leaf==1.0"])
     config = parse_config({"backend": {**BACKEND, "job_upgrades": ["numpy"]}})
     folder = tmp_path / "payload"
     folder.mkdir()

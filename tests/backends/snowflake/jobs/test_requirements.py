@@ -26,6 +26,9 @@ def test_a_job_needs_what_lungreg_requires_but_for_the_local_backend() -> None:
     assert all(req.marker is None for req in asked)
     (ray,) = [req for req in asked if req.name == "ray"]
     assert (ray.extras, bool(ray.specifier)) == (set(), True)
+    bounds = {req.name: [one.operator for one in req.specifier] for req in asked}
+    assert bounds["snowflake-ml-python"] == [">="]  # an image's older one is found at once
+    assert bounds["snowflake-snowpark-python"] == []
 
 
 def test_what_travels_leaves_out_the_engine() -> None:

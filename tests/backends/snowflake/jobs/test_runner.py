@@ -74,6 +74,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
     assert json.loads((folder / "job.json").read_text()) == {
         "wheel": wheel,
         "bundled": False,
+        "python": None,
         "upgrades": [],
     }
     sent = yaml.safe_load((folder / "run.yaml").read_text())
@@ -190,6 +191,15 @@ def test_a_done_job_without_exit_code_is_no_success(
     service.statuses, service.logs = ["DONE"], ["infer 1/2"]
     with pytest.raises(RunError, match="the command's exit code, got none"):
         jobs.exit_code(JOB)
+
+
+def test_a_done_job_whose_log_is_gone_is_no_error(
+    jobs: SnowflakeJobs, service: JobService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logs are kept for a while only: the status says that the run came to its end."""
+    service.statuses, service.has_log = ["DONE"], False
+    assert jobs.exit_code(JOB) == 0
+    assert "its log is gone" in caplog.text
 
 
 def test_a_job_that_wrote_no_log_ends_like_others(jobs: SnowflakeJobs, service: JobService) -> None:

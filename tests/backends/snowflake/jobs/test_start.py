@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +140,37 @@ def test_a_failing_command_fails_the_job(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(start, "install", lambda _: None)  # lungreg is there: it is this one
     with pytest.raises(RuntimeError, match="exit code 2"):
         start.main(["no-such-command"], tmp_path)
+
+
+_PIP = """#!/bin/sh
+if test "$PIP_BREAK_SYSTEM_PACKAGES" = "$1"; then echo fine; exit 0; fi
+echo "error: $2" >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("heeds", "refusal", "said"),
+    [
+        ("1", "externally-managed-environment", None),
+        ("never", "externally-managed-environment", "that another tool manages"),
+        ("never", "ResolutionImpossible", "does not fit beside the runtime's packages"),
+    ],
+)
+def test_an_image_whose_python_is_managed_is_installed_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heeds: str, refusal: str, said: str | None
+) -> None:
+    """Pip is told to go on; where it refuses in spite of that, it is no conflict of versions."""
+    python = tmp_path / "python"
+    python.write_text(_PIP.replace('"$1"', heeds).replace("$2", refusal))
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.delenv("PIP_BREAK_SYSTEM_PACKAGES", raising=False)
+    if said is None:
+        assert start.pip("install", "leaf") == "fine\n"
+        return
+    with pytest.raises(SystemExit, match=said):
+        start.pip("install", "leaf")
 
 
 def test_a_freeze_is_read_by_canonical_names() -> None:

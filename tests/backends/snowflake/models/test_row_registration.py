@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lungreg.backends.snowflake.models import row_registration
 from lungreg.backends.snowflake.models.row_registration import RowRegistration
@@ -17,7 +18,7 @@ from lungreg.backends.snowflake.models.rows import (
     NO_FILE,
     BatchOutput,
 )
-from lungreg.errors import ModelError
+from lungreg.errors import ModelError, ResourceError
 from lungreg.formats.nifti import encode_nifti
 from lungreg.learning.network import build_network, weights_to_bytes
 from lungreg.records import ModelCard, Status
@@ -127,3 +128,12 @@ def test_weights_of_another_card_are_refused() -> None:
     """What was changed on its way registers nothing."""
     with pytest.raises(ModelError, match="SHA-256"):
         RowRegistration(CARD, WEIGHTS[:-1])
+
+
+def test_a_job_that_asks_for_gpus_does_not_compute_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would take hours at the price of a GPU: the job fails with its first row."""
+    monkeypatch.setattr(row_registration, "choose_device", lambda _: torch.device("cpu"))
+    with pytest.raises(ResourceError, match=r"got no CUDA; see .*batch\.gpus: 0"):
+        register(row(), settings=json.dumps({"gpus": 1}))

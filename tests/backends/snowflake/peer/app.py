@@ -53,8 +53,11 @@ _KEPT_ANSWERS = 200
 class Guard(Protocol):
     """Who may do what, and what they are shown."""
 
-    def check(self, sql: str, binds: Sequence[Any], role: str | None) -> None:
-        """Raise `SqlError` for a statement that the role may not run."""
+    def check(self, sql: str, binds: Sequence[Any], role: str | None, *, alone: bool) -> None:
+        """Raise `SqlError` for a statement that the role may not run.
+
+        Not alone, it may do what the user's other roles may, but make objects.
+        """
 
     def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
         """What the role is shown of an answer."""
@@ -104,6 +107,7 @@ class Peer:
         """Drop canned answers, faults and recorded statements; data stay."""
         self._canned.clear()
         self.guard = None
+        self.roles.known = None
         self.statements.clear()
         self.logins.clear()
         self.forget_faults()
@@ -145,7 +149,8 @@ class Peer:
         """The login of fakesnow, with what a client needs to renew its token and to log out."""
         request = parse_request(await body_of(receive), dict(scope["headers"]))
         self.logins.append(request["data"])
-        if refused := self.mischief.refused_login():
+        asked = self.roles.refusal(scope["query_string"])
+        if refused := self.mischief.refused_login() or asked:
             await refusal(*refused)(scope, receive, send)
             return
         answer = await sent_through(fakesnow.server.app, scope, json.dumps(request).encode())
@@ -211,7 +216,8 @@ class Peer:
     def _admit(self, sql: str, binds: Sequence[Any], token: str) -> None:
         self.mischief.before(sql)
         if self.guard is not None:
-            self.guard.check(sql, binds, self.roles.of(token))
+            alone = self.roles.is_alone(token)
+            self.guard.check(sql, binds, self.roles.of(token), alone=alone)
 
     def _prepare(
         self, request: dict[str, Any], binds: Sequence[Any], connection: Any

@@ -20,7 +20,9 @@ IS_DROP = re.compile(r"^\s*(DROP|ALTER|CREATE\s+OR\s+REPLACE)\b", re.IGNORECASE)
 SET_TAG = re.compile(r"^\s*ALTER\s+SESSION\s+SET\s+QUERY_TAG\s*=\s*'(.*)'\s*;?\s*$", re.I | re.S)
 WAREHOUSE = "LUNGREG_WH"
 """The one that every session has here."""
-_IGNORED = re.compile(r"^\s*(ALTER\s+SESSION|SELECT\s+SYSTEM\$CANCEL_ALL)", re.IGNORECASE)
+_IGNORED = re.compile(
+    r"^\s*(ALTER\s+SESSION|SELECT\s+SYSTEM\$CANCEL_ALL|USE\s+SECONDARY)", re.IGNORECASE
+)
 _UNLOAD = re.compile(
     r"\s*COPY\s+INTO\s+'?(@[^\s']+)'?\s+FROM\s*\((.*)\)\s*FILE_FORMAT", re.I | re.S
 )

@@ -2,8 +2,9 @@
 
 Sessions without role, and those in the role that setup takes, may do everything; of each other
 role all that it was not granted is refused, statements that are not known here too. An object
-belongs to the role that made it. It is a model of Snowflake's rules, not Snowflake: secondary
-roles, roles of roles, and what a job does inside a container are not in it.
+belongs to the role that made it. Where a session has not put its secondary roles aside, what any
+role may is allowed but for making objects. It is a model of Snowflake's rules, not Snowflake: roles
+of roles, and what a job does inside a container are not in it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests.backends.snowflake.peer.statement import SqlError, missing, tokens_of
 _PART = r'(?:"[^"]+"|[\w$]+)'
 _NAME = rf"(?P<name>{_PART}(?:\.{_PART})*)"
 _FULL = rf"{_PART}\.{_PART}\.{_PART}"
+_ACCOUNT = "ACCOUNT"
 _MODEL_FILES = "snow://model/"
 _GRANT = re.compile(
     r"^GRANT (?P<privileges>.+?) ON (?P<kind>(?:ALL |FUTURE )?[A-Z ]+?)(?P<scope> IN SCHEMA)? "
@@ -64,7 +67,7 @@ class Privileges:
         peer.guard = self
         peer.on(r"^SHOW STAGES IN SCHEMA", _shown)
 
-    def check(self, sql: str, binds: Sequence[Any], role: str | None) -> None:
+    def check(self, sql: str, binds: Sequence[Any], role: str | None, *, alone: bool) -> None:
         """Let a statement pass, or refuse it; grants and new objects are noted."""
         named = re.sub(r"identifier\(\?\)", lambda _: str(binds[0]), sql, flags=re.IGNORECASE)
         text = " ".join(named.split())
@@ -73,11 +76,19 @@ class Privileges:
             return
         try:
             for need in _needs(text):
-                self._require(str(role), need)
+                self._require_of_any(str(role), need, alone=alone)
         except SqlError:
             self.refused.append((str(role), text))
             raise
         self._note_new(text, str(role))
+
+    def take(self, role: str, privilege: str, name: str) -> None:
+        """Take a privilege on an object from a role, as an administrator would."""
+        self._held[role, name].discard(privilege)
+
+    def give(self, role: str, privilege: str, name: str) -> None:
+        """Grant a role a privilege on an object."""
+        self._held[role, name].add(privilege)
 
     def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
         """Rows of SHOW about objects that the role has a privilege on."""
@@ -91,6 +102,15 @@ class Privileges:
         before = f"{_stored(match['name'])}." if match["name"] else ""
         return names, [row for row in rows if self._sees(str(role), f"{before}{row[column]}")]
 
+    def _require_of_any(self, role: str, need: Need, *, alone: bool) -> None:
+        others = {each for each, _ in self._held} - {role}
+        if not alone and not need.privilege.startswith("CREATE "):
+            for other in others:
+                with suppress(SqlError):
+                    self._require(other, need)
+                    return
+        self._require(role, need)
+
     def _require(self, role: str, need: Need) -> None:
         for parent in _parents(need.name):
             if "USAGE" not in self._held[role, parent]:
@@ -102,7 +122,7 @@ class Privileges:
             or (held and not need.privilege)
         ):
             return
-        if not self._sees(role, need.name):
+        if need.name != _ACCOUNT and not self._sees(role, need.name):
             raise missing(need.name)
         text = f"SQL access control error:\nInsufficient privileges to operate on '{need.name}'."
         raise SqlError(3001, "42501", text)
@@ -173,8 +193,10 @@ def _tables(text: str, _: object) -> Iterator[Need]:
 
 def _create(text: str, match: re.Match[str]) -> Iterator[Need]:
     schema = _stored(match["name"]).rpartition(".")[0]
-    is_temporary = match["temporary"] is not None
-    yield Need(schema, "USAGE" if is_temporary else f"CREATE {match['kind'].upper()}")
+    kind = match["kind"].upper()
+    # Of what is temporary only tables need no privilege of their own.
+    is_free = match["temporary"] is not None and kind == "TABLE"
+    yield Need(schema, "USAGE" if is_free else f"CREATE {kind}")
 
 
 def _ml_job(text: str, match: re.Match[str]) -> Iterator[Need]:
@@ -192,6 +214,10 @@ def _inference(text: str, match: re.Match[str]) -> Iterator[Need]:
     yield Need(_stored(match["pool"]), "USAGE")
     yield Need(_stored(match["model"]), "USAGE")
     yield Need(_stage(match["source"]), "READ")
+    yield Need(_ACCOUNT, "BIND SERVICE ENDPOINT")
+    if repository := re.search(rf"image_repo\w*:\W+({_FULL})", text):
+        for privilege in ("READ", "WRITE", "SERVICE READ", "SERVICE WRITE"):
+            yield Need(_stored(repository[1]), privilege)
     output = re.search(rf"stage_location:\W+({_FULL})", text)
     yield Need(_stage(output[1]) if output else "?", "WRITE")
 

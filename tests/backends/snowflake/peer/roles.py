@@ -1,9 +1,13 @@
-"""The role of each session: that of its login, until it takes another."""
+"""The role of each session: that of its login, until it takes another.
+
+A user's other roles count too, as they do in an account, until the session puts them aside.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,30 +16,55 @@ import fakesnow.server
 _USE_ROLE = re.compile(r'^\s*USE\s+ROLE\s+"?([^"\s;]+)"?\s*;?\s*$', re.IGNORECASE)
 
 
+_SECONDARY = re.compile(r"^\s*USE\s+SECONDARY\s+ROLES\s+(ALL|NONE)\s*;?\s*$", re.IGNORECASE)
+
+
 class Roles:
     """By token, as clients name them; a session without role has none."""
 
     def __init__(self) -> None:
         self._roles: dict[str, str] = {}
+        self._alone: set[str] = set()
+        """Sessions without secondary roles."""
+        self.known: Callable[[], Collection[str]] | None = None
+        """The roles that the account has; None where a session may take any."""
+
+    def refusal(self, query: bytes) -> tuple[str, str] | None:
+        """Code and text for a login that asks for a role which the account does not have."""
+        asked = _asked(query)
+        if not asked or self.known is None or asked in self.known():
+            return None
+        text = f"Role '{asked}' specified in the connect string does not exist or not authorized."
+        return "390189", text
 
     def log_in(self, query: bytes, data: dict[str, Any]) -> None:
         """Give a session the role that its client asks for, and send it to the client."""
-        asked = parse_qs(query.decode()).get("roleName", [""])[0]
-        if asked:
-            self._roles[data["token"]] = asked.upper()
-            data["sessionInfo"]["roleName"] = asked.upper()
+        if asked := _asked(query):
+            self._roles[data["token"]] = asked
+            data["sessionInfo"]["roleName"] = asked
 
     def of(self, token: str) -> str | None:
         """The role of a session."""
         return self._roles.get(token)
 
+    def is_alone(self, token: str) -> bool:
+        """Whether a session has put its secondary roles aside."""
+        return token in self._alone
+
+    def token_of(self, connection: object) -> str:
+        """The token of a session, by the connection that runs its statements."""
+        known = fakesnow.server.sessions.items()
+        return next((token for token, each in known if each is connection), "")
+
     def of_connection(self, connection: object) -> str | None:
         """The role of a session, by the connection that runs its statements."""
-        known = fakesnow.server.sessions.items()
-        return next((self.of(token) for token, each in known if each is connection), None)
+        return self.of(self.token_of(connection))
 
     def noted(self, sql: str, token: str, body: bytes) -> bytes:
         """The answer to a statement, with the role that it changed."""
+        if match := _SECONDARY.match(sql):
+            change = self._alone.add if match[1].upper() == "NONE" else self._alone.discard
+            change(token)
         match = _USE_ROLE.match(sql)
         if match is None:
             return body
@@ -44,3 +73,8 @@ class Roles:
             self._roles[token] = match[1].upper()
             content["data"]["finalRoleName"] = match[1].upper()
         return json.dumps(content).encode()
+
+
+def _asked(query: bytes) -> str:
+    """The role of a login's address, in capitals; empty where it names none."""
+    return parse_qs(query.decode()).get("roleName", [""])[0].upper()

@@ -17,6 +17,11 @@ ACCOUNT_KINDS = ("WAREHOUSE", "COMPUTE POOL", "INTEGRATION", "ROLE", "NETWORK RU
 _KINDS = "|".join(ACCOUNT_KINDS)
 _UNKNOWN_THERE = "NOTEBOOKS|SERVICES|TASKS|SEQUENCES|USER FUNCTIONS|MODELS"
 """What fakesnow cannot show."""
+_FAMILIES = {
+    "AWS": ("GPU_NV_S", "GPU_NV_M", "GPU_NV_L"),
+    "AZURE": ("GPU_NV_XS", "GPU_NV_SM", "GPU_NV_2M", "GPU_NV_3M", "GPU_NV_SL"),
+    "GCP": ("GPU_GCP_NV_L4_1_24G", "GPU_GCP_NV_L4_4_24G", "GPU_GCP_NV_A100_8_40G"),
+}
 _DONE = (["status"], [["Statement executed successfully."]])
 
 
@@ -33,8 +38,20 @@ class Account:
         """On the compute pool: database, schema, name."""
         self.others: dict[tuple[str, str], list[str]] = {}
         """Names of what others made, by kind as in SHOW and full name of the schema."""
+        self.region = "PUBLIC.AWS_US_WEST_2"
+        peer.on(r"^SELECT CURRENT_REGION", lambda *_: (["region"], [[self.region]]))
+        self.users_roles = {"PUBLIC", "LUNGREG_SETUP"}
+        """Roles of the user that an administrator has made."""
+        peer.roles.known = lambda: {
+            *self.users_roles,
+            *(name for kind, name in self.objects if kind == "ROLE"),
+        }
         peer.on(r"^use role", lambda *_: _DONE)
-        peer.on(r"^GRANT ", lambda *_: _DONE)
+        self.future: set[tuple[str, str]] = set()
+        """Roles and the schemas in which they are granted privileges on objects to come."""
+        self.dropped: set[str] = set()
+        """Databases, which DuckDB cannot drop."""
+        peer.on(r"^(GRANT|REVOKE) ", self._note_future)
         peer.on(r"^ALTER (COMPUTE POOL|NETWORK RULE|EXTERNAL ACCESS INTEGRATION)", self._alter)
         peer.on(rf"^CREATE (EXTERNAL ACCESS )?({_KINDS}) ", self._create)
         peer.on(rf"^DROP ({_KINDS}) IF EXISTS", self._drop)
@@ -43,7 +60,7 @@ class Account:
         peer.on(rf"^SHOW ({_UNKNOWN_THERE}) IN SCHEMA", self._show_others)
         peer.on(r"^SHOW SERVICES IN COMPUTE POOL", self._show_services)
         peer.on(r"^CREATE (DATABASE|SCHEMA) IF NOT EXISTS", self._create_marked)
-        peer.on(r"^DROP DATABASE", lambda *_: _DONE)  # DuckDB drops schemas only
+        peer.on(r"^DROP (DATABASE|SCHEMA)", self._drop_marked)
 
     def _create(self, sql: str, _binds: object, _connection: object) -> Any:
         form = rf"CREATE (?:EXTERNAL ACCESS )?({_KINDS}) (IF NOT EXISTS )?([\w.]+) "
@@ -54,10 +71,16 @@ class Account:
             if not match[2]:
                 raise SqlError(2002, "42710", f"Object '{key[1]}' already exists.")
             return ["status"], [[f"{key[1]} already exists, statement succeeded."]]
+        if (family := re.search(r"INSTANCE_FAMILY = (\w+)", sql)) and not self._has(family[1]):
+            raise SqlError(1008, "22023", f"Invalid instance family '{family[1]}'")
         self.objects[key] = _comment(sql)
         if key[0] == "NETWORK RULE":
             self.hosts = _hosts(sql)
         return ["status"], [[f"{key[1]} successfully created."]]
+
+    def _has(self, family: str) -> bool:
+        """Whether the cloud of the account has nodes of this family."""
+        return family in _FAMILIES[self.region.partition(".")[2].partition("_")[0]]
 
     def _alter(self, sql: str, _binds: object, _connection: object) -> Any:
         if sql.startswith("ALTER NETWORK RULE"):
@@ -67,7 +90,31 @@ class Account:
     def _drop(self, sql: str, _binds: object, _connection: object) -> Any:
         match = re.match(r"DROP (.*) IF EXISTS (\w+)", sql)
         assert match is not None
-        self.objects.pop((match[1], match[2].upper()), None)
+        kind, name = match[1], match[2].upper()
+        if kind == "ROLE" and any(role == name for role, _ in self.future):
+            text = f"SQL access control error:\nInsufficient privileges to operate on role '{name}'"
+            raise SqlError(3001, "42501", text)  # which only MANAGE GRANTS may drop
+        self.objects.pop((kind, name), None)
+        return _DONE
+
+    def _note_future(self, sql: str, _binds: object, _connection: object) -> Any:
+        match = re.match(r"(\w+) .* ON FUTURE \w+ IN SCHEMA (\S+) (?:TO|FROM) ROLE (\w+)", sql)
+        if match is not None:
+            change = self.future.add if match[1] == "GRANT" else self.future.discard
+            change((match[3].upper(), match[2].upper()))
+        return _DONE
+
+    def _drop_marked(self, sql: str, _binds: object, connection: Any) -> Any:
+        match = re.match(r"DROP (DATABASE|SCHEMA) IF EXISTS ([\w.]+)", sql)
+        assert match is not None
+        name = match[2].upper()
+        self.future = {
+            (role, at) for role, at in self.future if not f"{at}.".startswith(f"{name}.")
+        }
+        if match[1] == "DATABASE":
+            self.dropped.add(name)
+        else:
+            connection.cursor().execute(sql)
         return _DONE
 
     def _show(self, sql: str, _binds: object, _connection: object) -> Any:
@@ -92,6 +139,7 @@ class Account:
         if name in self.comments:
             return ["status"], [[f"{name} already exists, statement succeeded."]]
         self.comments[name] = _comment(sql)
+        self.dropped.discard(name)
         connection.cursor().execute(match[0])
         return ["status"], [[f"{match[1].title()} {name} successfully created."]]
 
@@ -101,7 +149,7 @@ class Account:
         cursor = connection.cursor()
         cursor.execute(re.sub(r" LIKE '\w+'", "", sql))
         column = [item.name for item in cursor.description].index("name")
-        names = [row[column] for row in cursor.fetchall()]
+        names = [row[column] for row in cursor.fetchall() if row[column] not in self.dropped]
         return ["name", "comment"], [[name, self.comments.get(before + name)] for name in names]
 
     def _show_others(self, sql: str, _binds: object, _connection: object) -> Any:

@@ -24,6 +24,7 @@ def test_each_role_may_do_its_step_and_no_more() -> None:
     assert "READ, WRITE ON STAGE LUNGREG.UTILS.IMAGES" in ingest
     assert not any("CREATE" in item or "POOL" in item or "RUNS" in item for item in ingest)
     assert "CREATE MODEL ON SCHEMA LUNGREG.UTILS" in train
+    assert "CREATE STAGE ON SCHEMA LUNGREG.UTILS" in train
     assert "READ ON STAGE LUNGREG.UTILS.IMAGES" in train & infer
     assert not any("REGISTRATION_RESULTS" in item for item in train)
     assert "CREATE MODEL ON SCHEMA LUNGREG.UTILS" not in infer

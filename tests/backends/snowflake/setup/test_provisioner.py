@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from lungreg.backends.snowflake.connection.pool import close_all
+from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.backends.snowflake.setup.statement import MARK
 from lungreg.errors import AlreadyExistsError, ForbiddenError, StoreUnavailableError
@@ -58,7 +60,7 @@ def test_all_is_done_in_the_role_of_setup(
 ) -> None:
     """The role is taken before the first object is made."""
     provisioner.make()
-    asked = "QUERY_TAG|SELECT CURRENT_ROLE"
+    asked = "QUERY_TAG|SELECT CURRENT_ROLE|USE SECONDARY ROLES NONE"
     texts = [item.text for item in peer.statements if not re.search(asked, item.text, re.I)]
     assert re.match(r'use role "?LUNGREG_SETUP"?', texts[0])
 
@@ -105,6 +107,7 @@ def test_a_notebook_keeps_its_role(
     """Setup and teardown give the active session its role back, also where they fail."""
     from snowflake.snowpark import Session
 
+    account.users_roles.add("ANALYST")
     session = Session.builder.configs({**connection_of(peer), "role": "ANALYST"}).create()
     try:
         there = of_database(provisioner.source.settings.database, connection=None)
@@ -129,3 +132,20 @@ def test_a_user_without_the_role_of_setup_sees_whom_to_ask(
     with pytest.raises(ForbiddenError, match="let an administrator give you LUNGREG_SETUP"):
         provisioner.make()
     assert not peer.said("^CREATE")
+
+
+def test_the_first_setup_logs_in_as_a_role_that_exists(
+    provisioner: SnowflakeProvisioner, account: Account, peer: Peer
+) -> None:
+    """The tutorial's connection names a role that setup has yet to make; teardown drops it."""
+    settings = provisioner.source.settings.model_copy(update={"role": "LUNGREG_TRAIN"})
+    first = SnowflakeProvisioner(SessionSource(settings))
+    with pytest.raises(ForbiddenError), first.source.use():
+        pass
+    first.make()
+    first.remove(first.removals())
+    assert "ROLE" not in {kind for kind, _ in account.objects}
+    account.users_roles.clear()
+    close_all()
+    with pytest.raises(ForbiddenError, match="let an administrator give you LUNGREG_SETUP"):
+        first.make()

@@ -129,8 +129,10 @@ def test_what_is_not_ours_is_for_its_owner_to_grant() -> None:
     preface, _, ours = script.partition("USE ROLE")
     for role in ("LUNGREG_TRAIN", "LUNGREG_INFER"):
         assert f"--   GRANT USAGE ON INTEGRATION PYPI_EAI TO ROLE {role};" in preface
-    repository = "--   GRANT READ ON IMAGE REPOSITORY A.B.IMAGES TO ROLE LUNGREG_INFER;"
-    assert repository in preface
+    for privileges in ("READ, WRITE", "SERVICE READ, SERVICE WRITE"):
+        granted = f"{privileges} ON IMAGE REPOSITORY A.B.IMAGES TO ROLE LUNGREG_INFER"
+        assert f"--   GRANT {granted};" in preface
+    assert "--   GRANT BIND SERVICE ENDPOINT ON ACCOUNT TO ROLE LUNGREG_INFER;" in preface
     assert not re.search("PYPI_EAI|A.B.IMAGES", ours)
     plain = setup_script(SnowflakeBackend(kind="snowflake"))
     assert "not made here" not in plain

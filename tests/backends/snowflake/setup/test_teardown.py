@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.backends.snowflake.setup.statement import mark_of
+from lungreg.errors import ForbiddenError
+from lungreg.stores import Removal
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.setup.account import Account, names, of_database
 
@@ -15,12 +19,12 @@ def test_teardown_lists_before_it_drops(
     provisioner.make()
     found = provisioner.removals()
     assert [removal.kind for removal in found] == [
-        *("compute pool", "integration", "role", "role", "role", "role", "warehouse", "database"),
+        *("compute pool", "integration", "database", "warehouse", "role", "role", "role", "role"),
     ]
     assert all(removal.statements and not removal.kept for removal in found)
     assert not peer.said("^(DROP|ALTER COMPUTE)")
-    assert "UTILS: tables: 0, views: 0, stages: 2" in found[-1].holds
-    assert "not lungreg's" not in found[-1].holds
+    assert "UTILS: tables: 0, views: 0, stages: 2" in found[2].holds
+    assert "not lungreg's" not in found[2].holds
     provisioner.remove(found)
     assert set(account.objects) <= {("NETWORK RULE", "LUNGREG_EGRESS")}  # went with its schema
     database = provisioner.source.settings.database
@@ -88,9 +92,9 @@ def test_teardown_keeps_a_database_whose_public_schema_is_used(
     provisioner.make()
     database = provisioner.source.settings.database
     provisioner.source.run(f"CREATE SCHEMA {database}.PUBLIC")
-    assert provisioner.removals()[-1].kept == ""
+    assert whole(provisioner).kept == ""
     account.others["NOTEBOOKS", f"{database}.PUBLIC"] = ["OF_A_COLLEAGUE"]
-    found = provisioner.removals()[-1]
+    found = whole(provisioner)
     assert found.kept == "its schema PUBLIC holds notebooks OF_A_COLLEAGUE"
     assert found.statements == ()
 
@@ -104,7 +108,7 @@ def test_teardown_names_what_others_put_into_our_schemas(
     schema = f"{settings.database}.{settings.results_schema}"
     provisioner.source.run(f"CREATE TABLE {schema}.THEIRS (A NUMBER)")
     provisioner.source.run(f"CREATE VIEW {schema}.SEEN AS SELECT * FROM {schema}.THEIRS")
-    holds = provisioner.removals()[-1].holds
+    holds = whole(provisioner).holds
     assert "tables: 2" in holds
     assert "not lungreg's: tables THEIRS" in holds
     assert "not lungreg's: views SEEN" in holds
@@ -118,7 +122,7 @@ def test_teardown_knows_the_table_of_claims_of_earlier_versions(
     settings = provisioner.source.settings
     schema = f"{settings.database}.{settings.results_schema}"
     provisioner.source.run(f"CREATE TABLE {schema}.CLAIMS (CLAIM_KEY VARCHAR)")
-    found = provisioner.removals()[-1]
+    found = whole(provisioner)
     assert found.statements == (f"DROP DATABASE IF EXISTS {settings.database}",)
     assert "tables: 2" in found.holds
     assert "not lungreg's" not in found.holds
@@ -132,3 +136,39 @@ def test_teardown_lists_the_services_that_would_end(
     account.services = [("OTHER", "APP", "DASHBOARD")]
     (pool,) = [removal for removal in provisioner.removals() if removal.kind == "compute pool"]
     assert pool.holds == "services: OTHER.APP.DASHBOARD"
+
+
+@pytest.mark.parametrize(
+    "step", ["COMPUTE POOL", "DATABASE", "WAREHOUSE", "ROLE IF EXISTS LUNGREG_INFER"]
+)
+def test_a_teardown_that_broke_off_is_started_again(
+    step: str, provisioner: SnowflakeProvisioner, account: Account, peer: Peer
+) -> None:
+    """Wherever it stops, the next one finds what is left and drops it."""
+    provisioner.make()
+    peer.mischief.deny(f"^DROP {step}")
+    with pytest.raises(ForbiddenError):
+        provisioner.remove(provisioner.removals())
+    peer.forget_faults()
+    left = provisioner.removals()
+    assert 0 < len(left) <= 8
+    provisioner.remove(left)
+    assert provisioner.removals() == []
+
+
+def test_grants_on_what_comes_are_revoked_where_their_schema_stays(
+    provisioner: SnowflakeProvisioner, account: Account
+) -> None:
+    """A role is dropped without MANAGE GRANTS also where somebody else owns the schema."""
+    provisioner.make()
+    account.comments[provisioner.source.settings.utils] = "of another team"
+    found = provisioner.removals()
+    assert [removal.kept for removal in found if removal.name.endswith(".UTILS")] != [""]
+    provisioner.remove(found)
+    assert not any(kind == "ROLE" for kind, _ in account.objects)
+
+
+def whole(provisioner: SnowflakeProvisioner) -> Removal:
+    """What would happen to the database."""
+    found = provisioner.removals()
+    return next(removal for removal in found if removal.kind == "database")

@@ -14,11 +14,18 @@ from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
 from lungreg.backends.snowflake.models.rows import INPUT_FILES, NO_FILE, settings_text
 from lungreg.config import SnowflakeBackend
+from lungreg.errors import ForbiddenError
 from lungreg.records import Case, RegistrationJob
 
 if TYPE_CHECKING:
     from snowflake.ml.model import ModelVersion as SnowflakeVersion
     from snowflake.snowpark import DataFrame, Session
+
+
+_GRANTED = (
+    "run-batch takes, beside its role, what the first lines of 'lungreg setup' leave to an "
+    "administrator; 'lungreg submit infer' needs none of it"
+)
 
 
 def start_job(
@@ -40,7 +47,7 @@ def start_job(
     stage = SnowflakeStage(source)
     stage.write(batch_job.no_file, NO_FILE)
     rows = input_rows(stage, cases, batch_job.no_file)
-    specs = _specs(source.settings, job, stage.uri(batch_job.folder))
+    specs = batch_specs(source.settings, job, stage.uri(batch_job.folder))
 
     def start(session: Session) -> None:
         version = SnowflakeModelRegistry(source).snowflake_version(session, job.stored_model)
@@ -48,7 +55,11 @@ def start_job(
         with as_table(session, name, rows) as table, statements.recorded(session):
             _start(version, table, batch_job.job_id, specs)
 
-    source.attempt(start)
+    try:
+        source.attempt(start)
+    except ForbiddenError as error:
+        error.mend = "; ".join(part for part in (error.mend, _GRANTED) if part)
+        raise
 
 
 def _start(
@@ -75,7 +86,7 @@ def _says_job_exists(error: Exception, name: str) -> bool:
     return re.search(rf"{own}\W+already exists?\b(?!, but)", text, re.IGNORECASE) is not None
 
 
-def _specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dict[str, Any]:
+def batch_specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dict[str, Any]:
     """The keyword arguments of `run_batch`, beside the job's name."""
     from snowflake.ml.model.batch_inference import (
         FileEncoding,
@@ -97,7 +108,7 @@ def _specs(settings: SnowflakeBackend, job: RegistrationJob, output: str) -> dic
         "function_name": "predict",
         "replicas": wanted.replicas or settings.compute_pool.max_nodes,
         "input_spec": InputSpec(
-            params={"settings": settings_text(job)},
+            params={"settings": settings_text(job, gpus=wanted.gpus)},
             column_handling=dict.fromkeys(INPUT_FILES.values(), opened),
         ),
         "output_spec": OutputSpec(stage_location=f"{output}/"),

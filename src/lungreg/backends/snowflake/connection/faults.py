@@ -82,6 +82,7 @@ _REFUSED = {
     394508: "log in by key pair or OAuth: nobody can answer for a second factor here",
 }
 """What to do, by error number of a login that would be refused again."""
+_NO_ROLE = {3013, 390186, 390189}
 _TOKENS = {390303, 390318}
 
 
@@ -125,6 +126,11 @@ def lacks_column(error: BaseException) -> bool:
 def lacks_privilege(error: BaseException) -> bool:
     """Whether the role lacks a privilege, or cannot see the object."""
     return _comes_of(error, _MISSING | _DENIED)
+
+
+def refuses_role(error: BaseException) -> bool:
+    """Whether the user has not the role that the login or the session asks for."""
+    return _comes_of(error, _NO_ROLE)
 
 
 def is_forbidden(error: BaseException) -> bool:

@@ -76,6 +76,9 @@ def open_session(settings: SnowflakeBackend) -> Session:
         raise StoreUnavailableError(msg, got=got, mend=mend, where=error.filename) from error
     # Without a tag of its own Snowpark writes the caller's file names into the query history.
     session.query_tag = UNTAGGED
+    if not settings.secondary_roles and not _in_container(settings):
+        # A user's other roles would be active beside this one, by Snowflake's default.
+        session.use_secondary_roles("none")
     return session
 
 
@@ -110,11 +113,16 @@ def _is_there(module: str) -> bool:
 
 def _credentials(settings: SnowflakeBackend) -> dict[str, Any]:
     """The options of the login: connection or token, and the role."""
-    if settings.connection is None and TOKEN_FILE.is_file():
+    if _in_container(settings):
         # A service's token is for its owner's role, and no other is allowed.
         return {**CONTAINER_OPTIONS, **_container()}
     role = {} if settings.role is None else {"role": settings.role}
     return {"connection_name": _connection(settings), **role}
+
+
+def _in_container(settings: SnowflakeBackend) -> bool:
+    """Whether the login is by the token of a container, whose role is alone anyway."""
+    return settings.connection is None and TOKEN_FILE.is_file()
 
 
 def _container() -> dict[str, Any]:

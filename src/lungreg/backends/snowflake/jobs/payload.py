@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from lungreg.backends.snowflake.jobs.image import this_python
 from lungreg.backends.snowflake.jobs.requirements import (
     download_wheels,
     job_requirements,
@@ -25,7 +26,14 @@ _HERE_ONLY = ("connection", "role")
 """Keys of this machine: a job uses its container's token, and the role that submitted it."""
 
 
-def write_payload(config: Config, settings: SnowflakeBackend, folder: Path, *, pool: str) -> None:
+def write_payload(
+    config: Config,
+    settings: SnowflakeBackend,
+    folder: Path,
+    *,
+    pool: str,
+    python: str | None = None,
+) -> None:
     """Write all files that a job needs into an empty folder.
 
     None is called `requirements.txt`: the runtime would install that, whatever it replaces.
@@ -35,6 +43,7 @@ def write_payload(config: Config, settings: SnowflakeBackend, folder: Path, *, p
         settings: Of the account.
         folder: Empty.
         pool: Compute pool of the job, which may differ from that of the configuration.
+        python: Python of the job's image, such as "3.11"; None for this machine's.
 
     Raises:
         RunError: lungreg, or a wheel that it needs, cannot be packed.
@@ -43,12 +52,17 @@ def write_payload(config: Config, settings: SnowflakeBackend, folder: Path, *, p
     wheel = write_wheel(folder)
     if bundled:
         (folder / "wheels").mkdir()
-        download_wheels(pinned_closure(), folder / "wheels")
-    about = {"wheel": wheel.name, "bundled": bundled, "upgrades": list(settings.job_upgrades)}
+        download_wheels(pinned_closure(python), folder / "wheels", python)
+    about = {
+        "wheel": wheel.name,
+        "bundled": bundled,
+        "python": (python or this_python()) if bundled else None,
+        "upgrades": list(settings.job_upgrades),
+    }
     script = resources.files("lungreg.backends.snowflake.jobs") / ENTRYPOINT
     (folder / ENTRYPOINT).write_bytes(script.read_bytes())
     _write(folder / "job.json", json.dumps(about))
-    _write(folder / "needed.txt", "\n".join(job_requirements()) + "\n")
+    _write(folder / "needed.txt", "\n".join(job_requirements(python)) + "\n")
     _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
 
 

@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from lungreg.backends.snowflake.installed import PACKAGE, requirements_of
+from lungreg.backends.snowflake.jobs.image import this_python
 from lungreg.errors import RunError
 
 _EXTRAS = ("", "snowflake")
@@ -25,22 +26,29 @@ _WHEEL_PLATFORMS = tuple(
 )
 
 
-def job_requirements() -> list[str]:
-    """The direct requirements of lungreg in a job; torch and ray too, for the job to check."""
-    asked = requirements_of(PACKAGE, _EXTRAS)
+def job_requirements(python: str | None = None) -> list[str]:
+    """The direct requirements of lungreg in a job; torch and ray too, for the job to check.
+
+    Args:
+        python: Python of the job's image, such as "3.11"; None for this machine's.
+    """
+    asked = requirements_of(PACKAGE, _EXTRAS, python)
     return sorted(str(_bare(req)) for req in asked if _key(req.name) not in _LOCAL_ONLY)
 
 
-def pinned_closure() -> list[str]:
+def pinned_closure(python: str | None = None) -> list[str]:
     """All direct and indirect requirements, pinned to the versions of this installation.
 
     Without those that the runtime has itself, and all that they require.
+
+    Args:
+        python: Python of the job's image, such as "3.11"; None for this machine's.
 
     Raises:
         RunError: A package that is needed is not installed here.
     """
     pins: dict[str, str] = {}
-    waiting = list(requirements_of(PACKAGE, _EXTRAS))
+    waiting = list(requirements_of(PACKAGE, _EXTRAS, python))
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         req = waiting.pop()
@@ -50,14 +58,17 @@ def pinned_closure() -> list[str]:
             continue
         seen.add((name, extras))
         pins[name] = _version(name)
-        waiting += requirements_of(name, extras)
+        waiting += requirements_of(name, extras, python)
     return [f"{name}=={version}" for name, version in sorted(pins.items())]
 
 
-def download_wheels(pins: Iterable[str], folder: Path) -> None:
+def download_wheels(pins: Iterable[str], folder: Path, python: str | None = None) -> None:
     """Download wheels for the runtime's platform with this machine's pip and its settings.
 
-    The Python version is this one: the client of ML Jobs asks for a runtime with the same.
+    Args:
+        pins: What to download, as `pinned_closure` gives it.
+        folder: Where the wheels go.
+        python: Python of the job's image, such as "3.11"; None for this machine's.
 
     Raises:
         RunError: pip cannot download one.
@@ -66,7 +77,7 @@ def download_wheels(pins: Iterable[str], folder: Path) -> None:
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
         *("--only-binary", ":all:", "--implementation", "cp", *platforms),
-        *("--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"),
+        *("--python-version", python or this_python()),
         *("--dest", str(folder), *pins),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
@@ -81,14 +92,17 @@ def _bare(req: Requirement) -> Requirement:
     """A requirement without its marker, which has been evaluated.
 
     Those that the runtime has itself are without extras, and Snowflake's packages without bounds,
-    since the versions in an image are those that fit its runtime.
+    since the versions in an image are those that fit its runtime. That of snowflake-ml-python has
+    its lower bound: an older one stores no model with the options that are asked of it.
     """
     bare = Requirement(str(req))
     bare.marker = None
     if _key(bare.name) in _RUNTIME_OWN:
         bare.extras = set()
     if _key(bare.name).startswith("snowflake-"):
-        bare.specifier = SpecifierSet()
+        lowest = [str(one) for one in bare.specifier if one.operator == ">="]
+        is_bound = _key(bare.name) == "snowflake-ml-python"
+        bare.specifier = SpecifierSet(",".join(lowest) if is_bound else "")
     return bare
 
 

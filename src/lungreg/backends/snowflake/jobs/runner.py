@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import time
@@ -16,6 +17,7 @@ from lungreg.backends.snowflake.batch.inference import BatchInference
 from lungreg.backends.snowflake.connection.faults import client_refusals, is_missing
 from lungreg.backends.snowflake.connection.runtime import scale_notebook_cluster
 from lungreg.backends.snowflake.connection.session import RUN_ID, SessionSource
+from lungreg.backends.snowflake.jobs.image import RuntimeImage, resolve_image
 from lungreg.backends.snowflake.jobs.listed import listed_jobs
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.payload import (
@@ -40,6 +42,8 @@ from lungreg.stores import ListedJob
 
 if TYPE_CHECKING:
     from snowflake.ml.jobs import MLJob
+
+logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 COMMANDS = ("train", "infer")
@@ -87,7 +91,8 @@ class SnowflakeJobs:
         Raises:
             ConfigError: The command or option is unknown, or the pool's name is none.
             ResourceError: The pool may not have so many nodes.
-            RunError: lungreg cannot be packed, or the job is refused.
+            RunError: The account has no image for it, or one whose Python does not fit; lungreg
+                cannot be packed; or the job is refused.
             StoreUnavailableError: The account does not answer, or forbids it.
         """
         settings = self.source.settings
@@ -100,8 +105,9 @@ class SnowflakeJobs:
             TemporaryDirectory(prefix="lungreg-") as folder,
             client_refusals("ML Jobs takes the job"),
         ):
-            write_payload(config, settings, Path(folder), pool=pool)
-            options = {**_options(settings, command, nodes), "session": session}
+            image = resolve_image(session, pool, settings.runtime)
+            write_payload(config, settings, Path(folder), pool=pool, python=image.python)
+            options = {**_options(settings, command, nodes, image), "session": session}
             job_id: str = submit_strictly(Path(folder), pool, options).id
             return job_id
 
@@ -150,13 +156,20 @@ class SnowflakeJobs:
     def exit_code(self, job_id: str) -> int:
         """The exit code of the command, read from the end of the job's log.
 
+        A job that is done ended with 0, or with 3 where cases failed. Where its log is gone, as
+        logs are after a while, that is 0 with a warning.
+
         Raises:
             RunError: The job is done, and no exit code is in its log.
         """
         status = self.status(job_id)
-        for line in reversed(self._log(job_id, limit=_TAIL_LINES)):
+        lines = self._log(job_id, limit=_TAIL_LINES)
+        for line in reversed(lines):
             if found := re.fullmatch(rf"{EXIT_LINE} (\d+)", line.strip()):
                 return int(found[1])
+        if status == "done" and not any(lines):
+            logger.warning("the job is done and its log is gone: 'lungreg results' has its cases")
+            return 0
         if status == "done":
             msg = "the log of a job ends with the command's exit code"
             raise RunError(msg, got="none", mend="see what the run left, with 'lungreg results'")
@@ -217,7 +230,9 @@ def _job(job_id: str, session: Any) -> MLJob[Any]:
     return get_job(job_id, session=session)
 
 
-def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> dict[str, Any]:
+def _options(
+    settings: SnowflakeBackend, command: Sequence[str], nodes: int, image: RuntimeImage
+) -> dict[str, Any]:
     stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
     options: dict[str, Any] = {
         "entrypoint": ENTRYPOINT,
@@ -233,8 +248,9 @@ def _options(settings: SnowflakeBackend, command: Sequence[str], nodes: int) -> 
     }
     if integrations := integrations_of(settings):
         options["external_access_integrations"] = integrations
-    if settings.runtime is not None:
-        options["runtime_environment"] = settings.runtime
+    runtime = settings.runtime if image.is_reference else image.name
+    if runtime is not None:
+        options["runtime_environment"] = runtime
     return options
 
 

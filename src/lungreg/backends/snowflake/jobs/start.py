@@ -21,6 +21,8 @@ MAY_END_WITH = (0, 3)
 """Exit codes of a run that came to its end; 3 means that some cases failed."""
 EXIT_LINE = "lungreg: exit code"
 """Begins the last line that a job writes; the number follows."""
+_MANAGED = "externally-managed-environment"
+"""In pip's refusal to change a Python that another tool manages."""
 _LUNGREG = "import sys; sys.argv[0] = 'lungreg'; from lungreg.cli import main; main()"
 """The console command, wherever pip has installed it."""
 
@@ -63,6 +65,7 @@ def install(folder: Path) -> None:
             backend.job_upgrades is not installed.
     """
     settings = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    refuse_other_python(settings.get("python"))
     before = parse_freeze(freeze())
     print("lungreg: packages of the runtime:", *as_lines(before), flush=True)
     refuse_unknown(before, settings["upgrades"])
@@ -122,12 +125,23 @@ def freeze() -> str:
 def pip(*arguments: str) -> str:
     """Run a pip command and return its output; its errors go to the job's log.
 
+    An image may mark its Python as managed by another tool, by a file EXTERNALLY-MANAGED (PEP 668):
+    what a job adds to its own container harms nobody, so that pip is told to go on.
+
     Raises:
         SystemExit: The command fails.
     """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    environment = {**os.environ, "PIP_BREAK_SYSTEM_PACKAGES": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    print(done.stderr, end="", file=sys.stderr, flush=True)
     if done.returncode != 0:
+        if _MANAGED in done.stderr:
+            sys.exit(
+                "lungreg: the image's pip installs nothing beside a Python that another tool "
+                "manages, and knows no --break-system-packages (pip 23.0.1 does); take another "
+                "backend.runtime"
+            )
         sys.exit(
             "lungreg: what it needs does not fit beside the runtime's packages, see pip's errors "
             "above; take a newer backend.runtime, or name what may be replaced in "
@@ -170,6 +184,25 @@ def refuse_unknown(versions: Versions, upgrades: Sequence[str]) -> None:
         sys.exit(
             "lungreg: backend.job_upgrades names packages of the runtime, "
             f"got {', '.join(unknown)}, which it has not"
+        )
+
+
+def refuse_other_python(sent_for: str | None) -> None:
+    """Refuse wheels that were fetched for another Python than this image's.
+
+    Args:
+        sent_for: Such as "3.11"; None where none were sent.
+
+    Raises:
+        SystemExit: They cannot be installed here.
+    """
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    print(f"lungreg: Python {here}", flush=True)
+    if sent_for not in (None, here):
+        sys.exit(
+            f"lungreg: the wheels that came with the job are for Python {sent_for}, got {here}; "
+            f"set backend.runtime to an image of Python {sent_for}, or let jobs install from an "
+            "index with backend.egress.hosts"
         )
 
 

@@ -32,6 +32,7 @@ from lungreg.backends.snowflake.models.stored_versions import (
     set_alias,
     set_default,
 )
+from lungreg.backends.snowflake.models.storing import save_options, try_storing
 from lungreg.errors import ModelError, StoreError, StoreUnavailableError
 from lungreg.records import ModelCard, ModelVersion
 from lungreg.stores import (
@@ -62,6 +63,17 @@ class SnowflakeModelRegistry:
     """
 
     source: SessionSource
+
+    def check_add(self, name: str) -> None:
+        """Try what storing a model of this name will need; nothing is left in the account.
+
+        Raises:
+            ModelError: The name is none for a model, or Snowflake would confuse it with another.
+            RunError: The installed client does not know an option that a model is stored with.
+            ForbiddenError: This role may not store models.
+        """
+        self._check_name(name)
+        try_storing(self.source)
 
     def add(self, card: ModelCard, weights: bytes) -> ModelCard:
         """Store a model (safetensors bytes) as the next version of `card.name`.
@@ -147,10 +159,7 @@ class SnowflakeModelRegistry:
                 signatures=signatures(),
                 user_files={_USER_FILES: [files["card"]]},
                 code_paths=[str(write_code(folder))],
-                options={
-                    "cuda_version": settings.model_cuda_version,
-                    "capture_sample_input_data": False,
-                },
+                options=save_options(settings),
             )
 
     def _export(self, session: Session, card: ModelCard) -> bytes:

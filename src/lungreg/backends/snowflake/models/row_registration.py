@@ -18,10 +18,11 @@ from lungreg.backends.snowflake.models.rows import (
     NO_FILE,
     OUTPUT_FILES,
     BatchOutput,
+    gpus_of,
     job_of,
 )
 from lungreg.devices import choose_device
-from lungreg.errors import MissingFileError, ModelError, UnsafeInputError
+from lungreg.errors import MissingFileError, ModelError, ResourceError, UnsafeInputError
 from lungreg.learning.stored_model import run_estimate
 from lungreg.qc.case_page import render_case
 from lungreg.records import Case, ModelCard, RegistrationJob
@@ -63,8 +64,10 @@ class RowRegistration:
 
         Raises:
             ModelError: The weights are not of the network that the card describes.
+            ResourceError: GPUs were asked for, and PyTorch sees none.
         """
         if settings not in self._prepared:
+            self._refuse_missing_gpu(settings)
             job = job_of(settings, self._card)
             self._prepared = {
                 settings: (job, run_estimate(job.config, self._weights, self._device))
@@ -72,6 +75,16 @@ class RowRegistration:
         job, estimate = self._prepared[settings]
         for row in rows:
             yield self._register(row, job, estimate)
+
+    def _refuse_missing_gpu(self, settings: str) -> None:
+        """Fail the job at once, rather than compute for hours on the CPU at the price of a GPU."""
+        if gpus_of(settings) and self._device.type != "cuda":
+            msg = "a batch job that asks for GPUs computes on one"
+            mend = (
+                "see that the model's image has a PyTorch for backend.model_cuda_version and the "
+                "pool nodes with GPUs, or set backend.batch.gpus: 0"
+            )
+            raise ResourceError(msg, got="no CUDA", mend=mend)
 
     def _register(
         self, row: Mapping[Any, Any], job: RegistrationJob, estimate: Estimate

@@ -97,11 +97,16 @@ LATER_THRESHOLDS = frozenset(
 """Keys of `quality` that models of earlier versions do not know: a stored model brings its own
 code, which refuses unknown keys, so that these are shipped only where they are not the default."""
 _NO_RUN = "batch"
+_GPUS = "gpus"
 _TIMES = ("started_at", "finished_at")
 
 
-def settings_text(job: RegistrationJob) -> str:
+def settings_text(job: RegistrationJob, *, gpus: int = 0) -> str:
     """A run's settings for its model, as JSON without case ids: it is part of a statement.
+
+    Args:
+        job: What to do with each case.
+        gpus: How many GPUs each replica has; with any the model refuses to compute without CUDA.
 
     Raises:
         ConfigError: The run has no model.
@@ -115,8 +120,14 @@ def settings_text(job: RegistrationJob) -> str:
             "alignment": job.alignment,
             "config": _shipped(job.config),
             "provenance": dict(job.provenance),
+            _GPUS: gpus,
         }
     )
+
+
+def gpus_of(text: str) -> int:
+    """The number of GPUs in the text of `settings_text`; 0 where it has none."""
+    return int(json.loads(text).get(_GPUS, 0))
 
 
 def _shipped(config: Config) -> dict[str, Any]:

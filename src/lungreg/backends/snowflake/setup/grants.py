@@ -30,6 +30,11 @@ class Grant:
         """The GRANT statement."""
         return f"GRANT {self.privileges} ON {self.kind} {self.name} TO ROLE {self.role}"
 
+    @property
+    def revoke_sql(self) -> str:
+        """The REVOKE statement, which changes nothing when it is run again."""
+        return f"REVOKE {self.privileges} ON {self.kind} {self.name} FROM ROLE {self.role}"
+
 
 def role_statements(settings: SnowflakeBackend) -> list[Statement]:
     """The roles of the steps, then what each is granted."""
@@ -43,6 +48,12 @@ def step_roles(settings: SnowflakeBackend) -> tuple[str, str, str, str]:
     """The roles that setup makes."""
     roles = settings.roles
     return roles.ingest, roles.train, roles.infer, roles.read
+
+
+def future_grants(settings: SnowflakeBackend, role: str) -> list[Grant]:
+    """What a role is granted on objects to come; a role with such grants cannot be dropped."""
+    granted = [grant for grant in _grants(settings) if grant.role == role]
+    return [grant for grant in granted if grant.kind.startswith("FUTURE ")]
 
 
 def stages_of_roles(settings: SnowflakeBackend) -> dict[str, frozenset[str]]:
@@ -82,6 +93,8 @@ def _train(settings: SnowflakeBackend) -> list[_Right]:
     return [
         *_running(settings),
         ("CREATE MODEL", "SCHEMA", settings.utils),
+        # A version's files pass through a temporary stage that Snowflake's client makes.
+        ("CREATE STAGE", "SCHEMA", settings.utils),
         ("CREATE EXPERIMENT", "SCHEMA", settings.utils),
     ]
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from lungreg.backends.snowflake.connection.faults import is_forbidden, lacks_privilege
+from lungreg.backends.snowflake.connection.faults import (
+    is_forbidden,
+    lacks_privilege,
+    refuses_role,
+)
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
+from lungreg.backends.snowflake.setup.families import refuse_family_of_another_cloud
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.statement import Ask
 from lungreg.backends.snowflake.setup.teardown import find_removals
@@ -34,8 +39,9 @@ _NOT_HAD = "a user without it"
 class SnowflakeProvisioner:
     """The account's objects. Implements `lungreg.stores.Provisioner`.
 
-    All statements run in the role of `roles.setup`, which owns the objects; afterwards the session
-    has its own role again.
+    All statements run in the role of `roles.setup`, which owns the objects. A login asks for that
+    role: the connection's own may be one that setup has yet to make. A notebook's session has its
+    own role again afterwards.
     """
 
     source: SessionSource
@@ -50,6 +56,7 @@ class SnowflakeProvisioner:
         A result table of an earlier version gets its new columns, and its view is replaced.
 
         Raises:
+            ConfigError: The account's cloud has no such nodes.
             AlreadyExistsError: The network rule or its integration is of another installation.
             ForbiddenError: The role lacks a privilege.
             StoreUnavailableError: The account does not answer.
@@ -57,6 +64,7 @@ class SnowflakeProvisioner:
         statements = [statement.sql for statement in setup_statements(self.source.settings)]
 
         def run_all(ask: Ask) -> Provisioned:
+            refuse_family_of_another_cloud(self.source.settings, ask)
             refuse_foreign_egress(self.source.settings, ask)
             answers = [(sql, _first_cell(ask(sql))) for sql in statements]
             _renew_view(self.source.settings, ask)
@@ -85,11 +93,14 @@ class SnowflakeProvisioner:
             with _role(session, self.source.settings.roles.setup):
                 return work(lambda sql: session.sql(sql).collect())
 
+        role = self.source.settings.roles.setup
+        as_setup = self.source.settings.model_copy(update={"role": role})
         try:
-            return self.source.attempt(done)
+            return replace(self.source, settings=as_setup).attempt(done)
         except ForbiddenError as error:
+            if refuses_role(error):
+                raise _not_had(role) from error
             if lacks_privilege(error) and error.got != _NOT_HAD:
-                role = self.source.settings.roles.setup
                 listed = "what the first lines of 'lungreg setup' list"
                 error.mend = f"let an administrator grant {role} {listed}"
             raise
@@ -104,15 +115,19 @@ def _role(session: Session, role: str) -> Iterator[None]:
     except Exception as error:
         if not is_forbidden(error):
             raise
-        msg = "setup and teardown are done in the role of roles.setup"
-        mend = f"let an administrator give you {role}, as the first lines of 'lungreg setup' say"
-        raise ForbiddenError(msg, got=_NOT_HAD, mend=mend) from error
+        raise _not_had(role) from error
     try:
         yield
     finally:
         if before is not None:
             with contextlib.suppress(Exception):  # a lost session is not used again
                 session.use_role(before)
+
+
+def _not_had(role: str) -> ForbiddenError:
+    msg = "setup and teardown are done in the role of roles.setup"
+    mend = f"let an administrator give you {role}, as the first lines of 'lungreg setup' say"
+    return ForbiddenError(msg, got=_NOT_HAD, mend=mend)
 
 
 def _renew_view(settings: SnowflakeBackend, ask: Ask) -> None:

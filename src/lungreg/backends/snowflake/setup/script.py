@@ -45,7 +45,17 @@ def _preface(settings: SnowflakeBackend) -> list[str]:
         f"--   GRANT ROLE {roles.setup} TO USER ...;",
         "-- Afterwards give each person the roles of their work:",
         *(f"--   GRANT ROLE {role} TO USER ...;" for role in step_roles(settings)),
+        *_for_run_batch(settings),
         *_on_what_is_not_ours(settings),
+    ]
+
+
+def _for_run_batch(settings: SnowflakeBackend) -> list[str]:
+    """Comments on the privilege of batch inference that only an administrator has to give."""
+    grant = f"GRANT BIND SERVICE ENDPOINT ON ACCOUNT TO ROLE {settings.roles.infer}"
+    return [
+        "-- Only for 'lungreg infer --engine run-batch', by an administrator of the account:",
+        f"--   {grant};",
     ]
 
 
@@ -59,7 +69,9 @@ def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
         for role in (train, infer)
     ]
     if repository is not None:
-        grants.append(Grant("READ", "IMAGE REPOSITORY", repository, infer))
+        # The role reads and writes it, and so does the service that builds the image for it.
+        privileges = ("READ, WRITE", "SERVICE READ, SERVICE WRITE")
+        grants += [Grant(each, "IMAGE REPOSITORY", repository, infer) for each in privileges]
     heading = "-- Afterwards, too, by whoever owns these, for they are not made here:"
     return [heading, *(f"--   {grant.sql};" for grant in grants)] if grants else []
 

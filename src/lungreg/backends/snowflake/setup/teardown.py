@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.setup.grants import step_roles
+from lungreg.backends.snowflake.setup.grants import future_grants, step_roles
 from lungreg.backends.snowflake.setup.objects import schemas, stages
 from lungreg.backends.snowflake.setup.statement import MARK, Ask, Probe, mark_of
 from lungreg.backends.snowflake.tables.result_sql import result_table, result_view
@@ -42,17 +42,43 @@ class _Candidate:
 def find_removals(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
     """The objects that exist, in the order of dropping; those that are kept say why.
 
+    Jobs end before the database that they write to, and an integration goes before its network
+    rule in there. Roles come last: only MANAGE GRANTS drops a role that is granted privileges on
+    future objects, and those grants end with their schema. Where the schema stays they are revoked.
+    All statements may be run again, so that a teardown that broke off is started once more.
+
     SHOW lists only objects on which the role of setup has a privilege: others are not found.
     """
-    mark = mark_of(settings)
-    found = [_judged(candidate, mark, ask) for candidate in _candidates(settings)]
+    database = _database(settings, ask)
+    staying = _staying(settings, database)
     return [
-        *(removal for removal in found if removal is not None),
-        *_database(settings, ask),
+        *_found(settings, _on_the_database(settings), ask),
+        *database,
+        *_found(settings, [_plain("warehouse", settings.warehouse)], ask),
+        *_found(settings, [_role(settings, role, staying) for role in step_roles(settings)], ask),
     ]
 
 
-def _candidates(settings: SnowflakeBackend) -> list[_Candidate]:
+def _found(settings: SnowflakeBackend, candidates: Sequence[_Candidate], ask: Ask) -> list[Removal]:
+    mark = mark_of(settings)
+    judged = [_judged(candidate, mark, ask) for candidate in candidates]
+    return [removal for removal in judged if removal is not None]
+
+
+def _staying(settings: SnowflakeBackend, database: Sequence[Removal]) -> set[str]:
+    """The schemas of the configuration that exist and that teardown keeps."""
+    kept = {removal.name for removal in database if removal.kind == "schema" and removal.kept}
+    return kept & set(schemas(settings))
+
+
+def _role(settings: SnowflakeBackend, role: str, staying: set[str]) -> _Candidate:
+    revoked = [grant for grant in future_grants(settings, role) if grant.name in staying]
+    plain = _plain("role", role)
+    return replace(plain, statements=(*(grant.revoke_sql for grant in revoked), *plain.statements))
+
+
+def _on_the_database(settings: SnowflakeBackend) -> list[_Candidate]:
+    """What uses the database, and goes before it."""
     pool, egress = settings.compute_pool.name, settings.egress.name
     stop = f"ALTER COMPUTE POOL IF EXISTS {pool} STOP ALL"
     return [
@@ -68,8 +94,6 @@ def _candidates(settings: SnowflakeBackend) -> list[_Candidate]:
             probe=Probe(kind="INTEGRATIONS", name=egress),
             statements=(f"DROP INTEGRATION IF EXISTS {egress}",),
         ),
-        *(_plain("role", role) for role in step_roles(settings)),
-        _plain("warehouse", settings.warehouse),
     ]
 
 
