@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import shutil
@@ -109,7 +110,7 @@ class PreparedCases:
 
     def _key(self, case: Case) -> str:
         settings = self.settings.model_dump_json(exclude={"augmentation"})
-        named = f"{case}{settings}{self.with_displacement}"
+        named = f"{dataclasses.astuple(case)}{settings}{self.with_displacement}"
         return hashlib.sha256(named.encode()).hexdigest()
 
     def _keep(self, file: Path, pair: PreparedPair) -> None:
