@@ -12,4 +12,5 @@ changed by more than half of it, 0.001 mm."""
 
 def rounded(displacement_mm: NDArray[np.float32]) -> NDArray[np.float32]:
     """The nearest multiples of `STEP_MM`; what is not finite stays as it is."""
-    return np.rint(displacement_mm / np.float32(STEP_MM)) * np.float32(STEP_MM)
+    step = np.float32(STEP_MM)
+    return np.asarray(np.rint(displacement_mm / step) * step, dtype=np.float32)
