@@ -30,8 +30,8 @@ class ComputePool(Section):
     name: Identifier = "LUNGREG_GPU"
     """Name of the compute pool."""
     family: Identifier = "GPU_NV_S"
-    """Instance family of the nodes: on AWS GPU_NV_S has one A10G GPU, GPU_NV_M has four. Azure and
-    GCP have others: `lungreg setup --execute` lists those of the account's cloud."""
+    """Instance family of the nodes: on AWS GPU_NV_S has one A10G GPU, GPU_NV_M has four. On Azure
+    and GCP `lungreg setup --execute` lists the families of the account."""
     min_nodes: int = Field(default=1, ge=1)
     """Number of nodes that start with the first job, at most `max_nodes`."""
     max_nodes: int = Field(default=1, ge=1)
