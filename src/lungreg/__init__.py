@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from lungreg.workflows.demo import demo
     from lungreg.workflows.evaluate import EvaluationReport, evaluate
     from lungreg.workflows.export import ExportReport, export
-    from lungreg.workflows.infer import InferReport, infer
+    from lungreg.workflows.infer import infer
+    from lungreg.workflows.infer_report import InferReport
     from lungreg.workflows.ingest import IngestReport, ingest
     from lungreg.workflows.progress import Progress
     from lungreg.workflows.register import register
@@ -69,7 +70,8 @@ _HOMES = {
     "lungreg.workflows.demo": ("demo",),
     "lungreg.workflows.evaluate": ("EvaluationReport", "evaluate"),
     "lungreg.workflows.export": ("ExportReport", "export"),
-    "lungreg.workflows.infer": ("InferReport", "infer"),
+    "lungreg.workflows.infer": ("infer",),
+    "lungreg.workflows.infer_report": ("InferReport",),
     "lungreg.workflows.ingest": ("IngestReport", "ingest"),
     "lungreg.workflows.train": ("TrainReport", "train"),
     "lungreg.sources.pair_files": ("PairFiles",),

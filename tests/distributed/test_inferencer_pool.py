@@ -17,7 +17,8 @@ from lungreg.errors import ResourceError, RunError
 from lungreg.formats.volumes import decode_scan
 from lungreg.records import CaseResult
 from lungreg.stores import Stage
-from lungreg.workflows.infer import InferReport, infer
+from lungreg.workflows.infer import infer
+from lungreg.workflows.infer_report import InferReport
 from lungreg.workflows.train import train
 from tests.site import CASES, Site, measures
 from tests.workflows.faults import EVER, KillingStage

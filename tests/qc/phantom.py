@@ -66,12 +66,17 @@ def phantom_case(
     )
 
 
-def phantom_places() -> LandmarkEstimate:
-    """Places 12 mm apart in the lungs, with errors from 0 to 12 mm; each fifth has no partner."""
-    at = np.arange(-108.0, 109.0, 12.0)
+def _lattice_in_lungs(reach_mm: float) -> NDArray[np.float64]:
+    """(N, 3) places 12 mm apart in the lungs, up to so far from the centre along each axis."""
+    at = np.arange(-reach_mm, reach_mm + 1.0, 12.0)
     places = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3)
     inside = np.abs(np.abs(places[:, 0]) - _LUNG_CENTRE_MM) < 40.0
-    places = places[inside & (np.abs(places[:, 1]) < 50.0)]
+    return places[inside & (np.abs(places[:, 1]) < 50.0)]
+
+
+def phantom_places() -> LandmarkEstimate:
+    """Places 12 mm apart in the lungs, with errors from 0 to 12 mm; each fifth has no partner."""
+    places = _lattice_in_lungs(108.0)
     errors = np.arange(len(places)) % 13.0
     errors[::5] = np.nan
     return LandmarkEstimate(
@@ -86,10 +91,7 @@ def phantom_places() -> LandmarkEstimate:
 
 def phantom_landmarks() -> LandmarkPlaces:
     """Landmarks 12 mm apart in the lungs, 8 mm down before, and up to 6 mm right after."""
-    at = np.arange(-96.0, 97.0, 12.0)
-    fixed = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1).reshape(-1, 3)
-    inside = np.abs(np.abs(fixed[:, 0]) - _LUNG_CENTRE_MM) < 40.0
-    fixed = fixed[inside & (np.abs(fixed[:, 1]) < 50.0)]
+    fixed = _lattice_in_lungs(96.0)
     errors = np.arange(len(fixed)) % 7.0
     return LandmarkPlaces(
         fixed_ras=fixed,

@@ -16,7 +16,8 @@ from lungreg.formats.volumes import decode_mask, decode_scan
 from lungreg.records import CaseResult, Status
 from lungreg.stores import Stage
 from lungreg.testing import FaultyStage
-from lungreg.workflows.infer import InferReport, infer
+from lungreg.workflows.infer import infer
+from lungreg.workflows.infer_report import InferReport
 from lungreg.workflows.report import report
 from lungreg.workflows.results import query_results
 from tests.site import CASES, Site, interrupt, kill, terminate, wait_until

@@ -11,7 +11,8 @@ import pytest
 
 import lungreg
 from lungreg.records import Split, Status
-from lungreg.workflows.infer import InferReport, infer
+from lungreg.workflows.infer import infer
+from lungreg.workflows.infer_report import InferReport
 from tests.site import CASES, Site, assert_refused, measures
 
 pytestmark = pytest.mark.slow

@@ -28,7 +28,7 @@ def report(
 ) -> None:
     """Write one page that says which results of a run can be trusted."""
     from lungreg.backends import open_backend
-    from lungreg.workflows.infer import means_by_split
+    from lungreg.workflows.infer_report import means_by_split
     from lungreg.workflows.report import report as write_page
     from lungreg.workflows.report import report_here
     from lungreg.workflows.results import run_results

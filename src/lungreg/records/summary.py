@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
@@ -11,16 +12,16 @@ MOST_ROWS = 20
 Facts = Mapping[str, object]
 
 
-class Summary:
+class Summary(ABC):
     """A record that shows its main facts instead of all its fields.
 
     A dataclass that derives from it is given `repr=False`, since it would write a `__repr__` of its
     own.
     """
 
+    @abstractmethod
     def facts(self) -> Facts:
         """The main facts, by name; None is not shown."""
-        raise NotImplementedError
 
     def parts(self) -> Sequence[Facts]:
         """Facts of each of the record's parts, such as its cases: a table in a notebook."""

@@ -15,7 +15,7 @@ from lungreg.stores import Backend, BillQuery
 from lungreg.stores.usage import Usage, read_usage
 
 if TYPE_CHECKING:
-    from lungreg.workflows.infer import InferReport
+    from lungreg.workflows.infer_report import InferReport
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from lungreg.config.yaml_writing import to_yaml
 from lungreg.errors import RunError
 from lungreg.records import CaseResult, Split, Status, counted
 from lungreg.sources.simulation import simulate_cohort
-from lungreg.workflows.infer import InferReport, infer
+from lungreg.workflows.infer import infer
+from lungreg.workflows.infer_report import InferReport
 from lungreg.workflows.ingest import ingest
 from lungreg.workflows.progress import OnProgress, ignore_progress
 from lungreg.workflows.report import report

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from statistics import fmean
+from dataclasses import replace
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
@@ -23,75 +22,13 @@ from lungreg.records import (
     Status,
     verdict_words,
 )
-from lungreg.records.summary import Facts, Summary
 from lungreg.stores import CHAMPION, Backend, Held, JobRunner
 from lungreg.stores.manifest import read_cases
 from lungreg.stores.run_files import new_run_id, write_audit, write_config
 from lungreg.stores.usage import timed
+from lungreg.workflows.infer_report import InferReport
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, provenance, stopped
 from lungreg.workflows.resuming import resumed_config
-
-_MEANS = ("dice_score", "dice_aligned", "tre_mm", "tre_aligned_mm", "fold_pct", "ncc")
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class InferReport(Summary):
-    """The result of registering a cohort."""
-
-    run_id: str
-    card: ModelCard | None
-    """The model; None where each pair was registered by itself."""
-    results: list[CaseResult]
-    """One row per case of the run, by case id, earlier attempts of a resumed run included."""
-    seconds: float
-    """Wall time of this call."""
-    registered: int
-    """Cases that this call registered."""
-    gpus: int
-    """GPUs that took part."""
-
-    def facts(self) -> Facts:
-        """The main facts, by name; they are what is shown of it."""
-        return {
-            "run_id": self.run_id,
-            "model": self.card and f"{self.card.name}:{self.card.version}",
-            "cases": len(self.results),
-            "failed": len(self.failed),
-            "seconds": self.seconds,
-        }
-
-    def parts(self) -> Sequence[Facts]:
-        """Facts of each case."""
-        return [row.facts() for row in self.results]
-
-    @property
-    def failed(self) -> list[CaseResult]:
-        """Cases that could not be registered."""
-        return [row for row in self.results if row.status is Status.FAILED]
-
-    @property
-    def gpu_seconds_per_case(self) -> float | None:
-        """GPU time allocated per case in seconds; None without a GPU."""
-        if not self.gpus or not self.registered:
-            return None
-        return self.gpus * self.seconds / self.registered
-
-    def means(self) -> dict[str, dict[str, float]]:
-        """Means of the main metrics by split, over successful cases that have them."""
-        return means_by_split(self.results)
-
-
-def means_by_split(results: Sequence[CaseResult]) -> dict[str, dict[str, float]]:
-    """Means of the main metrics by split: the test and unseen ones are the honest ones."""
-    means: dict[str, dict[str, float]] = {}
-    for split in Split:
-        rows = [r for r in results if r.split is split and r.status is Status.SUCCESS]
-        columns = {name: [getattr(row, name) for row in rows] for name in _MEANS}
-        known = {k: [v for v in values if v is not None] for k, values in columns.items()}
-        if rows:
-            found = {name: fmean(values) for name, values in known.items() if values}
-            means[split.value] = {"cases": float(len(rows)), **found}
-    return means
 
 
 def infer(

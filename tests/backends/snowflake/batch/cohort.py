@@ -28,7 +28,8 @@ from lungreg.learning.network import build_network, weights_to_bytes
 from lungreg.records import Case, CaseResult, ModelCard, Verdict
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import ManifestFile, ManifestRow, ScanFacts, write_manifest
-from lungreg.workflows.infer import InferReport, infer
+from lungreg.workflows.infer import infer
+from lungreg.workflows.infer_report import InferReport
 from tests.backends.snowflake.peer.batch import BatchService
 from tests.small_cases import FIXED_GRID, MOVING_GRID, put_case, small_config
 

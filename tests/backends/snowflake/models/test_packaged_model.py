@@ -25,7 +25,8 @@ from lungreg.learning.stored_model import run_estimate
 from lungreg.records import Status
 from lungreg.stores import Backend
 from lungreg.stores.manifest import write_manifest
-from lungreg.workflows.infer import InferReport, infer
+from lungreg.workflows.infer import infer
+from lungreg.workflows.infer_report import InferReport
 from tests.backends.snowflake.batch.cohort import figures, files_of_batches, manifest_row
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.batch import BatchService
