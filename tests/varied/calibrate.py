@@ -9,10 +9,11 @@ Thresholds are set on the seeds that 3 does not divide; the table that counts is
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,21 +63,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=6, help="cases of each group and base")
     parser.add_argument("--first", type=int, default=1, help="round to begin with")
-    parser.add_argument("--add", nargs="*", default=[], type=Path, help="kept rows of other rounds")
+    parser.add_argument("--into", type=Path, help="go on with the rows kept in this file")
     parser.add_argument("--groups", nargs="*", default=list(GROUPS), choices=list(GROUPS))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--dry", action="store_true", help="do not keep the rows")
     asked = parser.parse_args()
-    plans = list(make_plans(asked.groups, asked.rounds, first=asked.first))
     console = Console(width=160)
-    rows = [row for file in asked.add for row in json.loads(file.read_text())["rows"]]
+    file = asked.into or RESULTS / f"calibration-{datetime.now(UTC):%Y-%m-%d-%H%M}.json"
+    rows = json.loads(file.read_text())["rows"] if file.exists() else []
+    plans = _left(make_plans(asked.groups, asked.rounds, first=asked.first), rows)
     with multiprocessing.get_context("spawn").Pool(asked.processes, maxtasksperchild=8) as pool:
         for number, row in enumerate(pool.imap_unordered(judge_case, plans), start=1):
             rows.append(row)
             console.print(f"{number}/{len(plans)}", json.dumps(row), soft_wrap=True)
+            if not asked.dry:
+                keep(rows, file)
     show(rows, console)
-    if not asked.dry:
-        keep(rows, console)
+
+
+def _left(plans: Iterable[Plan], rows: list[dict[str, Any]]) -> list[Plan]:
+    """The cases that are not among the kept rows."""
+    done = [{field.name: row[field.name] for field in dataclasses.fields(Plan)} for row in rows]
+    return [plan for plan in plans if dataclasses.asdict(plan) not in done]
 
 
 def make_plans(groups: list[str], rounds: int, *, first: int = 1) -> Iterator[Plan]:
@@ -106,13 +114,15 @@ def show(rows: list[dict[str, Any]], console: Console) -> None:
         console.print(_estimates(f"{title}: estimated and true landmark error", part))
 
 
-def keep(rows: list[dict[str, Any]], console: Console) -> None:
-    """Write the rows beside those of earlier runs."""
+def keep(rows: list[dict[str, Any]], file: Path) -> None:
+    """Write the rows after each case: a run of hours that is stopped can be gone on with."""
     RESULTS.mkdir(exist_ok=True)
     now = datetime.now(UTC)
-    file = RESULTS / f"calibration-{now:%Y-%m-%d-%H%M}.json"
-    file.write_text(json.dumps({"date": now.isoformat(timespec="seconds"), "rows": rows}) + "\n")
-    console.print(f"kept in {file.name}")
+    unfinished = file.with_suffix(".part")
+    unfinished.write_text(
+        json.dumps({"date": now.isoformat(timespec="seconds"), "rows": rows}) + "\n"
+    )
+    unfinished.replace(file)
 
 
 def _outcome(row: dict[str, Any], evidence: str) -> Outcome | None:
