@@ -133,12 +133,14 @@ def keep(rows: list[dict[str, Any]], seed: int) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """What the figures were measured on; above a load of one, times say little."""
     return {
         "system": platform.platform(terse=True),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "python": platform.python_version(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
