@@ -26,6 +26,9 @@ LABEL org.opencontainers.image.title="lungreg" \
   org.opencontainers.image.description="Register paired lung CT; research use only" \
   org.opencontainers.image.licenses="Apache-2.0" \
   org.opencontainers.image.source="https://github.com/lungreg/lungreg"
+# KubeRay asks Ray for its health by wget.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends wget && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/lungreg /opt/lungreg
 # Any uid may be given by -u: the home, for caches, is writable for all of them, as /tmp is.
 RUN useradd --create-home --uid 10001 lungreg \

@@ -7,8 +7,12 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import typer
 import yaml
+
+from lungreg.cli.app import build_app
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "pages"
@@ -49,6 +53,22 @@ def commands(*languages: str) -> Iterator[tuple[str, list[str]]]:
             for part in re.split(r" && ", line):
                 if words := shlex.split(part, comments=True):
                     yield block.page, words
+
+
+def parse(words: list[str]) -> str:
+    """Parse the arguments as the command line does, and do nothing.
+
+    Returns:
+        The name of the command.
+    """
+    command: Any = typer.main.get_command(build_app())
+    name = []
+    while hasattr(command, "commands"):
+        assert words[0] in command.commands, words
+        name.append(words[0])
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context(" ".join(name), list(words))
+    return " ".join(name)
 
 
 def _navigation() -> list[object]:

@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 import yaml
 
-from lungreg.cli.app import build_app
 from lungreg.distributed.cluster import Capacity
-from tests.docs.blocks import ROOT, blocks, commands, pages
+from tests.docs.blocks import ROOT, blocks, commands, pages, parse
 from tests.site import CASES, SETTINGS, run
 
 ELSEWHERE = {
@@ -203,19 +201,3 @@ def known_commands() -> Iterator[tuple[str, Any]]:
 
 def options(command: Any) -> list[str]:
     return [name for found in command.params for name in (*found.opts, *found.secondary_opts)]
-
-
-def parse(words: list[str]) -> str:
-    """Parse the arguments as the command line does, and do nothing.
-
-    Returns:
-        The name of the command.
-    """
-    command: Any = typer.main.get_command(build_app())
-    name = []
-    while hasattr(command, "commands"):
-        assert words[0] in command.commands, words
-        name.append(words[0])
-        command, words = command.commands[words[0]], words[1:]
-    command.make_context(" ".join(name), list(words))
-    return " ".join(name)
