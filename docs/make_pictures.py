@@ -1,7 +1,8 @@
 """Make the pictures of the documentation from simulated pairs: `nox -s pictures`, some minutes.
 
 Five pairs: three good ones, one whose scans are exchanged, and one of two patients, so that a
-report shows every verdict. Pages are photographed in Chromium.
+report shows every verdict; and two more whose results are wrong in other ways. Pages are
+photographed in Chromium.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from typing import Any
 from PIL import Image
 
 import lungreg
+from docs.doubtful_pages import doubtful_pages
 
 PICTURES = Path(__file__).parent / "pages" / "pictures"
 LARGEST_BYTES = 100_000
@@ -38,7 +40,7 @@ def main() -> None:
             sys.exit("a pair could not be registered")
         figure(next(row for row in done.results if row.case_id == PATIENTS[1]), config)
         page = folder / "stage" / lungreg.report(config, done.run_id)
-        photograph(page)
+        photograph(page, doubtful_pages(folder))
 
 
 def cohort(folder: Path) -> lungreg.Config:
@@ -76,13 +78,16 @@ def figure(result: lungreg.CaseResult, config: lungreg.Config) -> None:
     save(buffer.getvalue(), "pair")
 
 
-def photograph(page: Path) -> None:
-    """The report of the run, and the page of a good and of a bad case."""
+def photograph(page: Path, doubtful: Mapping[str, Path]) -> None:
+    """The report of the run, and the pages of a good case and of three bad ones."""
     with browser() as opened:
         opened.goto(page.as_uri())
         save(opened.screenshot(), "report")
         for name, case in (("case-good", "patient_02"), ("case-bad", "mixed_up")):
             opened.goto((page.parent / "cases" / case / "qc.html").as_uri())
+            save(opened.screenshot(), name)
+        for name, file in doubtful.items():
+            opened.goto(file.as_uri())
             save(opened.screenshot(), name)
         opened.goto((page.parent / "cases" / "patient_02" / "qc.html").as_uri())
         views = opened.locator(".views")

@@ -49,7 +49,8 @@ def main() -> None:
         ways = {"one after the other": 0, "at once": asked.workers}
         found = {way: register(Path(folder), count) for way, count in ways.items()}
         rows = query_results(config, "SELECT * FROM results").to_pylist()
-    record = summary(rows, found)
+        written = sum(it.stat().st_size for it in (Path(folder) / "stage" / "runs").rglob("*.*"))
+    record = {**summary(rows, found), "written_mb_per_case": round(written / len(rows) / 1e6, 1)}
     Console().print_json(data=record)
     if not asked.dry:
         now = datetime.now(UTC)
