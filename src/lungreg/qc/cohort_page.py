@@ -207,8 +207,11 @@ def _table(
     thresholds: Mapping[str, float],
     case_links: Mapping[str, str],
 ) -> dict[str, object]:
-    """The data that the page's script builds its table from: columns, and rows in order."""
-    measures = _columns()
+    """The data that the page's script builds its table from: columns, and rows in order.
+
+    A measure that no case has gets no column: most cohorts have neither landmarks nor masks.
+    """
+    measures = [measure for measure in _columns() if numbers(results, measure.name)]
     with_panel = {entry.row for entry in entries}
     columns = [
         {
