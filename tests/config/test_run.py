@@ -83,12 +83,9 @@ class TestSpatialSize:
 
 
 class TestWorkers:
+    @pytest.mark.parametrize("section", ["infer", "train"])
     @pytest.mark.parametrize("value", ["auto", 0, 3, {"min": 1, "max": 3}])
-    def test_auto_number_or_range(self, value: object) -> None:
-        """What the pool may be."""
-        found = parse_config({"infer": {"workers": value}}).infer.workers
+    def test_auto_number_or_range(self, section: str, value: object) -> None:
+        """What the pool of infer and the group of train may be."""
+        found = getattr(parse_config({section: {"workers": value}}), section).workers
         assert found == (WorkerRange(min=1, max=3) if isinstance(value, dict) else value)
-
-    def test_training_has_a_fixed_number(self) -> None:
-        """A range is for the pool of infer alone."""
-        assert "train.workers" in breaches({"train": {"workers": {"min": 1, "max": 3}}})

@@ -16,7 +16,7 @@ import pytest
 from lungreg.config import parse_config
 from lungreg.distributed import trainer
 from lungreg.distributed.cluster import Capacity
-from lungreg.distributed.trainer import WorkerError, failure_of, worker_count
+from lungreg.distributed.trainer import GroupSize, WorkerError, failure_of, group_size
 from lungreg.errors import (
     DataError,
     ForbiddenError,
@@ -27,6 +27,7 @@ from lungreg.errors import (
 )
 from lungreg.stores.run_files import History
 from lungreg.workflows.train import train
+from tests.distributed.histories import assert_same
 from tests.site import CASES, Site
 from tests.workflows.faults import KillingStage
 
@@ -98,7 +99,8 @@ def test_auto_is_one_worker_per_gpu_or_one_on_cpu(
 ) -> None:
     """On CPU one worker has all threads."""
     settings = parse_config({"train": train}).train
-    assert worker_count(settings, Capacity(cpus=8, gpus=gpus, memory_bytes=0)) == (count, gpu)
+    found = group_size(settings, Capacity(cpus=8, gpus=gpus, memory_bytes=0))
+    assert found == GroupSize(least=count, most=count, gpu=gpu)
 
 
 @pytest.mark.parametrize(("gpus", "kind"), [(2, "GPUs"), (0, "CPU cores")])
@@ -106,16 +108,7 @@ def test_more_workers_than_processors_are_refused(gpus: int, kind: str) -> None:
     """Ray would wait for them for ever."""
     settings = parse_config({"train": {"workers": 9}}).train
     with pytest.raises(ResourceError, match=f"number of {kind}"):
-        worker_count(settings, Capacity(cpus=8, gpus=gpus, memory_bytes=0))
-
-
-def assert_same(found: History, expected: History, *, tolerance: float) -> None:
-    """Both have the same metrics in the same epochs: absolutely below 1, relatively above."""
-    assert len(found) == len(expected)
-    for mine, other in zip(found, expected, strict=True):
-        assert mine == {
-            k: pytest.approx(v, abs=tolerance, rel=2 * tolerance) for k, v in other.items()
-        }
+        group_size(settings, Capacity(cpus=8, gpus=gpus, memory_bytes=0))
 
 
 @pytest.mark.slow

@@ -25,9 +25,15 @@ from lungreg.config.run import (
     Refine,
     RefinePreset,
     Report,
-    WorkerRange,
 )
-from lungreg.config.section import MODEL_NAME, MODEL_NAME_FORM, Alignment, Section, Workers
+from lungreg.config.section import (
+    MODEL_NAME,
+    MODEL_NAME_FORM,
+    Alignment,
+    Section,
+    WorkerRange,
+    Workers,
+)
 from lungreg.config.snowflake import Batch, ComputePool, Roles, SnowflakeBackend
 from lungreg.config.template import write_template
 

@@ -6,7 +6,15 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lungreg.config.section import MODEL_NAME, MODEL_NAME_FORM, Alignment, Device, Section, Workers
+from lungreg.config.section import (
+    MODEL_NAME,
+    MODEL_NAME_FORM,
+    Alignment,
+    Device,
+    Section,
+    WorkerRange,
+    Workers,
+)
 
 
 class Augmentation(Section):
@@ -134,9 +142,11 @@ class Train(Section):
 
     name: str = Field(default=MODEL_NAME, pattern=f"^{MODEL_NAME_FORM}$")
     """Name of the model in the registry: up to 100 letters, digits, "_", "." and "-"."""
-    workers: Workers = "auto"
+    workers: Workers | WorkerRange = "auto"
     """Number of Ray workers that train together. "auto" is one per GPU of the cluster, or one on
-    the CPU where there is none; 0 trains in the calling process, without Ray."""
+    the CPU where there is none; 0 trains in the calling process, without Ray; {min, max} takes as
+    many as the cluster has room for, fewer where a node is lost and more where one joins, each time
+    from the last epoch on."""
     epochs: int = Field(default=25, ge=1)
     """Number of epochs; in each, training reads every training case once."""
     batch_size: int = Field(default=2, ge=1)

@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from lungreg.config.input import Data, Ingest, LocalBackend
 from lungreg.config.model import Loss, Network, Preprocessing, Train
 from lungreg.config.quality import Quality
-from lungreg.config.section import Alignment, Device, Section, Workers
+from lungreg.config.section import Alignment, Device, Section, WorkerRange, Workers
 from lungreg.config.snowflake import SnowflakeBackend
 
 
@@ -26,22 +26,6 @@ BackendSettings = Annotated[
     Annotated[LocalBackend, Tag("local")] | Annotated[SnowflakeBackend, Tag("snowflake")],
     Discriminator(_kind_of),
 ]
-
-
-class WorkerRange(Section):
-    """Limits of a pool of Ray workers that grows with the work."""
-
-    min: int = Field(default=1, ge=1)
-    """Number of workers that are always kept."""
-    max: int = Field(default=4, ge=1)
-    """Largest number of workers at one time, at least `min`."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.max < self.min:
-            msg = f"workers.max is at least workers.min, got {self.max} < {self.min}"
-            raise ValueError(msg)
-        return self
 
 
 Engine = Literal["ray", "run-batch"]

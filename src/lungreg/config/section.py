@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Alignment = Literal["auto", "world", "grid", "centre", "masks"]
 """Ways to choose the initial alignment `A` of a pair."""
@@ -44,3 +44,19 @@ class Section(BaseModel):
         json_schema_extra=_describe_on_one_line,
         protected_namespaces=(),  # keys about models begin with model_
     )
+
+
+class WorkerRange(Section):
+    """Limits of the number of Ray workers, where it may change while they work."""
+
+    min: int = Field(default=1, ge=1)
+    """Smallest number of workers to begin with."""
+    max: int = Field(default=4, ge=1)
+    """Largest number of workers at one time, at least `min`."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < self.min:
+            msg = f"workers.max is at least workers.min, got {self.max} < {self.min}"
+            raise ValueError(msg)
+        return self

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lungreg.config import Train
+from lungreg.config import Train, WorkerRange
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.distributed.cluster import Capacity, cluster, require_workers
 from lungreg.distributed.waiting import await_processors
@@ -69,7 +69,7 @@ def cluster_for(settings: Train) -> Iterator[None]:
         yield
         return
     with cluster() as capacity:
-        worker_count(settings, capacity)
+        group_size(settings, capacity)
         yield
 
 
@@ -128,26 +128,41 @@ def worker_loop(settings: dict[str, Any]) -> None:
         raise WorkerError(error) from None
 
 
-def worker_count(settings: Train, capacity: Capacity) -> tuple[int, bool]:
-    """How many workers, and whether each has a GPU.
+@dataclass(frozen=True, kw_only=True)
+class GroupSize:
+    """How many workers train together."""
+
+    least: int
+    most: int
+    """The same as `least` where the number is fixed."""
+    gpu: bool
+    """Whether each has a GPU."""
+
+
+def group_size(settings: Train, capacity: Capacity) -> GroupSize:
+    """The number of workers that the configuration asks for.
 
     Raises:
         ResourceError: More than the cluster has or can grow to.
     """
     gpu = capacity.gpus > 0 and settings.device in ("auto", "cuda")
-    count = settings.workers if settings.workers != "auto" else (capacity.gpus if gpu else 1)
-    require_workers(count, capacity, gpu=gpu, key="train.workers")
-    return count, gpu
+    workers = settings.workers
+    if isinstance(workers, WorkerRange):
+        least, most = workers.min, workers.max
+    else:
+        least = most = workers if workers != "auto" else (capacity.gpus if gpu else 1)
+    require_workers(least, capacity, gpu=gpu, key="train.workers")
+    return GroupSize(least=least, most=most, gpu=gpu)
 
 
 def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -> None:
     settings = job.config.train
-    count, gpu = worker_count(settings, capacity)
-    await_processors(count, capacity, gpu=gpu, key="train.workers")
+    size = group_size(settings, capacity)
+    await_processors(size.least, capacity, gpu=size.gpu, key="train.workers")
     with tempfile.TemporaryDirectory(prefix="lungreg-ray-") as scratch, _watch(job, on_epoch):
         for attempt in range(settings.max_failures + 1):
             try:
-                _fit(job, count, gpu=gpu, storage=scratch, attempt=attempt)
+                _fit(job, size, storage=scratch, attempt=attempt)
             except Exception as error:
                 if is_final(own_error(error)) or attempt == settings.max_failures:
                     raise failure_of(error) from error
@@ -156,22 +171,23 @@ def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -
                 return
 
 
-def _fit(job: TrainJob, count: int, *, gpu: bool, storage: str, attempt: int) -> None:
+def _fit(job: TrainJob, size: GroupSize, *, storage: str, attempt: int) -> None:
     """Let Ray Train run the epochs that are missing, with new workers.
 
     Ray would try again after every error, of which many come back: it tries once.
     """
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     from ray import cloudpickle
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    threads = job.config.train.threads or (None if gpu else max(1, cpu_count() // count))
+    each = None if size.gpu else max(1, cpu_count() // size.most)
+    threads = job.config.train.threads or each
     trainer = TorchTrainer(
         worker_loop,
-        train_loop_config={"job": cloudpickle.dumps(job), "gpu": gpu, "threads": threads},
-        torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
-        scaling_config=ScalingConfig(num_workers=count, use_gpu=gpu),
+        train_loop_config={"job": cloudpickle.dumps(job), "gpu": size.gpu, "threads": threads},
+        torch_config=TorchConfig(backend="nccl" if size.gpu else "gloo"),
+        scaling_config=_scaling(size),
         run_config=RunConfig(
             name=f"{job.run_id}-{attempt}",
             storage_path=storage,
@@ -180,6 +196,20 @@ def _fit(job: TrainJob, count: int, *, gpu: bool, storage: str, attempt: int) ->
     )
     with _interruptible():
         trainer.fit()
+
+
+def _scaling(size: GroupSize) -> Any:
+    """Ray Train's own elastic training; before Ray had it, what the cluster has room for now."""
+    import ray
+    from ray.train import ScalingConfig
+
+    workers: Any = (size.least, size.most)
+    if size.least == size.most:
+        workers = size.most
+    elif "elastic_resize_monitor_interval_s" not in ScalingConfig.__dataclass_fields__:
+        room = int(ray.available_resources().get("GPU" if size.gpu else "CPU", 0))
+        workers = max(size.least, min(room, size.most))
+    return ScalingConfig(num_workers=workers, use_gpu=size.gpu)
 
 
 def is_final(error: LungregError | None) -> bool:

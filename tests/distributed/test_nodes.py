@@ -1,0 +1,123 @@
+"""A Ray cluster of several nodes on this machine: in the middle of work one is lost, one joins."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from lungreg.backends.local.results import ParquetResultTable
+from lungreg.records import CaseResult, Status
+from lungreg.stores.run_files import History
+from lungreg.workflows.infer import infer
+from lungreg.workflows.progress import Progress
+from lungreg.workflows.train import train
+from tests.distributed.histories import assert_same
+from tests.site import CASES, Site
+from tests.workflows.faults import KillingStage
+
+pytestmark = pytest.mark.slow
+LOADING_S = 4.0
+OBJECT_STORE_BYTES = 80 * 2**20
+Arrange = Callable[..., None]
+ALIGNED = ("infer.model=null", "refine.enabled=false")
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A head that does no work, and the cluster's address for the library to join."""
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    made = Cluster(initialize_head=True, head_node_args=head)
+    monkeypatch.setenv("RAY_ADDRESS", made.address)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+    gc.collect()
+
+
+@pytest.fixture
+def after_first_row(monkeypatch: pytest.MonkeyPatch) -> Arrange:
+    """Something to do once the first row is written.
+
+    Later writes may be slow until two workers have rows, so that a new one has time to load.
+    """
+    write, seen = ParquetResultTable.write, set[str]()
+
+    def arrange(act: Callable[[], object], wait_s: float = 0.0) -> None:
+        def writing(table: ParquetResultTable, rows: Sequence[CaseResult]) -> None:
+            write(table, rows)
+            first = not seen
+            seen.update(row.worker for row in rows)
+            if first:
+                act()
+            elif len(seen) < 2:
+                time.sleep(wait_s)
+
+        monkeypatch.setattr(ParquetResultTable, "write", writing)
+
+    return arrange
+
+
+def add_node(nodes: Cluster) -> Any:
+    """A node with room for one worker."""
+    node = nodes.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES)
+    nodes.wait_for_nodes()
+    return node
+
+
+def one_row_each(results: Sequence[CaseResult]) -> bool:
+    """Whether every case was registered, once."""
+    assert {row.status for row in results} == {Status.SUCCESS}
+    return sorted(row.case_id for row in results) == sorted(CASES)
+
+
+def test_a_node_that_is_lost_costs_no_case(
+    ingested: Site, nodes: Cluster, after_first_row: Arrange
+) -> None:
+    """Its worker's case is registered by the other one."""
+    lost, _ = add_node(nodes), add_node(nodes)
+    after_first_row(lambda: nodes.remove_node(lost, allow_graceful=False))
+    done = infer(ingested.config("infer.workers=2", *ALIGNED))
+    assert one_row_each(done.results)
+
+
+def test_a_node_that_joins_is_used(
+    ingested: Site, nodes: Cluster, after_first_row: Arrange
+) -> None:
+    """A pool that may grow starts a worker on it; every case has one row all the same."""
+    add_node(nodes)
+    after_first_row(lambda: add_node(nodes), LOADING_S)
+    done = infer(ingested.config("infer.workers={min: 1, max: 2}", *ALIGNED))
+    assert one_row_each(done.results)
+    assert len({row.worker for row in done.results}) == 2
+
+
+def test_training_goes_on_with_fewer_workers(
+    ingested: Site, nodes: Cluster, three_epochs: History, tmp_path: Path
+) -> None:
+    """After the first epoch a node is lost, and a worker dies: one does the rest, with no loss.
+
+    The worker dies so that the second epoch cannot end before the node is lost.
+    """
+    lost, _ = add_node(nodes), add_node(nodes)
+    victim = f"scansExp/{CASES[0]}_exp.nii.gz"
+    stage = KillingStage(ingested.folder / "stage", tally=tmp_path, deadly={victim: {2}})
+
+    def after_epoch(progress: Progress) -> None:
+        if progress.done == 1:
+            nodes.remove_node(lost, allow_graceful=False)
+
+    done = train(
+        ingested.config("train.workers={min: 1, max: 2}", "train.epochs=3", "data.cache_gb=0"),
+        backend=dataclasses.replace(ingested.backend(), stage=stage),
+        on_progress=after_epoch,
+    )
+    assert_same(done.history, three_epochs, tolerance=1e-3)
+    assert len(nodes.list_all_nodes()) == 2, "the head and the node that is left"
