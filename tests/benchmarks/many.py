@@ -121,7 +121,7 @@ def make_cases(folder: Path, count: int) -> None:
         base, case = bases[number % BASES], f"case_{number + 1:06d}"
         for breath in ("exp", "insp"):
             scan = nib.load(folder / "made" / "scans" / f"{base}_{breath}.nii.gz")
-            data = np.asarray(scan.dataobj)
+            data = np.asarray(scan.dataobj)  # type: ignore[attr-defined]
             data[0, 0, 0] = number % 1000
             data[0, 0, 1] = number // 1000
             _save(data, scan, folder / "pairs" / "scans" / f"{case}_{breath}.nii.gz")
