@@ -36,6 +36,11 @@ def stage_files(site: Site) -> dict[str, bytes]:
     return {name: stage.read(name) for name in names if not name.startswith("manifest/")}
 
 
+def parts(site: Site) -> list[Path]:
+    """The files of the manifest."""
+    return list((site.folder / "stage" / "manifest").glob("part-*"))
+
+
 def assert_complete(site: Site) -> None:
     """All cases are there once, with the files that the manifest lists, and nothing else."""
     rows = read_manifest(site.backend().stage)
@@ -49,6 +54,17 @@ def assert_complete(site: Site) -> None:
             listed[name].sha256,
         )
     assert len(read_cases(site.backend().stage)) == len(CASES)
+
+
+def test_the_manifest_stays_in_few_parts_while_it_grows(
+    raw: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are merged every so many rows: a cohort of 100,000 would leave as many files."""
+    monkeypatch.setattr("lungreg.workflows.ingest.COMPACT_EVERY", 2)
+    counts = []
+    ingest(raw.config(), on_progress=lambda _: counts.append(len(parts(raw))))
+    assert len(counts) == len(CASES)
+    assert max(counts) <= 2
 
 
 def test_every_file_comes_to_its_place_with_a_row_for_each_case(raw: Site) -> None:

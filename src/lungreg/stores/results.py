@@ -10,6 +10,9 @@ from lungreg.records import CaseResult
 if TYPE_CHECKING:
     import pyarrow as pa
 
+COMPACT_EVERY = 1000
+"""Rows that a step writes between two compactions: listing 100,000 small files takes minutes."""
+
 
 @runtime_checkable
 class ResultTable(Protocol):
@@ -35,4 +38,4 @@ class ResultTable(Protocol):
         """The answer to an SQL query."""
 
     def compact(self, run_id: str) -> None:
-        """Merge the parts of a finished run in the store; its rows stay the same."""
+        """Merge the parts of a run in the store, finished or not; its rows stay the same."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import pooch
 
@@ -34,6 +35,7 @@ from lungreg.sources.downloads import OnBytes
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import ManifestRow, manifest_table, read_manifest, write_manifest
+from lungreg.stores.results import COMPACT_EVERY
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 
 _MEGABYTE = 1_000_000
@@ -195,8 +197,10 @@ def _take_all(
 ) -> list[PairUpload]:
     taken: list[PairUpload] = []
     there = stage_sizes(stage)
+    finished: SimpleQueue[Future[PairUpload]] = SimpleQueue()
+    written = 0
     with ThreadPoolExecutor(settings.threads) as pool:
-        waiting = {
+        for source in wanted.cases:
             pool.submit(
                 upload_pair,
                 stage,
@@ -205,16 +209,18 @@ def _take_all(
                 there=there,
                 group=wanted.groups.get(source.case_id),
                 max_voxels=settings.max_voxels,
-            )
-            for source in wanted.cases
-        }
+            ).add_done_callback(finished.put)
         try:
-            while waiting:
+            while len(taken) < len(wanted.cases):
                 # All rows that are there are one part: a slow stage does not make many of them.
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                done = [finished.get(), *_drain(finished)]
                 intakes = [_numbered(future.result(), known) for future in done]
                 rows = [each.row for each in intakes if each.row is not known.get(each.row.case_id)]
                 write_manifest(stage, rows)
+                written += len(rows)
+                if written >= COMPACT_EVERY:
+                    manifest_table(stage).compact()
+                    written = 0
                 for intake in intakes:
                     taken.append(intake)
                     on_progress(_event(intake, len(taken), len(wanted.cases)))
@@ -222,6 +228,13 @@ def _take_all(
             pool.shutdown(cancel_futures=True)
             raise
     return taken
+
+
+def _drain(finished: SimpleQueue[Future[PairUpload]]) -> Iterator[Future[PairUpload]]:
+    """All that is in the queue now. `futures.wait` would look at every case for each that ends."""
+    with suppress(Empty):
+        while True:
+            yield finished.get_nowait()
 
 
 def _numbered(intake: PairUpload, known: Mapping[str, ManifestRow]) -> PairUpload:
