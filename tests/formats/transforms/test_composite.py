@@ -76,6 +76,19 @@ def test_the_file_holds_the_affine_and_then_the_field(tmp_path: Path) -> None:
     assert names == ["AffineTransform", "DisplacementFieldTransform"]
 
 
+def test_a_field_is_whole_though_it_is_packed_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ITK reads every node, the last part not being full."""
+    monkeypatch.setattr("lungreg.formats.transforms.composite._CHUNK", 1000)
+    transform = breath(down_mm=30)
+    assert transform.displacement_mm.size % 1000
+    itk = sitk.CompositeTransform(in_itk(encode_composite(transform), tmp_path))
+    field = sitk.DisplacementFieldTransform(itk.GetNthTransform(1)).GetDisplacementField()
+    expected = to_sitk(rounded(transform.displacement_mm), transform.grid)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(field), sitk.GetArrayFromImage(expected))
+
+
 def test_beyond_the_field_itk_keeps_the_affine_alone(tmp_path: Path) -> None:
     """As the JSON beside the file says; we continue the outermost displacement."""
     itk = in_itk(encode_composite(breath()), tmp_path)
