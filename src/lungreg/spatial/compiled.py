@@ -20,8 +20,18 @@ _RELAXED = {"contract", "reassoc", "nsz", "arcp"}
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compiled at its first call, and kept on disk where there is a folder for it."""
+    return _compiled(function, _RELAXED)
+
+
+def compiled_as_written(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """As `compiled`, with each operation rounded alone and in the order in which it stands."""
+    return _compiled(function, set())
+
+
+def _compiled(function: Callable[_P, _R], relaxed: set[str]) -> Callable[_P, _R]:
+    options = {"nogil": True, "fastmath": relaxed, "error_model": "numpy"}
     try:
-        made = numba.njit(cache=True, nogil=True, fastmath=_RELAXED, error_model="numpy")(function)
+        made = numba.njit(cache=True, **options)(function)
     except RuntimeError:
-        made = numba.njit(nogil=True, fastmath=_RELAXED, error_model="numpy")(function)
+        made = numba.njit(**options)(function)
     return made

@@ -15,7 +15,9 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform
+from lungreg.spatial.fused import determinant_on, field_on, is_fused, resampled_on
+from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform, apply_affine
+from lungreg.spatial.lines import affine_lines, places_on
 from lungreg.spatial.slabs import slabs
 
 Interpolation = Literal["linear", "nearest"]
@@ -110,11 +112,13 @@ def dense_displacement(
     """
     if grid.same_as(transform.grid):
         return transform.displacement_mm
+    lines = affine_lines(np.linalg.inv(transform.grid.affine) @ grid.affine, grid.shape)
+    if is_fused(device):
+        return field_on(transform.displacement_mm, lines)
     field = torch.as_tensor(transform.displacement_mm, device=device)[None]
-    to_field = np.linalg.inv(transform.grid.affine) @ grid.affine
     result = np.empty((3, *grid.shape), dtype=np.float32)
     for start, stop in slabs(grid.shape, SLAB_VOXELS):
-        points = _map_indices(to_field, grid.shape, start, stop, device)
+        points = places_on(lines, start, stop, device)
         result[:, start:stop] = sample(field, points[None])[0].cpu().numpy()
     return result
 
@@ -153,22 +157,27 @@ def resample(
             voxel centres, as in ITK.
         device: Where to compute.
     """
-    source = torch.as_tensor(np.ascontiguousarray(moving, dtype=np.float32), device=device)
-    world_to_index = np.linalg.inv(moving_grid.affine)
-    to_moving = world_to_index @ affine @ fixed_grid.affine
-    vector = torch.as_tensor(
-        (world_to_index @ affine)[:3, :3].copy(), dtype=torch.float32, device=device
-    )
+    source = np.ascontiguousarray(moving, dtype=np.float32)
+    to_moving = np.linalg.inv(moving_grid.affine) @ affine
+    lines, vector = affine_lines(to_moving @ fixed_grid.affine, fixed_grid.shape), to_moving[:3, :3]
+    if is_fused(device):
+        found, outside = resampled_on(
+            source, lines, dense_mm, vector, nearest=mode == "nearest", outside_value=outside_value
+        )
+        values = found if moving.dtype.kind == "f" else np.rint(found)
+        return Resampled(values=values.astype(moving.dtype, copy=False), outside=outside)
+    volume = torch.as_tensor(source, device=device)
+    turn = torch.as_tensor(vector.copy(), dtype=torch.float32, device=device)
     limit = torch.tensor(moving_grid.shape, device=device).view(3, 1, 1, 1) - 0.5
     values = np.empty(fixed_grid.shape, dtype=moving.dtype)
     outside = np.empty(fixed_grid.shape, dtype=bool)
     for start, stop in slabs(fixed_grid.shape, SLAB_VOXELS):
-        points = _map_indices(to_moving, fixed_grid.shape, start, stop, device)
+        points = places_on(lines, start, stop, device)
         if dense_mm is not None:
             part = torch.as_tensor(dense_mm[:, start:stop], device=device)
-            points += torch.einsum("kl,lxyz->kxyz", vector, part)
+            points += torch.einsum("kl,lxyz->kxyz", turn, part)
         beyond = ((points < -0.5) | (points > limit)).any(dim=0)
-        slab = sample(source[None, None], points[None], mode=mode)[0, 0]
+        slab = sample(volume[None, None], points[None], mode=mode)[0, 0]
         slab = slab if moving.dtype.kind == "f" else slab.round()
         values[start:stop] = torch.where(beyond, outside_value, slab).cpu().numpy()
         outside[start:stop] = beyond.cpu().numpy()
@@ -191,10 +200,11 @@ def jacobian_determinant(
     Returns:
         (X, Y, Z) float32, no unit; 1 keeps volume, 0 or less is a fold.
     """
-    to_index = torch.as_tensor(
-        np.linalg.inv(grid.affine)[:3, :3].copy(), dtype=torch.float32, device=device
-    )
+    matrix = np.linalg.inv(grid.affine)[:3, :3]
     scale = float(np.linalg.det(affine[:3, :3]))
+    if is_fused(device):
+        return determinant_on(dense_mm, matrix, scale)
+    to_index = torch.as_tensor(matrix.copy(), dtype=torch.float32, device=device)
     result = np.empty(grid.shape, dtype=np.float32)
     for start, stop in slabs(grid.shape, SLAB_VOXELS):
         low, high = max(start - 1, 0), min(stop + 1, grid.shape[0])
@@ -207,10 +217,8 @@ def jacobian_determinant(
 def transform_points(transform: Transform, points_ras: FloatArray) -> FloatArray:
     """`T` of points (N, 3), from fixed RAS mm to moving RAS mm."""
     points = np.asarray(points_ras, dtype=np.float64)
-    index = torch.as_tensor(transform.grid.to_voxel(points).T[None].copy())
-    field = torch.as_tensor(transform.displacement_mm)[None].double()
-    moved = points + sample(field, index)[0].numpy().T
-    return np.asarray(moved @ transform.affine[:3, :3].T + transform.affine[:3, 3])
+    moved = points + _at_points(transform.displacement_mm, transform.grid.to_voxel(points))
+    return apply_affine(transform.affine, moved)
 
 
 def total_displacement_mm(
@@ -218,10 +226,10 @@ def total_displacement_mm(
 ) -> NDArray[np.float32]:
     """`T(x) - x` at the nodes of `grid`, the affine included: (3, X, Y, Z) RAS mm."""
     total = np.empty_like(displacement_mm)
-    offset = (affine - np.eye(4)) @ grid.affine
+    lines = affine_lines((affine - np.eye(4)) @ grid.affine, grid.shape)
     for start, stop in slabs(grid.shape, SLAB_VOXELS):
         part = np.einsum("kl,lxyz->kxyz", affine[:3, :3], displacement_mm[:, start:stop])
-        total[:, start:stop] = part + _map_indices(offset, grid.shape, start, stop, CPU).numpy()
+        total[:, start:stop] = part + places_on(lines, start, stop, CPU).numpy()
     return total
 
 
@@ -248,12 +256,27 @@ def voxel_displacement(
         (3, X, Y, Z) float32, component `i` along array axis `i`.
     """
     to_moving = np.linalg.inv(moving.affine) @ affine
-    vector, offset = to_moving[:3, :3].astype(np.float32), to_moving @ fixed.affine - np.eye(4)
+    vector = to_moving[:3, :3].astype(np.float32)
+    lines = affine_lines(to_moving @ fixed.affine - np.eye(4), fixed.shape)
     result = np.empty_like(dense_mm)
     for start, stop in slabs(fixed.shape, SLAB_VOXELS):
         part = np.einsum("kl,lxyz->kxyz", vector, dense_mm[:, start:stop])
-        result[:, start:stop] = part + _map_indices(offset, fixed.shape, start, stop, CPU).numpy()
+        result[:, start:stop] = part + places_on(lines, start, stop, CPU).numpy()
     return result
+
+
+def _at_points(field: NDArray[np.float32], index: FloatArray) -> FloatArray:
+    """(N, 3) linear between the eight nodes (3, X, Y, Z) around each index, constant beyond."""
+    last = np.array(field.shape[1:]) - 1
+    inside = np.clip(index, 0, last)
+    low = np.minimum(inside.astype(int), np.maximum(last - 1, 0))
+    far = inside - low
+    total: FloatArray = np.zeros(index.shape)
+    for corner in np.ndindex(2, 2, 2):
+        x, y, z = np.minimum(low + corner, last).T
+        weight = np.where(corner, far, 1 - far).prod(axis=1)
+        total += weight[:, None] * field[:, x, y, z].T
+    return total
 
 
 def _determinant_slab(dense_mm: Tensor, to_index: Tensor) -> Tensor:
@@ -270,21 +293,6 @@ def _determinant_slab(dense_mm: Tensor, to_index: Tensor) -> Tensor:
         - j[0][1] * (j[1][0] * j[2][2] - j[1][2] * j[2][0])
         + j[0][2] * (j[1][0] * j[2][1] - j[1][1] * j[2][0])
     )
-
-
-def _map_indices(
-    matrix: FloatArray, shape: Shape, start: int, stop: int, device: torch.device
-) -> Tensor:
-    """A (4, 4) map of the voxel coordinates of a slab: (3, stop - start, Y, Z)."""
-    linear = torch.as_tensor(matrix[:3, :3].copy(), dtype=torch.float64)
-    axes = [torch.arange(start, stop), torch.arange(shape[1]), torch.arange(shape[2])]
-    views = ((-1, 1, 1), (1, -1, 1), (1, 1, -1))
-    terms = [
-        (linear[:, k, None] * axes[k].double()[None]).float().to(device).view(3, *views[k])
-        for k in range(3)
-    ]
-    shift = torch.as_tensor(matrix[:3, 3].copy(), dtype=torch.float32, device=device)
-    return terms[0] + terms[1] + terms[2] + shift.view(3, 1, 1, 1)
 
 
 def _shape3(size: torch.Size) -> Shape:
