@@ -19,7 +19,7 @@ class IndexField:
     """`u` in voxels of its own grid, where `T(x)` is `i + u(i)` up to affine maps."""
 
     rows: Tensor
-    """(X * Y * Z, 3) displacement in voxels."""
+    """(X * Y * Z, 3) float32 displacement in voxels."""
     shape: Shape
     to_mm: Tensor
     """(3, 3) from a difference of index to moving mm."""
@@ -38,7 +38,7 @@ class IndexField:
         linear = (transform.affine @ transform.grid.affine)[:3, :3]
         rows = transform.displacement_mm.reshape(3, -1).T @ from_mm.T.astype(np.float32)
         return cls(
-            rows=torch.as_tensor(np.ascontiguousarray(rows), device=device, dtype=dtype),
+            rows=torch.as_tensor(np.ascontiguousarray(rows), device=device),
             shape=transform.grid.shape,
             to_mm=torch.as_tensor(linear, device=device, dtype=dtype),
         )
@@ -50,6 +50,8 @@ class IndexField:
 
     def value(self, index: Tensor) -> Tensor:
         """Trilinear `u` (N, 3) at indices (N, 3), constant beyond."""
+        if index.dtype != self.rows.dtype:
+            return self.at(index)[0]
         volume = self.rows.reshape(*self.shape, 3).permute(3, 0, 1, 2)
         return sample(volume[None], index.T[None])[0].T
 
@@ -74,7 +76,8 @@ class IndexField:
         corner = ((low[:, 0] + min(x, nx - 1)) * ny + low[:, 1]) * nz + low[:, 2]
         edges = []
         for y in (0, min(1, ny - 1) * nz):
-            near, far = self.rows[corner + y], self.rows[corner + (y + min(1, nz - 1))]
+            cells = corner + y, corner + (y + min(1, nz - 1))
+            near, far = (self.rows[cell].to(fz.dtype) for cell in cells)
             edges.append((torch.lerp(near, far, fz), far - near))
         (near, near_z), (far, far_z) = edges
         return torch.lerp(near, far, fy), far - near, torch.lerp(near_z, far_z, fy)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
-from torch import Tensor
 
 from lungreg.errors import DataError
-from lungreg.spatial.displacement import CPU, sample
+from lungreg.spatial.displacement import CPU
+from lungreg.spatial.fused import is_fused
 from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform, apply_affine
-from lungreg.spatial.inversion.index_field import IndexField, voxels_of
+from lungreg.spatial.inversion.guess import Guess, residuals_mm
+from lungreg.spatial.inversion.index_field import IndexField
 from lungreg.spatial.inversion.newton import solve
 from lungreg.spatial.slabs import slabs
+from lungreg.spatial.threads import in_shares
 
 MEAN_MM = 0.02
 """Largest mean residual that a stored inverse may have."""
@@ -86,21 +88,27 @@ def invert(
         raise DataError(msg, got=lungs.shape)
     places = _places(moving, lungs)
     few = places[:: max(1, len(places) // _FEW_POINTS)]
-    inverse: Transform | None = None
+    guess = Guess(
+        field=IndexField.of(transform, device, torch.float32),
+        to_index=np.linalg.inv(transform.affine @ transform.grid.affine),
+        known=None,
+    )
+    back = np.linalg.inv(transform.affine)
     shapes = _shapes(transform, moving)
     number, seen_mm = 0, dict[int, float]()
     while number < len(shapes) - 1:
-        inverse = _invert_on(transform, moving, shapes[number], lungs, inverse, device)
-        found = _measured(transform, inverse, moving, few, device)
+        inverse = _invert_on(guess, back, moving, shapes[number], lungs)
+        guess = replace(guess, known=inverse)
+        found = _measured(guess, inverse, moving, few)
         far_mm = min((mm for n, mm in seen_mm.items() if n <= number - 2), default=np.inf)
         if _is_settled(found, far_mm):
-            found = _measured(transform, inverse, moving, places, device)
+            found = _measured(guess, inverse, moving, places)
             if _is_settled(found, far_mm):
                 return found
         seen_mm[number] = found.residual_max_mm
         number += _steps_finer(found)
-    inverse = _invert_on(transform, moving, shapes[-1], lungs, inverse, device)
-    return _measured(transform, inverse, moving, places, device)
+    inverse = _invert_on(guess, back, moving, shapes[-1], lungs)
+    return _measured(replace(guess, known=inverse), inverse, moving, places)
 
 
 def invert_points(
@@ -169,33 +177,27 @@ def _face_to_face(moving: Grid, shape: Shape) -> Grid:
 
 
 def _invert_on(
-    transform: Transform,
-    moving: Grid,
-    shape: Shape,
-    lungs: NDArray[Any] | None,
-    coarser: Transform | None,
-    device: torch.device,
+    guess: Guess, back: FloatArray, moving: Grid, shape: Shape, lungs: NDArray[Any] | None
 ) -> Transform:
-    """The inverse with `v` at the nodes of a grid of this shape, solved from a coarser one."""
-    grid = _face_to_face(moving, shape)
-    field = IndexField.of(transform, device, torch.float32)
-    to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
-    tolerance_mm = _tolerances(moving, grid, None if coarser is None else lungs)
+    """The inverse with `v` at the nodes of a grid of this shape, solved from a guess.
+
+    Args:
+        guess: From a coarser grid.
+        back: (4, 4) `A^-1`.
+        moving: Grid of the moving scan.
+        shape: Of the nodes.
+        lungs: (X, Y, Z) on `moving`, positive inside.
+    """
+    grid, field = _face_to_face(moving, shape), guess.field
+    tolerance_mm = _tolerances(moving, grid, None if guess.known is None else lungs)
     values = np.empty((3, grid.size), dtype=np.float32)
     for start, stop in slabs((grid.size,), SLAB_POINTS):
-        nodes = voxels_of(grid.shape, np.arange(start, stop))
-        targets = _tensor(apply_affine(to_index @ grid.affine, nodes), device)
-        begin = targets
-        if coarser is not None:
-            known = _sampled(coarser, grid.affine, nodes, device)
-            begin = targets + known @ field.to_mm.inverse().T
-        tolerance = torch.as_tensor(tolerance_mm[start:stop], device=device)
-        index, _ = solve(field, targets, begin, tolerance)
-        values[:, start:stop] = ((index - targets) @ field.to_mm.T).T.cpu().numpy()
+        targets, moved = guess.at(grid, np.arange(start, stop))
+        tolerance = torch.as_tensor(tolerance_mm[start:stop], device=targets.device)
+        index, _ = solve(field, targets, targets + moved, tolerance)
+        values[:, start:stop] = (field.to_mm @ (index - targets).T).cpu().numpy()
     return Transform(
-        affine=np.linalg.inv(transform.affine),
-        displacement_mm=_balanced(values.reshape(3, *grid.shape)),
-        grid=grid,
+        affine=back, displacement_mm=_balanced(values.reshape(3, *grid.shape)), grid=grid
     )
 
 
@@ -219,6 +221,12 @@ def _balanced(values: NDArray[np.float32]) -> NDArray[np.float32]:
     Between exact values it errs to one side only, by at most an eighth of the second difference.
     With nodes shifted by a sixteenth it errs by at most a sixteenth to either side.
     """
+    if is_fused(CPU):
+        from lungreg.spatial.inversion.kernel import balanced_share
+
+        balanced = np.empty_like(values)
+        list(in_shares(lambda a, b: balanced_share(a, b, values, balanced), 0, values.shape[1]))
+        return balanced
     balanced = values.copy()
     for axis in (1, 2, 3):
         if values.shape[axis] > 2:
@@ -228,25 +236,19 @@ def _balanced(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _measured(
-    transform: Transform,
-    inverse: Transform,
-    moving: Grid,
-    places: NDArray[np.int64],
-    device: torch.device,
+    guess: Guess, inverse: Transform, moving: Grid, places: NDArray[np.int64]
 ) -> Inverse:
-    """Measure `|T(T^-1(y)) - y|` at moving voxels (N,) that land in the box of the fixed field."""
-    field = IndexField.of(transform, device, torch.float32)
-    to_index = np.linalg.inv(transform.affine @ transform.grid.affine)
-    limit = torch.tensor(transform.grid.shape, device=device) - 0.5
+    """Measure `|T(T^-1(y)) - y|` at moving voxels (N,) that land in the box of the fixed field.
+
+    Args:
+        guess: Of which `inverse` is what is known.
+        inverse: To be measured.
+        moving: Grid of the moving scan.
+        places: (N,) flat indices of its voxels.
+    """
     total, largest, count = 0.0, 0.0, 0
     for start, stop in slabs((len(places),), SLAB_POINTS):
-        voxels = voxels_of(moving.shape, places[start:stop])
-        voxels += (places[start:stop, None] * _WITHIN_VOXEL) % 1 - 0.5
-        targets = _tensor(apply_affine(to_index @ moving.affine, voxels), device)
-        moved = _sampled(inverse, moving.affine, voxels, device) @ field.to_mm.inverse().T
-        index = targets + moved
-        lands = ((index >= -0.5) & (index <= limit)).all(dim=1)
-        gap_mm = field.length_mm((moved + field.at(index)[0])[lands])
+        gap_mm = residuals_mm(guess.field, *guess.at(moving, places[start:stop], _WITHIN_VOXEL))
         count += len(gap_mm)
         total += float(gap_mm.double().sum())
         largest = max(largest, float(gap_mm.max())) if len(gap_mm) else largest
@@ -256,17 +258,3 @@ def _measured(
         residual_max_mm=largest,
         voxels=count,
     )
-
-
-def _sampled(
-    inverse: Transform, affine: FloatArray, voxels: FloatArray, device: torch.device
-) -> Tensor:
-    """`v` (N, 3) in moving mm at voxels (N, 3) of a grid with this affine."""
-    to_node = np.linalg.inv(inverse.grid.affine) @ affine
-    index = _tensor(apply_affine(to_node, voxels).T, device)
-    field = torch.as_tensor(inverse.displacement_mm, device=device)
-    return sample(field[None], index[None])[0].T
-
-
-def _tensor(values: FloatArray, device: torch.device) -> Tensor:
-    return torch.as_tensor(values, dtype=torch.float32, device=device)
