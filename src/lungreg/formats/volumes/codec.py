@@ -78,7 +78,7 @@ def to_labels(values: NDArray[Any]) -> NDArray[Any]:
         msg = "labels of a mask are not negative"
         raise DataError(msg, got=int(values.min()), mend="give a mask, not a scan")
     small = int(values.max()) <= np.iinfo(np.uint8).max
-    return values.astype(np.uint8 if small else np.int16)
+    return values.astype(np.uint8 if small else np.int16, order="C")
 
 
 def encode_volume(values: NDArray[Any], grid: Grid, stored: Stored) -> bytes:
@@ -128,7 +128,7 @@ def _stored(array: NiftiArray) -> Stored:
 
 
 def _real(array: NiftiArray, dtype: type[np.floating[Any]]) -> FloatArray:
-    values = array.raw.astype(dtype)
+    values = array.raw.astype(dtype, order="C")
     if array.slope != 1.0:
         values *= array.slope
     if array.intercept != 0.0:

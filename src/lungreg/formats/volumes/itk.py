@@ -65,7 +65,7 @@ def _to_volume(image: Any, *, mask: bool, units: tuple[FloatArray, str] = _MM) -
     values = sitk.GetArrayViewFromImage(image).transpose()
     placement = image_placement(image, units)
     grid = Grid(shape=values.shape, affine=placement.affine)
-    data = to_labels(values) if mask else values.astype(np.float32)
+    data = to_labels(values) if mask else values.astype(np.float32, order="C")
     stored = Stored(dtype=values.dtype.name)
     return Volume(data=data, grid=grid, stored=stored, remarks=placement.remarks)
 

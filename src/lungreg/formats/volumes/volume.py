@@ -27,7 +27,8 @@ class Volume:
     """A scan or mask on its grid."""
 
     data: NDArray[Any]
-    """(X, Y, Z): float32 real values of a scan, or uint8 or int16 labels of a mask."""
+    """(X, Y, Z): float32 real values of a scan, or uint8 or int16 labels of a mask; as read from a
+    file in C order, in which all that follows is fastest."""
     grid: Grid
     """Places of the voxels."""
     stored: Stored
