@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d, gaussian_filter, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
+from lungreg.spatial.filters import gaussian, gaussian_kernel, smoothed
 from lungreg.spatial.geometry import FloatArray, Grid
 from lungreg.spatial.mask_box import mask_box
 
@@ -116,12 +117,8 @@ def residual_difference(
 
 
 def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    offsets = np.arange(-_SSIM_RADIUS_VOX, _SSIM_RADIUS_VOX + 1)
-    kernel = np.exp(-0.5 * (offsets / _SSIM_SIGMA_VOX) ** 2)
-    kernel /= kernel.sum()
-    for axis in range(3):
-        image = correlate1d(image, kernel, axis=axis, mode="mirror")
-    return image
+    kernel = gaussian_kernel(_SSIM_SIGMA_VOX, _SSIM_RADIUS_VOX)
+    return smoothed(image, [kernel] * 3, beyond="mirror")
 
 
 def _texture(
@@ -132,8 +129,6 @@ def _texture(
     grid: Grid,
 ) -> NDArray[np.float64]:
     """(N,) values inside a mask without noise and without their local mean."""
-    smooth = gaussian_filter(
-        np.asarray(image, dtype=np.float32), _NOISE_SIGMA_MM / grid.spacing_mm, mode="nearest"
-    )
+    smooth = gaussian(np.asarray(image, dtype=np.float32), _NOISE_SIGMA_MM / grid.spacing_mm)
     mean = uniform_filter(np.where(inside, smooth, 0), sides_vox, mode="constant")
     return np.asarray((smooth[inside] - mean[inside] / weight[inside]).astype(np.float64))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from lungreg.formats.volumes import Volume
+from lungreg.spatial.filters import gaussian
 from lungreg.spatial.geometry import Grid
 
 AIR_HU = -1000.0
@@ -33,7 +33,7 @@ def tissue_for_grid(hu: NDArray[np.float32], source: Grid, grid: Grid) -> NDArra
     sigma = 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0))
     if sigma.max() <= 0.1:
         return clipped
-    return np.asarray(gaussian_filter(clipped, sigma, mode="nearest", truncate=3.0))
+    return gaussian(clipped, sigma, truncate=3.0)
 
 
 def window(hu: NDArray[np.float32], hu_window: tuple[float, float]) -> NDArray[np.float32]:

@@ -83,5 +83,24 @@ def determinant_on(dense_mm: _Floats, to_index: FloatArray, scale: float) -> _Fl
     return result
 
 
+def filtered_along(
+    image: _Floats, axis: int, weights: NDArray[np.float64], index: NDArray[np.int64]
+) -> _Floats:
+    """A volume (X, Y, Z) correlated with a symmetric kernel along one axis.
+
+    Args:
+        image: The volume.
+        axis: Which one.
+        weights: (R + 1,) from the middle outwards.
+        index: (n + 2 R,) the voxels along the axis with R more on both sides.
+    """
+    from lungreg.spatial.kernel import filter_share
+
+    volume, half = np.ascontiguousarray(image), np.ascontiguousarray(weights)
+    result = np.empty_like(volume)
+    _run(lambda a, b: filter_share((a, b), volume, axis, half, index, result), len(volume))
+    return result
+
+
 def _run(share: Callable[[int, int], None], planes: int) -> None:
     list(in_shares(share, 0, planes))

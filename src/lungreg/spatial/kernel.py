@@ -182,3 +182,49 @@ def determinant_share(
                     - j[0, 1] * (j[1, 0] * j[2, 2] - j[1, 2] * j[2, 0])
                     + j[0, 2] * (j[1, 0] * j[2, 1] - j[1, 1] * j[2, 0])
                 )
+
+
+@compiled_as_written
+def filter_share(
+    share: tuple[int, int],
+    image: _Floats,
+    axis: int,
+    weights: NDArray[np.float64],
+    index: NDArray[np.int64],
+    result: _Floats,
+) -> None:
+    """Correlate a volume with a symmetric kernel along one axis, for some planes, in place.
+
+    Args:
+        share: First plane, and that after the last one.
+        image: (X, Y, Z).
+        axis: Which one.
+        weights: (R + 1,) from the middle outwards.
+        index: (n + 2 R,) the voxels along the axis with R more on both sides.
+        result: (X, Y, Z).
+    """
+    reach, nz = len(weights) - 1, image.shape[2]
+    total, line = np.empty(nz, np.float64), np.empty(nz + 2 * reach, np.float64)
+    for x in range(share[0], share[1]):
+        for y in range(image.shape[1]):
+            for z in range(nz):
+                total[z] = np.float64(image[x, y, z]) * weights[0]
+            if axis == 2:
+                for z in range(nz + 2 * reach):
+                    line[z] = image[x, y, index[z]]
+            for step in range(reach, 0, -1):
+                weight = weights[step]
+                if axis == 2:
+                    for z in range(nz):
+                        total[z] += (line[z + reach - step] + line[z + reach + step]) * weight
+                    continue
+                at = (x if axis == 0 else y) + reach
+                low, high = index[at - step], index[at + step]
+                if axis == 0:
+                    near, far = image[low, y], image[high, y]
+                else:
+                    near, far = image[x, low], image[x, high]
+                for z in range(nz):
+                    total[z] += (np.float64(near[z]) + np.float64(far[z])) * weight
+            for z in range(nz):
+                result[x, y, z] = total[z]
