@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import binary_dilation, find_objects, label
+from scipy.ndimage import find_objects, label
 
 from lungreg.registration.lung_segmentation.chest import IN_AXIAL_SLICE, BoolArray, Chest
+from lungreg.spatial.neighbours import dilated
 
 _BELOW_HU = -900.0
 _AREA_MM2 = (40.0, 800.0)
@@ -45,4 +46,4 @@ def find_airways(chest: Chest, enclosed: BoolArray) -> BoolArray:
     ]
     if not long:
         return np.zeros(enclosed.shape, dtype=bool)
-    return np.asarray(binary_dilation(stacks == max(long)[1]))
+    return dilated(np.asarray(stacks == max(long)[1]))

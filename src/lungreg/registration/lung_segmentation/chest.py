@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, binary_opening, label
+from scipy.ndimage import label
 
 from lungreg.registration.lung_segmentation.values import (
     Scale,
@@ -17,6 +17,7 @@ from lungreg.registration.lung_segmentation.values import (
 )
 from lungreg.spatial.coarsening import block_mean, block_sizes
 from lungreg.spatial.geometry import FloatArray, Grid, Shape
+from lungreg.spatial.neighbours import dilated, opened
 
 RIGHT_LUNG = 1
 LEFT_LUNG = 2
@@ -88,7 +89,7 @@ def copy_chest(
     hu, air = scale.hounsfield(coarse), coarse < np.float32(scale.air_below)
     if scale.exact and empty.any():
         # Means of padding and of what it lies beside.
-        empty |= binary_dilation(empty) & (hu < _BELOW_AIR_HU)
+        empty |= dilated(empty) & (hu < _BELOW_AIR_HU)
     return Chest(
         hu=hu,
         air=air,
@@ -145,8 +146,8 @@ def _from_the_sides(same: BoolArray) -> BoolArray:
     if not same.any():
         return same
     # Clipped voxels of a lung are single ones; through them blankness would leak into it.
-    opened = binary_opening(np.pad(same, 2, mode="edge"))[2:-2, 2:-2, 2:-2]
-    pieces, count = label(binary_dilation(opened) & same)
+    core = opened(np.pad(same, 2, mode="edge"))[2:-2, 2:-2, 2:-2]
+    pieces, count = label(dilated(core) & same)
     keep = np.zeros(count + 1, dtype=bool)
     for face in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
         keep[face.ravel()] = True
@@ -157,10 +158,10 @@ def _from_the_sides(same: BoolArray) -> BoolArray:
 
 def _body(dense: BoolArray) -> BoolArray:
     # A thin sheet is a table or a blanket: without the opening its hollow would be in the body.
-    opened = binary_opening(np.pad(dense, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
-    pieces, count = label(opened)
+    core = opened(np.pad(dense, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
+    pieces, count = label(core)
     if count == 0:
-        return np.asarray(opened)
+        return np.asarray(core)
     size = np.bincount(pieces.ravel())
     size[0] = 0
     return np.asarray(pieces == size.argmax())

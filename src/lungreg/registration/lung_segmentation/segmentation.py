@@ -8,12 +8,7 @@ from typing import Any
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
 from numpy.typing import NDArray
-from scipy.ndimage import (
-    binary_dilation,
-    binary_erosion,
-    binary_fill_holes,
-    distance_transform_edt,
-)
+from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
 from lungreg.errors import DataError
 from lungreg.registration.lung_segmentation.airways import find_airways
@@ -32,6 +27,7 @@ from lungreg.registration.lung_segmentation.sides import right_and_left
 from lungreg.registration.lung_segmentation.values import is_one_of
 from lungreg.spatial.geometry import FloatArray, Grid, Shape
 from lungreg.spatial.mask_box import mask_box
+from lungreg.spatial.neighbours import dilated, eroded
 
 _CLOSING_MM = 7.0
 _LEAST_WHOLE_ML, _MOST_ML = 300.0, 12_000.0
@@ -107,7 +103,7 @@ def _on_the_scan(
     if blocks == (1, 1, 1):
         return np.asarray(lungs)
     air = hu < np.float32(chest.scale.air_below)
-    beside = binary_dilation(chest.blank) & (found[2] > 0)
+    beside = dilated(chest.blank) & (found[2] > 0)
     if beside.any():
         # Lung that was cut out of its surroundings: on its border lie blank voxels, and no air.
         blank = is_one_of(hu, chest.blanks, chest.same)
@@ -127,8 +123,8 @@ def _lungs(chest: Chest, enclosed: BoolArray) -> tuple[LabelArray, LabelArray, L
         return result[0], result[1], result[2]
     for value, raw in zip((RIGHT_LUNG, LEFT_LUNG), right_left, strict=False):
         lung = _closed(raw, chest.spacing_mm, _CLOSING_MM * chest.size) & ~taken
-        core = binary_erosion(lung, border_value=1) | (lung & ~chest.air)
-        around = binary_dilation(lung) & ~taken
+        core = eroded(lung, beyond=True) | (lung & ~chest.air)
+        around = dilated(lung) & ~taken
         taken |= lung
         for labels, part in zip(result, (lung, core, around), strict=True):
             labels[part] = value
@@ -141,7 +137,7 @@ def _large_enough(lungs: list[BoolArray], chest: Chest) -> bool:
         return False
     both = np.logical_or.reduce(lungs)
     faces = (both[0], both[-1], both[:, 0], both[:, -1], both[..., 0], both[..., -1])
-    cut = any(face.any() for face in faces) or bool((binary_dilation(chest.blank) & both).any())
+    cut = any(face.any() for face in faces) or bool((dilated(chest.blank) & both).any())
     size = both.sum() * chest.voxel_ml / chest.size**3
     return bool((cut or size > _LEAST_WHOLE_ML) and size < _MOST_ML)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
 
 from lungreg.formats.volumes import hu_offset
+from lungreg.spatial.neighbours import eroded
 
 AIR_BELOW_HU = -320.0
 _AIR_MODE_HU, _TISSUE_MODE_HU = -900.0, 20.0
@@ -76,7 +76,7 @@ def find_scale(stored: NDArray[Any], coarse: NDArray[np.float32], blank: BoolArr
     gain = (_TISSUE_MODE_HU - _AIR_MODE_HU) / (tissue - low)
     air_below = low + _WAY_TO_TISSUE * (tissue - low)
     lowest = (coarse <= shown.min() + _SAME_VALUE * far) & ~blank
-    if np.count_nonzero(binary_erosion(lowest)) > _SATURATED * np.count_nonzero(shown < air_below):
+    if np.count_nonzero(eroded(lowest)) > _SATURATED * np.count_nonzero(shown < air_below):
         air_below = _valley(shown, float(shown.min()), tissue)
     zero = tissue - _TISSUE_MODE_HU / gain
     return Scale(zero=zero, gain=gain, air_below=air_below, exact=False)

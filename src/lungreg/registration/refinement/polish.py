@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
-from scipy.ndimage import binary_dilation, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from lungreg.spatial.geometry import Grid, Transform
+from lungreg.spatial.neighbours import dilated
 
 _SHARPEST_MM = 1.2
 """Second difference between nodes, of the map or of its inverse."""
@@ -30,7 +31,7 @@ def polished(transform: Transform) -> Transform:
         sharp = bend_mm > _SHARPEST_MM
         if not sharp.any():
             break
-        share = uniform_filter(binary_dilation(sharp).astype(np.float32), 3)
+        share = uniform_filter(dilated(sharp).astype(np.float32), 3)
         smooth = np.stack([uniform_filter(part, 3) for part in displacement])
         displacement = displacement + share * (smooth - displacement)
     return _twice_as_fine(displacement, transform)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from lungreg.spatial.displacement import dense_displacement, jacobian_determinant
 from lungreg.spatial.geometry import Grid, Transform, affine_transform
 from lungreg.spatial.mask_box import mask_box
+from lungreg.spatial.neighbours import dilated
 
 _SMALLEST_DETERMINANT = 0.05
 _AROUND_VOX = 3
@@ -28,7 +29,7 @@ def unfold(
         lungs: (X, Y, Z) on it.
         device: Where to compute.
     """
-    near = binary_dilation(lungs, iterations=_AROUND_VOX)
+    near = dilated(lungs, times=_AROUND_VOX)
     box = mask_box(near, margin=1)
     near, grid = near[box], fixed.cropped(box)
     displacement = transform.displacement_mm
@@ -51,7 +52,7 @@ def _at_nodes(folded: NDArray[np.bool_], grid: Grid, nodes: Grid) -> NDArray[np.
     index = np.clip(np.rint(places).astype(int), 0, np.array(nodes.shape) - 1)
     marked = np.zeros(nodes.shape, dtype=bool)
     marked[tuple(index.T)] = True
-    return np.asarray(binary_dilation(marked, iterations=2), dtype=np.float32)
+    return np.asarray(dilated(marked, times=2), dtype=np.float32)
 
 
 def _smoothed(
