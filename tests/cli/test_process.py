@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import io
 import os
 import signal
@@ -12,7 +13,7 @@ import pytest
 
 from lungreg.cli.bars import tell_at_once
 from lungreg.cli.console import Console
-from lungreg.cli.process import stopped_by_signals, write_any_letter
+from lungreg.cli.process import importing, stopped_by_signals, write_any_letter
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
@@ -53,3 +54,11 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
 
 
 TOLD = "lungreg: stopping; what is under way is put in order"
+
+
+def test_nothing_is_collected_while_it_imports() -> None:
+    """And afterwards again as before, also where the import fails."""
+    with pytest.raises(ImportError), importing():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()

@@ -11,6 +11,7 @@ import typer
 
 from lungreg.cli.command import FieldFrameName, FieldKindName, command
 from lungreg.cli.console import Console
+from lungreg.cli.process import importing
 from lungreg.errors import ConfigError
 
 _HELP = """Carry an image, a mask or points through one or more transforms.
@@ -86,8 +87,9 @@ def apply(
     """Carry an image, a mask or points through one or more transforms."""
     from lungreg.formats.transforms.fields import parse_meaning
     from lungreg.records import counted
-    from lungreg.workflows.apply import apply_to_image, apply_to_points, is_points
 
+    with importing():
+        from lungreg.workflows.apply import apply_to_image, apply_to_points, is_points
     field = parse_meaning(field_kind, field_frame)
     if is_points(source):
         _refuse({"--nearest": nearest or None, "--order": order, "--outside": outside}, "images")

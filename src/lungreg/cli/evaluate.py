@@ -16,6 +16,7 @@ from lungreg.cli.command import (
     config_command,
 )
 from lungreg.cli.console import Console
+from lungreg.cli.process import importing
 
 if TYPE_CHECKING:
     from lungreg.records import CaseEvaluation
@@ -69,9 +70,10 @@ def evaluate(
     from lungreg.formats.transforms.fields import parse_meaning
     from lungreg.metrics.evaluation_table import summarise, tabulate
     from lungreg.records import counted
-    from lungreg.workflows.evaluate import evaluate as run
     from lungreg.workflows.results import export_table
 
+    with importing():
+        from lungreg.workflows.evaluate import evaluate as run
     given = {
         "fixed": fixed,
         "moving": moving,

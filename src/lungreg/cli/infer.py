@@ -13,6 +13,7 @@ import typer
 
 from lungreg.cli.command import SOME_FAILED, ConfigOptions, Resume, config_command
 from lungreg.cli.console import Console
+from lungreg.cli.process import importing
 
 if TYPE_CHECKING:
     from lungreg.records import CaseResult
@@ -99,8 +100,9 @@ def infer(
     resume: Resume = None,
 ) -> None:
     """Register the stage's cases, each by itself or with a model of the registry."""
-    from lungreg.workflows.cost import cost_lines
-    from lungreg.workflows.infer import infer as run
+    with importing():
+        from lungreg.workflows.cost import cost_lines
+        from lungreg.workflows.infer import infer as run
 
     chosen = [] if engine is None else [f"infer.engine={engine.value}"]
     chosen += _model(model, no_model=no_model)

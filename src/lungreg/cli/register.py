@@ -12,6 +12,7 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, Overrides, command
 from lungreg.cli.console import Console
+from lungreg.cli.process import importing
 
 if TYPE_CHECKING:
     from lungreg.config import Alignment, RefinePreset
@@ -111,7 +112,7 @@ def register_pair(
     _require_free(console, out, overwrite=overwrite)
     from lungreg.workflows.progress import one_step
 
-    with one_step(console.progress, "starting"):  # PyTorch takes seconds to be there.
+    with importing(), one_step(console.progress, "starting"):  # PyTorch takes seconds to be there.
         import psutil
 
         from lungreg.workflows.register import register as run

@@ -6,6 +6,7 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, Resume, config_command
 from lungreg.cli.console import Console
+from lungreg.cli.process import importing
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +22,9 @@ def train(
 ) -> None:
     """Train LocalNet on the stage's cases and register the best epoch."""
     from lungreg.learning.best_epoch import best_epoch_words
-    from lungreg.workflows.train import train as run
+
+    with importing():
+        from lungreg.workflows.train import train as run
 
     done = run(options.config(), resume=resume, asked=options.keys(), on_progress=console.progress)
     name, version = done.card.name, done.card.version

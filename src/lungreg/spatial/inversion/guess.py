@@ -103,7 +103,9 @@ def _compiled_residuals_mm(field: IndexField, targets: Tensor, moved: Tensor) ->
     gap_mm = np.empty(len(targets), dtype=np.float32)
     volume = field.rows.numpy(), field.shape, field.to_mm.contiguous().numpy()
     there, steps = targets.contiguous().numpy(), moved.contiguous().numpy()
-    list(in_shares(lambda a, b: residual_share((a, b), volume, there, steps, gap_mm), 0, len(there)))
+    list(
+        in_shares(lambda a, b: residual_share((a, b), volume, there, steps, gap_mm), 0, len(there))
+    )
     return torch.from_numpy(gap_mm[~np.isnan(gap_mm)])
 
 

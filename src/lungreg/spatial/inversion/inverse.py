@@ -235,9 +235,7 @@ def _balanced(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return balanced
 
 
-def _measured(
-    guess: Guess, inverse: Transform, moving: Grid, places: NDArray[np.int64]
-) -> Inverse:
+def _measured(guess: Guess, inverse: Transform, moving: Grid, places: NDArray[np.int64]) -> Inverse:
     """Measure `|T(T^-1(y)) - y|` at moving voxels (N,) that land in the box of the fixed field.
 
     Args:
