@@ -59,12 +59,10 @@ def resampled_on(
     moves = dense_mm is not None
     dense = np.zeros((3, 1, 1, 1), np.float32) if dense_mm is None else dense_mm
     displaced = moves, np.ascontiguousarray(dense), np.array(vector, np.float32)
-    beyond = np.float32(outside_value)
+    taken = nearest, np.float32(outside_value)
 
     def share(first: int, last: int) -> None:
-        resample_share(
-            (first, last), volume, tuple(lines), displaced, nearest, beyond, values, outside
-        )
+        resample_share((first, last), volume, tuple(lines), displaced, taken, values, outside)
 
     _run(share, shape[0])
     return values, outside

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lungreg.spatial.compiled import compiled_as_written
 
 _Floats = NDArray[np.float32]
+_Doubles = NDArray[np.float64]
 _Lines = tuple[_Floats, _Floats, _Floats, _Floats]
 """An affine map of the voxels of a grid: (3, n) for each axis, and (3,); their sum is the place."""
 
@@ -82,8 +83,7 @@ def resample_share(
     volume: _Floats,
     lines: _Lines,
     displaced: tuple[bool, _Floats, _Floats],
-    nearest: bool,
-    outside_value: np.float32,
+    taken: tuple[bool, np.float32],
     values: _Floats,
     outside: NDArray[np.bool_],
 ) -> None:
@@ -95,13 +95,14 @@ def resample_share(
         lines: From the grid's voxels to those of the volume.
         displaced: Whether there is a displacement; (3, X, Y, Z) of it in mm, and (3, 3) from that
             to voxels of the volume.
-        nearest: Take the nearest voxel, not the mean of the eight around.
-        outside_value: Beyond the volume.
+        taken: Whether the nearest voxel is taken, not the mean of the eight around, and the value
+            beyond the volume.
         values: (X, Y, Z) what is found.
         outside: (X, Y, Z) whether the place is more than half a voxel beyond the outer centres.
     """
     along_x, along_y, along_z, shift = lines
     moves, dense_mm, vector = displaced
+    nearest, outside_value = taken
     half = np.float32(0.5)
     nx, ny, nz = volume.shape
     end_x, end_y = np.float32(nx) - half, np.float32(ny) - half
@@ -185,11 +186,48 @@ def determinant_share(
 
 
 @compiled_as_written
+def _filter_along(
+    values: _Floats, weights: _Doubles, index: NDArray[np.int64], line: _Doubles, total: _Doubles
+) -> None:
+    """One line (Z,) along itself, into `total`; `line` is room for it, continued at its ends."""
+    reach = len(weights) - 1
+    for place in range(len(index)):
+        line[place] = values[index[place]]
+    for z in range(len(total)):
+        total[z] = line[z + reach] * weights[0]
+    for step in range(reach, 0, -1):
+        for z in range(len(total)):
+            total[z] += (line[z + reach - step] + line[z + reach + step]) * weights[step]
+
+
+@compiled_as_written
+def _filter_across(
+    image: _Floats,
+    here: tuple[int, int],
+    axis: int,
+    weights: _Doubles,
+    index: NDArray[np.int64],
+    total: _Doubles,
+) -> None:
+    """One line (Z,) along the first or second axis of the volume, into `total`."""
+    x, y = here
+    reach = len(weights) - 1
+    for z in range(len(total)):
+        total[z] = np.float64(image[x, y, z]) * weights[0]
+    for step in range(reach, 0, -1):
+        low, high = index[here[axis] + reach - step], index[here[axis] + reach + step]
+        near = image[low, y] if axis == 0 else image[x, low]
+        far = image[high, y] if axis == 0 else image[x, high]
+        for z in range(len(total)):
+            total[z] += (np.float64(near[z]) + np.float64(far[z])) * weights[step]
+
+
+@compiled_as_written
 def filter_share(
     share: tuple[int, int],
     image: _Floats,
     axis: int,
-    weights: NDArray[np.float64],
+    weights: _Doubles,
     index: NDArray[np.int64],
     result: _Floats,
 ) -> None:
@@ -203,28 +241,13 @@ def filter_share(
         index: (n + 2 R,) the voxels along the axis with R more on both sides.
         result: (X, Y, Z).
     """
-    reach, nz = len(weights) - 1, image.shape[2]
-    total, line = np.empty(nz, np.float64), np.empty(nz + 2 * reach, np.float64)
+    nz = image.shape[2]
+    total, line = np.empty(nz, np.float64), np.empty(len(index), np.float64)
     for x in range(share[0], share[1]):
         for y in range(image.shape[1]):
-            for z in range(nz):
-                total[z] = np.float64(image[x, y, z]) * weights[0]
             if axis == 2:
-                for z in range(nz + 2 * reach):
-                    line[z] = image[x, y, index[z]]
-            for step in range(reach, 0, -1):
-                weight = weights[step]
-                if axis == 2:
-                    for z in range(nz):
-                        total[z] += (line[z + reach - step] + line[z + reach + step]) * weight
-                    continue
-                at = (x if axis == 0 else y) + reach
-                low, high = index[at - step], index[at + step]
-                if axis == 0:
-                    near, far = image[low, y], image[high, y]
-                else:
-                    near, far = image[x, low], image[x, high]
-                for z in range(nz):
-                    total[z] += (np.float64(near[z]) + np.float64(far[z])) * weight
+                _filter_along(image[x, y], weights, index, line, total)
+            else:
+                _filter_across(image, (x, y), axis, weights, index, total)
             for z in range(nz):
                 result[x, y, z] = total[z]

@@ -7,10 +7,9 @@ The operator of Foerstner and Guelch (1987) in three dimensions, as corrField us
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as nnf
 from torch import Tensor
 
-from lungreg.registration.refinement.features import mean_of_three
+from lungreg.registration.refinement.features import cube_max, mean_of_three
 
 _SMALLEST_MINORS = 1e-6
 """Of the largest: below it there is no structure in two directions."""
@@ -32,7 +31,7 @@ def keypoints(image: Tensor, inside: Tensor, *, most: int, cell: int) -> Tensor:
         (N, 3) int64 voxel indices.
     """
     strength = torch.where(inside, distinctiveness(image), 0.0)
-    peaks = nnf.max_pool3d(strength[None, None], 3, stride=1, padding=1)[0, 0]
+    peaks = cube_max(strength[None, None], 1)[0, 0]
     places = torch.nonzero((strength == peaks) & (strength > 0))
     order = torch.argsort(strength[tuple(places.T)], descending=True, stable=True)
     places = places[order]

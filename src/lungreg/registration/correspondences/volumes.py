@@ -13,6 +13,7 @@ from torch import Tensor
 from lungreg.registration.correspondences.search import Searchable, searchable
 from lungreg.registration.intensity import AIR_HU, tissue_for_grid
 from lungreg.registration.pair import Pair
+from lungreg.registration.refinement.features import cube_max
 from lungreg.spatial.displacement import dense_displacement, resample
 from lungreg.spatial.geometry import FloatArray, Grid, Transform, cubic_grid
 from lungreg.spatial.mask_box import mask_box
@@ -114,8 +115,5 @@ def _below_surface(share: Tensor, radius: int) -> Tensor:
     """Voxels all of whose neighbours within a cube of `radius` are lung."""
     other = (share <= 0.5).float()[None, None]
     other = nnf.pad(other, (radius,) * 6, value=1.0)
-    for dim in range(3):
-        kernel = [1, 1, 1]
-        kernel[dim] = 2 * radius + 1
-        other = nnf.max_pool3d(other, kernel, stride=1)
-    return other[0, 0] == 0
+    inner = (slice(radius, -radius),) * 3
+    return cube_max(other, radius)[0, 0][inner] == 0
