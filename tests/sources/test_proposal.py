@@ -38,6 +38,12 @@ def filled(folder: Path, *names: str, ids: tuple[str, ...] = IDS) -> Path:
             "INSP/scan_{case_id}.nrrd",
         ),
         (("ID_eBHCT.mhd", "ID_iBHCT.mhd"), "{case_id}_eBHCT.mhd", "{case_id}_iBHCT.mhd"),
+        (("ID-FRC.nii.gz", "ID-TLC.nii.gz"), "{case_id}-FRC.nii.gz", "{case_id}-TLC.nii.gz"),
+        (
+            ("a/b/c/ID/ses-1/ct/Ausatmung.nii", "a/b/c/ID/ses-1/ct/Einatmung.nii"),
+            "a/b/c/{case_id}/ses-1/ct/Ausatmung.nii",
+            "a/b/c/{case_id}/ses-1/ct/Einatmung.nii",
+        ),
     ],
 )
 def test_names_that_tell_the_breath(
@@ -61,6 +67,17 @@ def test_masks_and_landmarks_are_found_with_them(tmp_path: Path) -> None:
     assert found.pattern.moving_mask == "{case_id}/insp_lungmask.nii.gz"
     assert found.pattern.landmarks == "{case_id}/landmarks.csv"
     assert found.summary.endswith("3 pairs, 2 with masks, 1 with landmarks")
+
+
+@pytest.mark.parametrize("folder", ["", "scans/"])
+def test_scans_without_a_partner_are_counted(tmp_path: Path, folder: str) -> None:
+    """A patient is not left out without a word, whichever layout is found."""
+    filled(tmp_path, f"{folder}ID_exp.nii.gz", "lungMasks/ID_exp.nii.gz")
+    filled(tmp_path, f"{folder}ID_insp.nii.gz", ids=IDS[:2])
+    (found,) = propose(tmp_path)
+    assert found.layout == ("zenodo" if folder else "pattern")
+    assert "2 pairs" in found.summary
+    assert found.summary.endswith("; 1 scan in no pair")
 
 
 def test_two_sites_in_folders_of_their_own(tmp_path: Path) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path, PurePosixPath
 from lungreg.config import Ingest
 from lungreg.config.input import LayoutName, Pattern
 from lungreg.errors import LungregError
+from lungreg.records.counting import counted
 from lungreg.sources.layouts import list_cases
 from lungreg.sources.layouts.folders import nothing_found, visible
 from lungreg.sources.source_case import SourceCase, summarise
 
-_EXPIRATION = "exp expi expiration expiratory exhale exhalation ee ebhct fixed t50"
-_INSPIRATION = "insp inspi inspiration inspiratory inhale inhalation ei ibhct moving t00"
+_EXPIRATION = "exp expi expiration expiratory exhale exhalation ee ebhct fixed t50 frc rv"
+_EXPIRATION += " exspi exspiration exspiratorisch ausatmung"
+_INSPIRATION = "insp inspi inspiration inspiratory inhale inhalation ei ibhct moving t00 tlc"
+_INSPIRATION += " inspiratorisch einatmung"
 _MASK = "mask masks lungmask lungmasks seg segmentation segmentations label labels"
 _POINTS = "landmark landmarks keypoint keypoints points"
 _ROLE_WORDS = set(f"{_EXPIRATION} {_INSPIRATION} {_MASK} {_POINTS}".split())
@@ -25,7 +28,7 @@ _PLAIN_WORDS = {"scan", "scans", "lung", "lungs", "ct"}
 _SCANS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 _TABLES = (".csv", ".txt")
 _KNOWN: tuple[LayoutName, ...] = ("zenodo", "learn2reg")
-_MAX_DEPTH = 5
+_MAX_DEPTH = 8
 _MAGIC_AT, _MAGIC = 128, b"DICM"
 _ID = "{case_id}"
 
@@ -39,14 +42,17 @@ class Proposal:
     """Of layout "pattern"."""
     cases: tuple[SourceCase, ...]
     """Whole pairs that it finds."""
+    left: int
+    """Scans of the folder that belong to none of them."""
 
     @property
     def summary(self) -> str:
-        """What it finds, for people."""
+        """What it finds and what it leaves, for people."""
         how: str = self.layout
         if self.pattern is not None:
             how = f"{self.pattern.fixed} and {self.pattern.moving}"
-        return f"{how}: {summarise(self.cases)}"
+        more = f"; {counted(self.left, 'scan')} in no pair" if self.left else ""
+        return f"{how}: {summarise(self.cases)}{more}"
 
 
 def propose(folder: Path) -> list[Proposal]:
@@ -56,18 +62,20 @@ def propose(folder: Path) -> list[Proposal]:
     "exhale" and "inhale", "mask", "landmarks"; what varies between them is the case's id.
 
     Args:
-        folder: With scans at any depth up to five folders.
+        folder: With scans at any depth up to eight folders.
 
     Raises:
         DataError: No two scans whose names differ in such a word alone.
     """
     for known in _KNOWN:
-        if pairs := _found(folder, Ingest(layout=known)):
-            return [Proposal(layout=known, pattern=None, cases=pairs)]
+        pairs, halves = _found(folder, Ingest(layout=known))
+        if pairs:
+            return [Proposal(layout=known, pattern=None, cases=pairs, left=len(halves))]
+    names = _named(folder)
     proposals = [
-        Proposal(layout="pattern", pattern=pattern, cases=found)
-        for pattern in _patterns(_named(folder))
-        if (found := _found(folder, Ingest(layout="pattern", pattern=pattern)))
+        Proposal(layout="pattern", pattern=pattern, cases=found, left=_left(names, found))
+        for pattern in _patterns(names)
+        if (found := _found(folder, Ingest(layout="pattern", pattern=pattern))[0])
     ]
     if not proposals:
         rule = "files of a pair have names that differ by a word such as 'exp' and 'insp'"
@@ -76,11 +84,19 @@ def propose(folder: Path) -> list[Proposal]:
     return [proposal for proposal in proposals if len(proposal.cases) == most]
 
 
-def _found(folder: Path, settings: Ingest) -> tuple[SourceCase, ...]:
+def _found(folder: Path, settings: Ingest) -> tuple[tuple[SourceCase, ...], tuple[SourceCase, ...]]:
+    """The whole pairs of a folder, and the cases with a problem, such as half a pair."""
     try:
-        return tuple(case for case in list_cases(folder, settings) if not case.problems)
+        cases = list_cases(folder, settings)
     except LungregError:
-        return ()
+        return (), ()
+    whole = tuple(case for case in cases if not case.problems)
+    return whole, tuple(case for case in cases if case.problems)
+
+
+def _left(names: Iterable[_Name], cases: Sequence[SourceCase]) -> int:
+    """How many scans are in none of the cases."""
+    return sum(name.kind == "scan" for name in names) - 2 * len(cases)
 
 
 @dataclass(frozen=True)
