@@ -55,6 +55,32 @@ def test_a_geometry_that_is_none_is_refused(
         read_frames(tmp_path / "0.dcm")
 
 
+def test_bits_in_another_place_are_refused(tmp_path: Path) -> None:
+    """GDCM reads numbers in the upper bits too large."""
+
+    def raise_bits(data: Any, k: int) -> None:
+        data.BitsStored, data.HighBit = 12, 15
+
+    write_slices(tmp_path, chest()[:2], edit=raise_bits)
+    with pytest.raises(DataError, match="HighBit 15 and BitsStored 12"):
+        read_volume(tmp_path)
+
+
+def test_a_decimal_comma_is_refused(tmp_path: Path) -> None:
+    """Whatever pydicom raises for it, as it is asked for the number."""
+
+    def scale(data: Any, k: int) -> None:
+        data.RescaleSlope = 1.5
+
+    write_slices(tmp_path, chest()[:2], edit=scale)
+    for file in tmp_path.iterdir():
+        data = file.read_bytes()
+        file.write_bytes(data.replace(b"1.5 ", b"1,5 "))
+        assert file.read_bytes() != data
+    with pytest.raises(DataError, match="a decimal comma is none"):
+        read_volume(tmp_path)
+
+
 def test_a_frame_without_a_place_is_refused(tmp_path: Path) -> None:
     """In its functional groups or for all."""
 

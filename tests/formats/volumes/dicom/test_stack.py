@@ -58,17 +58,39 @@ def test_an_acquisition_for_each_slice_is_one_scan(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "is_one"), [([0, 1, 2, 3, 4, 5], True), ([0, 20], False)])
-def test_times_go_one_way_along_the_body(tmp_path: Path, seconds: list[int], is_one: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "day"), [("AcquisitionTime", ""), ("AcquisitionDateTime", "20260131")]
+)
+def test_times_go_one_way_along_the_body(
+    tmp_path: Path, seconds: list[int], is_one: bool, name: str, day: str
+) -> None:
     """Two breaths that are interleaved go to and fro."""
 
     def at(data: Any, k: int) -> None:
-        data.AcquisitionTime = f"1030{seconds[k % len(seconds)]:02d}.5"
+        setattr(data, name, f"{day}1030{seconds[k % len(seconds)]:02d}.5")
 
     write_slices(tmp_path, chest(), edit=at)
     if is_one:
         read_volume(tmp_path)
         return
     with pytest.raises(DataError, match="go to and fro"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize(("off_mm", "is_one"), [(0.09, True), (0.4, False)])
+def test_positions_may_be_rounded_to_a_tenth(tmp_path: Path, off_mm: float, is_one: bool) -> None:
+    """Of thin slices that is more than a twentieth of their distance."""
+    normal = np.cross(*np.array(ORIENTATION).reshape(2, 3))
+
+    def thin(data: Any, k: int) -> None:
+        along = 0.6 * k + (off_mm if k == 3 else 0.0)
+        data.ImagePositionPatient = (position(0) + along * normal).tolist()
+
+    write_slices(tmp_path, chest(), edit=thin)
+    if is_one:
+        assert read_volume(tmp_path).grid.spacing_mm[2] == pytest.approx(0.6)
+        return
+    with pytest.raises(DataError, match="evenly spaced"):
         read_volume(tmp_path)
 
 

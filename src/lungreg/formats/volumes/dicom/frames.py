@@ -16,13 +16,14 @@ from lungreg.spatial.geometry import FloatArray
 _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"),
     *("NumberOfFrames", "Rows", "Columns", "SamplesPerPixel"),
-    *("PhotometricInterpretation", "BitsStored", "PixelRepresentation"),
+    *("PhotometricInterpretation", "BitsStored", "HighBit", "PixelRepresentation"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("RescaleSlope", "RescaleIntercept"),
     *("AcquisitionNumber", "TemporalPositionIdentifier", "NominalPercentageOfCardiacPhase"),
-    *("AcquisitionTime", "ConvolutionKernel", "KVP"),
+    *("AcquisitionTime", "AcquisitionDateTime", "ConvolutionKernel", "KVP"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
+_DATE_CHARACTERS = len("YYYYMMDD")
 _GROUPS = {
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
@@ -80,12 +81,22 @@ def read_frames(file: Path) -> list[Frame]:
 
     Raises:
         UnreadableFileError: Not a DICOM file, or damaged.
-        DataError: No position, orientation or spacing; colours.
+        DataError: No position, orientation or spacing; colours; bits in another place.
     """
     header = read_header(file)
+    try:
+        return _frames(file, header)
+    except (TypeError, ValueError) as error:  # pydicom reads a number as it is asked for
+        msg = "the numbers in a DICOM header are numbers"
+        mend = "export the series again; a decimal comma is none"
+        raise DataError(msg, got=type(error).__name__, mend=mend) from error
+
+
+def _frames(file: Path, header: Any) -> list[Frame]:
     if int(header.get("SamplesPerPixel") or 1) != 1:
         msg = "values must be single real numbers"
         raise DataError(msg, got="colours")
+    _require_low_bits(header)
     frames = int(header.get("NumberOfFrames") or 1)
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
     if frames > 1 and len(per_frame) != frames:
@@ -94,6 +105,15 @@ def read_frames(file: Path) -> list[Frame]:
     shared = header.get("SharedFunctionalGroupsSequence") or []
     groups = per_frame or [None]
     return [_frame(file, header, [own, *shared], k, frames) for k, own in enumerate(groups)]
+
+
+def _require_low_bits(header: Any) -> None:
+    """Refuse numbers that are not in the lowest bits: the standard retired them, GDCM errs."""
+    stored, high = header.get("BitsStored"), header.get("HighBit")
+    if stored and high is not None and int(high) != int(stored) - 1:
+        msg = "numbers are stored in the lowest bits (HighBit is BitsStored - 1)"
+        got = f"HighBit {high} and BitsStored {stored}"
+        raise DataError(msg, got=got, mend="convert the series first, as gdcmconv does")
 
 
 def read_header(file: Path, *, pixels: bool = False) -> Any:
@@ -137,7 +157,7 @@ def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: i
         sop_class=str(header.get("SOPClassUID", "")),
         frames=frames,
         passes=passes,
-        time_s=_seconds(header.get("AcquisitionTime")) if frames == 1 else None,
+        time_s=_time_s(header) if frames == 1 else None,
     )
 
 
@@ -172,6 +192,14 @@ def _directions(value: Any) -> FloatArray:
         msg = "directions in ImageOrientationPatient have the length 1"
         raise DataError(msg, got=lengths.tolist(), mend="export the series again")
     return np.asarray(directions / lengths[:, None])
+
+
+def _time_s(header: Any) -> float | None:
+    """When the slice was acquired, by either attribute that says so."""
+    time = header.get("AcquisitionTime")
+    if time in (None, "") and (whole := str(header.get("AcquisitionDateTime") or "")):
+        time = whole[_DATE_CHARACTERS:]
+    return _seconds(time)
 
 
 def _seconds(time: Any) -> float | None:

@@ -14,6 +14,8 @@ from lungreg.formats.volumes.dicom.frames import Frame
 from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid
 
 _MAX_UNEVEN = 0.05
+_DECIMAL_MM, _MAX_DECIMAL = 0.1, 0.2
+"""Positions rounded to a tenth of a mm are even, and never as far off as by a missing slice."""
 _SAME_DIRECTION = 1e-3
 _SAME_SPACING = 1e-3
 _SAME_TIME_S = 2.0
@@ -120,7 +122,8 @@ def _step(positions: FloatArray, normal: FloatArray) -> FloatArray:
     step = (positions[-1] - positions[0]) / (len(positions) - 1)
     even = positions[0] + np.arange(len(positions))[:, None] * step
     spacing_mm, gap_mm = float(np.linalg.norm(step)), float(np.abs(positions - even).max())
-    if spacing_mm == 0 or gap_mm > _MAX_UNEVEN * spacing_mm:
+    allowed_mm = max(_MAX_UNEVEN * spacing_mm, min(_DECIMAL_MM, _MAX_DECIMAL * spacing_mm))
+    if spacing_mm == 0 or gap_mm > allowed_mm:
         msg = "the slices of a series are evenly spaced, without gaps or doubles"
         got = f"{gap_mm:.2f} mm off"
         raise DataError(msg, got=got, mend="add the missing slices or remove doubles")
