@@ -128,6 +128,25 @@ class TestSaid:
             read_transform(path)
         require_breath(path, frame="ras")
 
+    @pytest.mark.parametrize(
+        ("old", "new", "match"),
+        [
+            (b"", b"\nmeasurement frame: (-1,0,0) (0,-1,0) (0,0,1)", "frame of their own"),
+            (b"\nspace: left-posterior-superior", b"\nspace dimension: 3", "names no space"),
+        ],
+    )
+    def test_an_nrrd_may_leave_its_frame_open(
+        self, tmp_path: Path, old: bytes, new: bytes, match: str
+    ) -> None:
+        """ITK heeds no measurement frame, and takes a world without a name as LPS."""
+        path = write_image(tmp_path / "f.nrrd", displacement())
+        old = old or b"\nspace origin"
+        after = old if b"frame" in new else b""
+        path.write_bytes(path.read_bytes().replace(old, new + after))
+        with pytest.raises(DataError, match=match):
+            read_transform(path)
+        require_breath(path, frame="lps")
+
 
 class TestRefused:
     @pytest.mark.parametrize("vectors", [positions(), lps(positions())])
@@ -186,6 +205,9 @@ class TestRefused:
         (tmp_path / "text.nrrd").write_text("text")
         with pytest.raises(UnreadableFileError):
             read_transform(tmp_path / "text.nrrd")
-        write_image(tmp_path / "f.mha", displacement())
+        path = write_image(tmp_path / "f.mha", displacement())
         with pytest.raises(UnsafeInputError, match="at most 10 voxels"):
-            read_field_image(tmp_path / "f.mha", max_voxels=10)
+            read_field_image(path, max_voxels=10)
+        path.write_bytes(path.read_bytes().replace(b"ElementSpacing", b"ElementSpacings"))
+        with pytest.raises(DataError, match="far apart"):
+            read_transform(path)

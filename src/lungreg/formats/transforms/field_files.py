@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from lungreg.formats.transforms.fields import (
     VectorField,
 )
 from lungreg.formats.volumes.itk import image_placement
+from lungreg.formats.volumes.itk_geometry import geometry_remarks, require_spacing
 from lungreg.formats.volumes.itk_header import ItkHeader, read_itk_header
 from lungreg.spatial.geometry import Frame, Grid
 
@@ -34,6 +36,8 @@ _NIFTYREG_KINDS = {
 """By NiftyReg's `NREG_TRANS_TYPE`; 2, 5 and 6 are control points of splines."""
 _FSL = range(2006, 2020)
 _UNNAMED = ("", "vector")
+_IDENTITY = "(1,0,0) (0,1,0) (0,0,1)"
+_NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _LPS_SPACES = ("left-posterior-superior", "lps")
 _TO_FIELD = "make a deformation field of it first (reg_transform -def)"
 
@@ -81,6 +85,7 @@ def read_field_image(path: Path, *, max_voxels: int = MAX_VOXELS) -> VectorField
     try:
         reader.ReadImageInformation()
         _check(reader, max_voxels)
+        require_spacing(header)
         image = reader.Execute()
     except RuntimeError as error:
         msg = "the file must be complete and of the format that its name says"
@@ -96,7 +101,7 @@ def read_field_image(path: Path, *, max_voxels: int = MAX_VOXELS) -> VectorField
         grid=Grid(shape=(nx, ny, nz), affine=placement.affine),
         meaning=meaning,
         why=why,
-        remarks=placement.remarks,
+        remarks=(*geometry_remarks(header), *placement.remarks),
     )
 
 
@@ -133,10 +138,19 @@ def _niftyreg_meaning(code: float, squarings: float) -> tuple[FieldMeaning, str]
 
 
 def _image_meaning(header: ItkHeader) -> tuple[FieldMeaning, str]:
-    if header.space and header.space not in _LPS_SPACES:
-        meaning = FieldMeaning(kind=FieldKind.DISPLACEMENT)
-        return meaning, f"vectors in an image whose space is {header.space}"
+    meaning = FieldMeaning(kind=FieldKind.DISPLACEMENT)
+    if header.is_nrrd and header.space not in _LPS_SPACES:
+        named = f"space is {header.space}" if header.space else "header names no space"
+        return meaning, f"vectors in an image whose {named}"
+    if not _is_identity(header.fields.get("measurementframe", _IDENTITY)):
+        return meaning, "vectors in a frame of their own (measurement frame)"
     return ITK_DISPLACEMENT, "vectors as ITK writes displacements"
+
+
+def _is_identity(frame: str) -> bool:
+    """Whether an NRRD's measurement frame, which ITK does not heed, is that of its space."""
+    numbers = [float(number) for number in _NUMBER.findall(frame)]
+    return numbers == np.eye(3).ravel().tolist()
 
 
 def _check(reader: sitk.ImageFileReader, max_voxels: int) -> None:

@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
 from lungreg.formats.placement import Placement, in_millimetres, right_angled
 from lungreg.formats.volumes.codec import check_depth, to_labels
-from lungreg.formats.volumes.itk_header import read_itk_header
+from lungreg.formats.volumes.itk_geometry import geometry_remarks, require_spacing
+from lungreg.formats.volumes.itk_header import ItkHeader, read_itk_header
 from lungreg.formats.volumes.volume import Stored, Volume
 from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid
 
@@ -24,8 +25,8 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
     Raises:
         UnreadableFileError: SimpleITK cannot read it.
         UnsafeInputError: More voxels than allowed, or data in a file outside its folder.
-        DataError: Not three-dimensional, not single real numbers, sheared, or lengths in a unit
-            that is none.
+        DataError: Not three-dimensional, not single real numbers, sheared, without a spacing, or
+            lengths in a unit that is none.
     """
     header = read_itk_header(path)
     reader = sitk.ImageFileReader()
@@ -39,17 +40,19 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
         size = size[:3]
     _check(size, reader.GetNumberOfComponents(), reader.GetPixelID(), max_voxels)
+    require_spacing(header)
     try:
         image = reader.Execute()
     except RuntimeError as error:
         raise _unreadable() from error
-    return _to_volume(image, mask=mask, units=header.millimetres())
+    return _to_volume(image, mask=mask, header=header)
 
 
 def _check(size: tuple[int, ...], components: int, pixel: int, max_voxels: int) -> None:
     if len(size) != 3:
         msg = "a volume has three dimensions"
-        raise DataError(msg, got=f"{len(size)} {tuple(size)}")
+        mend = "take one time point or channel" if len(size) > 3 else "stack the slices"
+        raise DataError(msg, got=f"{len(size)} {tuple(size)}", mend=mend)
     check_depth(tuple(size))
     if components != 1 or pixel in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
         msg = "values must be single real numbers"
@@ -60,14 +63,15 @@ def _check(size: tuple[int, ...], components: int, pixel: int, max_voxels: int) 
         raise UnsafeInputError(msg, got=" x ".join(map(str, size)), mend=mend)
 
 
-def _to_volume(image: Any, *, mask: bool, units: tuple[FloatArray, str] = _MM) -> Volume:
+def _to_volume(image: Any, *, mask: bool, header: ItkHeader) -> Volume:
     """A volume of a SimpleITK image, whose array has axes (Z, Y, X) and whose world is LPS."""
     values = sitk.GetArrayViewFromImage(image).transpose()
-    placement = image_placement(image, units)
+    placement = image_placement(image, header.millimetres())
     grid = Grid(shape=values.shape, affine=placement.affine)
     data = to_labels(values) if mask else values.astype(np.float32, order="C")
     stored = Stored(dtype=values.dtype.name)
-    return Volume(data=data, grid=grid, stored=stored, remarks=placement.remarks)
+    remarks = (*geometry_remarks(header), *placement.remarks)
+    return Volume(data=data, grid=grid, stored=stored, remarks=remarks)
 
 
 def image_placement(image: Any, units: tuple[FloatArray, str] = _MM) -> Placement:

@@ -13,6 +13,7 @@ from lungreg.formats.length_units import millimetres
 from lungreg.spatial.geometry import FloatArray
 
 _HEADER_BYTES = 2**16
+_NRRD_MAGIC = b"NRRD"
 _QUOTED = re.compile(r'"([^"]*)"')
 _DATA_FILE = re.compile(
     rb"^\s*(?:ElementDataFile\s*=|data ?file\s*:)\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE
@@ -28,6 +29,8 @@ class ItkHeader:
 
     fields: dict[str, str]
     """Values by name, in lower case and without spaces."""
+    is_nrrd: bool
+    """Else it is a MetaImage."""
 
     @property
     def space(self) -> str:
@@ -81,7 +84,7 @@ def read_itk_header(path: Path) -> ItkHeader:
         fields.setdefault(name, found[2])
         if name == _LAST_OF_METAIMAGE:
             break
-    return ItkHeader(fields=fields)
+    return ItkHeader(fields=fields, is_nrrd=head.startswith(_NRRD_MAGIC))
 
 
 def _check_data_files(text: bytes) -> None:
