@@ -159,6 +159,20 @@ class TestRefused:
         with pytest.raises(DataError, match=r"look like positions; say what it is"):
             read_transform(path)
 
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+    @pytest.mark.parametrize("in_voxels", [False, True])
+    def test_positions_in_voxels_or_of_other_axes(
+        self, tmp_path: Path, order: tuple[int, int, int], in_voxels: bool
+    ) -> None:
+        """Such as of tools that count in arrays, whose axes run from z to x."""
+        vectors = positions()
+        if in_voxels:
+            back = np.linalg.inv(FIELD.affine)
+            vectors = np.einsum("kl,lxyz->kxyz", back[:3, :3], vectors)
+        path = write_nifti(tmp_path / "f.nii.gz", np.float32(vectors[list(order)]))
+        with pytest.raises(DataError, match="look like positions"):
+            read_transform(path)
+
     def test_positions_of_the_other_frame(self, tmp_path: Path) -> None:
         """They run against the world that they are said to be in."""
         path = write_nifti(tmp_path / "f.nii", lps(positions()), name=NIFTYREG)

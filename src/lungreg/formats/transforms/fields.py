@@ -20,8 +20,8 @@ from lungreg.spatial.velocity import integrate_velocity
 
 _LPS_SIGNS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)
 _FRAMES = {frame.value: frame for frame in (Frame.RAS, Frame.LPS)}
-_UPRIGHT, _TURNED = np.array([1.0, 1.0, 1.0]), np.array([-1.0, -1.0, 1.0])
-"""How positions grow with the place in their own frame, and in the other one."""
+_TURNED = np.array([-1.0, -1.0, 1.0])
+"""How positions grow with the place where they are in the other frame."""
 _LIKE = 0.5
 _SAMPLE = 20_000
 _SAY_SO = "say what it is with --field-kind displacement|position|velocity and --field-frame "
@@ -140,23 +140,32 @@ def _require_plausible(
     """
     if said.kind is None and kind in (FieldKind.DISPLACEMENT, FieldKind.VELOCITY):
         growth = _growth(vectors, field.grid)
-        if any(np.abs(growth - like).max() < _LIKE for like in (_UPRIGHT, _TURNED)):
+        in_voxels = growth @ field.grid.affine[:3, :3]
+        if _is_like_axes(growth) or _is_like_axes(in_voxels):
             msg = "a displacement does not grow with the place as positions do"
             got = f"{field.why}, but values that look like positions"
             raise DataError(msg, got=got, mend=_SAY_SO)
     if said.frame is None and kind is FieldKind.POSITION:
-        growth = _growth(vectors, field.grid)
+        growth = np.diag(_growth(vectors, field.grid))
         if np.abs(growth - _TURNED).max() < _LIKE:
             msg = "the positions of a field grow with the place in their frame"
             got = f"{field.why}, but values that run the other way in x and y"
             raise DataError(msg, got=got, mend=_SAY_SO)
 
 
+def _is_like_axes(growth: FloatArray) -> bool:
+    """Whether vectors grow as places do, each with one axis, in whichever order and direction."""
+    nearest = np.rint(growth)
+    lone = np.array_equal(np.abs(nearest).sum(0), np.ones(3))
+    lone &= np.array_equal(np.abs(nearest).sum(1), np.ones(3))
+    return bool(lone and np.abs(growth - nearest).max() < _LIKE)
+
+
 def _growth(vectors: NDArray[np.float32], grid: Grid) -> FloatArray:
-    """(3,) how much each component grows with its own coordinate; 0 where the grid is flat."""
+    """(3, 3) how much each component grows with each coordinate; 0 where the grid is flat."""
     rng = np.random.default_rng(0)
     index = rng.integers(0, grid.shape, size=(_SAMPLE, 3))
     places = grid.to_world(index.astype(np.float64))
     values = vectors[:, index[:, 0], index[:, 1], index[:, 2]].T.astype(np.float64)
     slopes, *_ = np.linalg.lstsq(places - places.mean(0), values - values.mean(0), rcond=None)
-    return np.asarray(np.diag(slopes))
+    return np.asarray(slopes.T)
