@@ -34,6 +34,8 @@ def refused(folder: Path, text: str, *overrides: str) -> ConfigError:
         ("train:\n  &again epochs: 0\n", 2),
         ("train:\n  epochs: 3\nseed: 1\ntrain:\n  workers: 0\n", 4),
         ("train:\n  epochs: 3\n\tworkers: 0\n", 3),
+        ("seed: 1\ntrain:\n  name: \x00\n", 3),
+        ("train:\n  epochs: yes\n", 2),
     ],
 )
 def test_the_error_names_file_and_line(tmp_path: Path, text: str, line: int) -> None:
@@ -48,6 +50,22 @@ def test_of_several_breaches_each_has_its_line(tmp_path: Path) -> None:
     for part in ("seed (line 1): ", "train.epochs (line 3): ", "train.epoch (--set): unknown"):
         assert part in str(error.got)
     assert refused(tmp_path, "seed: 1\n", "train.epoch=3").where == "--set"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: {epochs: yes}",
+        "train: {learning_rate: on}",
+        "preprocessing: {spatial_size: [96, 96, no]}",
+        "infer: {workers: true}",
+        "quality: {fold_warn_pct: yes}",
+        "data: {split: {train: yes}}",
+    ],
+)
+def test_yes_and_no_are_no_numbers(tmp_path: Path, text: str) -> None:
+    """They would be read as 1 and 0."""
+    assert "must be a number, not yes or no" in str(refused(tmp_path, text).got)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Alignment = Literal["auto", "world", "grid", "centre", "masks"]
 """Ways to choose the initial alignment `A` of a pair."""
@@ -44,6 +51,29 @@ class Section(BaseModel):
         json_schema_extra=_describe_on_one_line,
         protected_namespaces=(),  # keys about models begin with model_
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse "yes" and "no" where a number is wanted, which pydantic would take as 1 and 0."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        if _holds_bool(value) and kinds & {int, float} and bool not in kinds:
+            msg = "must be a number, not yes or no"
+            raise ValueError(msg)
+        return value
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation consists of."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return {annotation}
+    return set().union(*map(_kinds, get_args(annotation)))
+
+
+def _holds_bool(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_holds_bool, value))
+    return isinstance(value, bool)
 
 
 class WorkerRange(Section):

@@ -49,7 +49,7 @@ def read_yaml(file: Path) -> tuple[Any, Lines]:
         ConfigError: The file cannot be read, is no YAML, or gives a key twice; with its line.
     """
     text = _text(file)
-    loader = yaml.SafeLoader(text)
+    loader = _loader(text, file)
     try:
         root = loader.get_single_node()
         _check_keys_stand_once(root, file)
@@ -80,6 +80,16 @@ def _text(file: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         mend = "save the file as UTF-8"
         raise ConfigError(RULE, got=error.reason, mend=mend, where=f"{file}:{line}") from error
+
+
+def _loader(text: str, file: Path) -> yaml.SafeLoader:
+    try:
+        return yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        got = f"a character that is none of text (code {error.character})"
+        mend = "remove it, or save the file as UTF-8 again"
+        raise ConfigError(RULE, got=got, mend=mend, where=f"{file}:{line}") from error
 
 
 def _child(node: yaml.Node | None, part: str | int) -> tuple[Any, yaml.Node] | None:
