@@ -95,12 +95,21 @@ def test_every_step_works_twice_from_python(raw: Site, tmp_path: Path) -> None:
     pages = twice(lambda: lungreg.report(config, inferred[0].run_id))
     assert pages == (f"runs/{inferred[0].run_id}/report.html",) * 2
 
+    assert_framed(*twice(lambda: lungreg.show_report(config, inferred[0].run_id)._repr_html_()))
+
     tables = twice(lambda: lungreg.query_results(config, run_id=inferred[1].run_id))
     assert [table.num_rows for table in tables] == [len(CASES)] * 2
 
     figures = twice(lambda: lungreg.show(rows[-1], config))
     assert all(isinstance(figure, Figure) for figure in figures)
     plt.close("all")
+
+
+def assert_framed(*frames: str) -> None:
+    """The page inside a frame, without links: a frame in a notebook has no folder they lead to."""
+    assert len({*frames}) == 1
+    assert frames[0].startswith('<iframe srcdoc="&lt;!')
+    assert "cases/" not in frames[0]
 
 
 def test_a_run_is_evaluated_twice_from_python(trained: Site) -> None:

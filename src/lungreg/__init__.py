@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lungreg.workflows.progress import Progress
     from lungreg.workflows.register import register
     from lungreg.workflows.register_records import RegisterReport, RegisterSettings
-    from lungreg.workflows.report import report
+    from lungreg.workflows.report import report, show_report
     from lungreg.workflows.results import query_results
     from lungreg.workflows.show import show
     from lungreg.workflows.simulate import simulate
@@ -79,7 +79,7 @@ _HOMES = {
     "lungreg.workflows.progress": ("Progress",),
     "lungreg.workflows.register": ("register",),
     "lungreg.workflows.register_records": ("RegisterReport", "RegisterSettings"),
-    "lungreg.workflows.report": ("report",),
+    "lungreg.workflows.report": ("report", "show_report"),
     "lungreg.workflows.simulate": ("simulate",),
     "lungreg.workflows.show": ("show",),
 }
@@ -117,6 +117,7 @@ __all__ = [
     "register",
     "report",
     "show",
+    "show_report",
     "simulate",
     "train",
 ]

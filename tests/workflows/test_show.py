@@ -56,6 +56,21 @@ def test_before_is_through_the_alignment_of_the_run(trained: Site, shown_row: Ca
     assert distance_hu(picture, np.abs(fixed - unaligned)) > 50
 
 
+def test_an_ingested_case_is_shown_where_its_headers_place_it(trained: Site) -> None:
+    """Before anything is registered: no alignment, the moving scan on the fixed one's grid."""
+    stage, config = trained.backend().stage, trained.config()
+    row = next(row for row in lungreg.ingest(config).rows if row.case_id == CASES[5])
+    figure = lungreg.show(row, config)
+    assert [axis.get_title() for axis in figure.axes[:3]] == [
+        *("fixed: breathing out", "moving: breathing in", "difference"),
+    ]
+    pair = read_pair(stage, read_cases(stage, [row.case_id])[0])
+    grids = (pair.moving.grid, pair.fixed.grid)
+    moving = resample(pair.moving_hu, *grids, np.eye(4), outside_value=-1000.0).values
+    expected = np.abs(np.clip(pair.fixed_hu, -1000, 500) - np.clip(moving, -1000, 500))
+    assert distance_hu(np.asarray(figure.axes[2].images[0].get_array()), expected) < 1
+
+
 def distance_hu(picture: NDArray[np.float32], volume: NDArray[np.float32]) -> float:
     """Largest difference of a picture to the part of a coronal slice that is most like it.
 

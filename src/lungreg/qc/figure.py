@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _FIXED, _MOVING = "#00b7c3", "#ff9f1c"
 _COLUMNS = ("fixed", "moving, registered", "difference before", "difference after")
+_SCANS = ("fixed: breathing out", "moving: breathing in", "difference")
 _RAMP = LinearSegmentedColormap.from_list("difference", DIFFERENCE.anchors)
 
 Slice = NDArray[np.float32]
@@ -49,40 +51,66 @@ def case_figure(images: PairImages, result: CaseResult | None = None) -> Figure:
         images: The arrays of the case.
         result: Gives the title its case id and metrics.
     """
-    figure = CaseFigure(figsize=(13.0, 9.5), layout="constrained")
+    title = None if result is None else _title(result)
+    return _figure(images, _COLUMNS, (13.0, 9.5), title)
+
+
+def scans_figure(images: PairImages, case_id: str) -> Figure:
+    """Coronal, sagittal and axial slice of both scans before any registration.
+
+    The slices are those of `case_figure`, the moving scan resampled onto the fixed one's grid.
+
+    Args:
+        images: The arrays of the case with the identity for its transform.
+        case_id: The title.
+    """
+    return _figure(images, _SCANS, (10.0, 9.5), case_id)
+
+
+def _figure(
+    images: PairImages, columns: Sequence[str], size_inch: tuple[float, float], title: str | None
+) -> Figure:
+    """A row for each view, a column for each picture, the last ones differences with their bar."""
+    figure = CaseFigure(figsize=size_inch, layout="constrained")
     masks = images.aligned_mask, images.warped_mask
     layout = lay_out(images.grid, images.fixed_mask, masks)
-    grid = figure.subplots(len(layout.views), len(_COLUMNS), squeeze=False)
+    grid = figure.subplots(len(layout.views), len(columns), squeeze=False)
     for axes, view in zip(grid, layout.views, strict=True):
         differences = _draw_row(axes.tolist(), images, view)
     bar = figure.colorbar(differences, ax=[*grid[:, 2:].flat], extend="max", shrink=0.6, aspect=40)
     bar.set_label("absolute difference, HU", fontsize=9)
-    for axis, title in zip(grid[0], _COLUMNS, strict=True):
-        axis.set_title(title, fontsize=10)
-    if result is not None:
-        figure.suptitle(_title(result), fontsize=11, parse_math=False)
+    for axis, name in zip(grid[0], columns, strict=True):
+        axis.set_title(name, fontsize=10)
+    if title is not None:
+        figure.suptitle(title, fontsize=11, parse_math=False)
     return figure
 
 
 def _draw_row(axes: list[Axes], images: PairImages, view: View) -> AxesImage:
-    """Draw a view's pictures; returned is one of the differences, for the colour bar."""
+    """Draw a view's pictures, as many as there are axes: fixed, moving, difference before, after.
+
+    Returns:
+        One of the differences, for the colour bar.
+    """
     window = images.hu_window
     fixed, aligned, warped = (
         view.cut(volume) for volume in (images.fixed, images.aligned, images.warped)
     )
     _show(axes[0], view, shade(fixed, window))
     _show(axes[1], view, shade(warped, window))
-    _show_difference(axes[2], view, fixed, aligned, window)
-    last = _show_difference(axes[3], view, fixed, warped, window)
+    drawn = [
+        _show_difference(axis, view, fixed, moving, window)
+        for axis, moving in zip(axes[2:], (aligned, warped), strict=False)
+    ]
     outlines = (None, images.warped_mask, images.aligned_mask, images.warped_mask)
-    for axis, moving in zip(axes, outlines, strict=True):
+    for axis, moving in zip(axes, outlines, strict=False):
         _outline(axis, view, images.fixed_mask, _FIXED, 1.6)
         _outline(axis, view, moving, _MOVING, 0.9)
         axis.set_xticks([])
         axis.set_yticks([])
     axes[0].set_ylabel(f"{view.plane} ({view.note})", fontsize=9)
     _letter_edges(axes[0], view)
-    return last
+    return drawn[-1]
 
 
 def _show(axis: Axes, view: View, picture: Slice) -> None:

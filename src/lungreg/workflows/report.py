@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from lungreg.backends import open_backend
@@ -19,6 +21,22 @@ from lungreg.workflows.progress import provenance
 from lungreg.workflows.results import run_results
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPage:
+    """The cohort page of a run, which a notebook shows in a frame."""
+
+    html: str
+    """The page, complete in itself; without links to the cases' own pages."""
+    height_px: int
+
+    def _repr_html_(self) -> str:
+        style = f"width: 100%; height: {self.height_px}px; border: 1px solid #ccc"
+        return f'<iframe srcdoc="{escape(self.html)}" style="{style}"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"ReportPage({len(self.html)} characters)"
 
 
 def report(config: Config, run_id: str, *, backend: Backend | None = None) -> str:
@@ -65,7 +83,28 @@ def report_here(config: Config, run_id: str, out: Path, *, backend: Backend | No
     return out / REPORT_FILE
 
 
-def _page(config: Config, run_id: str, backend: Backend) -> str:
+def show_report(
+    config: Config, run_id: str, *, height_px: int = 900, backend: Backend | None = None
+) -> ReportPage:
+    """The cohort page of a run inside a notebook; nothing is written.
+
+    Args:
+        config: The run; its thresholds and number of panels count.
+        run_id: A run of `infer`, finished or not.
+        height_px: Of the frame; what is longer scrolls.
+        backend: Stores to use instead of those that the config names.
+
+    Raises:
+        RunError: The run has no results.
+    """
+    backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
+    return ReportPage(html=_page(config, run_id, backend, links={}), height_px=height_px)
+
+
+def _page(
+    config: Config, run_id: str, backend: Backend, links: Mapping[str, str] | None = None
+) -> str:
+    """The page; links to the cases' own pages are found on the stage where they are None."""
     results = run_results(backend, run_id)
     return render_cohort(
         run_id,
@@ -73,7 +112,7 @@ def _page(config: Config, run_id: str, backend: Backend) -> str:
         _panels(backend.stage, run_id, choose_panels(results, config.report.panels)),
         thresholds=config.quality,
         provenance=provenance(_facts(results)),
-        case_links=_links(backend.stage, run_id),
+        case_links=_links(backend.stage, run_id) if links is None else links,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
@@ -36,6 +37,9 @@ from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, st
 from lungreg.workflows.promotion import promote_if_better
 from lungreg.workflows.resuming import resumed_config
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TrainReport(Summary):
@@ -61,6 +65,12 @@ class TrainReport(Summary):
             "champion": self.champion,
             **self.card.metrics,
         }
+
+    def curves(self) -> Figure:
+        """Loss and validation measures by epoch as a matplotlib figure, for a notebook."""
+        from lungreg.qc.curves import training_curves
+
+        return training_curves(self.history, self.card.epoch)
 
 
 def train(
