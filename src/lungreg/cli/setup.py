@@ -34,6 +34,14 @@ def setup(
             "which connects to nothing.",
         ),
     ] = False,
+    notebooks: Annotated[
+        bool,
+        typer.Option(
+            "--notebooks",
+            help="Also put the three notebooks, with what they install, into a workspace for the "
+            "roles of ingest, train and infer.",
+        ),
+    ] = False,
 ) -> None:
     """Show or make what the backend needs in its account; run twice it changes nothing.
 
@@ -43,9 +51,10 @@ def setup(
     from lungreg.records import counted
     from lungreg.workflows.setup import provisioner_of
 
-    provisioner = provisioner_of(options.config())
+    config = options.config()
+    provisioner = provisioner_of(config)
     if not execute:
-        script = provisioner.script()
+        script = provisioner.script() + (provisioner.notebook_script() if notebooks else "")
         console.line(script.rstrip())
         console.document({"script": script})
         return
@@ -54,7 +63,10 @@ def setup(
         f"{counted(done.made, 'object')} made; {done.found} already there and unchanged; "
         f"{counted(done.statements, 'statement')} run in all"
     )
-    console.document(dataclasses.asdict(done))
+    put = provisioner.make_notebooks(config) if notebooks else 0
+    if notebooks:
+        console.line(f"{counted(put, 'file')} of the notebooks in place: open them in Snowsight")
+    console.document({**dataclasses.asdict(done), "notebook_files": put})
 
 
 @config_command

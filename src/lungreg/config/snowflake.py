@@ -132,6 +132,11 @@ class SnowflakeBackend(Section):
     """Snowflake stage for all files under runs/, in `results_schema`."""
     job_stage: Identifier = "JOBS"
     """Snowflake stage for the files that jobs are started with, in `utils_schema`."""
+    package_stage: Identifier = "PACKAGES"
+    """Snowflake stage for what notebooks install, in `utils_schema`; made by
+    `lungreg setup --notebooks`."""
+    workspace: Identifier = "NOTEBOOKS"
+    """Workspace of the notebooks, in `utils_schema`; made by `lungreg setup --notebooks`."""
     result_table: Identifier = "REGISTRATION_RESULTS"
     """Table of the result rows, in `results_schema`. A view RESULTS beside it shows the latest
     success of each case."""
@@ -188,6 +193,16 @@ class SnowflakeBackend(Section):
         return f"{self.utils}.{self.job_stage}"
 
     @property
+    def packages(self) -> str:
+        """Full name of the stage for what notebooks install."""
+        return f"{self.utils}.{self.package_stage}"
+
+    @property
+    def notebooks(self) -> str:
+        """Full name of the workspace of the notebooks."""
+        return f"{self.utils}.{self.workspace}"
+
+    @property
     def runs(self) -> str:
         """Full name of the stage for all files under runs/."""
         return f"{self.results}.{self.run_stage}"
@@ -210,7 +225,8 @@ class SnowflakeBackend(Section):
     def _names_differ(self) -> SnowflakeBackend:
         """Objects in one place have different names; one role for two steps has both privileges."""
         refuse_equal({"utils_schema": self.utils_schema, "results_schema": self.results_schema})
-        refuse_equal({"image_stage": self.image_stage, "job_stage": self.job_stage})
+        in_utils = ("image_stage", "job_stage", "package_stage")
+        refuse_equal({key: getattr(self, key) for key in in_utils})
         refuse_equal({**_MADE_BY_US, "result_table": self.result_table})
         refuse_equal({f"roles.{key}": name for key, name in self.roles.model_dump().items()})
         return self

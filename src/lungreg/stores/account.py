@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from lungreg.config import Config
 from lungreg.errors import LungregError
 
 
@@ -53,6 +54,12 @@ class Provisioner(Protocol):
 
     def make(self) -> Provisioned:
         """Make the objects that are missing."""
+
+    def notebook_script(self) -> str:
+        """The SQL of `make_notebooks`, to read or to run by hand after that of `make`."""
+
+    def make_notebooks(self, config: Config) -> int:
+        """Put notebooks for this configuration in place; returns the number of files."""
 
     def removals(self) -> list[Removal]:
         """List what `remove` would drop, in order, and what is kept."""

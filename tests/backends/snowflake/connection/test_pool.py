@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lungreg.backends.snowflake.connection.pool import close_all
+from lungreg.backends.snowflake.connection import pool as pool_module
+from lungreg.backends.snowflake.connection.pool import SessionPool, close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.config import SnowflakeBackend
 from tests.backends.snowflake.conftest import CONNECTION
@@ -49,6 +50,43 @@ def test_the_active_session_is_taken_as_it_is(settings: SnowflakeBackend, peer: 
         assert len(peer.logins) == 1
     finally:
         session.close()
+
+
+class NotebookSession:
+    """Of a notebook in a workspace, with or without a warehouse; no schema is chosen there."""
+
+    def __init__(self, warehouse: str | None) -> None:
+        self.warehouse = warehouse
+        self.used: list[str] = []
+
+    def get_current_warehouse(self) -> str | None:
+        return self.warehouse
+
+    def get_current_schema(self) -> None:
+        return None
+
+    def use_warehouse(self, name: str) -> None:
+        self.used.append(name)
+        raise PermissionError(name)
+
+    def use_schema(self, name: str) -> None:
+        self.used.append(name)
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "used"), [(None, ["LUNGREG_WH", "LUNGREG.UTILS"]), ("MINE", ["LUNGREG.UTILS"])]
+)
+def test_a_notebooks_session_gets_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, warehouse: str | None, used: list[str]
+) -> None:
+    """Once, and nothing in place of what its user chose; what the role may not use is left."""
+    session = NotebookSession(warehouse)
+    monkeypatch.setattr(pool_module, "active_session", lambda: session)
+    sessions = SessionPool(SnowflakeBackend(kind="snowflake"))
+    for _ in range(2):
+        with sessions.session() as found:
+            assert found is session
+    assert session.used == used
 
 
 def test_an_active_session_that_is_gone_is_left(

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.backends.snowflake.peer.statement import (
 FILES = "/stage-files/"
 """Path of the URLs that files are sent to and taken from."""
 _MODEL = "snow://model/"
+WORKSPACE_FILES = "snow://workspace/"
 _PARTS = "_parts"
 """Folder of uploads in progress: an object store shows no file before it is complete."""
 
@@ -52,6 +53,8 @@ class Stages:
         checksums; 0 where all arrive whole."""
         self.times = ""
         """Text that LIST has in place of each file's time, where it is not empty."""
+        self.workspace_place: Callable[[str], Place] | None = None
+        """Where the files of a workspace lie; None where the account has none."""
         self._digests: dict[tuple[Path, int, int], str] = {}
         self._known: set[tuple[str, str, str]] = set()
 
@@ -78,6 +81,8 @@ class Stages:
         """The stage and path that a reference such as "@DB.SC.STG/folder" names."""
         if reference.startswith(_MODEL):
             return self._model_place(reference)
+        if reference.startswith(WORKSPACE_FILES) and self.workspace_place is not None:
+            return self.workspace_place(reference)
         name, _, path = reference.removeprefix("@").partition("/")
         parts = [part.strip('"') if part[:1] == '"' else part.upper() for part in name.split(".")]
         full = [connection.database, connection.schema][: 3 - len(parts)] + parts

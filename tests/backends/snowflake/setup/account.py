@@ -12,6 +12,7 @@ from lungreg.config import SnowflakeBackend
 from tests.backends.snowflake.conftest import CONNECTION
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.statement import SqlError
+from tests.backends.snowflake.peer.workspaces import Workspaces
 
 ACCOUNT_KINDS = ("WAREHOUSE", "COMPUTE POOL", "INTEGRATION", "ROLE", "NETWORK RULE")
 _KINDS = "|".join(ACCOUNT_KINDS)
@@ -61,6 +62,7 @@ class Account:
         peer.on(r"^SHOW SERVICES IN COMPUTE POOL", self._show_services)
         peer.on(r"^CREATE (DATABASE|SCHEMA) IF NOT EXISTS", self._create_marked)
         peer.on(r"^DROP (DATABASE|SCHEMA)", self._drop_marked)
+        self.workspaces = Workspaces(peer)
 
     def _create(self, sql: str, _binds: object, _connection: object) -> Any:
         form = rf"CREATE (?:EXTERNAL ACCESS )?({_KINDS}) (IF NOT EXISTS )?([\w.]+) "
@@ -111,6 +113,7 @@ class Account:
         self.future = {
             (role, at) for role, at in self.future if not f"{at}.".startswith(f"{name}.")
         }
+        self.workspaces.drop_in(name)
         if match[1] == "DATABASE":
             self.dropped.add(name)
         else:

@@ -8,6 +8,7 @@ import pytest
 from sqlfluff.core import Linter
 
 from lungreg.backends.snowflake.setup import setup_script, setup_statements
+from lungreg.backends.snowflake.setup.notebooks import notebook_statements
 from lungreg.config import SnowflakeBackend
 
 HOSTS = ("pypi.org:443", "files.pythonhosted.org:443")
@@ -27,15 +28,27 @@ UNKNOWN_FORMS = (
     rf"ALTER EXTERNAL ACCESS INTEGRATION {_NAME} SET ALLOWED_NETWORK_RULES = \({_FULL}\) "
     r"ENABLED = TRUE",
     rf"GRANT CREATE (SERVICE|EXPERIMENT) ON SCHEMA {_FULL} TO ROLE {_NAME}",
-    rf"GRANT USAGE, MONITOR ON COMPUTE POOL {_NAME} TO ROLE {_NAME}",
+    rf"GRANT USAGE(, MONITOR)? ON COMPUTE POOL {_NAME} TO ROLE {_NAME}",
+    rf"CREATE WORKSPACE IF NOT EXISTS {_FULL}",
+    rf"GRANT READ ON WORKSPACE {_FULL} TO ROLE {_NAME}",
 )
 """What sqlfluff's Snowflake does not know: each as Snowflake documents it, and nothing else."""
 
 
 def statements(**changes: object) -> list[str]:
     """The SQL of setup with reachable hosts, which makes every statement there is."""
+    settings = of_hosts(**changes)
+    return [item.sql for item in setup_statements(settings)]
+
+
+def of_hosts(**changes: object) -> SnowflakeBackend:
     raw = {"kind": "snowflake", "egress": {"hosts": HOSTS}, **changes}
-    return [item.sql for item in setup_statements(SnowflakeBackend.model_validate(raw))]
+    return SnowflakeBackend.model_validate(raw)
+
+
+def notebooks(**changes: object) -> list[str]:
+    """The SQL of `setup --notebooks` beside that of setup."""
+    return [item.sql for item in notebook_statements(of_hosts(**changes))]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +63,7 @@ def is_parsable(linter: Linter, sql: str) -> bool:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("sql", statements())
+@pytest.mark.parametrize("sql", [*statements(), *notebooks()])
 def test_every_statement_is_well_formed(linter: Linter, sql: str) -> None:
     """The parser knows the statement, or it has exactly one of the forms that it lacks."""
     is_known_form = any(re.fullmatch(form, sql) for form in UNKNOWN_FORMS)
@@ -89,9 +102,7 @@ def test_a_mistyped_statement_is_found(linter: Linter, sql: str) -> None:
 )
 def test_no_statement_is_of_a_forbidden_kind(forbidden: str) -> None:
     """Nothing is replaced or dropped, nothing is granted wholesale, no host is any host."""
-    script = setup_script(
-        SnowflakeBackend.model_validate({"kind": "snowflake", "egress": {"hosts": HOSTS}})
-    )
+    script = "\n".join([setup_script(of_hosts()), *notebooks()])
     assert not re.search(forbidden, script, re.IGNORECASE)
 
 
@@ -147,13 +158,15 @@ def test_names_come_from_the_configuration() -> None:
         "image_stage": "S1",
         "run_stage": "S2",
         "job_stage": "S3",
+        "package_stage": "S4",
+        "workspace": "N1",
         "result_table": "T1",
         "warehouse": "W1",
         "compute_pool": {"name": "P1"},
         "roles": {"setup": "A0", "ingest": "A1", "train": "A2", "infer": "A3", "read": "A4"},
         "egress": {"hosts": HOSTS, "name": "E1"},
     }
-    text = "\n".join(statements(**names))
+    text = "\n".join([*statements(**names), *notebooks(**names)])
     assert "LUNGREG" not in text
     assert "CREATE STAGE IF NOT EXISTS SITE.U1.S1" in text
     assert "USAGE, MONITOR ON COMPUTE POOL P1 TO ROLE A2" in text

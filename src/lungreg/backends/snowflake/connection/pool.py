@@ -68,6 +68,8 @@ class SessionPool:
         if self._foreign is None and not self._own and self.settings.connection is None:
             active = active_session()
             self._foreign = None if active in (*_opened(), self._lost) else active
+            if self._foreign is not None:
+                _complete(self._foreign, self.settings)
         return self._foreign
 
     def _own_session(self) -> Session:
@@ -83,6 +85,20 @@ class SessionPool:
     def _inherited(self) -> Session | None:
         ended = next((thread for thread in self._own if not thread.is_alive()), None)
         return None if ended is None else self._own.pop(ended)
+
+
+def _complete(session: Session, settings: SnowflakeBackend) -> None:
+    """Give a notebook's session the warehouse and the schema that it lacks.
+
+    A notebook of a workspace starts without schema, and without warehouse where its user has no
+    default one. Where the role may not use ours, the statement that needs it says so.
+    """
+    if session.get_current_warehouse() is None:
+        with contextlib.suppress(Exception):
+            session.use_warehouse(settings.warehouse)
+    if session.get_current_schema() is None:
+        with contextlib.suppress(Exception):
+            session.use_schema(settings.utils)
 
 
 def pool_of(settings: SnowflakeBackend) -> SessionPool:

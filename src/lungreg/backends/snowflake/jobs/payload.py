@@ -48,6 +48,18 @@ def write_payload(
     Raises:
         RunError: lungreg, or a wheel that it needs, cannot be packed.
     """
+    write_installation(settings, folder, python=python)
+    _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
+
+
+def write_installation(
+    settings: SnowflakeBackend, folder: Path, *, python: str | None = None
+) -> None:
+    """Write what `start.install` needs into an empty folder, the script itself included.
+
+    Raises:
+        RunError: lungreg, or a wheel that it needs, cannot be packed.
+    """
     bundled = not integrations_of(settings)
     wheel = write_wheel(folder)
     if bundled:
@@ -63,7 +75,6 @@ def write_payload(
     (folder / ENTRYPOINT).write_bytes(script.read_bytes())
     _write(folder / "job.json", json.dumps(about))
     _write(folder / "needed.txt", "\n".join(job_requirements(python)) + "\n")
-    _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
 
 
 def payload_stage(settings: SnowflakeBackend) -> str:

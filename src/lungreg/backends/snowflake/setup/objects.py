@@ -13,7 +13,7 @@ def object_statements(settings: SnowflakeBackend) -> list[Statement]:
         _warehouse(settings),
         f"CREATE DATABASE IF NOT EXISTS {settings.database}",
         *(_schema(schema) for schema in schemas(settings)),
-        *(_stage(stage) for stage in stages(settings)),
+        *(create_stage(stage) for stage in stages(settings)),
         _compute_pool(settings),
     ]
     marked = [Statement(sql=f"{sql} COMMENT = '{mark_of(settings)}'") for sql in made]
@@ -30,6 +30,17 @@ def stages(settings: SnowflakeBackend) -> tuple[str, str, str]:
     return settings.images, settings.jobs, settings.runs
 
 
+def create_stage(name: str) -> str:
+    """The SQL of a stage that the server encrypts.
+
+    Jobs, notebooks and batch inference read the files without our driver.
+    """
+    return (
+        f"CREATE STAGE IF NOT EXISTS {name} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE') "
+        "DIRECTORY = (ENABLE = TRUE)"
+    )
+
+
 def _warehouse(settings: SnowflakeBackend) -> str:
     return (
         f"CREATE WAREHOUSE IF NOT EXISTS {settings.warehouse} WAREHOUSE_SIZE = XSMALL "
@@ -40,14 +51,6 @@ def _warehouse(settings: SnowflakeBackend) -> str:
 def _schema(name: str) -> str:
     # In a managed schema only its owner grants, also on future objects such as models.
     return f"CREATE SCHEMA IF NOT EXISTS {name} WITH MANAGED ACCESS"
-
-
-def _stage(name: str) -> str:
-    # Encrypted by the server: jobs and batch inference read the files without our driver.
-    return (
-        f"CREATE STAGE IF NOT EXISTS {name} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE') "
-        "DIRECTORY = (ENABLE = TRUE)"
-    )
 
 
 def _compute_pool(settings: SnowflakeBackend) -> str:

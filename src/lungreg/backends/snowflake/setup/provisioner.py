@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from lungreg.backends.snowflake.connection.faults import (
@@ -16,11 +18,17 @@ from lungreg.backends.snowflake.connection.faults import (
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
 from lungreg.backends.snowflake.setup.families import refuse_family_of_another_cloud
+from lungreg.backends.snowflake.setup.notebook_files import write_notebooks
+from lungreg.backends.snowflake.setup.notebooks import (
+    notebook_script,
+    notebook_statements,
+    put_notebooks,
+)
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.statement import Ask
 from lungreg.backends.snowflake.setup.teardown import find_removals
 from lungreg.backends.snowflake.tables.result_sql import describe_result_view, replace_result_view
-from lungreg.config import SnowflakeBackend
+from lungreg.config import Config, SnowflakeBackend
 from lungreg.errors import ForbiddenError
 from lungreg.records import RESULT_COLUMNS
 from lungreg.stores import Provisioned, Removal
@@ -73,6 +81,36 @@ class SnowflakeProvisioner:
             return Provisioned(made=len(created) - found, found=found, statements=len(statements))
 
         return self._in_role(run_all)
+
+    def notebook_script(self) -> str:
+        """The SQL of `make_notebooks`, for a person to read or run after that of `make`."""
+        return notebook_script(self.source.settings)
+
+    def make_notebooks(self, config: Config) -> int:
+        """Put the notebooks and what they install in place; earlier ones are replaced.
+
+        Args:
+            config: Of the notebooks' runs; what is of this machine alone is left out.
+
+        Returns:
+            Number of files.
+
+        Raises:
+            RunError: What notebooks install cannot be packed.
+            ForbiddenError: The role lacks a privilege, or `make` was not run before.
+            StoreUnavailableError: The account does not answer.
+        """
+        settings = self.source.settings
+        with TemporaryDirectory(prefix="lungreg-") as folder:
+            files = write_notebooks(config, settings, Path(folder))
+
+            def put_all(ask: Ask) -> None:
+                for statement in notebook_statements(settings):
+                    ask(statement.sql)
+                put_notebooks(settings, files, ask)
+
+            self._in_role(put_all)
+        return len(files)
 
     def removals(self) -> list[Removal]:
         """List what `remove` would drop, and what is kept and why; changes nothing."""

@@ -172,6 +172,7 @@ def _contents(settings: SnowflakeBackend, schema: str, ask: Ask) -> str:
     found = {kind: _names(ask, kind, f"SCHEMA {schema}") for kind in _KINDS}
     claims = f"{settings.results}.{_OLD_CLAIMS}"
     ours = {claims, result_table(settings), result_view(settings), *stages(settings)}
+    ours.add(settings.packages)
     known = {name.upper() for name in ours}
     others = [
         f"{kind.lower()} {_listed(foreign)}"
