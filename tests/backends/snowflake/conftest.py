@@ -32,6 +32,9 @@ def running() -> Iterator[Peer]:
     """The peer, under the name "peer" among Snowflake's connections, here and in children."""
     with running_peer() as peer, pytest.MonkeyPatch.context() as patch:
         patch.setenv(CONNECTIONS, tomlkit.dumps({CONNECTION: connection_of(peer)}))
+        # Else the client looks through the environment for proxies at every statement.
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])))
         yield peer
 
 

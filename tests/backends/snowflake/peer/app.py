@@ -8,9 +8,10 @@ import re
 import secrets
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import fakesnow.server
@@ -19,16 +20,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from tests.backends.snowflake.peer import dialect
-from tests.backends.snowflake.peer.constant_answers import keep_constant_answers
 from tests.backends.snowflake.peer.mischief import HangUpError, Mischief
-from tests.backends.snowflake.peer.roles import Roles
+from tests.backends.snowflake.peer.roles import Guard, Roles
+from tests.backends.snowflake.peer.shortcuts import take_shortcuts
 from tests.backends.snowflake.peer.stages import FILES, Stages
 from tests.backends.snowflake.peer.statement import (
+    Answer,
     SqlError,
     Statement,
     binds_of,
     missing,
     parse_request,
+    rows_as_answer,
     rows_as_sql,
 )
 from tests.backends.snowflake.peer.wire import (
@@ -41,26 +44,12 @@ from tests.backends.snowflake.peer.wire import (
     sent_through,
 )
 
-Answer = tuple[Sequence[str], Sequence[Sequence[object]]]
 Canned = Callable[[str, Sequence[Any], Any], Answer]
 _QUERY = "/queries/v1/query-request"
 _LOGIN = "/session/v1/login-request"
 _STATUS = "/monitoring/queries/"
 _RENEW = "/session/token-request"
 _KEPT_ANSWERS = 200
-
-
-class Guard(Protocol):
-    """Who may do what, and what they are shown."""
-
-    def check(self, sql: str, binds: Sequence[Any], role: str | None, *, alone: bool) -> None:
-        """Raise `SqlError` for a statement that the role may not run.
-
-        Not alone, it may do what the user's other roles may, but make objects.
-        """
-
-    def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
-        """What the role is shown of an answer."""
 
 
 class Peer:
@@ -80,7 +69,7 @@ class Peer:
         self._answers: dict[str, list[Any]] = {}
         self._writing = asyncio.Lock()
         """Writers wait for each other, as Snowflake's do: DuckDB would refuse the second."""
-        keep_constant_answers()
+        take_shortcuts()
         fakesnow.server.shared_fs = FakeSnow(
             create_database_on_connect=False, create_schema_on_connect=False
         )
@@ -191,16 +180,15 @@ class Peer:
         connection = fakesnow.server.sessions.get(token)
         try:
             self._admit(sql, binds, token)
+            whole = None
             if connection is not None:
                 whole = await run_in_threadpool(self._prepare, request, binds, connection)
-                if whole is not None:
-                    return await sent_through(JSONResponse(whole), scope, b"")
-            body = json.dumps(request).encode()
-            answer = await sent_through(fakesnow.server.app, scope, body)
-            if answer[0]["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise SqlError(603, "XX000", f"fakesnow cannot run this: {answer[1]['body']!r}")
-            await run_in_threadpool(dialect.note_encryption, sql, connection)
-            noted = self.roles.noted(sql, token, dialect.renumbered(answer[1]["body"]))
+            answer = (
+                await self._by_fakesnow(scope, request, connection)
+                if whole is None
+                else json.dumps(whole).encode()
+            )
+            noted = self.roles.noted(sql, token, answer)
             return await sent_through(Response(noted, media_type="application/json"), scope, b"")
         except SqlError as error:
             return await sent_through(failure(error), scope, b"")
@@ -212,6 +200,14 @@ class Peer:
         finally:
             if dialect.IS_DROP.match(sql):
                 self.stages.look_again()
+
+    async def _by_fakesnow(self, scope: Any, request: dict[str, Any], connection: Any) -> bytes:
+        body = json.dumps(request).encode()
+        answer = await sent_through(fakesnow.server.app, scope, body)
+        if answer[0]["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise SqlError(603, "XX000", f"fakesnow cannot run this: {answer[1]['body']!r}")
+        await run_in_threadpool(dialect.note_encryption, request["sqlText"], connection)
+        return dialect.renumbered(answer[1]["body"])
 
     def _admit(self, sql: str, binds: Sequence[Any], token: str) -> None:
         self.mischief.before(sql)
@@ -226,23 +222,28 @@ class Peer:
         sql = request["sqlText"]
         for pattern, answer in self._canned:
             if pattern.search(sql):
-                try:
-                    shown = answer(sql, binds, connection)
-                    if self.guard is not None:
-                        role = self.roles.of_connection(connection)
-                        shown = self.guard.visible(sql, role, shown)
-                    request["sqlText"] = rows_as_sql(*shown)
-                except LookupError as error:
-                    raise missing(error) from error
-                request.pop("bindings", None)
-                return None
+                return self._given(partial(answer, sql, binds, connection), sql, connection)
         if dialect.IS_FILES.match(sql):
             return self.stages.answer(sql, connection)
         if dialect.IS_UNLOAD.match(sql):
-            request["sqlText"] = dialect.unload(sql, connection, self.stages)
-        else:
-            request["sqlText"] = dialect.adapted(sql, connection)
+            unload = partial(dialect.unload, sql, connection, self.stages)
+            return self._given(unload, sql, connection)
+        if dialect.IS_IGNORED.match(sql):
+            return self._given(lambda: dialect.DONE, sql, connection)
+        request["sqlText"] = dialect.adapted(sql, connection)
         return None
+
+    def _given(self, answer: Callable[[], Answer], sql: str, connection: Any) -> dict[str, Any]:
+        """The answer that is known without fakesnow; a later statement may ask for it again."""
+        try:
+            shown = answer()
+            if self.guard is not None:
+                shown = self.guard.visible(sql, self.roles.of_connection(connection), shown)
+        except LookupError as error:
+            raise missing(error) from error
+        whole = rows_as_answer(*shown)
+        connection.results_cache[whole["data"]["queryId"]] = rows_as_sql(*shown)
+        return whole
 
     async def _transfer(self, scope: Any, receive: Any, send: Any) -> None:
         name = unquote(scope["path"].removeprefix(FILES))

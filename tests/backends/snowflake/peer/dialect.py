@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tests.backends.snowflake.peer.stages import Stages
-from tests.backends.snowflake.peer.statement import rows_as_sql
+from tests.backends.snowflake.peer.statement import Answer, SqlError
 
 IS_FILES = re.compile(r"^\s*(PUT|GET|LIST|LS|REMOVE|RM)\s", re.IGNORECASE)
 IS_UNLOAD = re.compile(r"^\s*COPY\s+INTO\s+'?@", re.IGNORECASE)
@@ -20,7 +20,7 @@ IS_DROP = re.compile(r"^\s*(DROP|ALTER|CREATE\s+OR\s+REPLACE)\b", re.IGNORECASE)
 SET_TAG = re.compile(r"^\s*ALTER\s+SESSION\s+SET\s+QUERY_TAG\s*=\s*'(.*)'\s*;?\s*$", re.I | re.S)
 WAREHOUSE = "LUNGREG_WH"
 """The one that every session has here."""
-_IGNORED = re.compile(
+IS_IGNORED = re.compile(
     r"^\s*(ALTER\s+SESSION|SELECT\s+SYSTEM\$CANCEL_ALL|USE\s+SECONDARY)", re.IGNORECASE
 )
 _UNLOAD = re.compile(
@@ -32,13 +32,12 @@ _STAGE_WITH_SSE = re.compile(
 _NO_COLUMN = re.compile(
     r"Binder Error: (Referenced (update )?column|Table .* does not have a column)"
 )
-_DONE = "SELECT 'Statement executed successfully.' AS \"status\""
+DONE: Answer = (["status"], [["Statement executed successfully."]])
+_RESULT = re.compile(r"\bTABLE\(\s*RESULT_SCAN\('([^']+)'\)\s*\)", re.IGNORECASE)
 
 
 def adapted(sql: str, connection: Any) -> str:
     """The statement as fakesnow can run it."""
-    if _IGNORED.match(sql):
-        return _DONE
     sql = re.sub(r"\bCURRENT_WAREHOUSE\(\)", f"'{WAREHOUSE}'", sql, flags=re.IGNORECASE)
     if re.search(r"\bFROM\s+VALUES\b", sql, re.IGNORECASE):
         sql = re.sub(r"\$(\d+)\b", r"COLUMN\1", sql)
@@ -61,7 +60,13 @@ def adapted(sql: str, connection: Any) -> str:
     if "LAST_QUERY_ID()" in sql.upper() and connection.results_cache:
         last = [*connection.results_cache][-1]
         sql = re.sub(r"LAST_QUERY_ID\(\)", f"'{last}'", sql, flags=re.IGNORECASE)
-    return sql
+    return _RESULT.sub(lambda found: _asked_again(found, connection), sql)
+
+
+def _asked_again(found: re.Match[str], connection: Any) -> str:
+    """The rows of an earlier answer; those that fakesnow gave it finds itself."""
+    kept = connection.results_cache.get(found[1])
+    return f"({kept})" if isinstance(kept, str) else found[0]
 
 
 def renumbered(body: bytes) -> bytes:
@@ -89,11 +94,11 @@ def note_encryption(sql: str, connection: Any) -> None:
         )
 
 
-def unload(sql: str, connection: Any, stages: Stages) -> str:
-    """Run `COPY INTO @stage FROM (query)` into one parquet file; SQL that yields its row."""
+def unload(sql: str, connection: Any, stages: Stages) -> Answer:
+    """Run `COPY INTO @stage FROM (query)` into one parquet file; the answer to it."""
     match = _UNLOAD.match(sql)
     if match is None:
-        return sql
+        raise SqlError(1003, "42000", f"SQL compilation error:\nno unload of a query: {sql}")
     place = stages.place(match[1], connection)
     cursor = connection.cursor()
     cursor.execute(adapted(match[2], connection))
@@ -102,4 +107,4 @@ def unload(sql: str, connection: Any, stages: Stages) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, file)
     row = [table.num_rows, 0, file.stat().st_size]
-    return rows_as_sql(["rows_unloaded", "input_bytes", "output_bytes"], [row])
+    return ["rows_unloaded", "input_bytes", "output_bytes"], [row]

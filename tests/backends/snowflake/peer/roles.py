@@ -7,16 +7,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 import fakesnow.server
+
+from tests.backends.snowflake.peer.statement import Answer
 
 _USE_ROLE = re.compile(r'^\s*USE\s+ROLE\s+"?([^"\s;]+)"?\s*;?\s*$', re.IGNORECASE)
 
 
 _SECONDARY = re.compile(r"^\s*USE\s+SECONDARY\s+ROLES\s+(ALL|NONE)\s*;?\s*$", re.IGNORECASE)
+
+
+class Guard(Protocol):
+    """Who may do what, and what they are shown."""
+
+    def check(self, sql: str, binds: Sequence[Any], role: str | None, *, alone: bool) -> None:
+        """Raise `SqlError` for a statement that the role may not run.
+
+        Not alone, it may do what the user's other roles may, but make objects.
+        """
+
+    def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
+        """What the role is shown of an answer."""
 
 
 class Roles:

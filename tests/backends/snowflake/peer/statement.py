@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+Answer = tuple[Sequence[str], Sequence[Sequence[object]]]
+"""Names and rows."""
 _TOKEN = re.compile(r"'((?:[^'\\]|\\.|'')*)'|(\S+)", re.DOTALL)
 _OPTION = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.|'')*'|\S+)", re.DOTALL)
 
@@ -77,18 +79,41 @@ def rows_as_sql(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def rows_as_answer(names: Sequence[str], rows: Iterable[Sequence[object]]) -> dict[str, Any]:
-    """The answer to a statement that yields the rows, all of them text."""
-    texts = [[None if value is None else str(value) for value in row] for row in rows]
-    kind = {"type": "text", "nullable": True, "length": 16777216, "precision": None, "scale": None}
+    """The answer to a statement that yields the rows."""
+    whole = [*rows]
+    columns = [_column([row[place] for row in whole]) for place in range(len(names))]
     data = {
-        "rowtype": [{"name": name, **kind} for name in names],
-        "rowset": texts,
-        "total": len(texts),
-        "returned": len(texts),
+        "rowtype": [
+            {
+                "name": name,
+                "nullable": True,
+                "length": None,
+                "precision": None,
+                "scale": None,
+                **kind,
+            }
+            for name, (kind, _) in zip(names, columns, strict=True)
+        ],
+        "rowset": [[*row] for row in zip(*(texts for _, texts in columns), strict=True)],
+        "total": len(whole),
+        "returned": len(whole),
         "queryId": str(uuid.uuid4()),
         "queryResultFormat": "json",
     }
     return succeeded(data)
+
+
+def _column(values: Sequence[object]) -> tuple[dict[str, object], list[str | None]]:
+    """Type and texts of a column: of truth values, of numbers, or of text."""
+    known = [value for value in values if value is not None]
+    texts = [None if value is None else str(value) for value in values]
+    if not known or not all(isinstance(value, int | float) for value in known):
+        return {"type": "text", "length": 16777216}, texts
+    if all(isinstance(value, bool) for value in known):
+        return {"type": "boolean"}, [text and str(int(text == "True")) for text in texts]
+    if all(isinstance(value, int) for value in known):
+        return {"type": "fixed", "precision": 38, "scale": 0}, texts
+    return {"type": "real"}, texts
 
 
 def succeeded(data: dict[str, Any]) -> dict[str, Any]:
