@@ -20,7 +20,8 @@ import psutil
 from typer.testing import CliRunner
 
 from lungreg.backends import open_backend
-from lungreg.backends.local import ParquetResultTable, StageModelRegistry
+from lungreg.backends.local.registry import StageModelRegistry
+from lungreg.backends.local.results import ParquetResultTable
 from lungreg.cli.app import build_app
 from lungreg.config import Config, load_config
 from lungreg.config.section import MODEL_NAME

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from lungreg.backends import open_backend
-from lungreg.backends.local import BucketStage, LocalStage, MlflowTracker
+from lungreg.backends.local.bucket import BucketStage
+from lungreg.backends.local.stage import LocalStage
+from lungreg.backends.local.tracker import MlflowTracker
 from lungreg.config import LocalBackend
 from lungreg.stores import Backend
 from lungreg.stores.tracker import NullTracker

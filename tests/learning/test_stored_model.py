@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lungreg.backends.local import LocalStage, StageModelRegistry
+from lungreg.backends.local.registry import StageModelRegistry
+from lungreg.backends.local.stage import LocalStage
 from lungreg.config import Config, parse_config
 from lungreg.errors import ModelError, NotFoundError
 from lungreg.learning.network import build_network, weights_to_bytes

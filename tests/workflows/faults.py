@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lungreg.backends.local import LocalStage
+from lungreg.backends.local.stage import LocalStage
 
 EVER = range(1, 10**6)
 

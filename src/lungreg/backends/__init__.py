@@ -8,7 +8,7 @@ from lungreg.config import BackendSettings
 from lungreg.stores import Backend
 
 _OPENERS = {
-    "local": "lungreg.backends.local:open_local",
+    "local": "lungreg.backends.local.opening:open_local",
     "snowflake": "lungreg.backends.snowflake:open_snowflake",
 }
 """Imported when chosen, so that no backend needs the packages of the other."""

@@ -3,18 +3,34 @@
 Ingest opens a source (`open_source`), lists its cases by layout (`list_cases`), gives them
 pseudonyms if wanted (`pseudonymise`), and checks and uploads each (`upload_pair`). One pair given
 by paths is read by `pair_files`; `simulation` makes pairs.
+
+The functions are imported on first use: one pair needs no downloads and no manifest.
 """
 
 from __future__ import annotations
 
-from lungreg.sources.groups import match_groups, read_groups
-from lungreg.sources.layouts import list_cases
-from lungreg.sources.layouts.pattern import unmatched_patterns
-from lungreg.sources.opening import open_source
-from lungreg.sources.pair_upload import PairUpload, stage_sizes, upload_pair
-from lungreg.sources.pseudonyms import pseudonymise
-from lungreg.sources.scan_identity import cases_by_scan
-from lungreg.sources.source_case import SourceCase, summarise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lungreg.sources.groups import match_groups, read_groups
+    from lungreg.sources.layouts import list_cases
+    from lungreg.sources.layouts.pattern import unmatched_patterns
+    from lungreg.sources.opening import open_source
+    from lungreg.sources.pair_upload import PairUpload, stage_sizes, upload_pair
+    from lungreg.sources.pseudonyms import pseudonymise
+    from lungreg.sources.scan_identity import cases_by_scan
+    from lungreg.sources.source_case import SourceCase, summarise
+
+_HOMES = {
+    "groups": ("match_groups", "read_groups"),
+    "layouts": ("list_cases",),
+    "layouts.pattern": ("unmatched_patterns",),
+    "opening": ("open_source",),
+    "pair_upload": ("PairUpload", "stage_sizes", "upload_pair"),
+    "pseudonyms": ("pseudonymise",),
+    "scan_identity": ("cases_by_scan",),
+    "source_case": ("SourceCase", "summarise"),
+}
 
 __all__ = [
     "PairUpload",
@@ -30,3 +46,16 @@ __all__ = [
     "unmatched_patterns",
     "upload_pair",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name on first use."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(import_module(f"{__name__}.{home}"), name)
+            globals()[name] = value
+            return value
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

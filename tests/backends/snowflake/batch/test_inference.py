@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lungreg.backends.local import open_local
+from lungreg.backends.local.opening import open_local
 from lungreg.backends.snowflake.batch.batch_job import new_job, unfinished_jobs
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.tables.result_sql import result_table
