@@ -19,7 +19,7 @@ RUN python -m venv /opt/lungreg \
        cuda) "${pip[@]}" torch ;; \
        *) echo "DEVICE is cpu or cuda, got $DEVICE" >&2; exit 1 ;; \
      esac \
-  && "${pip[@]}" .
+  && "${pip[@]}" ".[all]"
 
 FROM python:${PYTHON}-slim
 LABEL org.opencontainers.image.title="lungreg" \

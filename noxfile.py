@@ -34,8 +34,8 @@ TINY_DEMO = ("--cases", "5")
 
 @nox.session(reuse_venv=True, default=False)
 def env(session: nox.Session) -> None:
-    """The package with what it needs to run, at the versions of the constraints."""
-    install(session, ".[fast]")
+    """The package with all its extras, at the versions of the constraints."""
+    install(session, ".[all]")
 
 
 @nox.session(venv_backend="none", requires=["env"], default=False)
@@ -109,7 +109,7 @@ def bench(session: nox.Session) -> None:
     `--pairs varied --troubles none slices5mm` takes pairs that nothing was tuned on.
     """
     test_group = nox.project.dependency_groups(PYPROJECT, "test", "bench")
-    install(session, ".[fast]", *test_group)
+    install(session, ".[all]", *test_group)
     session.run("pytest", "tests/benchmarks", "--benchmark-enable")
     session.run("python", "-m", "tests.benchmarks.compare", *session.posargs)
 
@@ -153,6 +153,14 @@ def minimums(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def core(session: nox.Session) -> None:
+    """The package without extras: what it needs, what works, and what says what to install."""
+    install(session, ".")
+    session.run("pip", "check")
+    session.run("python", "-m", "tests.core_commands")
+
+
+@nox.session(default=False)
 def build(session: nox.Session) -> None:
     """Wheel and sdist; the wheel works in an environment that holds nothing but itself."""
     install(session, "build", "virtualenv")
@@ -163,7 +171,8 @@ def build(session: nox.Session) -> None:
         (wheel,) = (out / "dist").glob("*.whl")
         session.run("python", "-m", "virtualenv", f"{out}/fresh")
         pip = (f"{out}/fresh/bin/python", "-m", "pip")
-        session.run(*pip, "install", "-c", str(CONSTRAINTS), str(wheel), external=True)
+        whole = f"{wheel}[train,cluster]"
+        session.run(*pip, "install", "-c", str(CONSTRAINTS), whole, external=True)
         session.run(*pip, "check", external=True)
         command = f"{out}/fresh/bin/lungreg"
         session.run(command, "--help", external=True)
@@ -184,8 +193,10 @@ def run(session: nox.Session, command: str, *args: str, silent: bool = False) ->
 
 
 def runtime_requirements(*, but: str) -> list[Requirement]:
-    """What `pip install lungreg` asks for, except one package."""
-    asked = map(Requirement, PYPROJECT["project"]["dependencies"])
+    """What the core, training and a cluster ask for, except one package."""
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"]
+    asked = map(Requirement, [*project["dependencies"], *extras["train"], *extras["cluster"]])
     return [requirement for requirement in asked if requirement.name != but]
 
 

@@ -24,8 +24,8 @@ def required(name: str) -> list[str]:
 
 
 def test_the_demo_installs_what_it_needs() -> None:
-    """The package and numba: no types, linters or Snowflake clients; tests add theirs beside."""
-    installs = "install(session, '.[fast]')"
+    """The package with its extras: no types or linters; tests add theirs beside."""
+    installs = "install(session, '.[all]')"
     assert required("demo") == required("lungreg") == required("tools") == ["env"]
     assert installs in ast.unparse(SESSIONS["env"])
     assert "GROUPS" not in ast.unparse(SESSIONS["env"])

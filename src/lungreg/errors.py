@@ -14,6 +14,7 @@ Every error has three parts: the rule, what was found instead, and how to mend i
     |   `-- StoreUnavailableError  the store itself does not answer, is full or forbids it
     |       `-- ForbiddenError     this user or role may not
     |-- ModelError               a model that does not fit its card, its config or the input
+    |-- MissingExtraError        a package of an extra that is not installed
     |-- ResourceError            more processors, memory or workers asked for than there are
     `-- RunError                 a run that cannot start, go on or be found
 """
@@ -131,6 +132,12 @@ class ModelError(LungregError):
     """A model that does not fit its card, its config or the input."""
 
     code = "model"
+
+
+class MissingExtraError(LungregError):
+    """A package that belongs to an extra of lungreg and is not installed."""
+
+    code = "missing_extra"
 
 
 class ResourceError(LungregError):

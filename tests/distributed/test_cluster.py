@@ -7,7 +7,7 @@ import os
 import pytest
 import ray
 
-from lungreg.distributed.cluster import Capacity, capacity, cluster, require_workers
+from lungreg.distributed.cluster import capacity, cluster
 from lungreg.errors import ResourceError
 
 
@@ -69,19 +69,3 @@ def test_a_start_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
         pass
     assert "workers to 0, which needs no Ray" in refused.value.anonymous
     assert "timed out" not in refused.value.anonymous
-
-
-@pytest.mark.parametrize(("gpu", "kind", "most"), [(True, "GPUs", 2), (False, "CPU cores", 8)])
-def test_more_workers_than_processors_are_refused(gpu: bool, kind: str, most: int) -> None:
-    """With the key to change, and the number there is."""
-    there = Capacity(cpus=8, gpus=2, memory_bytes=0)
-    require_workers(most, there, gpu=gpu, key="train.workers")
-    with pytest.raises(ResourceError, match=rf"train\.workers is at most the number of {kind}"):
-        require_workers(most + 1, there, gpu=gpu, key="train.workers")
-
-
-def test_a_cluster_without_processors_can_do_nothing() -> None:
-    """Then "auto" is no mend."""
-    none = Capacity(cpus=0, gpus=0, memory_bytes=0)
-    with pytest.raises(ResourceError, match=r"set train\.workers to 0, which needs no Ray"):
-        require_workers(1, none, gpu=False, key="train.workers")

@@ -6,7 +6,7 @@ import pytest
 
 from lungreg.config import parse_config
 from lungreg.devices import cpu_count
-from lungreg.distributed.cluster import Capacity
+from lungreg.distributed.capacity import Capacity
 from lungreg.distributed.pool_size import pool_size
 from lungreg.errors import ResourceError
 

@@ -14,8 +14,8 @@ from unittest.mock import Mock
 import pytest
 
 from lungreg.config import parse_config
-from lungreg.distributed import trainer
-from lungreg.distributed.cluster import Capacity
+from lungreg.distributed import trainer, waiting
+from lungreg.distributed.capacity import Capacity
 from lungreg.distributed.trainer import GroupSize, WorkerError, failure_of, group_size
 from lungreg.errors import (
     DataError,
@@ -76,7 +76,7 @@ def test_only_what_may_go_well_next_time_is_tried_again(
         raise error
 
     monkeypatch.setattr(trainer, "_fit", fail)
-    monkeypatch.setattr(trainer, "await_processors", Mock())  # nothing to wait for
+    monkeypatch.setattr(waiting, "await_processors", Mock())  # nothing to wait for
     job = SimpleNamespace(config=parse_config({"train": {"max_failures": 2}}))
     with pytest.raises(LungregError) as caught:
         trainer._train_on_ray(job, Capacity(cpus=1, gpus=0, memory_bytes=0), None)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lungreg.distributed.cluster import Capacity
+from lungreg.distributed.capacity import Capacity
 from tests.docs.blocks import ROOT, blocks, commands, pages, parse
 from tests.site import CASES, SETTINGS, run
 

@@ -32,11 +32,13 @@ def test_the_citation_is_of_this_project() -> None:
 
 
 def test_the_recipe_asks_for_what_the_package_asks_for() -> None:
-    """The same packages with the same bounds, and the same version."""
+    """The same packages with the same bounds, those of two extras too, and the same version."""
     recipe = read(ROOT / "recipe" / "recipe.yaml")
     assert recipe["context"]["version"] == PROJECT["version"]
     asked = {"python": PROJECT["requires-python"]}
-    for requirement in map(Requirement, PROJECT["dependencies"]):
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["train"], *extras["cluster"]]
+    for requirement in map(Requirement, wanted):
         for name in CONDA_NAMES.get(requirement.name, [requirement.name]):
             asked[name] = str(requirement.specifier)
     run = dict(line.split(" ", 1) for line in recipe["requirements"]["run"])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lungreg.distributed.cluster import Capacity
+from lungreg.distributed.capacity import Capacity
 from tests.site import Site, assert_refused
 
 
@@ -20,8 +20,7 @@ def two_cores() -> Iterator[Capacity]:
 @pytest.mark.parametrize("step", ["infer", "train"])
 def test_no_run_is_made(ingested: Site, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """One line with the key and the number there is; nothing of a run lies on the stage."""
-    for module in ("inferencer", "trainer"):
-        monkeypatch.setattr(f"lungreg.distributed.{module}.cluster", two_cores)
+    monkeypatch.setattr("lungreg.distributed.cluster.cluster", two_cores)
     none = ("--set", "infer.model=null", "--set", f"{step}.workers=9")
     says = f"{step}.workers is at most the number of CPU cores"
     assert_refused(ingested.run(step, *none), says, "got 9 of 2", f"set {step}.workers to auto")

@@ -21,12 +21,12 @@ def train(
     resume: Resume = None,
 ) -> None:
     """Train LocalNet on the stage's cases and register the best epoch."""
-    from lungreg.learning.best_epoch import best_epoch_words
-
     with importing():
         from lungreg.workflows.train import train as run
 
     done = run(options.config(), resume=resume, asked=options.keys(), on_progress=console.progress)
+    from lungreg.learning.best_epoch import best_epoch_words
+
     name, version = done.card.name, done.card.version
     console.line(f"run {done.run_id}: {name} version {version}")
     if done.history:

@@ -144,9 +144,9 @@ class Train(Section):
     """Name of the model in the registry: up to 100 letters, digits, "_", "." and "-"."""
     workers: Workers | WorkerRange = "auto"
     """Number of Ray workers that train together. "auto" is one per GPU of the cluster, or one on
-    the CPU where there is none; 0 trains in the calling process, without Ray; {min, max} takes as
-    many as the cluster has room for, fewer where a node is lost and more where one joins, each time
-    from the last epoch on."""
+    the CPU where there is none, or the calling process where Ray is not installed; 0 trains in the
+    calling process, without Ray; {min, max} takes as many as the cluster has room for, fewer where
+    a node is lost and more where one joins, each time from the last epoch on."""
     epochs: int = Field(default=25, ge=1)
     """Number of epochs; in each, training reads every training case once."""
     batch_size: int = Field(default=2, ge=1)

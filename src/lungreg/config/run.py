@@ -39,8 +39,8 @@ class Infer(Section):
     job of the backend (Snowflake)."""
     workers: Workers | WorkerRange = "auto"
     """Number of Ray workers. "auto" is one per GPU of the cluster, or one per CPU core up to four
-    where there is none; 0 is a plain loop without Ray; {min, max} is a pool that grows with the
-    work."""
+    where there is none, or a plain loop where Ray is not installed; 0 is a plain loop without Ray;
+    {min, max} is a pool that grows with the work."""
     model: str | None = None
     """Name of a trained model in the registry, which registers each pair or, with
     `refine.enabled`, starts its optimisation. Null takes none: each pair is aligned and

@@ -7,12 +7,10 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import ray
-
 from lungreg.devices import cpu_count
+from lungreg.distributed.capacity import Capacity
 from lungreg.distributed.surroundings import (
     LOOPBACK,
     give_token,
@@ -23,19 +21,13 @@ from lungreg.distributed.surroundings import (
     taken_port,
 )
 from lungreg.errors import ResourceError
+from lungreg.extras import of_extra
+
+with of_extra("cluster"):
+    import ray
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """Of a cluster started here: cases travel as names, so little passes through it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capacity:
-    """Processors that a cluster has, or that its autoscaler can add up to."""
-
-    cpus: int
-    gpus: int
-    memory_bytes: int
-    """For actors."""
 
 
 @contextmanager
@@ -67,19 +59,6 @@ def capacity() -> Capacity:
     gpus = max(now.get("GPU", 0), limit.get("GPU", 0))
     memory = max(now.get("memory", 0), limit.get("memory", 0))
     return Capacity(cpus=int(cpus), gpus=int(gpus), memory_bytes=int(memory))
-
-
-def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> None:
-    """Refuse more workers than the cluster could ever place.
-
-    Raises:
-        ResourceError: More workers than GPUs, or than CPUs, of the cluster.
-    """
-    kind, most = ("GPUs", capacity.gpus) if gpu else ("CPU cores", capacity.cpus)
-    if count > most:
-        msg = f"{key} is at most the number of {kind} that the Ray cluster has or can grow to"
-        mend = f"set {key} to auto" if most else f"set {key} to 0, which needs no Ray"
-        raise ResourceError(msg, got=f"{count} of {most}", mend=mend)
 
 
 def _start(folder: Path) -> None:

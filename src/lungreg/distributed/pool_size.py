@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lungreg.config import Config, WorkerRange
 from lungreg.devices import cpu_count
-from lungreg.distributed.cluster import Capacity, require_workers
+from lungreg.distributed.capacity import Capacity, require_workers
 from lungreg.registration.refinement import plan_for
 from lungreg.registration.refinement.memory_budget import usual_bytes
 

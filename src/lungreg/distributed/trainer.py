@@ -1,7 +1,7 @@
 """Train with Ray Train: the same epochs on one or many workers.
 
 Workers write their checkpoints and history to the stage and return nothing. Ray's own storage is a
-temporary folder, deleted at the end.
+temporary folder, deleted at the end. Ray is imported where it is used: one process needs none.
 """
 
 from __future__ import annotations
@@ -21,9 +21,14 @@ from torch import Tensor
 
 from lungreg.config import Train, WorkerRange
 from lungreg.devices import choose_device, cpu_count, use_threads
-from lungreg.distributed.cluster import Capacity, cluster, require_workers
-from lungreg.distributed.waiting import await_processors
+from lungreg.distributed.capacity import (
+    Capacity,
+    in_one_process,
+    require_workers,
+    tell_why_one,
+)
 from lungreg.errors import ForbiddenError, LungregError, RunError, StoreUnavailableError
+from lungreg.extras import of_extra
 from lungreg.learning.training import OnEpoch, TrainJob, run_epochs
 from lungreg.learning.workers import OneWorker
 from lungreg.stores.run_files import read_history
@@ -40,17 +45,21 @@ def run_training(job: TrainJob, *, on_epoch: OnEpoch | None = None) -> None:
         on_epoch: Called with the number and metrics of each epoch done.
 
     Raises:
+        MissingExtraError: A number of workers, and Ray is not installed.
         ResourceError: More workers than the cluster has or can grow to, or not all in time.
         RunError: Workers died more often than `train.max_failures`.
         LungregError: What a worker found wrong, such as a loss that is no number: it is not tried
             again.
     """
     settings = job.config.train
-    if settings.workers == 0:
+    if in_one_process(settings.workers):
+        tell_why_one(settings.workers)
         use_threads(settings.threads or cpu_count())
         device = choose_device(settings.device)
         run_epochs(job, workers=OneWorker(), device=device, on_epoch=on_epoch)
         return
+    from lungreg.distributed.cluster import cluster
+
     try:
         with cluster() as capacity:
             _train_on_ray(job, capacity, on_epoch)
@@ -63,11 +72,14 @@ def cluster_for(settings: Train) -> Iterator[None]:
     """Have the cluster that `run_training` will use, if any: joined or started, and large enough.
 
     Raises:
+        MissingExtraError: A number of workers, and Ray is not installed.
         ResourceError: More workers than the cluster has or can grow to.
     """
-    if settings.workers == 0:
+    if in_one_process(settings.workers):
         yield
         return
+    from lungreg.distributed.cluster import cluster
+
     with cluster() as capacity:
         group_size(settings, capacity)
         yield
@@ -111,9 +123,10 @@ def worker_loop(settings: dict[str, Any]) -> None:
     `settings["job"]` is the TrainJob, pickled: Ray's controller, which reads the settings too, then
     need not import MONAI before it starts the workers.
     """
-    import ray.train
-    import ray.train.torch
-    from ray import cloudpickle
+    with of_extra("cluster"):
+        import ray.train
+        import ray.train.torch
+        from ray import cloudpickle
 
     job: TrainJob = cloudpickle.loads(settings["job"])
     context = ray.train.get_context()
@@ -156,6 +169,8 @@ def group_size(settings: Train, capacity: Capacity) -> GroupSize:
 
 
 def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -> None:
+    from lungreg.distributed.waiting import await_processors
+
     settings = job.config.train
     size = group_size(settings, capacity)
     await_processors(size.least, capacity, gpu=size.gpu, key="train.workers")
@@ -177,9 +192,10 @@ def _fit(job: TrainJob, size: GroupSize, *, storage: str, attempt: int) -> None:
     Ray would try again after every error, of which many come back: it tries once.
     """
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    from ray import cloudpickle
-    from ray.train import FailureConfig, RunConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    with of_extra("cluster"):
+        from ray import cloudpickle
+        from ray.train import FailureConfig, RunConfig
+        from ray.train.torch import TorchConfig, TorchTrainer
 
     each = None if size.gpu else max(1, cpu_count() // size.most)
     threads = job.config.train.threads or each

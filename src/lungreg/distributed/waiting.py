@@ -6,11 +6,13 @@ import logging
 import math
 import time
 
-import ray
-from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
-
-from lungreg.distributed.cluster import Capacity
+from lungreg.distributed.capacity import Capacity
 from lungreg.errors import ResourceError
+from lungreg.extras import of_extra
+
+with of_extra("cluster"):
+    import ray
+    from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 _log = logging.getLogger(__name__)
 

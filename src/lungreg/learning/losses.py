@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from functools import cache
 
 import torch
-from monai.losses import GlobalMutualInformationLoss, LocalNormalizedCrossCorrelationLoss
 from torch import Tensor
 
 from lungreg.config import Loss
+from lungreg.extras import of_extra
 from lungreg.learning.displacement_loss import displacement
 from lungreg.learning.loss_input import LossInput, Term
 from lungreg.learning.mind_loss import mind
 from lungreg.spatial.displacement import sample, to_mm, warp
+
+with of_extra("train"):
+    from monai.losses import GlobalMutualInformationLoss, LocalNormalizedCrossCorrelationLoss
 
 BENDING_REFERENCE_MM = 3.13
 """Network voxel of the published settings (96 x 96 x 104 over 192 x 192 x 208 voxels of

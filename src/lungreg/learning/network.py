@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import torch
-from monai.networks.nets.regunet import LocalNet
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from lungreg.config import Network
 from lungreg.errors import ModelError
+from lungreg.extras import of_extra
 from lungreg.records import ModelCard
+
+with of_extra("train"):
+    from monai.networks.nets.regunet import LocalNet
+    from safetensors import SafetensorError
+    from safetensors.torch import load, save
 
 
 def network_settings(card: ModelCard) -> Network:

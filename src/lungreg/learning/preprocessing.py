@@ -9,23 +9,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
-from monai.transforms import (
-    Affine,
-    Compose,
-    GaussianSmooth,
-    RandGaussianNoise,
-    ScaleIntensityRange,
-    SpatialResample,
-)
-from monai.transforms.utils import create_rotate, create_scale, create_translate
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lungreg.config import Augmentation, Preprocessing
+from lungreg.extras import of_extra
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import dense_displacement, index_grid, mapped, sample
 from lungreg.spatial.geometry import FloatArray, Grid, Transform, apply_affine
+
+with of_extra("train"):
+    from monai.data import MetaTensor
+    from monai.transforms import (
+        Affine,
+        Compose,
+        GaussianSmooth,
+        RandGaussianNoise,
+        ScaleIntensityRange,
+        SpatialResample,
+    )
+    from monai.transforms.utils import create_rotate, create_scale, create_translate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,6 +13,7 @@ from lungreg.config import load_config
 from lungreg.config.section import MODEL_NAME
 from lungreg.config.yaml_writing import to_yaml
 from lungreg.errors import RunError
+from lungreg.extras import has_extra, require_extras
 from lungreg.records import CaseResult, Split, Status, counted
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.workflows.infer import infer
@@ -63,6 +64,7 @@ def demo(
         RunError: Too few cases, or a folder that already holds a demo.
     """
     started = time.perf_counter()
+    require_extras("train")
     if cases < _FEWEST_CASES:
         msg = f"the demo needs at least {_FEWEST_CASES} cases"
         raise RunError(msg, got=cases)
@@ -77,9 +79,9 @@ def demo(
     backend = open_backend(config.backend)
     on_step("ingesting them into a local stage")
     ingest(config, backend=backend, on_progress=on_progress)
-    on_step("training LocalNet on Ray")
+    on_step("training LocalNet")
     trained = train(config, backend=backend, on_progress=on_progress)
-    on_step("registering the test pairs on a pool of Ray actors")
+    on_step("registering the test pairs")
     inferred = infer(config, backend=backend, on_progress=on_progress)
     on_step("writing the report")
     name = report(config, inferred.run_id, backend=backend)
@@ -101,6 +103,7 @@ def demo_config(case_ids: list[str]) -> dict[str, object]:
     """
     test, rest = case_ids[-_TEST_CASES:], case_ids[:-_TEST_CASES]
     val = max(1, len(rest) // 7)
+    workers = 2 if has_extra("cluster") else "auto"
     return {
         "backend": {"kind": "local", "root": "./stage"},
         "seed": _SEED,
@@ -119,7 +122,7 @@ def demo_config(case_ids: list[str]) -> dict[str, object]:
         "network": {"num_channel_initial": 16},
         "loss": {"mutual_information": 0.2, "bending_energy": 0.5, "dice": 10.0, "landmarks": 1.0},
         "train": {"epochs": 20, "batch_size": 2, "learning_rate": 1.0e-3, "plateau_patience": 1},
-        "infer": {"model": MODEL_NAME, "cases": test, "workers": 2},
+        "infer": {"model": MODEL_NAME, "cases": test, "workers": workers},
     }
 
 

@@ -17,6 +17,7 @@ from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.devices import choose_device, cpu_count
 from lungreg.errors import ForbiddenError, LungregError, StoreUnavailableError
+from lungreg.extras import has_extra, installation
 from lungreg.records import counted
 from lungreg.stores import Check, Stage
 from lungreg.stores.names import input_folder
@@ -86,6 +87,9 @@ def _device(config: Config) -> Check:
 
 
 def _ray() -> Check:
+    if not has_extra("cluster"):
+        found = "not installed: workers auto means one process"
+        return Check(name="ray", state="ok", found=found, mend=installation("cluster"))
     from lungreg.distributed.cluster import cluster
 
     with cluster() as capacity:
@@ -140,6 +144,9 @@ def _models(config: Config) -> Check:
     found = len(open_backend(config.backend).for_run(None, "doctor").models.list())
     if not found and config.infer.model is None:
         return Check(name="models", state="ok", found="none, and infer.model asks for none")
+    if not has_extra("train") and config.infer.model is not None:
+        mend = installation("train")
+        return Check(name="models", state="fail", found="MONAI is not installed", mend=mend)
     if not found:
         mend = "run 'lungreg train' or 'lungreg models import'"
         return Check(name="models", state="warn", found="none", mend=mend)

@@ -9,8 +9,11 @@ from dataclasses import replace
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
-from lungreg.distributed.inferencer import InferJob, cluster_for, run_inference
+from lungreg.distributed.capacity import in_one_process
+from lungreg.distributed.inferencer import cluster_for, run_inference
+from lungreg.distributed.worker import InferJob
 from lungreg.errors import ConfigError, NotFoundError, StoreUnavailableError
+from lungreg.extras import require_extras
 from lungreg.learning.model_config import with_card
 from lungreg.qc.case_page import render_case
 from lungreg.records import (
@@ -54,6 +57,7 @@ def infer(
     Raises:
         ConfigError: The run asks for batch jobs, which the backend does not have, or which need a
             model; or a run to go on with is asked to change.
+        MissingExtraError: A model or a number of workers, and MONAI or Ray is not installed.
         ModelError: The config asks for another preprocessing or network than the model has.
         NotFoundError: No such model, version or case.
         ResourceError: More workers than the cluster has or can grow to.
@@ -65,6 +69,8 @@ def infer(
         config = resumed_config(backend.stage, run_id, config, kind="infer", asked=asked)
     if config.infer.engine == "run-batch":
         _batch_of(backend)
+    else:
+        require_extras(*_extras(config))
     config, card = _with_model(backend, config)
     trained = card or _champion(backend, config)
     cases = read_cases(backend.stage, config.infer.cases)
@@ -88,6 +94,12 @@ def infer(
         registered=len(done),
         gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
     )
+
+
+def _extras(config: Config) -> list[str]:
+    """What must be installed where the cases are registered here."""
+    needed = [] if config.infer.model is None else ["train"]
+    return needed if in_one_process(config.infer.workers) else [*needed, "cluster"]
 
 
 def _workers(backend: Backend, config: Config, cases: int) -> AbstractContextManager[None]:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from lungreg.errors import ModelError, RunError
-from lungreg.learning.network import build_network, load_weights, network_settings
 from lungreg.records import ModelCard
 from lungreg.stores import ModelRegistry
 from lungreg.stores.names import CARD_FILE, WEIGHTS_FILE
@@ -57,8 +56,11 @@ def import_model(models: ModelRegistry, source: Path, *, name: str | None = None
         name: Another name for it.
 
     Raises:
+        MissingExtraError: MONAI, which builds the network to check its weights, is not installed.
         ModelError: No export, damaged, or weights that do not fit their card.
     """
+    from lungreg.learning.network import build_network, load_weights, network_settings
+
     members, hashes = _read(source)
     if hashes != _hashes(members):
         msg = f"card and weights of an exported model have the hashes in its {_HASHES}"

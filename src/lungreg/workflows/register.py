@@ -16,6 +16,7 @@ from lungreg.backends import open_backend
 from lungreg.backends.local.stage import LocalStage
 from lungreg.config import Alignment, Config, Quality, Refine, RefinePreset
 from lungreg.devices import choose_device
+from lungreg.extras import require_extras
 from lungreg.formats.transforms.itk_files import (
     DESCRIPTION_FILE,
     FORWARD_FILE,
@@ -102,6 +103,7 @@ def register(  # noqa: PLR0913  # each setting is a keyword
         ConfigError: No device is called so, or a setting has no such value.
         DataError: A file is unreadable, no chest CT or no mask of its scan's lungs, or most
             landmarks lie outside their scan.
+        MissingExtraError: A model, and MONAI is not installed.
         NotFoundError: No such model.
         ResourceError: No such device, or not enough memory.
     """
@@ -141,6 +143,7 @@ def _register(
     require_writable(stage.root)
     holds_earlier_results(stage.root)
     device = choose_device(settings.device)
+    require_extras(*([] if settings.model is None else ["train"]))
     begun, clock = datetime.now(UTC), time.perf_counter()
     with within("reading"):
         read = read_pair_files(files, _CASE, max_voxels=config.ingest.max_voxels)

@@ -1,4 +1,7 @@
-"""Train: from the cases of a stage to a version in the registry."""
+"""Train: from the cases of a stage to a version in the registry.
+
+What needs MONAI is imported inside functions: it takes seconds, and may not be installed.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,10 @@ from typing import TYPE_CHECKING
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
-from lungreg.distributed.trainer import cluster_for, run_training
+from lungreg.distributed.capacity import in_one_process
 from lungreg.errors import ConfigError, ModelError, RunError
-from lungreg.learning.network import build_network, network_settings, weights_to_bytes
+from lungreg.extras import require_extras
 from lungreg.learning.split import split_cases
-from lungreg.learning.training import OnEpoch, TrainJob, require_displacement
 from lungreg.records import Case, ModelCard, Split
 from lungreg.records.summary import Facts, Summary
 from lungreg.stores import CHAMPION, Backend
@@ -34,11 +36,12 @@ from lungreg.stores.run_files import (
 )
 from lungreg.stores.usage import timed
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress, stopped, time_left
-from lungreg.workflows.promotion import promote_if_better
 from lungreg.workflows.resuming import resumed_config
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from lungreg.learning.training import OnEpoch, TrainJob
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -92,6 +95,7 @@ def train(
         on_progress: Called after every epoch.
 
     Raises:
+        MissingExtraError: MONAI is not installed, or Ray with a number of workers.
         LungregError: Nothing to train on, too many workers, an unknown model to start from.
     """
     backend = backend or open_backend(config.backend)
@@ -101,6 +105,10 @@ def train(
         config = resumed_config(backend.stage, run_id, config, kind="train", asked=asked)
         if (done := _registered(backend, run_id, config.train.name)) is not None:
             return _report(backend, run_id, done, "this run had ended and was registered before")
+    alone = in_one_process(config.train.workers)
+    require_extras("train", *([] if alone else ["cluster"]))
+    from lungreg.distributed.trainer import cluster_for
+
     if backend.jobs is not None:
         backend.jobs.prepare()
     backend.models.check_add(config.train.name)
@@ -117,6 +125,8 @@ def train(
 
 def _run_epochs(job: TrainJob, backend: Backend, on_progress: OnProgress) -> None:
     """Train to the last epoch, with the run's time and curves on record."""
+    from lungreg.distributed.trainer import run_training
+
     run_id, config = job.run_id, job.config
     before = len(read_history(backend.stage, run_id))
     note = f"run {run_id}"
@@ -137,6 +147,8 @@ def _run_epochs(job: TrainJob, backend: Backend, on_progress: OnProgress) -> Non
 
 
 def _job(config: Config, backend: Backend, run_id: str, *, resumed: bool) -> TrainJob:
+    from lungreg.learning.training import TrainJob, require_displacement
+
     cases = read_cases(backend.stage)
     if resumed:
         split = read_split(backend.stage, run_id)
@@ -170,6 +182,8 @@ def _cases_of(
 def _initial_weights(config: Config, backend: Backend) -> bytes | None:
     if config.train.init is None:
         return None
+    from lungreg.learning.network import network_settings
+
     name, separator, version = config.train.init.partition(":")
     if not separator:
         msg = "train.init reads NAME:VERSION"
@@ -203,6 +217,9 @@ def _epoch_callback(config: Config, done: int, on_progress: OnProgress) -> OnEpo
 
 def _register(job: TrainJob, backend: Backend) -> tuple[ModelCard, str]:
     """Add the best epoch to the registry; its card, and why the champion is which it is."""
+    from lungreg.learning.network import build_network, weights_to_bytes
+    from lungreg.workflows.promotion import promote_if_better
+
     state = job.checkpoints.load("best")
     if state is None:
         msg = "a finished run has a best checkpoint"

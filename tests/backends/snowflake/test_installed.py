@@ -36,5 +36,6 @@ def test_requirements_are_those_of_the_extras() -> None:
     """With an extra come its own requirements, beside those that are needed in any case."""
     plain = {req.name for req in requirements_of("lungreg", [""])}
     whole = {req.name for req in requirements_of("lungreg", ["", "snowflake"])}
-    assert {"torch", "monai", "ray"} <= plain
+    assert "torch" in plain
+    assert not {"monai", "ray"} & plain
     assert whole - plain == {"snowflake-ml-python", "snowflake-snowpark-python"}

@@ -15,7 +15,7 @@ from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.config import SnowflakeBackend
 from lungreg.distributed import cluster
-from lungreg.distributed.cluster import Capacity
+from lungreg.distributed.capacity import Capacity
 from lungreg.errors import ForbiddenError
 from tests.backends.snowflake.jobs.service import JobService
 from tests.backends.snowflake.peer import Peer

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lungreg.backends.local.partial import link_new, partial_beside
+from lungreg.errors import LungregError
+from lungreg.extras import of_extra
 from lungreg.stores.tracker import flattened
 
 if TYPE_CHECKING:
@@ -105,13 +107,15 @@ class MlflowTracker:
         logger = logging.getLogger("mlflow")
         logger.setLevel(max(logger.level, logging.WARNING))  # MONAI may have imported it before
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), of_extra("train"):
                 warnings.simplefilter("ignore")  # of MLflow's own parts, to MLflow
                 yield
         except Exception as error:
             if not self._warned:
-                kind = type(error).__name__
-                _logger.warning("training curves are not kept: the tracker failed with %s", kind)
+                why = f"the tracker failed with {type(error).__name__}"
+                if isinstance(error, LungregError):
+                    why = error.anonymous
+                _logger.warning("training curves are not kept: %s", why)
             self._warned = True
             _logger.debug("the tracker failed", exc_info=True)
 

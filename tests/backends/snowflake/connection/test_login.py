@@ -19,7 +19,7 @@ from lungreg.backends.snowflake.connection import login
 from lungreg.backends.snowflake.connection.pool import close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.config import SnowflakeBackend
-from lungreg.errors import ForbiddenError, StoreUnavailableError
+from lungreg.errors import ForbiddenError, MissingExtraError, StoreUnavailableError
 from tests.backends.snowflake.conftest import CONNECTION, CONNECTIONS
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.privileges import Privileges
@@ -256,7 +256,7 @@ def test_packages_that_are_missing_are_named(
 ) -> None:
     """Also where only one of them is, before anything is asked of the account."""
     monkeypatch.setitem(sys.modules, "snowflake.ml", None)
-    with pytest.raises(StoreUnavailableError, match=r"got no snowflake-ml-python; .*\[snowflake\]"):
+    with pytest.raises(MissingExtraError, match=r"got no snowflake\.ml; .*\[snowflake\]"):
         SessionSource(settings).run("SELECT 1")
 
 

@@ -18,12 +18,13 @@ from tests.backends.snowflake.jobs.wheels import make_wheel
 
 
 def test_a_job_needs_what_lungreg_requires_but_for_the_local_backend() -> None:
-    """The engine stays in, to be checked; MLflow is of the local backend alone."""
+    """All that training and a cluster need; MLflow is of the local backend alone."""
     asked = [Requirement(text) for text in job_requirements()]
     names = {req.name.lower() for req in asked}
     assert {"torch", "ray", "monai", "nibabel", "safetensors"} <= names
     assert "mlflow" not in names
     assert all(req.marker is None for req in asked)
+    assert all(req.specifier for req in asked if not req.name.startswith("snowflake-"))
     (ray,) = [req for req in asked if req.name == "ray"]
     assert (ray.extras, bool(ray.specifier)) == (set(), True)
     bounds = {req.name: [one.operator for one in req.specifier] for req in asked}

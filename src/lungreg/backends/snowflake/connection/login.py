@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import StoreUnavailableError
+from lungreg.extras import require_extras
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -26,10 +26,6 @@ _NAMING_LOGGERS = (
 """Loggers of Snowflake's clients that name files."""
 UNTAGGED = '{"app": "lungreg"}'
 """The query tag of a session without run and step."""
-_PACKAGES = {
-    "snowflake-snowpark-python": "snowflake.snowpark",
-    "snowflake-ml-python": "snowflake.ml",
-}
 _NAME_ONE = "name a connection with backend.connection"
 _LONGEST_LOGIN_S = 60
 """Not longer, since the client tries several times and the user should soon see an error."""
@@ -41,7 +37,7 @@ def active_session() -> Session | None:
     """The session that a notebook or job has opened, if there is exactly one.
 
     Raises:
-        StoreUnavailableError: The packages are missing.
+        MissingExtraError: The packages are missing.
     """
     _snowpark()
     from snowflake.snowpark.context import get_active_session
@@ -59,8 +55,8 @@ def open_session(settings: SnowflakeBackend) -> Session:
     """Open a session: of the named connection, the container's token or the default connection.
 
     Raises:
-        StoreUnavailableError: No connection is configured, its key cannot be read, or the packages
-            are missing.
+        MissingExtraError: The packages are missing.
+        StoreUnavailableError: No connection is configured, or its key cannot be read.
     """
     snowpark = _snowpark()
     _keep_names_out_of_logs()
@@ -94,21 +90,10 @@ def _keep_names_out_of_logs() -> None:
 
 
 def _snowpark() -> Any:
-    missing = [package for package, module in _PACKAGES.items() if not _is_there(module)]
-    if missing:
-        msg = "the Snowflake backend needs Snowflake's packages"
-        mend = "install lungreg with its extra, in a clone: python -m pip install '.[snowflake]'"
-        raise StoreUnavailableError(msg, got=f"no {' and no '.join(missing)}", mend=mend)
+    require_extras("snowflake")
     import snowflake.snowpark
 
     return snowflake.snowpark
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # its parent is missing, too
-        return False
 
 
 def _credentials(settings: SnowflakeBackend) -> dict[str, Any]:

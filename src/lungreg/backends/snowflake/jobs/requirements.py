@@ -15,8 +15,10 @@ from packaging.utils import canonicalize_name
 from lungreg.backends.snowflake.installed import PACKAGE, requirements_of
 from lungreg.backends.snowflake.jobs.image import this_python
 from lungreg.errors import RunError
+from lungreg.extras import installation
 
-_EXTRAS = ("", "snowflake")
+_EXTRAS = ("", "train", "cluster", "snowflake")
+"""What a job needs: it trains, or registers with a model, on Ray."""
 _LOCAL_ONLY = {"mlflow"}
 """Only the local backend needs it: it is not installed in a job."""
 _RUNTIME_OWN = {"torch", "ray", "snowflake-ml-python", "snowflake-snowpark-python"}
@@ -111,7 +113,8 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError as error:
         msg = "what travels with a job is installed here, so that its version is known"
-        raise RunError(msg, got=f"no {name}", mend=f"python -m pip install {name}") from error
+        mend = f"{installation('train', 'snowflake')}, or set backend.egress.hosts"
+        raise RunError(msg, got=f"no {name}", mend=mend) from error
 
 
 def _key(name: str) -> str:

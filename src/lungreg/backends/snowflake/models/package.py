@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from snowflake.ml.model.custom_model import CustomModel
     from snowflake.ml.model.model_signature import ModelSignature
 
-_NOT_NEEDED = {"duckdb", "fsspec", "mlflow", "pooch", "ray", "requests", "rich", "typer"}
+_NOT_NEEDED = {"duckdb", "fsspec", "mlflow", "pooch", "requests", "rich", "typer"}
 """Requirements of the package that registering a row does not import."""
 _CODE = '''"""lungreg beside a model, in one file: a model's files are copied one by one."""
 
@@ -70,7 +70,7 @@ def requirements() -> list[str]:
     PyTorch may be a later patch: an exact pin is rewritten by Snowflake's client to the build for
     `cuda_version`, such as torch==2.8.0+cu124, whether there is one or not.
     """
-    names = sorted(canonicalize_name(one.name) for one in requirements_of(PACKAGE, [""]))
+    names = sorted(canonicalize_name(one.name) for one in requirements_of(PACKAGE, ["", "train"]))
     return [
         f"{name}{'~=' if name == 'torch' else '=='}{_public_version(name)}"
         for name in names

@@ -1,0 +1,54 @@
+"""Processors of a cluster, and how many workers may be asked of them; works without Ray."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+from lungreg.config import WorkerRange
+from lungreg.errors import ResourceError
+from lungreg.extras import has_extra, installation
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """Processors that a cluster has, or that its autoscaler can add up to."""
+
+    cpus: int
+    gpus: int
+    memory_bytes: int
+    """For actors."""
+
+
+AskedWorkers = int | Literal["auto"] | WorkerRange
+"""A value of `infer.workers` or `train.workers`."""
+
+
+def in_one_process(workers: AskedWorkers) -> bool:
+    """Whether this process does the work, without Ray: as asked, or since Ray is not installed."""
+    return workers == 0 or (workers == "auto" and not has_extra("cluster"))
+
+
+def tell_why_one(workers: AskedWorkers) -> None:
+    """Say, where nobody has asked for one process, why it is one."""
+    if workers == "auto":
+        _log.warning(
+            "workers auto means one process, since Ray is not installed; for more: %s",
+            installation("cluster"),
+        )
+
+
+def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> None:
+    """Refuse more workers than the cluster could ever place.
+
+    Raises:
+        ResourceError: More workers than GPUs, or than CPUs, of the cluster.
+    """
+    kind, most = ("GPUs", capacity.gpus) if gpu else ("CPU cores", capacity.cpus)
+    if count > most:
+        msg = f"{key} is at most the number of {kind} that the Ray cluster has or can grow to"
+        mend = f"set {key} to auto" if most else f"set {key} to 0, which needs no Ray"
+        raise ResourceError(msg, got=f"{count} of {most}", mend=mend)

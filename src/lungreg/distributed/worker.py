@@ -1,0 +1,98 @@
+"""One process that registers cases, alone or as a Ray actor."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import torch
+
+from lungreg.config import Infer
+from lungreg.devices import choose_device, use_threads
+from lungreg.distributed.pool_size import Place
+from lungreg.records import Case, CaseResult, RegistrationJob
+from lungreg.registration.case import Render, describe, failed_result, register_case
+from lungreg.registration.model_free import model_free_estimate
+from lungreg.registration.pair import Estimate
+from lungreg.stores import ModelRegistry, Stage
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferJob:
+    """What each worker receives once, when it starts."""
+
+    registration: RegistrationJob
+    stage: Stage
+    models: ModelRegistry
+    render: Render | None
+    """Draws qc.html; None for no page."""
+
+    @property
+    def settings(self) -> Infer:
+        """How the cohort is registered."""
+        return self.registration.config.infer
+
+
+class Worker:
+    """One process that registers cases with one loaded model, or without one."""
+
+    def __init__(self, job: InferJob, place: Place, *, number: int) -> None:
+        self._job = job
+        self._place = place
+        self._number = number
+        self._loaded: tuple[Estimate, torch.device] | None = None
+
+    def load(self) -> None:
+        """Load the model, where the run has one.
+
+        Raises:
+            ModelError: The stored model does not fit its card.
+        """
+        use_threads(self._place.threads)
+        gpu = self._place.gpu
+        name = self._job.settings.device if gpu is None else ("cuda" if gpu else "cpu")
+        device = choose_device(name)
+        self._loaded = self._estimate(device), device
+
+    def _estimate(self, device: torch.device) -> Estimate:
+        config, card = self._job.registration.config, self._job.registration.card
+        processes = self._place.processes
+        if card is None:
+            return model_free_estimate(config.refine, device, seed=config.seed, processes=processes)
+        # Only with a model: MONAI takes seconds to import, and may not be installed.
+        from lungreg.learning.stored_model import run_estimate
+
+        return run_estimate(config, self._job.models.weights(card), device, processes=processes)
+
+    def register(self, case: Case, attempt: int) -> CaseResult:
+        """Register one case; a fault becomes a failed result."""
+        if self._loaded is None:
+            self.load()
+        estimate, device = self._loaded  # type: ignore[misc]  # load() has set it
+        started, name = datetime.now(UTC), f"{device.type}-{self._number}"
+        try:
+            return register_case(
+                self._job.stage,
+                case,
+                estimate,
+                self._job.registration,
+                device=device,
+                render=self._job.render,
+                attempt=attempt,
+                worker=name,
+            )
+        except Exception as error:  # noqa: BLE001  # one case never stops the others
+            _log.debug("case failed", exc_info=True)
+            code, message = describe(error)
+            return failed_result(
+                self._job.registration,
+                case,
+                code=code,
+                message=message,
+                attempt=attempt,
+                worker=name,
+                started_at=started,
+            )
