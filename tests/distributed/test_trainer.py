@@ -16,12 +16,11 @@ import pytest
 from lungreg.config import parse_config
 from lungreg.distributed import trainer, waiting
 from lungreg.distributed.capacity import Capacity
-from lungreg.distributed.trainer import GroupSize, WorkerError, failure_of, group_size
+from lungreg.distributed.trainer import WorkerError, failure_of
 from lungreg.errors import (
     DataError,
     ForbiddenError,
     LungregError,
-    ResourceError,
     RunError,
     StoreUnavailableError,
 )
@@ -82,33 +81,6 @@ def test_only_what_may_go_well_next_time_is_tried_again(
         trainer._train_on_ray(job, Capacity(cpus=1, gpus=0, memory_bytes=0), None)  # type: ignore[arg-type]
     assert tried == list(range(fits))
     assert caught.value is getattr(error, "error", caught.value)
-
-
-@pytest.mark.parametrize(
-    ("train", "gpus", "count", "gpu"),
-    [
-        ({}, 0, 1, False),
-        ({}, 4, 4, True),
-        ({"device": "cpu"}, 4, 1, False),
-        ({"workers": 2}, 4, 2, True),
-        ({"workers": 2}, 0, 2, False),
-    ],
-)
-def test_auto_is_one_worker_per_gpu_or_one_on_cpu(
-    train: dict[str, object], gpus: int, count: int, gpu: bool
-) -> None:
-    """On CPU one worker has all threads."""
-    settings = parse_config({"train": train}).train
-    found = group_size(settings, Capacity(cpus=8, gpus=gpus, memory_bytes=0))
-    assert found == GroupSize(least=count, most=count, gpu=gpu)
-
-
-@pytest.mark.parametrize(("gpus", "kind"), [(2, "GPUs"), (0, "CPU cores")])
-def test_more_workers_than_processors_are_refused(gpus: int, kind: str) -> None:
-    """Ray would wait for them for ever."""
-    settings = parse_config({"train": {"workers": 9}}).train
-    with pytest.raises(ResourceError, match=f"number of {kind}"):
-        group_size(settings, Capacity(cpus=8, gpus=gpus, memory_bytes=0))
 
 
 @pytest.mark.slow

@@ -19,14 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lungreg.config import Train, WorkerRange
+from lungreg.config import Train
 from lungreg.devices import choose_device, cpu_count, use_threads
-from lungreg.distributed.capacity import (
-    Capacity,
-    in_one_process,
-    require_workers,
-    tell_why_one,
-)
+from lungreg.distributed.capacity import Capacity, in_one_process, tell_why_one
+from lungreg.distributed.group_size import GroupSize, group_size, scaling_of
 from lungreg.errors import ForbiddenError, LungregError, RunError, StoreUnavailableError
 from lungreg.extras import of_extra
 from lungreg.learning.training import OnEpoch, TrainJob, run_epochs
@@ -141,33 +137,6 @@ def worker_loop(settings: dict[str, Any]) -> None:
         raise WorkerError(error) from None
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupSize:
-    """How many workers train together."""
-
-    least: int
-    most: int
-    """The same as `least` where the number is fixed."""
-    gpu: bool
-    """Whether each has a GPU."""
-
-
-def group_size(settings: Train, capacity: Capacity) -> GroupSize:
-    """The number of workers that the configuration asks for.
-
-    Raises:
-        ResourceError: More than the cluster has or can grow to.
-    """
-    gpu = capacity.gpus > 0 and settings.device in ("auto", "cuda")
-    workers = settings.workers
-    if isinstance(workers, WorkerRange):
-        least, most = workers.min, workers.max
-    else:
-        least = most = workers if workers != "auto" else (capacity.gpus if gpu else 1)
-    require_workers(least, capacity, gpu=gpu, key="train.workers")
-    return GroupSize(least=least, most=most, gpu=gpu)
-
-
 def _train_on_ray(job: TrainJob, capacity: Capacity, on_epoch: OnEpoch | None) -> None:
     from lungreg.distributed.waiting import await_processors
 
@@ -203,7 +172,7 @@ def _fit(job: TrainJob, size: GroupSize, *, storage: str, attempt: int) -> None:
         worker_loop,
         train_loop_config={"job": cloudpickle.dumps(job), "gpu": size.gpu, "threads": threads},
         torch_config=TorchConfig(backend="nccl" if size.gpu else "gloo"),
-        scaling_config=_scaling(size),
+        scaling_config=scaling_of(size),
         run_config=RunConfig(
             name=f"{job.run_id}-{attempt}",
             storage_path=storage,
@@ -212,20 +181,6 @@ def _fit(job: TrainJob, size: GroupSize, *, storage: str, attempt: int) -> None:
     )
     with _interruptible():
         trainer.fit()
-
-
-def _scaling(size: GroupSize) -> Any:
-    """Ray Train's own elastic training; before Ray had it, what the cluster has room for now."""
-    import ray
-    from ray.train import ScalingConfig
-
-    workers: Any = (size.least, size.most)
-    if size.least == size.most:
-        workers = size.most
-    elif "elastic_resize_monitor_interval_s" not in ScalingConfig.__dataclass_fields__:
-        room = int(ray.available_resources().get("GPU" if size.gpu else "CPU", 0))
-        workers = max(size.least, min(room, size.most))
-    return ScalingConfig(num_workers=workers, use_gpu=size.gpu)
 
 
 def is_final(error: LungregError | None) -> bool:
