@@ -56,7 +56,7 @@ def test_the_commands_are_those_of_the_documentation() -> None:
     assert {" ".join(path) for path in COMMANDS if path} == {
         *("simulate", "demo", "ingest", "train", "infer", "results", "report", "init", "doctor"),
         *("apply", "export", "evaluate", "register", "cost", "setup", "teardown", "submit"),
-        *("jobs", "jobs list", "jobs status", "jobs follow", "jobs cancel"),
+        *("check", "jobs", "jobs list", "jobs status", "jobs follow", "jobs cancel"),
         *("config", "config validate", "config show", "config schema"),
         *("models", "models list", "models show", "models promote"),
         *("models export", "models import"),

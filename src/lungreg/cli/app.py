@@ -6,6 +6,7 @@ import typer
 
 from lungreg.cli import (
     apply,
+    check,
     config,
     cost,
     demo,
@@ -38,7 +39,7 @@ rejected.
 
 _COMMANDS = (
     *(ingest, train, infer, results, report, submit, cost, register, evaluate, apply, export),
-    *(simulate, demo, init, setup, doctor, config, models, jobs),
+    *(simulate, demo, init, setup, doctor, check, config, models, jobs),
 )
 
 

@@ -74,8 +74,8 @@ FieldFrameName = Annotated[
     ),
 ]
 _NAMED = re.compile(
-    r"'lungreg ((?:cost|doctor|evaluate|export|infer|ingest|jobs|models|report|results|setup|submit"
-    r"|train)\b[^']*)'"
+    r"'lungreg ((?:check|cost|doctor|evaluate|export|infer|ingest|jobs|models|report|results|setup"
+    r"|submit|train)\b[^']*)'"
 )
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="A run to go on with.")]
 

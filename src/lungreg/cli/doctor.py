@@ -23,15 +23,19 @@ def add_to(app: typer.Typer) -> None:
 def doctor(console: Console, options: ConfigOptions) -> None:
     """Check versions, devices, Ray, source, stage, disk and memory, each with a mend.
 
-    With --json it names no file: that is for others to read.
+    With --json it names no file: that is for others to read. In an account submit check goes on
+    from here, with a job that tries what the steps need.
     """
     from lungreg.workflows.doctor import examine
 
-    checks = examine(options.config())
+    settings = options.config()
+    checks = examine(settings)
     rows = [[check.name, check.state, _placed(check), check.mend] for check in checks]
     console.table("Doctor", ("check", "state", "found", "mend"), rows)
     told = [dataclasses.asdict(check) for check in checks]
     console.document([{key: check[key] for key in check if key != "where"} for check in told])
+    if settings.backend.kind == "snowflake":
+        console.line(f"what jobs need in the account: {options.next_command('submit check')}")
     if any(check.state == "fail" for check in checks):
         raise typer.Exit(1)
 

@@ -32,10 +32,11 @@ def print_cases(console: Console, run_id: str, rows: Sequence[Mapping[str, objec
     Args:
         console: Where to.
         run_id: The run.
-        rows: Columns of the result table by name.
+        rows: Columns of the result table by name; those of failed cases come last.
     """
     from lungreg.records import counted
 
+    rows = sorted(rows, key=lambda row: bool(row["error_code"]))
     models = dict.fromkeys(_model_of(row) for row in rows)
     shown = [
         [_words(row) if name == "verdict" else row[name] for name in _CASE_COLUMNS] for row in rows

@@ -63,6 +63,9 @@ def setup(
         f"{counted(done.made, 'object')} made; {done.found} already there and unchanged; "
         f"{counted(done.statements, 'statement')} run in all"
     )
+    if done.left:
+        console.line("left to an administrator, or to whoever owns the object:")
+        console.line("\n".join(f"  {sql};" for sql in done.left))
     put = provisioner.make_notebooks(config) if notebooks else 0
     if notebooks:
         console.line(f"{counted(put, 'file')} of the notebooks in place: open them in Snowsight")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lungreg.cli.check import end_with, show, told
 from lungreg.cli.command import ConfigOptions, Resume, config_command
 from lungreg.cli.console import Console
 from lungreg.cli.jobs import end_like
+from lungreg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lungreg.config import Config
 
 
 class Command(StrEnum):
@@ -17,6 +22,7 @@ class Command(StrEnum):
 
     TRAIN = "train"
     INFER = "infer"
+    CHECK = "check"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,7 +34,9 @@ def add_to(app: typer.Typer) -> None:
 def submit(
     console: Console,
     options: ConfigOptions,
-    what: Annotated[Command, typer.Argument(metavar="train|infer", help="What the job runs.")],
+    what: Annotated[
+        Command, typer.Argument(metavar="train|infer|check", help="What the job runs.")
+    ],
     compute_pool: Annotated[
         str | None, typer.Option("--compute-pool", metavar="POOL", help="Default: the config's.")
     ] = None,
@@ -38,9 +46,19 @@ def submit(
     ] = False,
     resume: Resume = None,
 ) -> None:
-    """Run train or infer as a job of the backend, with this installation and configuration."""
+    """Run train, infer or check as a job of the backend, with this installation and configuration.
+
+    Begin with check: a job of a minute that tries what the others need, in this role: image,
+    installation, GPU, Ray, privileges, stages, tables and models. It is waited for, and ends with a
+    table of what passed and how to mend the rest.
+    """
     from lungreg.workflows import jobs
 
+    if what is Command.CHECK:
+        # In the configuration, so that the privileges on this pool are looked at.
+        pool = [] if compute_pool is None else [f"backend.compute_pool.name={compute_pool}"]
+        _check(console, options.config(*pool), nodes=nodes, resume=resume)
+        return
     settings = options.config()
     done = jobs.submit(settings, what.value, resume=resume, pool=compute_pool, nodes=nodes)
     console.line(f"job {done.job_id}")
@@ -49,3 +67,21 @@ def submit(
     else:
         console.line(f"next: {options.next_command(f'jobs follow {done.job_id}')}")
     end_like(console, done)
+
+
+def _check(console: Console, settings: Config, *, nodes: int, resume: str | None) -> None:
+    """Submit the job that checks, wait for it, and print what it found."""
+    from lungreg.workflows.check import check_in_job
+
+    if resume is not None:
+        msg = "check is no run that could be gone on with"
+        raise ConfigError(msg, got="--resume", mend="leave it out")
+    done = check_in_job(
+        settings,
+        nodes=nodes,
+        on_start=lambda job: console.line(f"job {job}: a suspended pool takes minutes to start"),
+        on_line=console.line,
+    )
+    show(console, done.checks)
+    console.document({"job_id": done.job_id, "checks": told(done.checks)})
+    end_with(done.checks)

@@ -29,9 +29,10 @@ class ComputePool(Section):
 
     name: Identifier = "LUNGREG_GPU"
     """Name of the compute pool."""
-    family: Identifier = "GPU_NV_S"
-    """Instance family of the nodes: on AWS GPU_NV_S has one A10G GPU, GPU_NV_M has four. On Azure
-    and GCP `lungreg setup --execute` lists the families of the account."""
+    family: Identifier = "auto"
+    """Instance family of the nodes, such as GPU_NV_M for four A10G GPUs on AWS; "auto" takes one
+    GPU of 24 GB: GPU_NV_S on AWS, GPU_NV_SM on Azure, GPU_GCP_NV_L4_1_24G on Google Cloud, as
+    the region of the account says."""
     min_nodes: int = Field(default=1, ge=1)
     """Number of nodes that start with the first job, at most `max_nodes`."""
     max_nodes: int = Field(default=1, ge=1)
@@ -161,8 +162,9 @@ class SnowflakeBackend(Section):
     model_pip_requirements: tuple[str, ...] = ()
     """Python requirements that models are logged with. An empty list, the default, takes the
     requirements of the installed lungreg."""
-    model_cuda_version: str = Field(default="12.4", pattern=r"^\d+\.\d+$")
-    """CUDA version of the container image that batch inference builds for a model."""
+    model_cuda_version: str = Field(default="12.6", pattern=r"^\d+\.\d+$")
+    """CUDA version of the container image that batch inference builds for a model. PyTorch's index
+    of that version must have the installed PyTorch: that of 12.6 has 2.8 to 2.13."""
     batch: Batch = Batch()
     """Resources of Snowflake's batch inference."""
     tracking: bool = True

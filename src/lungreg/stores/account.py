@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from lungreg.config import Config
 from lungreg.errors import LungregError
+
+CHECK_LINE = "lungreg: check "
+"""Begins the line of a check in a job's log; JSON follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,8 @@ class Provisioned:
     """Objects that existed already, where the account's answer says so."""
     statements: int
     """Number of statements that were run, grants too."""
+    left: tuple[str, ...] = ()
+    """SQL of grants that this user may not make, for somebody who may."""
 
 
 @runtime_checkable
@@ -113,11 +119,26 @@ class Check:
 
     name: str
     state: str
-    """"ok", "warn" or "fail"."""
+    """"ok", "warn", "fail", or "skipped" where something that it needs has failed."""
     found: str
     mend: str = ""
     where: str = ""
     """A file or folder, for the person at the console: no report to others has it."""
+
+    @property
+    def line(self) -> str:
+        """The check as a line of a log, without `where`: others read it."""
+        told = {"name": self.name, "state": self.state, "found": self.found, "mend": self.mend}
+        return f"{CHECK_LINE}{json.dumps(told)}"
+
+    @classmethod
+    def from_line(cls, text: str) -> Check | None:
+        """The check of a log's line; None for any other line."""
+        _, sign, told = text.partition(CHECK_LINE)
+        try:
+            return cls(**json.loads(told)) if sign else None
+        except (ValueError, TypeError):
+            return None
 
     @classmethod
     def failed(cls, name: str, error: LungregError) -> Check:
@@ -130,11 +151,14 @@ class Check:
 
 @runtime_checkable
 class Examiner(Protocol):
-    """The checks of a backend for `lungreg doctor`. Only some backends have one.
+    """The checks of a backend. Only some backends have one.
 
     Contract:
-        - `examine` leaves nothing changed and raises nothing: an error is a check that failed.
+        - Both leave nothing changed and raise nothing: an error is a check that failed.
     """
 
     def examine(self) -> list[Check]:
-        """Run the checks."""
+        """Run the checks of `lungreg doctor`, which take seconds."""
+
+    def try_out(self) -> Iterator[Check]:
+        """Try what the steps of this user do, and undo it: the checks of `lungreg check`."""

@@ -25,8 +25,15 @@ class Backend:
     billing: Billing | None = field(default=None)
     provisioner: Provisioner | None = field(default=None)
     examiner: Examiner | None = field(default=None)
+    refresh: Callable[[], None] | None = field(default=None)
+    """Lets the provider's own list of files know what a step has written; raises nothing."""
     label: Callable[[str | None, str], Backend] | None = field(default=None)
     """Makes the stores of `for_run`; None where the provider has no history of statements."""
+
+    def note_files(self) -> None:
+        """Called at the end of a step that wrote files, so that the provider's lists show them."""
+        if self.refresh is not None:
+            self.refresh()
 
     def for_run(self, run_id: str | None, step: str) -> Backend:
         """The same stores, with run and step in the provider's history of statements.

@@ -30,6 +30,7 @@ class JobRunner(Protocol):
     Contract:
         - `submit` returns at once with the job's id; `follow` yields its log lines until it ends;
           `status` is "pending", "running", "done", "failed" or "cancelled".
+        - The log of "check" has the line of each check, as `Check.line` gives it.
         - A job's name, arguments and settings name no case, and neither do its log lines.
     """
 
@@ -39,7 +40,7 @@ class JobRunner(Protocol):
         """Start `lungreg COMMAND` with a configuration on a compute pool; returns a job id.
 
         Args:
-            command: "train" or "infer", and options beside `--config`.
+            command: "train" or "infer", and options beside `--config`; or "check".
             config: Of the job; it is sent as a file.
             pool: A compute pool; None for that of the configuration.
             nodes: Machines, which form one Ray cluster.

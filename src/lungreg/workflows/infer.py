@@ -86,6 +86,7 @@ def infer(
         write_audit(backend.stage, run_id, config=config, cases=cases, model=sha256)
         with timed(backend.stage, run_id, _held(backend, config)):
             done = _register_all(backend, job, cases, on_progress)
+    backend.note_files()
     return InferReport(
         run_id=run_id,
         card=card,

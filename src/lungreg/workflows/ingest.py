@@ -108,6 +108,7 @@ def ingest(
             msg = "ingest was stopped; the cases reported so far are on the stage"
             raise RunError(msg, mend="run the same command again to go on") from error
     manifest_table(backend.stage).compact()
+    backend.note_files()
     rows = {upload.row.case_id: upload.row for upload in taken}
     return IngestReport(
         rows=sorted((intake.row for intake in taken), key=lambda row: row.case_id),

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from lungreg.backends import open_backend
 from lungreg.config import Config
 from lungreg.errors import ConfigError, LungregError, RunError
-from lungreg.stores import Backend, JobRunner, ListedJob
+from lungreg.stores import Backend, Check, JobRunner, ListedJob
 
 _log = logging.getLogger(__name__)
 OnLine = Callable[[str], None]
+OnCheck = Callable[[Check], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ def submit(
 
     Args:
         config: What the job runs with.
-        command: "train" or "infer".
+        command: "train", "infer" or "check".
         resume: A run to go on with.
         pool: Compute pool; None takes that of the configuration.
         nodes: Machines, which form one Ray cluster.
@@ -70,9 +71,21 @@ def submit(
 
 
 def follow(
-    config: Config, job_id: str, *, on_line: OnLine, backend: Backend | None = None
+    config: Config,
+    job_id: str,
+    *,
+    on_line: OnLine,
+    on_check: OnCheck | None = None,
+    backend: Backend | None = None,
 ) -> JobReport:
     """Pass each line of a job's log to a callback until the job ends, then remove its payload.
+
+    Args:
+        config: Names the account.
+        job_id: As `submit` gave it.
+        on_line: Takes the lines; that of a check as people read it.
+        on_check: Takes the checks among them.
+        backend: Stores to use instead of those that the config names.
 
     Raises:
         RunError: The user stopped waiting; the job goes on.
@@ -80,7 +93,10 @@ def follow(
     jobs = jobs_of(config, backend)
     try:
         for line in jobs.follow(job_id):
-            on_line(line)
+            check = Check.from_line(line)
+            on_line(line if check is None else f"{check.state}: {check.name}: {check.found}")
+            if check is not None and on_check is not None:
+                on_check(check)
     except KeyboardInterrupt as error:
         msg = "this command stopped waiting; the job goes on"
         mend = f"lungreg jobs follow {job_id}, or lungreg jobs cancel {job_id}"

@@ -56,6 +56,7 @@ def report(config: Config, run_id: str, *, backend: Backend | None = None) -> st
     backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
     name = RunNames(run_id).report
     backend.stage.write(name, _page(config, run_id, backend).encode())
+    backend.note_files()
     return name
 
 

@@ -120,6 +120,7 @@ def train(
     backend.tracker.finish(
         run_id, status="finished", tags={"model": card.name, "version": card.version}
     )
+    backend.note_files()
     return _report(backend, run_id, card, why)
 
 

@@ -8,6 +8,7 @@ from lungreg.backends.snowflake.billing import PoolBilling
 from lungreg.backends.snowflake.connection.runtime import join_runtime_cluster
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.examiner import SnowflakeExaminer
+from lungreg.backends.snowflake.files.directory import refresh_after_writes
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.jobs.runner import SnowflakeJobs
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
@@ -44,5 +45,6 @@ def open_snowflake(
         billing=PoolBilling(settings),
         provisioner=SnowflakeProvisioner(source),
         examiner=SnowflakeExaminer(source),
+        refresh=partial(refresh_after_writes, source),
         label=partial(open_snowflake, settings),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from lungreg.backends.snowflake.check.rehearsal import try_out
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup.grants import stages_of_roles
 from lungreg.backends.snowflake.setup.objects import stages
@@ -37,6 +38,10 @@ class SnowflakeExaminer:
         if session.state == "fail":
             return [session]
         return [session, self._guarded("stages", self._stages)]
+
+    def try_out(self) -> Iterator[Check]:
+        """Try what the steps of the session's role do; a row for each, as it is known."""
+        return try_out(self.source)
 
     def _guarded(self, name: str, check: Callable[[], Check]) -> Check:
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.jobs import SnowflakeJobs, start
-from lungreg.backends.snowflake.jobs.image import python_of, this_python
+from lungreg.backends.snowflake.jobs.image import RuntimeImage, python_of, this_python
 from lungreg.backends.snowflake.jobs.payload import write_payload
 from lungreg.config import SnowflakeBackend, parse_config
 from lungreg.errors import RunError
@@ -75,7 +75,9 @@ def test_wheels_are_for_the_python_of_the_image(
     monkeypatch.setattr(f"{name}.download_wheels", lambda _pins, _to, python: asked.append(python))
     config = parse_config({"backend": {"kind": "snowflake"}})
     assert isinstance(config.backend, SnowflakeBackend)
-    write_payload(config, config.backend, tmp_path, pool="P", python="3.99")
+    write_payload(
+        config, config.backend, tmp_path, pool="P", image=RuntimeImage(name="I", python="3.99")
+    )
     about = json.loads((tmp_path / "job.json").read_text())
     assert (asked, about["python"]) == (["3.99", "3.99"], "3.99")
     monkeypatch.setattr(sys, "executable", "no-pip-is-run")

@@ -18,7 +18,8 @@ import pytest
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from lungreg.backends.snowflake.jobs import start
+from lungreg.backends.snowflake.jobs import start, start_check
+from lungreg.stores import Check
 from tests.backends.snowflake.jobs.wheels import make_wheel
 
 LUNGREG = {
@@ -67,16 +68,19 @@ def payload(folder: Path, *needed: str, upgrades: tuple[str, ...] = ()) -> Path:
     (folder / "job.json").write_text(json.dumps(about))
     (folder / "needed.txt").write_text("\n".join(needed))
     (folder / "run.yaml").write_text("")
-    (folder / "start.py").write_text(Path(start.__file__).read_text())
+    for script in (start, start_check):
+        (folder / Path(script.__file__).name).write_text(Path(script.__file__).read_text())
     return folder
 
 
-def launch(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def launch(
+    python: Path, folder: Path, *arguments: str, entrypoint: str = "start.py"
+) -> subprocess.CompletedProcess[str]:
     """Run the payload as the launcher of ML Jobs does: by runpy, in its own process."""
     code = (
         "import runpy, sys\n"
-        f"sys.argv = ['start.py', *{list(arguments)!r}]\n"
-        f"found = runpy.run_path({str(folder / 'start.py')!r}, run_name='__main__')\n"
+        f"sys.argv = [{entrypoint!r}, *{list(arguments)!r}]\n"
+        f"found = runpy.run_path({str(folder / entrypoint)!r}, run_name='__main__')\n"
         "print('RETURN', found['__return__'])\n"
     )
     command = [python, "-c", code]
@@ -125,6 +129,18 @@ def test_it_refuses_what_would_change_the_runtime(
     assert "does not fit beside the runtime's packages" in done.stderr
     assert "ARGS" not in done.stdout
     assert installed(runtime) == before
+
+
+def test_a_check_tells_what_it_installs_beside(runtime: Path, tmp_path: Path) -> None:
+    """From its own entrypoint, in an image that has no lungreg yet; then `lungreg check` runs."""
+    done = launch(runtime, payload(tmp_path, "leaf>=1"), entrypoint="start_check.py")
+    rows = [row for line in done.stdout.splitlines() if (row := Check.from_line(line))]
+    assert [(row.name, row.state) for row in rows] == [
+        *((name, "ok") for name in ("image", "python", "packages", "plan", "install"))
+    ], done
+    assert rows[2].found == "ray==2.50.0, torch==2.8.0+cu126"
+    assert "ARGS lungreg check --config RAY auto" in done.stdout
+    assert done.stdout.splitlines()[-2:] == ["lungreg: exit code 0", "RETURN 0"]
 
 
 def test_a_package_that_is_not_there_cannot_be_let_go(runtime: Path, tmp_path: Path) -> None:

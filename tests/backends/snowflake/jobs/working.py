@@ -25,7 +25,7 @@ _LAUNCH = """
 import sys
 from pathlib import Path
 import start
-start.install = lambda folder: None  # lungreg is there: it is this one
+start.install = lambda *_: None  # lungreg is there: it is this one
 start.main(sys.argv[1:], Path.cwd())
 """
 
@@ -53,7 +53,9 @@ class WorkingJobs(JobService):
         container = self._folder / name
         container.mkdir(parents=True)
         (container / "sitecustomize.py").write_text(_CONTAINER)
-        (container / "token").write_text("a token of the container")
+        token = f"a token of the container of {name}"
+        (container / "token").write_text(token)
+        self._peer.roles.containers[token] = self._peer.roles.of_connection(connection)
         options = {key: connection_of(self._peer)[key] for key in ("protocol", "port")}
         kept = {k: v for k, v in os.environ.items() if not k.startswith("SNOWFLAKE_")}
         environment = {
@@ -65,7 +67,7 @@ class WorkingJobs(JobService):
             "SNOWFLAKE_JOBS_COUNT": "1",
             "PEER_TOKEN": str(container / "token"),
             "PEER_OPTIONS": json.dumps(options),
-            "PYTHONPATH": str(container),
+            "PYTHONPATH": os.pathsep.join([str(container), os.environ.get("PYTHONPATH", "")]),
         }
         given = job["spec"]["ARGS"]
         arguments = given[[Path(each).name for each in given].index("start.py") + 1 :]

@@ -147,7 +147,7 @@ class Peer:
         if data := content.get("data"):
             data["masterToken"] = secrets.token_urlsafe(32)
             data["sessionId"] = len(self.logins)
-            self.roles.log_in(scope["query_string"], data)
+            self.roles.log_in(scope["query_string"], request["data"], data)
         await JSONResponse(content)(scope, receive, send)
 
     async def _query(self, scope: Any, receive: Any, send: Any) -> None:
@@ -168,7 +168,6 @@ class Peer:
         await replayed(answer, send)
 
     async def _run(self, scope: Any, request: dict[str, Any], token: str) -> list[Any]:
-        """Carry out one statement; the messages of its answer."""
         if dialect.IS_WRITE.match(request["sqlText"]):
             async with self._writing:
                 return await self._carry_out(scope, request, token)
@@ -230,7 +229,10 @@ class Peer:
             return self._given(unload, sql, connection)
         if dialect.IS_IGNORED.match(sql):
             return self._given(lambda: dialect.DONE, sql, connection)
-        request["sqlText"] = dialect.adapted(sql, connection)
+        warehouse: str | None = dialect.WAREHOUSE
+        if self.guard is not None:
+            warehouse = self.guard.warehouse(self.roles.of_connection(connection))
+        request["sqlText"] = dialect.adapted(sql, connection, warehouse)
         return None
 
     def _given(self, answer: Callable[[], Answer], sql: str, connection: Any) -> dict[str, Any]:

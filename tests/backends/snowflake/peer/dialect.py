@@ -11,15 +11,19 @@ import pyarrow.parquet as pq
 from tests.backends.snowflake.peer.stages import Stages
 from tests.backends.snowflake.peer.statement import Answer, SqlError
 
-IS_FILES = re.compile(r"^\s*(PUT|GET|LIST|LS|REMOVE|RM)\s", re.IGNORECASE)
+IS_FILES = re.compile(
+    r"^\s*(PUT|GET|LIST|LS|REMOVE|RM|ALTER\s+STAGE\s+\S+\s+REFRESH)(\s|$)", re.IGNORECASE
+)
 IS_UNLOAD = re.compile(r"^\s*COPY\s+INTO\s+'?@", re.IGNORECASE)
 IS_WRITE = re.compile(
     r"^\s*(INSERT|UPDATE|DELETE|MERGE|CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE
 )
-IS_DROP = re.compile(r"^\s*(DROP|ALTER|CREATE\s+OR\s+REPLACE)\b", re.IGNORECASE)
+IS_DROP = re.compile(
+    r"^\s*(DROP|ALTER(?!\s+STAGE\s+\S+\s+REFRESH)|CREATE\s+OR\s+REPLACE)\b", re.IGNORECASE
+)
 SET_TAG = re.compile(r"^\s*ALTER\s+SESSION\s+SET\s+QUERY_TAG\s*=\s*'(.*)'\s*;?\s*$", re.I | re.S)
 WAREHOUSE = "LUNGREG_WH"
-"""The one that every session has here."""
+"""The one that every session has here, unless its role may not use it."""
 IS_IGNORED = re.compile(
     r"^\s*(ALTER\s+SESSION|SELECT\s+SYSTEM\$CANCEL_ALL|USE\s+SECONDARY)", re.IGNORECASE
 )
@@ -36,9 +40,10 @@ DONE: Answer = (["status"], [["Statement executed successfully."]])
 _RESULT = re.compile(r"\bTABLE\(\s*RESULT_SCAN\('([^']+)'\)\s*\)", re.IGNORECASE)
 
 
-def adapted(sql: str, connection: Any) -> str:
-    """The statement as fakesnow can run it."""
-    sql = re.sub(r"\bCURRENT_WAREHOUSE\(\)", f"'{WAREHOUSE}'", sql, flags=re.IGNORECASE)
+def adapted(sql: str, connection: Any, warehouse: str | None = WAREHOUSE) -> str:
+    """The statement as fakesnow can run it, in a session that has a warehouse or none."""
+    shown = "NULL" if warehouse is None else f"'{warehouse}'"
+    sql = re.sub(r"\bCURRENT_WAREHOUSE\(\)", shown, sql, flags=re.IGNORECASE)
     if re.search(r"\bFROM\s+VALUES\b", sql, re.IGNORECASE):
         sql = re.sub(r"\$(\d+)\b", r"COLUMN\1", sql)
     sql = re.sub(

@@ -34,6 +34,7 @@ class Experiments:
         alter = rf"ALTER EXPERIMENT {_EXPERIMENT}"
         answers = {
             rf"CREATE EXPERIMENT IF NOT EXISTS {_EXPERIMENT}": self._create,
+            rf"DROP EXPERIMENT {_EXPERIMENT}": self._drop,
             rf"{alter} ADD RUN {_RUN}": self._add_run,
             rf"{alter} COMMIT RUN {_RUN}(?: WITH STATUS='(?P<status>\w+)')?": self._commit,
             rf"{alter} MODIFY RUN {_RUN} ADD METRICS=\$\$(?P<json>.*)\$\$": self._add_metrics,
@@ -68,6 +69,11 @@ class Experiments:
 
     def _create(self, match: re.Match[str]) -> Answer:
         self.runs.setdefault(match["experiment"].upper(), {})
+        return _DONE
+
+    def _drop(self, match: re.Match[str]) -> Answer:
+        self._of(match)
+        del self.runs[match["experiment"].upper()]
         return _DONE
 
     def _add_run(self, match: re.Match[str]) -> Answer:

@@ -38,6 +38,8 @@ class Version:
     comment: str = ""
     metadata: str = ""
     alias: str | None = None
+    lineage: tuple[str, ...] = ()
+    """The queries that its manifest names as its data."""
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Models:
         self._stages = peer.stages
         self._models: dict[str, Model] = {}
         self._lock = threading.RLock()
+        self.refuses_lineage = False
         answers: dict[str, Callable[[re.Match[str], Any], Answer]] = {
             r"SELECT SYSTEM\$ML_PLATFORM_CAPABILITIES\(\)": _no_capabilities,
             rf"SHOW MODELS(?: LIKE '(?P<like>.*)')? IN SCHEMA (?P<schema>{_PART}\.{_PART})": (
@@ -77,6 +80,7 @@ class Models:
             rf"SHOW VERSIONS(?: LIKE '(?P<like>.*)')? IN MODEL {_MODEL}": self._show_versions,
             rf"SHOW FUNCTIONS IN MODEL {_MODEL} VERSION {_VERSION}": self._show_functions,
             rf"CREATE MODEL {_MODEL} WITH VERSION {_VERSION} FROM (?P<files>\S+)": self._create,
+            rf"DROP MODEL {_MODEL}": self._drop,
             rf"ALTER MODEL {_MODEL} ADD VERSION {_VERSION} FROM (?P<files>\S+)": self._add,
             rf"ALTER MODEL {_MODEL} MODIFY VERSION {_VERSION} SET METADATA\s*=\s*{_TEXT}": (
                 self._set_metadata
@@ -154,6 +158,13 @@ class Models:
         self._put(_stored(match["model"]), self._model(match), match, connection)
         return _DONE
 
+    def _drop(self, match: re.Match[str], connection: Any) -> Answer:
+        stored = _stored(match["model"])
+        for name in self._model(match).versions:
+            shutil.rmtree(self.folder(stored, name))
+        del self._models[stored]
+        return _DONE
+
     def _put(self, stored: str, model: Model, match: re.Match[str], connection: Any) -> None:
         name = _stored(match["version"])
         if name in model.versions:
@@ -162,8 +173,9 @@ class Models:
         files = source.folder / source.path.strip("/")
         if not (files / "MANIFEST.yml").is_file():
             raise SqlError(398507, "22000", "Unable to read file MANIFEST.yml")
+        lineage = self._lineage(files, connection)
         shutil.copytree(files, self.folder(stored, name))
-        model.versions[name] = Version(name)
+        model.versions[name] = Version(name, lineage=lineage)
         model.default = model.default or name
         self._models[stored] = model
 
@@ -205,6 +217,21 @@ class Models:
 
     def _version(self, match: re.Match[str]) -> Version:
         return self._model(match).find(_stored(match["version"]))
+
+    def _lineage(self, files: Path, connection: Any) -> tuple[str, ...]:
+        """The queries of the manifest; one that does not compile is refused."""
+        sources = yaml.safe_load((files / "MANIFEST.yml").read_text()).get("lineage_sources", [])
+        queries = tuple(each["entity"] for each in sources if each["type"] == "QUERY")
+        if queries and self.refuses_lineage:
+            raise SqlError(1003, "42000", "SQL compilation error:\nlineage_sources is not allowed")
+        for query in queries:
+            for stage in re.findall(r"DIRECTORY\((@[\w.]+)\)", query):
+                self._stages.place(stage, connection)
+        return queries
+
+    def lineage(self, model: str, version: str) -> tuple[str, ...]:
+        """The queries that lead from a version to its data; `model` is DB.SCHEMA.MODEL."""
+        return self._models[model].versions[version].lineage
 
     def _specification(self, model: str, version: str) -> str:
         file = self.folder(_stored(model), version) / "model" / "model.yaml"

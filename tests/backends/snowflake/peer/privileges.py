@@ -11,44 +11,31 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from tests.backends.snowflake.peer.app import Answer, Peer
-from tests.backends.snowflake.peer.statement import SqlError, missing, tokens_of
+from tests.backends.snowflake.peer.dialect import WAREHOUSE
+from tests.backends.snowflake.peer.needs import (
+    ACCOUNT,
+    ANY_WAREHOUSE,
+    ITSELF,
+    NAME,
+    Need,
+    made_by,
+    needs_of,
+    stored,
+)
+from tests.backends.snowflake.peer.statement import SqlError, missing
 
-_PART = r'(?:"[^"]+"|[\w$]+)'
-_NAME = rf"(?P<name>{_PART}(?:\.{_PART})*)"
-_FULL = rf"{_PART}\.{_PART}\.{_PART}"
-_ACCOUNT = "ACCOUNT"
-_MODEL_FILES = "snow://model/"
+_OF_OTHERS = ("INTEGRATION", "IMAGE REPOSITORY")
+"""Kinds of objects on which setup may grant nothing unless it has made them."""
 _GRANT = re.compile(
     r"^GRANT (?P<privileges>.+?) ON (?P<kind>(?:ALL |FUTURE )?[A-Z ]+?)(?P<scope> IN SCHEMA)? "
     r"(?P<name>[\w.$]+) TO ROLE (?P<role>\w+)$",
     re.IGNORECASE,
 )
-_TABLES = re.compile(
-    rf"\b(?P<verb>MERGE INTO|INSERT INTO|DELETE FROM|UPDATE|FROM|JOIN)\s+(?P<name>{_FULL})",
-    re.IGNORECASE,
-)
-_BY_VERB = {
-    "MERGE INTO": ("SELECT", "INSERT", "UPDATE"),
-    "INSERT INTO": ("INSERT",),
-    "DELETE FROM": ("DELETE",),
-    "UPDATE": ("UPDATE",),
-}
-
-
-@dataclass(frozen=True)
-class Need:
-    """Something that a statement does to an object; owners may."""
-
-    name: str
-    """Full, in capitals."""
-    privilege: str
-    """Empty where any privilege is enough, "OWNERSHIP" where only the owner may."""
 
 
 class Privileges:
@@ -60,22 +47,29 @@ class Privileges:
         """By role and object, the privileges."""
         self._future: dict[str, set[tuple[str, str]]] = defaultdict(set)
         """By schema, role and privilege on the models that come."""
+        self._kinds: dict[str, str] = {}
+        """Kind of each object that something was granted on, as SHOW GRANTS spells it."""
         self._owners: dict[str, str] = {}
         self._models: set[str] = set()
         self.refused: list[tuple[str, str]] = []
         """Roles and the statements that they were refused."""
         peer.guard = self
+        self._made_by_setup: set[str] = set()
+        """Integrations; on those of others setup has nothing to grant."""
         peer.on(r"^SHOW STAGES IN SCHEMA", _shown)
+        peer.on(r"^SHOW GRANTS TO ROLE", self._show_grants)
+        peer.on(r"^SHOW FUTURE GRANTS TO ROLE", self._show_future_grants)
 
     def check(self, sql: str, binds: Sequence[Any], role: str | None, *, alone: bool) -> None:
         """Let a statement pass, or refuse it; grants and new objects are noted."""
         named = re.sub(r"identifier\(\?\)", lambda _: str(binds[0]), sql, flags=re.IGNORECASE)
         text = " ".join(named.split())
         if role in (None, self._setup):
+            self._note_integration(text)
             self._note_grant(text)
             return
         try:
-            for need in _needs(text):
+            for need in needs_of(text):
                 self._require_of_any(str(role), need, alone=alone)
         except SqlError:
             self.refused.append((str(role), text))
@@ -86,20 +80,34 @@ class Privileges:
         """Take a privilege on an object from a role, as an administrator would."""
         self._held[role, name].discard(privilege)
 
-    def give(self, role: str, privilege: str, name: str) -> None:
-        """Grant a role a privilege on an object."""
+    def take_future(self, role: str, privilege: str, schema: str) -> None:
+        """Take a privilege on the models to come in a schema."""
+        self._future[schema].discard((role, privilege))
+
+    def give_future(self, role: str, privilege: str, schema: str) -> None:
+        """Grant a privilege on the models to come in a schema."""
+        self._future[schema].add((role, privilege))
+
+    def give(self, role: str, privilege: str, name: str, *, kind: str = "") -> None:
+        """Grant a role a privilege on an object, of a kind that is told where it is new."""
+        self._kinds.setdefault(name, kind)
         self._held[role, name].add(privilege)
+
+    def warehouse(self, role: str | None) -> str | None:
+        """The warehouse of a session; none where its role may not use it."""
+        is_free = role in (None, self._setup)
+        return WAREHOUSE if is_free or "USAGE" in self._held[str(role), WAREHOUSE] else None
 
     def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
         """Rows of SHOW about objects that the role has a privilege on."""
         match = re.match(
-            rf"\s*SHOW (STAGES|MODELS|COMPUTE POOLS)\b(?:.* IN SCHEMA {_NAME})?", sql, re.IGNORECASE
+            rf"\s*SHOW (STAGES|MODELS|COMPUTE POOLS)\b(?:.* IN SCHEMA {NAME})?", sql, re.IGNORECASE
         )
         if match is None or role in (None, self._setup):
             return answer
         names, rows = answer
         column = [*names].index("name")
-        before = f"{_stored(match['name'])}." if match["name"] else ""
+        before = f"{stored(match['name'])}." if match["name"] else ""
         return names, [row for row in rows if self._sees(str(role), f"{before}{row[column]}")]
 
     def _require_of_any(self, role: str, need: Need, *, alone: bool) -> None:
@@ -112,6 +120,9 @@ class Privileges:
         self._require(role, need)
 
     def _require(self, role: str, need: Need) -> None:
+        if need.privilege in (ANY_WAREHOUSE, ITSELF):
+            self._require_of_session(role, need)
+            return
         for parent in _parents(need.name):
             if "USAGE" not in self._held[role, parent]:
                 raise missing(parent)
@@ -122,10 +133,38 @@ class Privileges:
             or (held and not need.privilege)
         ):
             return
-        if need.name != _ACCOUNT and not self._sees(role, need.name):
+        if need.name != ACCOUNT and not self._sees(role, need.name):
             raise missing(need.name)
         text = f"SQL access control error:\nInsufficient privileges to operate on '{need.name}'."
         raise SqlError(3001, "42501", text)
+
+    def _show_grants(self, sql: str, *_: object) -> Answer:
+        role = stored(sql.rsplit(maxsplit=1)[-1])
+        rows = [
+            [privilege, self._kinds.get(name, name), name]
+            for (holder, name), privileges in self._held.items()
+            for privilege in sorted(privileges)
+            if holder == role
+        ]
+        return ["privilege", "granted_on", "name"], rows
+
+    def _show_future_grants(self, sql: str, *_: object) -> Answer:
+        role = stored(sql.rsplit(maxsplit=1)[-1])
+        rows = [
+            [privilege, "MODEL", f"{schema}.<MODEL>"]
+            for schema, granted in self._future.items()
+            for holder, privilege in sorted(granted)
+            if holder == role
+        ]
+        return ["privilege", "grant_on", "name"], rows
+
+    def _require_of_session(self, role: str, need: Need) -> None:
+        """A warehouse to compute on, or that a question is about the session's own role."""
+        if need.privilege == ANY_WAREHOUSE and self.warehouse(role) is None:
+            raise SqlError(606, "57P03", "No active warehouse selected in the current session.")
+        is_own = need.name == role or "USAGE" in self._held[role, need.name]
+        if need.privilege == ITSELF and not is_own:
+            raise missing(need.name, "Role")
 
     def _sees(self, role: str, name: str) -> bool:
         return bool(self._held[role, name.upper()]) or self._owner(name.upper()) == role
@@ -134,11 +173,17 @@ class Privileges:
         """Of an object, or of what is known by its last part alone, as temporary things are."""
         return self._owners.get(name) or self._owners.get(name.rpartition(".")[2])
 
+    def _note_integration(self, text: str) -> None:
+        if match := re.match(r"CREATE EXTERNAL ACCESS INTEGRATION IF NOT EXISTS (\w+)", text):
+            self._made_by_setup.add(match[1].upper())
+
     def _note_grant(self, text: str) -> None:
         match = _GRANT.match(text)
         if match is None:
             return
-        role, name, kind = match["role"].upper(), _stored(match["name"]), match["kind"].upper()
+        role, name, kind = match["role"].upper(), stored(match["name"]), match["kind"].upper()
+        if kind in _OF_OTHERS and name not in self._made_by_setup:
+            return
         for privilege in match["privileges"].upper().split(", "):
             if kind.startswith("FUTURE "):
                 self._future[name].add((role, privilege))
@@ -147,135 +192,17 @@ class Privileges:
                     if model.startswith(f"{name}."):
                         self._held[role, model].add(privilege)
             else:
+                self._kinds[name] = kind.replace(" ", "_")
                 self._held[role, name].add(privilege)
 
     def _note_new(self, text: str, role: str) -> None:
-        for name, kind, is_temporary in _made(text):
+        for name, kind, is_temporary in made_by(text):
             key = name.rpartition(".")[2] if is_temporary else name
             self._owners.setdefault(key, role)
             if kind == "MODEL":
                 self._models.add(name)
                 for other, privilege in self._future[name.rpartition(".")[0]]:
                     self._held[other, name].add(privilege)
-
-
-def _needs(text: str) -> Iterator[Need]:
-    """What a statement does; refused where that is not known."""
-    for pattern, needs in _RULES:
-        if match := re.match(pattern, text, re.IGNORECASE):
-            yield from needs(text, match)
-            return
-    raise SqlError(3001, "42501", f"The model of privileges knows no such statement: {text}")
-
-
-def _files(text: str, match: re.Match[str]) -> Iterator[Need]:
-    """PUT, GET, LIST, REMOVE: of a stage, or of a model's files."""
-    verb, words = match[1].upper(), tokens_of(text)
-    place = words[2] if verb == "PUT" else words[1]
-    if place.startswith(_MODEL_FILES):
-        yield Need(_stored(place.removeprefix(_MODEL_FILES).partition("/")[0]), "READ")
-    else:
-        yield Need(_stage(place), "WRITE" if verb in ("PUT", "REMOVE", "RM") else "READ")
-
-
-def _unload(text: str, match: re.Match[str]) -> Iterator[Need]:
-    yield Need(_stage(match["stage"]), "WRITE")
-    yield from _tables(text, match)
-
-
-def _tables(text: str, _: object) -> Iterator[Need]:
-    for match in _TABLES.finditer(text):
-        name = _stored(match["name"])
-        if ".INFORMATION_SCHEMA." not in name:
-            for privilege in _BY_VERB.get(" ".join(match["verb"].upper().split()), ("SELECT",)):
-                yield Need(name, privilege)
-
-
-def _create(text: str, match: re.Match[str]) -> Iterator[Need]:
-    schema = _stored(match["name"]).rpartition(".")[0]
-    kind = match["kind"].upper()
-    # Of what is temporary only tables need no privilege of their own.
-    is_free = match["temporary"] is not None and kind == "TABLE"
-    yield Need(schema, "USAGE" if is_free else f"CREATE {kind}")
-
-
-def _ml_job(text: str, match: re.Match[str]) -> Iterator[Need]:
-    yield Need(_stored(match["name"]).rpartition(".")[0], "CREATE SERVICE")
-    yield Need(_stored(match["pool"]), "USAGE")
-    for stage in {_stage(found) for found in re.findall(rf"@({_FULL})", text)}:
-        yield Need(stage, "READ")
-    for listed in re.findall(r'EXTERNAL_ACCESS_INTEGRATIONS[\\": ]+\[(.*?)\]', text):
-        for name in re.findall(r"\w+", listed):
-            yield Need(name.upper(), "USAGE")
-
-
-def _inference(text: str, match: re.Match[str]) -> Iterator[Need]:
-    yield Need(_stored(match["name"]).rpartition(".")[0], "CREATE SERVICE")
-    yield Need(_stored(match["pool"]), "USAGE")
-    yield Need(_stored(match["model"]), "USAGE")
-    yield Need(_stage(match["source"]), "READ")
-    yield Need(_ACCOUNT, "BIND SERVICE ENDPOINT")
-    if repository := re.search(rf"image_repo\w*:\W+({_FULL})", text):
-        for privilege in ("READ", "WRITE", "SERVICE READ", "SERVICE WRITE"):
-            yield Need(_stored(repository[1]), privilege)
-    output = re.search(rf"stage_location:\W+({_FULL})", text)
-    yield Need(_stage(output[1]) if output else "?", "WRITE")
-
-
-def _on(privilege: str) -> Callable[[str, re.Match[str]], Iterator[Need]]:
-    def needs(_: str, match: re.Match[str]) -> Iterator[Need]:
-        yield Need(_stored(match["name"]), privilege)
-
-    return needs
-
-
-def _nothing(_: str, __: object) -> Iterator[Need]:
-    return iter(())
-
-
-_KIND = r"(?P<kind>TABLE|VIEW|STAGE|MODEL|EXPERIMENT)"
-_CREATE = (
-    r"CREATE (?:OR REPLACE )?(?P<temporary>(?:SCOPED )?TEMP(?:ORARY)? )?"
-    rf"{_KIND} (?P<there>IF NOT EXISTS )?{_NAME}"
-)
-_ML_JOB = rf"CALL SYSTEM\$EXECUTE_ML_JOB\('{_NAME}', '(?P<pool>\w+)'"
-_INFERENCE = (
-    r"EXECUTE INFERENCE JOB SERVICE IN COMPUTE POOL (?P<pool>\S+) .*FROM (?P<source>\S+) "
-    rf"MODEL = (?P<model>\S+) VERSION .* NAME = {_NAME}"
-)
-_RULES: tuple[tuple[str, Callable[[str, Any], Iterator[Need]]], ...] = (
-    (r"(USE|ALTER SESSION)\b", _nothing),
-    (r"(PUT|GET|LIST|LS|REMOVE|RM) ", _files),
-    (r"COPY INTO '?(?P<stage>@[^\s']+)", _unload),
-    (_CREATE, _create),
-    (_INFERENCE, _inference),
-    (_ML_JOB, _ml_job),
-    (r"(?:CALL|SELECT) SYSTEM\$GET_ML_JOB_RUNTIME\('(?P<name>\w+)'", _on("USAGE")),
-    (rf"(?:ALTER|DROP) {_KIND} (?:IF EXISTS )?{_NAME}", _on("OWNERSHIP")),
-    (rf"SHOW (?:MODELS|STAGES)\b.* IN SCHEMA {_NAME}", _on("USAGE")),
-    (rf"SHOW (?:VERSIONS|FUNCTIONS)\b.* ?IN MODEL {_NAME}", _on("")),
-    (rf"SHOW RUNS\b.* IN EXPERIMENT {_NAME}", _on("OWNERSHIP")),
-    (rf"DESCRIBE STAGE '?@?{_NAME}", _on("")),
-    (r"SHOW (DATABASES|SCHEMAS|COMPUTE POOLS|PARAMETERS|SERVICE INSTANCES)", _nothing),
-    (r"DESCRIBE SERVICE", _nothing),
-    (r"(SELECT|CALL)\b(?!.*\bFROM\b)", _nothing),
-    (r"(SELECT|WITH|INSERT|UPDATE|DELETE|MERGE)\b", _tables),
-)
-
-
-def _made(text: str) -> Iterator[tuple[str, str, bool]]:
-    """Name and kind of what a statement makes, and whether only its session sees it."""
-    if match := re.match(_CREATE, text, re.IGNORECASE):
-        yield _stored(match["name"]), match["kind"].upper(), match["temporary"] is not None
-
-
-def _stage(place: str) -> str:
-    return _stored(place.lstrip("'@").partition("/")[0].rstrip("'"))
-
-
-def _stored(name: str) -> str:
-    parts = re.findall(_PART, name)
-    return ".".join(part.strip('"') if part[0] == '"' else part.upper() for part in parts)
 
 
 def _parents(name: str) -> list[str]:

@@ -30,6 +30,9 @@ class Guard(Protocol):
         Not alone, it may do what the user's other roles may, but make objects.
         """
 
+    def warehouse(self, role: str | None) -> str | None:
+        """The warehouse of a session of this role."""
+
     def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
         """What the role is shown of an answer."""
 
@@ -39,6 +42,8 @@ class Roles:
 
     def __init__(self) -> None:
         self._roles: dict[str, str] = {}
+        self.containers: dict[str, str | None] = {}
+        """By a container's token, the role of its job."""
         self._alone: set[str] = set()
         """Sessions without secondary roles."""
         self.known: Callable[[], Collection[str]] | None = None
@@ -52,9 +57,14 @@ class Roles:
         text = f"Role '{asked}' specified in the connect string does not exist or not authorized."
         return "390189", text
 
-    def log_in(self, query: bytes, data: dict[str, Any]) -> None:
-        """Give a session the role that its client asks for, and send it to the client."""
-        if asked := _asked(query):
+    def log_in(self, query: bytes, given: dict[str, Any], data: dict[str, Any]) -> None:
+        """Give a session the role that its client asks for, and send it to the client.
+
+        A container's token is for the role that owns its job, and for no other.
+        """
+        if given.get("TOKEN") in self.containers:
+            self._alone.add(data["token"])
+        if asked := self.containers.get(given.get("TOKEN", "")) or _asked(query):
             self._roles[data["token"]] = asked
             data["sessionInfo"]["roleName"] = asked
 

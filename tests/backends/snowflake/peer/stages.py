@@ -55,6 +55,8 @@ class Stages:
         """Text that LIST has in place of each file's time, where it is not empty."""
         self.workspace_place: Callable[[str], Place] | None = None
         """Where the files of a workspace lie; None where the account has none."""
+        self.directories: dict[Path, set[str]] = {}
+        """Names in the directory table of each stage, as it was when last refreshed."""
         self._digests: dict[tuple[Path, int, int], str] = {}
         self._known: set[tuple[str, str, str]] = set()
 
@@ -62,6 +64,9 @@ class Stages:
         """The rows of a file statement, or what the client needs for a transfer."""
         words = tokens_of(sql)
         verb = words[0].upper()
+        if verb == "ALTER":
+            path = options_of(sql).get("SUBPATH", "")
+            return self._refreshed(self.place(f"@{words[2]}/{path}", connection))
         if verb == "PUT":
             return succeeded(self._upload(sql, words, self.place(words[2], connection)))
         place = self.place(words[1], connection)
@@ -169,6 +174,14 @@ class Stages:
             "encryptionMaterial": [],
             "stageInfo": self._bucket(place),
         }
+
+    def _refreshed(self, place: Place) -> dict[str, Any]:
+        """Let the directory of a stage list the files that are below a path now."""
+        known = self.directories.setdefault(place.folder, set())
+        known -= {name for name in known if name.startswith(place.path)}
+        known |= (found := {name for _, name in self._files(place, None)})
+        rows = [[f"{place.label}/{name}", "REGISTERED_NEW"] for name in sorted(found)]
+        return rows_as_answer(["file", "status"], rows)
 
     def _bucket(self, place: Place) -> dict[str, Any]:
         """GCS with URLs signed beforehand: the one kind whose URLs the server chooses."""

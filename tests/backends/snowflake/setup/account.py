@@ -29,6 +29,9 @@ _DONE = (["status"], [["Statement executed successfully."]])
 class Account:
     """What the peer lacks: objects outside databases, kept as (kind, name) with a comment."""
 
+    may_pass_on_account = False
+    """Whether an administrator has given setup its privileges WITH GRANT OPTION."""
+
     def __init__(self, peer: Peer) -> None:
         self.objects: dict[tuple[str, str], str] = {}
         self.comments: dict[str, str] = {}
@@ -100,11 +103,21 @@ class Account:
         return _DONE
 
     def _note_future(self, sql: str, _binds: object, _connection: object) -> Any:
+        if self._is_of_others(sql):
+            text = "SQL access control error:\nGrant not executed: Insufficient privileges."
+            raise SqlError(3001, "42501", text)
         match = re.match(r"(\w+) .* ON FUTURE \w+ IN SCHEMA (\S+) (?:TO|FROM) ROLE (\w+)", sql)
         if match is not None:
             change = self.future.add if match[1] == "GRANT" else self.future.discard
             change((match[3].upper(), match[2].upper()))
         return _DONE
+
+    def _is_of_others(self, sql: str) -> bool:
+        """Whether a grant is on the account, or on an object that setup has not made."""
+        match = re.search(r" ON (ACCOUNT|IMAGE REPOSITORY|INTEGRATION) ?([\w.]*) TO ROLE", sql)
+        if match is None or (match[1] == "ACCOUNT" and self.may_pass_on_account):
+            return False
+        return (match[1], match[2].upper()) not in self.objects
 
     def _drop_marked(self, sql: str, _binds: object, connection: Any) -> Any:
         match = re.match(r"DROP (DATABASE|SCHEMA) IF EXISTS ([\w.]+)", sql)

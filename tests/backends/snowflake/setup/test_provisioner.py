@@ -10,6 +10,7 @@ import pytest
 from lungreg.backends.snowflake.connection.pool import close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
+from lungreg.backends.snowflake.setup.provisioner import left_to_others
 from lungreg.backends.snowflake.setup.statement import MARK
 from lungreg.errors import AlreadyExistsError, ForbiddenError, StoreUnavailableError
 from lungreg.stores import Provisioner
@@ -53,6 +54,23 @@ def test_setup_run_twice_changes_nothing(
     assert stages == ["IMAGES", "JOBS", "RUNS"]
     assert not peer.said("DROP|REPLACE")
     assert [row[0] for row in provisioner.source.run(f"SELECT N FROM {schema}.MINE")] == [1]
+
+
+def test_grants_that_setup_may_not_make_are_left_to_others(account: Account, peer: Peer) -> None:
+    """Each is tried; those on the account and on what somebody else owns come back as SQL."""
+    raw = {"integrations": ["PYPI_EAI"], "batch": {"image_repository": "A.B.IMAGES"}}
+    source = of_database("LEFTOVER", **raw).source
+    assert left_to_others(source.settings, source.run) == (
+        "GRANT USAGE ON INTEGRATION PYPI_EAI TO ROLE LUNGREG_TRAIN",
+        "GRANT USAGE ON INTEGRATION PYPI_EAI TO ROLE LUNGREG_INFER",
+        "GRANT BIND SERVICE ENDPOINT ON ACCOUNT TO ROLE LUNGREG_INFER",
+        "GRANT READ, WRITE ON IMAGE REPOSITORY A.B.IMAGES TO ROLE LUNGREG_INFER",
+        "GRANT SERVICE READ, SERVICE WRITE ON IMAGE REPOSITORY A.B.IMAGES TO ROLE LUNGREG_INFER",
+    )
+    account.may_pass_on_account = True
+    account.objects["IMAGE REPOSITORY", "A.B.IMAGES"] = ""
+    account.objects["INTEGRATION", "PYPI_EAI"] = ""
+    assert left_to_others(source.settings, source.run) == ()
 
 
 def test_all_is_done_in_the_role_of_setup(

@@ -134,7 +134,7 @@ def test_what_exists_is_left_alone() -> None:
 
 
 def test_what_is_not_ours_is_for_its_owner_to_grant() -> None:
-    """Integrations and repositories of others are printed for an administrator, and not granted."""
+    """Integrations and repositories of others are printed before what setup surely may."""
     raw = {"integrations": ["PYPI_EAI"], "batch": {"image_repository": "A.B.IMAGES"}}
     script = setup_script(SnowflakeBackend.model_validate({"kind": "snowflake", **raw}))
     preface, _, ours = script.partition("USE ROLE")
@@ -146,7 +146,7 @@ def test_what_is_not_ours_is_for_its_owner_to_grant() -> None:
     assert "--   GRANT BIND SERVICE ENDPOINT ON ACCOUNT TO ROLE LUNGREG_INFER;" in preface
     assert not re.search("PYPI_EAI|A.B.IMAGES", ours)
     plain = setup_script(SnowflakeBackend(kind="snowflake"))
-    assert "not made here" not in plain
+    assert "-- For jobs," not in plain
 
 
 def test_names_come_from_the_configuration() -> None:

@@ -62,11 +62,26 @@ _BLOCKED = {
 _MISSING = {2003, 2043}
 """Snowflake has one number for an object that does not exist and for one that is not granted."""
 _DENIED = {3001}
+_NO_WAREHOUSE = {606}
 _NO_COLUMN = {904}
 """An identifier that is no column of the statement's tables."""
 _STEP_ROLE = "take the role of this step, with --set backend.role=ROLE or in the connection"
 _ROLE = "see which role backend.role or the connection asks for, and have it granted to the user"
 _KEY = "see that the connection's private_key_file belongs to the user's public key"
+_FORBIDDEN = (
+    (
+        _MISSING,
+        "the object exists in the account and this role may use it",
+        f"{_STEP_ROLE}; where it has never been made, run 'lungreg setup'",
+    ),
+    (_DENIED, "the account lets this user and role do the operation", _STEP_ROLE),
+    (
+        _NO_WAREHOUSE,
+        "the session has a warehouse, which this role may use",
+        f"see backend.warehouse, and {_STEP_ROLE}",
+    ),
+)
+"""Error numbers of what a role may not do, with the rule and the mend."""
 _REFUSED = {
     3013: _ROLE,  # the role is not assigned to this user
     390100: "check the connection's user and key",  # unknown, or the wrong password
@@ -201,13 +216,9 @@ def _fault(error: Exception, where: object | None) -> LungregError:
     number = number_of(error)
     got = f"Snowflake's error {number:06d}" if number else type(error).__name__
     place = where or _first_line(error)
-    if number in _MISSING:
-        msg = "the object exists in the account and this role may use it"
-        mend = f"{_STEP_ROLE}; where it has never been made, run 'lungreg setup'"
-        return ForbiddenError(msg, got=got, mend=mend, where=place)
-    if number in _DENIED:
-        msg = "the account lets this user and role do the operation"
-        return ForbiddenError(msg, got=got, mend=_STEP_ROLE, where=place)
+    for numbers, msg, mend in _FORBIDDEN:
+        if number in numbers:
+            return ForbiddenError(msg, got=got, mend=mend, where=place)
     if number in _REFUSED:
         msg = "the account lets this user log in"
         return ForbiddenError(msg, got=got, mend=_REFUSED[number], where=place)

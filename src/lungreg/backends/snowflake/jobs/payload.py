@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from lungreg.backends.snowflake.jobs.image import this_python
+from lungreg.backends.snowflake.jobs.image import RuntimeImage, this_python
 from lungreg.backends.snowflake.jobs.requirements import (
     download_wheels,
     job_requirements,
@@ -20,7 +20,8 @@ from lungreg.backends.snowflake.jobs.wheel import write_wheel
 from lungreg.config import Config, Ingest, SnowflakeBackend
 
 ENTRYPOINT = "start.py"
-_NAME = re.compile(r"LUNGREG_(?:TRAIN|INFER)_[0-9]{8}_[0-9]{6}_[0-9A-F]{6}")
+CHECK_ENTRYPOINT = "start_check.py"
+_NAME = re.compile(r"LUNGREG_(?:TRAIN|INFER|CHECK)_[0-9]{8}_[0-9]{6}_[0-9A-F]{6}")
 _PATHS = set(Ingest.model_fields) - {"max_voxels"}
 _HERE_ONLY = ("connection", "role")
 """Keys of this machine: a job uses its container's token, and the role that submitted it."""
@@ -32,7 +33,7 @@ def write_payload(
     folder: Path,
     *,
     pool: str,
-    python: str | None = None,
+    image: RuntimeImage | None = None,
 ) -> None:
     """Write all files that a job needs into an empty folder.
 
@@ -43,24 +44,24 @@ def write_payload(
         settings: Of the account.
         folder: Empty.
         pool: Compute pool of the job, which may differ from that of the configuration.
-        python: Python of the job's image, such as "3.11"; None for this machine's.
+        image: Of the job; its Python is this machine's where it is not known.
 
     Raises:
         RunError: lungreg, or a wheel that it needs, cannot be packed.
     """
-    write_installation(settings, folder, python=python)
+    write_installation(settings, folder, image=image)
     _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
 
 
 def write_installation(
-    settings: SnowflakeBackend, folder: Path, *, python: str | None = None
+    settings: SnowflakeBackend, folder: Path, *, image: RuntimeImage | None = None
 ) -> None:
     """Write what `start.install` needs into an empty folder, the script itself included.
 
     Raises:
         RunError: lungreg, or a wheel that it needs, cannot be packed.
     """
-    bundled = not integrations_of(settings)
+    bundled, python = not integrations_of(settings), None if image is None else image.python
     wheel = write_wheel(folder)
     if bundled:
         (folder / "wheels").mkdir()
@@ -70,9 +71,11 @@ def write_installation(
         "bundled": bundled,
         "python": (python or this_python()) if bundled else None,
         "upgrades": list(settings.job_upgrades),
+        "image": None if image is None else image.name,
     }
-    script = resources.files("lungreg.backends.snowflake.jobs") / ENTRYPOINT
-    (folder / ENTRYPOINT).write_bytes(script.read_bytes())
+    for name in (ENTRYPOINT, CHECK_ENTRYPOINT):
+        script = resources.files("lungreg.backends.snowflake.jobs") / name
+        (folder / name).write_bytes(script.read_bytes())
     _write(folder / "job.json", json.dumps(about))
     _write(folder / "needed.txt", "\n".join(job_requirements(python)) + "\n")
 

@@ -21,6 +21,7 @@ from lungreg.backends.snowflake.jobs.image import RuntimeImage, resolve_image
 from lungreg.backends.snowflake.jobs.listed import listed_jobs
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.payload import (
+    CHECK_ENTRYPOINT,
     ENTRYPOINT,
     integrations_of,
     payload_of,
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-COMMANDS = ("train", "infer")
+CHECK = "check"
+COMMANDS = ("train", "infer", CHECK)
 _POOL = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
 _JOB_ID = re.compile(
     r'(?:[A-Za-z_][A-Za-z0-9_$]*\.){2}(?:[A-Za-z_][A-Za-z0-9_$]*|"[A-Za-z0-9_$]+")'
@@ -83,7 +85,7 @@ class SnowflakeJobs:
         history and must name no case.
 
         Args:
-            command: "train" or "infer", perhaps with "--resume" and a run.
+            command: "train" or "infer", perhaps with "--resume" and a run; or "check".
             config: Of the job; `ingest` and this machine's connection are left out.
             pool: A compute pool; None for that of the configuration.
             nodes: Machines, which form one Ray cluster.
@@ -106,7 +108,7 @@ class SnowflakeJobs:
             client_refusals("ML Jobs takes the job"),
         ):
             image = resolve_image(session, pool, settings.runtime)
-            write_payload(config, settings, Path(folder), pool=pool, python=image.python)
+            write_payload(config, settings, Path(folder), pool=pool, image=image)
             options = {**_options(settings, command, nodes, image), "session": session}
             job_id: str = submit_strictly(Path(folder), pool, options).id
             return job_id
@@ -235,7 +237,7 @@ def _options(
 ) -> dict[str, Any]:
     stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
     options: dict[str, Any] = {
-        "entrypoint": ENTRYPOINT,
+        "entrypoint": CHECK_ENTRYPOINT if command[0] == CHECK else ENTRYPOINT,
         "args": list(command),
         "stage_name": payload_stage(settings),
         # Also the name of the folder with the job's files, which two jobs must never share.

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 KEPT = ("torch", "ray")
@@ -26,6 +26,11 @@ _MANAGED = "externally-managed-environment"
 _LUNGREG = "import sys; sys.argv[0] = 'lungreg'; from lungreg.cli import main; main()"
 """The console command, wherever pip has installed it."""
 
+STEPS = ("python", "packages", "plan", "install")
+"""Of the installation, in order."""
+SHOWN = (*KEPT, "monai", "numpy", "snowflake-ml-python", "snowflake-snowpark-python")
+"""Packages whose versions are worth a glance."""
+Tell = Callable[[str, str], object]
 Versions = dict[str, str]
 """Version by canonical name of the package."""
 
@@ -43,22 +48,28 @@ def main(arguments: Sequence[str], folder: Path) -> int:
     install(folder)
     if int(os.environ.get("SNOWFLAKE_JOBS_COUNT") or 1) > 1:
         install_on_other_nodes(folder)
+    code = run_lungreg(arguments, folder)
+    print(f"{EXIT_LINE} {code}", flush=True)
+    if code not in MAY_END_WITH:
+        msg = f"{EXIT_LINE} {code}"
+        raise RuntimeError(msg)
+    return code
+
+
+def run_lungreg(arguments: Sequence[str], folder: Path) -> int:
+    """Run `lungreg ARGUMENTS` with the job's configuration; returns its exit code."""
     # Ray's own variable: join the runtime's cluster, or fail, but never start another.
     environment = {"RAY_ADDRESS": "auto", **os.environ}
-    done = subprocess.run(
-        [sys.executable, "-c", _LUNGREG, *arguments, "--config", str(folder / "run.yaml")],
-        env=environment,
-        check=False,
-    )
-    print(f"{EXIT_LINE} {done.returncode}", flush=True)
-    if done.returncode not in MAY_END_WITH:
-        msg = f"{EXIT_LINE} {done.returncode}"
-        raise RuntimeError(msg)
-    return done.returncode
+    command = [sys.executable, "-c", _LUNGREG, *arguments, "--config", str(folder / "run.yaml")]
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, tell: Tell = lambda *_: None) -> None:
     """Install lungreg's wheel and its requirements; installed packages keep their versions.
+
+    Args:
+        folder: With what was sent.
+        tell: Called after each of STEPS with what was found.
 
     Raises:
         SystemExit: pip cannot do so, torch or ray would change, or a package named in
@@ -66,7 +77,9 @@ def install(folder: Path) -> None:
     """
     settings = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     refuse_other_python(settings.get("python"))
+    tell("python", sys.version.split()[0])
     before = parse_freeze(freeze())
+    tell("packages", ", ".join(as_lines({k: v for k, v in before.items() if k in SHOWN})))
     print("lungreg: packages of the runtime:", *as_lines(before), flush=True)
     refuse_unknown(before, settings["upgrades"])
     with tempfile.TemporaryDirectory() as temporary:
@@ -79,10 +92,12 @@ def install(folder: Path) -> None:
         pip("install", "--quiet", "--dry-run", "--report", str(report), *wanted)
         planned = parse_report(json.loads(report.read_text(encoding="utf-8")))
         refuse_changes(before, {**before, **planned})
+        tell("plan", f"{len(planned)} packages to add beside {len(before)}")
         pip("install", "--quiet", *wanted)
     ours = str(folder / settings["wheel"])
     pip("install", "--quiet", "--no-deps", "--no-index", "--force-reinstall", ours)
     refuse_changes(before, parse_freeze(freeze()))
+    tell("install", f"{settings['wheel'].split('-py3')[0]} beside the image's torch and ray")
 
 
 def install_on_other_nodes(folder: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import io
 import math
 import tempfile
 from dataclasses import dataclass
@@ -14,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from lungreg.backends.snowflake.connection.faults import is_missing
 from lungreg.backends.snowflake.connection.session import SessionSource
-from lungreg.backends.snowflake.models.names import confusable, identifier_of, name_of, version_name
-from lungreg.backends.snowflake.models.package import (
-    packaged,
-    requirements,
-    signatures,
-    write_code,
-    write_files,
+from lungreg.backends.snowflake.models.log import (
+    USER_FILES,
+    NewVersion,
+    log_version,
+    registry_of,
 )
+from lungreg.backends.snowflake.models.names import confusable, identifier_of, name_of, version_name
+from lungreg.backends.snowflake.models.package import write_files
 from lungreg.backends.snowflake.models.stored_versions import (
     MARK,
     NO_VERSIONS,
@@ -32,7 +30,7 @@ from lungreg.backends.snowflake.models.stored_versions import (
     set_alias,
     set_default,
 )
-from lungreg.backends.snowflake.models.storing import save_options, try_storing
+from lungreg.backends.snowflake.models.storing import try_storing
 from lungreg.errors import ModelError, StoreError, StoreUnavailableError
 from lungreg.records import ModelCard, ModelVersion
 from lungreg.stores import (
@@ -47,10 +45,8 @@ from lungreg.stores.names import CARD_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from snowflake.ml.model import ModelVersion as SnowflakeVersion
-    from snowflake.ml.registry import Registry
     from snowflake.snowpark import Session
 
-_USER_FILES = "lungreg"
 _TRIES = 20
 
 
@@ -129,7 +125,7 @@ class SnowflakeModelRegistry:
 
     def snowflake_version(self, session: Session, card: ModelCard) -> SnowflakeVersion:
         """A version as Snowflake's client has it, usable while the session is."""
-        model = self._registry(session).get_model(identifier_of(card.name))
+        model = registry_of(session, self.source.settings).get_model(identifier_of(card.name))
         return model.version(version_name(card.version))
 
     def _check_name(self, name: str) -> None:
@@ -143,24 +139,16 @@ class SnowflakeModelRegistry:
 
     def _log(self, card: ModelCard, weights: bytes) -> None:
         """Store a version; not again after a lost connection, since it may have been stored."""
-        settings = self.source.settings
-        metrics = {name: value for name, value in card.metrics.items() if math.isfinite(value)}
-        with tempfile.TemporaryDirectory() as name, self.source.use() as session, _quiet():
+        with tempfile.TemporaryDirectory() as name, self.source.use() as session:
             folder = Path(name)
-            files = write_files(folder, card, weights)
-            self._registry(session).log_model(
-                packaged(files),
-                model_name=identifier_of(card.name),
-                version_name=version_name(card.version),
+            new = NewVersion(
+                name=identifier_of(card.name),
+                version=version_name(card.version),
                 comment=f"{MARK}: {card.use}",
-                metrics=metrics,
-                pip_requirements=list(settings.model_pip_requirements) or requirements(),
-                target_platforms=["SNOWPARK_CONTAINER_SERVICES"],
-                signatures=signatures(),
-                user_files={_USER_FILES: [files["card"]]},
-                code_paths=[str(write_code(folder))],
-                options=save_options(settings),
+                files=write_files(folder, card, weights),
+                metrics={key: one for key, one in card.metrics.items() if math.isfinite(one)},
             )
+            log_version(session, self.source.settings, new, folder)
 
     def _export(self, session: Session, card: ModelCard) -> bytes:
         """The weights by `export`: `load` needs the owner's role, and runs code."""
@@ -171,7 +159,7 @@ class SnowflakeModelRegistry:
     def _card(self, name: str, number: str) -> ModelCard:
         """The card in a version's files, with the name and number that Snowflake lists."""
         version = f"{full_name(self.source.settings, name)}/versions/{version_name(number)}"
-        place = f"snow://model/{version}/user_files/{_USER_FILES}/{CARD_FILE}"
+        place = f"snow://model/{version}/user_files/{USER_FILES}/{CARD_FILE}"
 
         def fetch(session: Session) -> bytes:
             with tempfile.TemporaryDirectory() as folder:
@@ -201,12 +189,6 @@ class SnowflakeModelRegistry:
     def _names(self) -> list[str]:
         return [*dict.fromkeys(entry.card.name for entry in self.list())]
 
-    def _registry(self, session: Session) -> Registry:
-        from snowflake.ml.registry import Registry
-
-        settings = self.source.settings
-        return Registry(session, database_name=settings.database, schema_name=settings.utils_schema)
-
     def list(self, name: str | None = None) -> list[ModelVersion]:
         """All versions, or those of one name, by name and number."""
         found = default_versions(self.source)
@@ -226,8 +208,3 @@ def _is_taken(error: Exception) -> bool:
     """Whether another process was faster; client and server have only words for it."""
     texts = (str(error), str(error.__cause__))
     return any("already exist" in text for text in texts)
-
-
-def _quiet() -> contextlib.AbstractContextManager[object]:
-    """Keep off standard output, where Snowflake's client would draw a progress bar."""
-    return contextlib.redirect_stdout(io.StringIO())

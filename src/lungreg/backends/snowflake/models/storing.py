@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from importlib import metadata
 from typing import Any
 
 from lungreg.backends.snowflake.connection.session import SessionSource
@@ -11,6 +12,16 @@ from lungreg.config import SnowflakeBackend
 from lungreg.errors import ForbiddenError, RunError
 
 _AFTER_UPGRADE = "after an upgrade run 'lungreg setup --execute' again"
+
+
+CUDA_OF_TORCH = {
+    "2.8": ("12.6", "12.8", "12.9"),
+    "2.9": ("12.6", "12.8", "13.0"),
+    "2.10": ("12.6", "12.8", "13.0"),
+    "2.11": ("12.6", "12.8", "13.0"),
+}
+"""The CUDA versions whose index at download.pytorch.org has a PyTorch, by its first two numbers.
+From pytorch.org/get-started/previous-versions; the index of 12.4 ends with 2.6."""
 
 
 def save_options(settings: SnowflakeBackend) -> dict[str, Any]:
@@ -28,12 +39,31 @@ def try_storing(source: SessionSource) -> None:
         ForbiddenError: This role may not make the stage.
     """
     refuse_unknown_options(save_options(source.settings))
+    refuse_cuda_without_torch(source.settings)
     stage = f"{source.settings.utils}.LUNGREG_TRIAL_{secrets.token_hex(6)}".upper()
     try:
         source.run(f"CREATE SCOPED TEMPORARY STAGE {stage}")
     except ForbiddenError as error:
         error.mend = "; ".join(part for part in (error.mend, _AFTER_UPGRADE) if part)
         raise
+
+
+def refuse_cuda_without_torch(settings: SnowflakeBackend) -> None:
+    """Refuse a CUDA version that PyTorch's own index has not this installation's PyTorch for.
+
+    The image of batch inference would get a PyTorch of another CUDA version, or none. A PyTorch
+    that the table does not know, and requirements of the configuration, are left to the index.
+
+    Raises:
+        RunError: The index has it not.
+    """
+    torch = ".".join(metadata.version("torch").split(".")[:2])
+    offered = CUDA_OF_TORCH.get(torch, ())
+    wanted = settings.model_cuda_version
+    if offered and wanted not in offered and not settings.model_pip_requirements:
+        msg = "PyTorch's index of backend.model_cuda_version has the installed PyTorch"
+        mend = f"set backend.model_cuda_version to one of {', '.join(offered)}"
+        raise RunError(msg, got=f"none of PyTorch {torch} for CUDA {wanted}", mend=mend)
 
 
 def refuse_unknown_options(names: Iterable[str]) -> None:

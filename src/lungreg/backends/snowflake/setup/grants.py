@@ -9,6 +9,8 @@ from lungreg.backends.snowflake.setup.statement import Statement, mark_of
 from lungreg.backends.snowflake.tables.result_sql import result_table, result_view
 from lungreg.config import SnowflakeBackend
 
+RUN_BATCH = "run-batch"
+"""What needs the grants that `infer --engine ray` and `submit infer` do without."""
 _Right = tuple[str, str, str]
 """Privileges, kind and name of a `Grant`."""
 
@@ -22,18 +24,25 @@ class Grant:
     kind: str
     """Kind of the object: "STAGE", or "ALL MODELS IN SCHEMA"."""
     name: str
-    """Full name of the object."""
+    """Full name of the object; empty for the account."""
     role: str
+    only_for: str = ""
+    """What alone needs it, such as "run-batch"; empty where the role's step needs it."""
 
     @property
     def sql(self) -> str:
         """The GRANT statement."""
-        return f"GRANT {self.privileges} ON {self.kind} {self.name} TO ROLE {self.role}"
+        return f"GRANT {self.privileges} ON {self.object} TO ROLE {self.role}"
 
     @property
     def revoke_sql(self) -> str:
         """The REVOKE statement, which changes nothing when it is run again."""
-        return f"REVOKE {self.privileges} ON {self.kind} {self.name} FROM ROLE {self.role}"
+        return f"REVOKE {self.privileges} ON {self.object} FROM ROLE {self.role}"
+
+    @property
+    def object(self) -> str:
+        """Kind and name of the object, as statements have them."""
+        return f"{self.kind} {self.name}".rstrip()
 
 
 def role_statements(settings: SnowflakeBackend) -> list[Statement]:
@@ -54,6 +63,43 @@ def future_grants(settings: SnowflakeBackend, role: str) -> list[Grant]:
     """What a role is granted on objects to come; a role with such grants cannot be dropped."""
     granted = [grant for grant in _grants(settings) if grant.role == role]
     return [grant for grant in granted if grant.kind.startswith("FUTURE ")]
+
+
+def grants_of(settings: SnowflakeBackend, role: str) -> list[Grant]:
+    """All that a role needs, by setup or by others; none for a role that is of no step.
+
+    Args:
+        settings: Name the roles and the objects.
+        role: In any case.
+    """
+    every = (*_grants(settings), *grants_by_others(settings))
+    return [grant for grant in every if grant.role.upper() == role.upper()]
+
+
+def grants_by_others(settings: SnowflakeBackend) -> list[Grant]:
+    """Grants on the account, and on objects of the configuration that setup does not make.
+
+    Setup may make them only where its role owns the object, or may pass the privilege on.
+    """
+    train, infer = settings.roles.train, settings.roles.infer
+    on_integrations = [
+        Grant("USAGE", "INTEGRATION", name, role)
+        for name in settings.integrations
+        for role in (train, infer)
+    ]
+    return [*on_integrations, *_for_run_batch(settings)]
+
+
+def _for_run_batch(settings: SnowflakeBackend) -> list[Grant]:
+    """What Snowflake's batch inference needs beside the infer role's own privileges."""
+    infer, repository = settings.roles.infer, settings.batch.image_repository
+    bind = Grant("BIND SERVICE ENDPOINT", "ACCOUNT", "", infer, RUN_BATCH)
+    if repository is None:
+        return [bind]
+    # The role reads and writes it, and so does the service that builds the image for it.
+    both = ("READ, WRITE", "SERVICE READ, SERVICE WRITE")
+    on_it = [Grant(each, "IMAGE REPOSITORY", repository, infer, RUN_BATCH) for each in both]
+    return [bind, *on_it]
 
 
 def stages_of_roles(settings: SnowflakeBackend) -> dict[str, frozenset[str]]:

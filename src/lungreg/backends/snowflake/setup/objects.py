@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lungreg.backends.snowflake.setup.egress import egress_statements
+from lungreg.backends.snowflake.setup.families import AUTO, CHOSEN
 from lungreg.backends.snowflake.setup.statement import Statement, mark_of
 from lungreg.config import SnowflakeBackend
 
@@ -14,10 +15,10 @@ def object_statements(settings: SnowflakeBackend) -> list[Statement]:
         f"CREATE DATABASE IF NOT EXISTS {settings.database}",
         *(_schema(schema) for schema in schemas(settings)),
         *(create_stage(stage) for stage in stages(settings)),
-        _compute_pool(settings),
     ]
-    marked = [Statement(sql=f"{sql} COMMENT = '{mark_of(settings)}'") for sql in made]
-    return [*marked, *egress_statements(settings)]
+    comment = f"COMMENT = '{mark_of(settings)}'"
+    marked = [Statement(sql=f"{sql} {comment}") for sql in made]
+    return [*marked, _compute_pool(settings, comment), *egress_statements(settings)]
 
 
 def schemas(settings: SnowflakeBackend) -> tuple[str, str]:
@@ -53,10 +54,16 @@ def _schema(name: str) -> str:
     return f"CREATE SCHEMA IF NOT EXISTS {name} WITH MANAGED ACCESS"
 
 
-def _compute_pool(settings: SnowflakeBackend) -> str:
+def _compute_pool(settings: SnowflakeBackend, comment: str) -> Statement:
+    """Of the family of AWS, with a note on the others, where nobody was asked for the region."""
     pool = settings.compute_pool
-    return (
-        f"CREATE COMPUTE POOL IF NOT EXISTS {pool.name} MIN_NODES = {pool.min_nodes} "
-        f"MAX_NODES = {pool.max_nodes} INSTANCE_FAMILY = {pool.family} AUTO_RESUME = TRUE "
-        f"INITIALLY_SUSPENDED = TRUE AUTO_SUSPEND_SECS = {pool.auto_suspend_secs}"
+    is_open = pool.family.upper() == AUTO
+    family = CHOSEN["AWS"] if is_open else pool.family
+    others = f"{CHOSEN['AZURE']} on Azure, {CHOSEN['GCP']} on Google Cloud"
+    note = f"INSTANCE_FAMILY is {others}: setup --execute chooses by the region" if is_open else ""
+    return Statement(
+        sql=f"CREATE COMPUTE POOL IF NOT EXISTS {pool.name} MIN_NODES = {pool.min_nodes} "
+        f"MAX_NODES = {pool.max_nodes} INSTANCE_FAMILY = {family} AUTO_RESUME = TRUE "
+        f"INITIALLY_SUSPENDED = TRUE AUTO_SUSPEND_SECS = {pool.auto_suspend_secs} {comment}",
+        note=note,
     )

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lungreg.backends.snowflake.connection.faults import (
     is_forbidden,
+    is_lost,
     lacks_privilege,
     refuses_role,
 )
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup.egress import refuse_foreign_egress
-from lungreg.backends.snowflake.setup.families import refuse_family_of_another_cloud
+from lungreg.backends.snowflake.setup.families import with_family
+from lungreg.backends.snowflake.setup.grants import grants_by_others
 from lungreg.backends.snowflake.setup.notebook_files import write_notebooks
 from lungreg.backends.snowflake.setup.notebooks import (
     notebook_script,
@@ -69,16 +71,21 @@ class SnowflakeProvisioner:
             ForbiddenError: The role lacks a privilege.
             StoreUnavailableError: The account does not answer.
         """
-        statements = [statement.sql for statement in setup_statements(self.source.settings)]
 
         def run_all(ask: Ask) -> Provisioned:
-            refuse_family_of_another_cloud(self.source.settings, ask)
-            refuse_foreign_egress(self.source.settings, ask)
+            settings = with_family(self.source.settings, ask)
+            refuse_foreign_egress(settings, ask)
+            statements = [statement.sql for statement in setup_statements(settings)]
             answers = [(sql, _first_cell(ask(sql))) for sql in statements]
-            _renew_view(self.source.settings, ask)
+            _renew_view(settings, ask)
             created = [answer for sql, answer in answers if sql.startswith("CREATE")]
             found = sum(_THERE in answer for answer in created)
-            return Provisioned(made=len(created) - found, found=found, statements=len(statements))
+            return Provisioned(
+                made=len(created) - found,
+                found=found,
+                statements=len(statements),
+                left=left_to_others(settings, ask),
+            )
 
         return self._in_role(run_all)
 
@@ -173,6 +180,19 @@ def _renew_view(settings: SnowflakeBackend, ask: Ask) -> None:
     found = {str(row[0]).lower() for row in ask(describe_result_view(settings))}
     if not found.issuperset(RESULT_COLUMNS):
         ask(replace_result_view(settings))
+
+
+def left_to_others(settings: SnowflakeBackend, ask: Ask) -> tuple[str, ...]:
+    """Make the grants that need not be the role's to make; the SQL of those that it may not."""
+    left = []
+    for grant in grants_by_others(settings):
+        try:
+            ask(grant.sql)
+        except Exception as error:
+            if is_lost(error):
+                raise
+            left.append(grant.sql)
+    return tuple(left)
 
 
 def _first_cell(rows: Sequence[Row]) -> str:

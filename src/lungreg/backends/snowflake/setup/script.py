@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from lungreg.backends.snowflake.setup.grants import Grant, role_statements, step_roles
+from lungreg.backends.snowflake.setup.grants import (
+    RUN_BATCH,
+    grants_by_others,
+    role_statements,
+    step_roles,
+)
 from lungreg.backends.snowflake.setup.objects import object_statements
 from lungreg.backends.snowflake.setup.statement import Statement
 from lungreg.backends.snowflake.tables.result_sql import (
@@ -13,6 +18,12 @@ from lungreg.backends.snowflake.tables.result_sql import (
 from lungreg.config import SnowflakeBackend
 
 _OLD_VIEW = "a view that an earlier version made lacks columns: lungreg setup --execute replaces it"
+_BY = "by an administrator or whoever owns the objects; setup --execute makes those that it may"
+_HEADINGS = {
+    "": f"-- For jobs, {_BY}:",
+    RUN_BATCH: f"-- Only for 'lungreg infer --engine run-batch', {_BY}:",
+}
+"""By what needs a grant."""
 _ACCOUNT_PRIVILEGES = ("DATABASE", "WAREHOUSE", "COMPUTE POOL", "ROLE")
 
 
@@ -45,35 +56,18 @@ def _preface(settings: SnowflakeBackend) -> list[str]:
         f"--   GRANT ROLE {roles.setup} TO USER ...;",
         "-- Afterwards give each person the roles of their work:",
         *(f"--   GRANT ROLE {role} TO USER ...;" for role in step_roles(settings)),
-        *_for_run_batch(settings),
-        *_on_what_is_not_ours(settings),
+        *_by_others(settings),
     ]
 
 
-def _for_run_batch(settings: SnowflakeBackend) -> list[str]:
-    """Comments on the privilege of batch inference that only an administrator has to give."""
-    grant = f"GRANT BIND SERVICE ENDPOINT ON ACCOUNT TO ROLE {settings.roles.infer}"
-    return [
-        "-- Only for 'lungreg infer --engine run-batch', by an administrator of the account:",
-        f"--   {grant};",
-    ]
-
-
-def _on_what_is_not_ours(settings: SnowflakeBackend) -> list[str]:
-    """Comments on grants by the owners of objects that the configuration names."""
-    train, infer = settings.roles.train, settings.roles.infer
-    repository = settings.batch.image_repository
-    grants = [
-        Grant("USAGE", "INTEGRATION", name, role)
-        for name in settings.integrations
-        for role in (train, infer)
-    ]
-    if repository is not None:
-        # The role reads and writes it, and so does the service that builds the image for it.
-        privileges = ("READ, WRITE", "SERVICE READ, SERVICE WRITE")
-        grants += [Grant(each, "IMAGE REPOSITORY", repository, infer) for each in privileges]
-    heading = "-- Afterwards, too, by whoever owns these, for they are not made here:"
-    return [heading, *(f"--   {grant.sql};" for grant in grants)] if grants else []
+def _by_others(settings: SnowflakeBackend) -> list[str]:
+    """Comments on grants that setup may not be able to make, by what needs them."""
+    grants = grants_by_others(settings)
+    lines = []
+    for need, heading in _HEADINGS.items():
+        those = [grant for grant in grants if grant.only_for == need]
+        lines += [heading, *(f"--   {grant.sql};" for grant in those)] if those else []
+    return lines
 
 
 def table_statements(settings: SnowflakeBackend) -> list[Statement]:
