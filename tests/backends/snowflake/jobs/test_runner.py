@@ -70,7 +70,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
     folder = files_of(jobs, job, tmp_path)
     names = {file.name for file in folder.iterdir()}
     (wheel,) = [name for name in names if name.endswith(".whl")]
-    assert names == {"start.py", "job.json", "needed.txt", "run.yaml", wheel}
+    assert names == {"start.py", "start_check.py", "job.json", "needed.txt", "run.yaml", wheel}
     assert json.loads((folder / "job.json").read_text()) == {
         "wheel": wheel,
         "bundled": False,
