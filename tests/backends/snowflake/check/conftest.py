@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from lungreg.backends.snowflake.check.privileges import privilege_trials
 from lungreg.backends.snowflake.check.rehearsal import try_out
+from lungreg.backends.snowflake.check.trial import SESSION, tried
 from lungreg.backends.snowflake.connection.pool import close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
-from lungreg.backends.snowflake.setup.grants import Grant
+from lungreg.backends.snowflake.setup.grants import Grant, grants_of
 from lungreg.backends.snowflake.tables.result_sql import result_table
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import Check
@@ -66,6 +68,12 @@ class Checked:
         """Rows of the result table."""
         count = f"SELECT COUNT(*) FROM {result_table(self.settings)}"
         return int(SessionSource(self.settings).run(count)[0][0])
+
+    def granted(self, role: str) -> dict[str, Check]:
+        """What is found of a role's privileges alone."""
+        source = self.source(role)
+        trials = privilege_trials(source, role, grants_of(self.settings, role))
+        return {check.name: check for check in tried(trials, passed=(SESSION,))}
 
     def rows(self, role: str) -> dict[str, Check]:
         """What is found in a role, by name of the row."""

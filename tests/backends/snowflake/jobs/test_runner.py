@@ -19,7 +19,7 @@ from lungreg.errors import (
     StoreUnavailableError,
 )
 from lungreg.stores import JobRunner
-from tests.backends.snowflake.jobs.service import JobService
+from tests.backends.snowflake.jobs.service import IMAGE, JobService
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.statement import SqlError
 
@@ -76,6 +76,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
         "bundled": False,
         "python": None,
         "upgrades": [],
+        "image": f"{IMAGE}:2.6.0-py311",
     }
     sent = yaml.safe_load((folder / "run.yaml").read_text())
     assert "ingest" not in sent
