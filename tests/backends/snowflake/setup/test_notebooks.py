@@ -28,6 +28,7 @@ CONFIG = parse_config(
 def made(settings: SnowflakeBackend, account: Account) -> SnowflakeProvisioner:
     """A database as setup makes it, from whose jobs and notebooks an index can be reached."""
     egress = settings.egress.model_copy(update={"hosts": ("pypi.org:443",)})
+    account.objects["INTEGRATION", egress.name.upper()] = ""
     return SnowflakeProvisioner(SessionSource(settings.model_copy(update={"egress": egress})))
 
 
