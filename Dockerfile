@@ -11,6 +11,7 @@ WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY .ci/constraints.txt .ci/
 COPY src src
+COPY notebooks notebooks
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 RUN python -m venv /opt/lungreg \
   && pip=(/opt/lungreg/bin/python -m pip install --no-cache-dir --constraint .ci/constraints.txt) \

@@ -149,7 +149,11 @@ def test_the_script_says_what_is_uploaded() -> None:
     assert "'snow://workspace/LUNGREG.UTILS.NOTEBOOKS/versions/live/' AUTO_COMPRESS" in script
     run = [line for line in script.splitlines() if line and not line.startswith("--")]
     assert all(line.startswith(("CREATE", "GRANT")) for line in run)
-    assert "compute pool LUNGREG_GPU" in script.splitlines()[-1]
+    assert script.splitlines()[-1].endswith("its service the compute pool LUNGREG_GPU.")
+    others = SnowflakeBackend(kind="snowflake", integrations=("PYPI_EAI",))
+    assert "--   GRANT USAGE ON INTEGRATION PYPI_EAI TO ROLE LUNGREG_INGEST;" in notebook_script(
+        others
+    )
 
 
 @pytest.mark.parametrize(

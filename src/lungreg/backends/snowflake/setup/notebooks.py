@@ -103,6 +103,14 @@ def _users(settings: SnowflakeBackend) -> tuple[str, str, str]:
     return roles.ingest, roles.train, roles.infer
 
 
+def _by_others(settings: SnowflakeBackend) -> list[str]:
+    """Comments on integrations that setup has not made and therefore grants to nobody."""
+    ingest = settings.roles.ingest
+    grants = [Grant("USAGE", "INTEGRATION", name, ingest) for name in settings.integrations]
+    heading = "-- Afterwards, by whoever owns these:"
+    return [heading, *(f"--   {grant.sql};" for grant in grants)] if grants else []
+
+
 def _by_hand(settings: SnowflakeBackend) -> list[str]:
     """Comments on the upload."""
     egress = ", ".join(integrations_of(settings))
@@ -118,6 +126,7 @@ def _by_hand(settings: SnowflakeBackend) -> list[str]:
         f"--   {_open_statement(settings)};  -- {_OPEN_NOTE}",
         *(f"--   {sql};" for sql in uploads),
         f"--   ALTER WORKSPACE {settings.notebooks} COMMIT;",
+        *_by_others(settings),
         "-- Whoever opens a notebook chooses for its service the compute pool "
         f"{settings.compute_pool.name}"
         + (f" and the external access integrations {egress}." if egress else "."),
