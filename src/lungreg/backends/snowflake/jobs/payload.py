@@ -50,6 +50,7 @@ def write_payload(
         RunError: lungreg, or a wheel that it needs, cannot be packed.
     """
     write_installation(settings, folder, image=image)
+    _copy_script(CHECK_ENTRYPOINT, folder)
     _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
 
 
@@ -73,11 +74,14 @@ def write_installation(
         "upgrades": list(settings.job_upgrades),
         "image": None if image is None else image.name,
     }
-    for name in (ENTRYPOINT, CHECK_ENTRYPOINT):
-        script = resources.files("lungreg.backends.snowflake.jobs") / name
-        (folder / name).write_bytes(script.read_bytes())
+    _copy_script(ENTRYPOINT, folder)
     _write(folder / "job.json", json.dumps(about))
     _write(folder / "needed.txt", "\n".join(job_requirements(python)) + "\n")
+
+
+def _copy_script(name: str, folder: Path) -> None:
+    script = resources.files("lungreg.backends.snowflake.jobs") / name
+    (folder / name).write_bytes(script.read_bytes())
 
 
 def payload_stage(settings: SnowflakeBackend) -> str:
