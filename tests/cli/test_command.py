@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from lungreg.cli.command import ConfigOptions, command, config_command
 from lungreg.cli.console import Console
 from lungreg.config import MODEL_NAME
+from lungreg.distributed.cluster import Capacity
 from tests.site import Site, run
 
 FORMATS = ("itk", "ants", "learn2reg")
@@ -119,6 +121,9 @@ def test_defaults_are_told_and_no_store_is_made(
 ) -> None:
     """Without a file one line on stderr says so, not with -q; the folder stays empty."""
     monkeypatch.chdir(tmp_path)
+    if line == "train":  # it would start Ray four times, only to find no cases
+        there = Capacity(cpus=2, gpus=0, memory_bytes=8 * 10**9)
+        monkeypatch.setattr("lungreg.distributed.trainer.cluster", lambda: nullcontext(there))
     note = "no lungreg.yaml here: defaults are used (write one: lungreg init)\n"
     said, quiet = run(*line.split(), "--json"), run(*line.split(), "-q")
     assert said.err == note + quiet.err
