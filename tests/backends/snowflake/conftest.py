@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import mimetypes
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ def running() -> Iterator[Peer]:
         # Else the client looks through the environment for proxies at every statement.
         for name in ("NO_PROXY", "no_proxy"):
             patch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])))
+        patch.setattr(mimetypes, "knownfiles", [])  # which it reads anew for every file it sends
         yield peer
 
 

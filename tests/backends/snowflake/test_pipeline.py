@@ -46,7 +46,7 @@ def story(running: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     running.forget()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(time, "sleep", lambda seconds: pause(min(seconds, 0.2)))
+            patch.setattr(time, "sleep", lambda seconds: pause(min(seconds, 0.5)))
             said = in_the_account(there, running)
             shutil.copytree(there.folder, here)
             local = site(here, {"root": "./stage", "tracking": False})
