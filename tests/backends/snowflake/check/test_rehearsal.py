@@ -86,7 +86,7 @@ def test_each_privilege_that_is_taken_away_is_named_with_its_mend(
     checked: Checked, role: str, grant: Grant, privilege: str
 ) -> None:
     """Its row fails with the statement that grants it; what has nothing to do with it passes."""
-    # Some are only looked for: of these no try could fail but that of a job.
+    # The others are only looked for here: a job tries them, or what tries them takes long.
     is_tried = (privilege, grant.kind) in FAILING
     with checked.without(role, privilege, grant):
         rows = checked.rows(role) if is_tried else checked.granted(role)

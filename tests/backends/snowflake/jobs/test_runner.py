@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lungreg.backends.snowflake.jobs import SnowflakeJobs
+from lungreg.backends.snowflake.jobs.image import this_python
 from lungreg.config import Config, load_config, parse_config
 from lungreg.errors import (
     ConfigError,
@@ -76,7 +77,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
         "bundled": False,
         "python": None,
         "upgrades": [],
-        "image": f"{IMAGE}:2.6.0-py311",
+        "image": f"{IMAGE}:2.6.0-py{this_python().replace('.', '')}",
     }
     sent = yaml.safe_load((folder / "run.yaml").read_text())
     assert "ingest" not in sent
