@@ -32,9 +32,13 @@ PACKAGES = {
     "snowflake.ml": "snowflake-ml-python",
 }
 """Names on PyPI that differ from what is imported."""
-ASKS_FIRST = {"backends/snowflake": "snowflake", "backends/snowflake/jobs/start.py": "cluster"}
-"""Opening a session asks for the extra, before anything else of this room is called; a job's start
-runs where lungreg is not installed yet."""
+ASKS_FIRST = {
+    "backends/snowflake": "snowflake",
+    "backends/snowflake/jobs/start.py": "cluster",
+    "backends/snowflake/setup/install_lungreg.py": "cluster",
+}
+"""Opening a session asks for the extra, before anything else of this room is called; what starts a
+job or a notebook runs where lungreg is not installed yet."""
 
 
 @pytest.mark.parametrize("name", EXTRAS)
