@@ -34,11 +34,11 @@ def test_a_folder_of_pairs_becomes_a_configuration(
             target = tmp_path / "data" / case_id / f"{name}.nii.gz"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(cohort / "training" / "scans" / f"{case_id}_{breath}.nii.gz", target)
-    done = run("init", "data", "-o", "runs.yaml")
+    done = run("init", "data", "-o", "my runs.yaml")
     assert "{case_id}/exhale.nii.gz and {case_id}/inhale.nii.gz: 2 pairs" in done.out
-    assert "next: lungreg ingest -c runs.yaml" in done.out
-    assert "source: ./data" in (tmp_path / "runs.yaml").read_text()
-    assert "2 cases: 2 on the stage" in run("ingest", "-c", "runs.yaml").out
+    assert "next: lungreg ingest -c 'my runs.yaml'" in done.out
+    assert "source: ./data" in (tmp_path / "my runs.yaml").read_text()
+    assert "2 cases: 2 on the stage" in run("ingest", "-c", "my runs.yaml").out
 
 
 def test_names_that_leave_it_open_are_refused_without_a_terminal(

@@ -33,6 +33,10 @@ def test_commands_in_a_message_get_them(monkeypatch: pytest.MonkeyPatch) -> None
     assert options.completed(text) == wanted
     monkeypatch.setenv(ANONYMOUS, "1")
     assert options.completed(text) == text
+    monkeypatch.delenv(ANONYMOUS)
+    monkeypatch.setattr(sys, "argv", ["/nowhere/lungreg"])
+    monkeypatch.setenv("PATH", "/elsewhere")
+    assert options.completed("see 'lungreg init X'") == "see '/nowhere/lungreg init X'"
 
 
 def test_the_program_is_named_by_its_path_where_no_name_finds_it(

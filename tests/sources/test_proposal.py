@@ -99,6 +99,8 @@ def test_two_kernels_are_a_question(tmp_path: Path) -> None:
     assert ("{case_id}_exp_B30f.nii.gz", "{case_id}_insp_B30f.nii.gz") in patterns
     assert ("{case_id}_exp_B60f.nii.gz", "{case_id}_insp_B60f.nii.gz") in patterns
     assert all(len(p.cases) == 3 for p in found)
+    # Two patients or two visits of one are no pair.
+    assert all(fixed == moving.replace("insp", "exp") for fixed, moving in patterns)
 
 
 def test_series_of_dicom_are_folders(tmp_path: Path) -> None:

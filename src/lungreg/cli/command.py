@@ -77,6 +77,7 @@ _NAMED = re.compile(
     r"'lungreg ((?:check|cost|doctor|evaluate|export|infer|ingest|jobs|models|report|results|setup"
     r"|submit|train)\b[^']*)'"
 )
+_WITHOUT_CONFIG = re.compile(r"'lungreg (?=(?:apply|config|demo|init|register|simulate)\b)")
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="A run to go on with.")]
 
 
@@ -107,12 +108,14 @@ class ConfigOptions:
         return " ".join([program(), command, *map(shlex.quote, given)])
 
     def completed(self, text: str) -> str:
-        """A text in which every 'lungreg COMMAND' that takes a configuration gets this one's.
+        """A text in which every 'lungreg COMMAND' runs as it stands there.
 
+        It gets the program, and one that takes a configuration this one's options.
         In a log that others read it stays as it is: a file's name may be anybody's.
         """
         if os.environ.get(ANONYMOUS):
             return text
+        text = _WITHOUT_CONFIG.sub(lambda _: f"'{program()} ", text)
         return _NAMED.sub(lambda found: f"'{self.next_command(found[1])}'", text)
 
     def keys(self, *more: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,7 @@ def demo(
     console.table("Test pairs", ("mean of", "aligned", "registered"), rows)
     console.line(f"done in {done.seconds:.0f} s; research use only, not a medical device")
     console.line(f"open  {done.report_file}")
-    console.line(f"again {program()} infer -c {done.config_file}")
+    console.line(f"again {program()} infer -c {shlex.quote(str(done.config_file))}")
     console.document(
         {
             "seconds": done.seconds,

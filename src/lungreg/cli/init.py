@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,7 +44,7 @@ def init(
     file = file or Path("lungreg.yaml")
     ingest = None if source is None else _ingest(console, source, file)
     write_template(file, ingest)
-    console.line(f"wrote {file}; next: {program()} ingest -c {file}")
+    console.line(f"wrote {file}; next: {program()} ingest -c {shlex.quote(str(file))}")
     console.document(
         {
             "config": str(file),

@@ -22,6 +22,7 @@ _INSPIRATION = "insp inspi inspiration inspiratory inhale inhalation ei ibhct mo
 _INSPIRATION += " inspiratorisch einatmung"
 _MASK = "mask masks lungmask lungmasks seg segmentation segmentations label labels"
 _POINTS = "landmark landmarks keypoint keypoints points"
+_BREATHS = {*_EXPIRATION.split(), *_INSPIRATION.split()}
 _ROLE_WORDS = set(f"{_EXPIRATION} {_INSPIRATION} {_MASK} {_POINTS}".split())
 _PLAIN_WORDS = {"scan", "scans", "lung", "lungs", "ct"}
 """Words beside them that are no id."""
@@ -81,7 +82,19 @@ def propose(folder: Path) -> list[Proposal]:
         rule = "files of a pair have names that differ by a word such as 'exp' and 'insp'"
         raise nothing_found(folder, rule)
     most = max(len(proposal.cases) for proposal in proposals)
-    return [proposal for proposal in proposals if len(proposal.cases) == most]
+    best = [proposal for proposal in proposals if len(proposal.cases) == most]
+    return [proposal for proposal in best if _is_alike(proposal.pattern)] or best
+
+
+def _is_alike(pattern: Pattern | None) -> bool:
+    """Whether the scans of a pair differ in words for the breath alone, not in visit or kernel."""
+    if pattern is None:
+        return True
+    fixed, moving = (
+        [word for word in _words(path) if word not in _BREATHS]
+        for path in (pattern.fixed, pattern.moving)
+    )
+    return fixed == moving
 
 
 def _found(folder: Path, settings: Ingest) -> tuple[tuple[SourceCase, ...], tuple[SourceCase, ...]]:
