@@ -16,11 +16,12 @@ POINTS = np.array([[1.0, 2, 3, 4, 5, 6], [1.5, -2.25, 3, 4, 5, 6e1]])
     [
         "1,2,3,4,5,6\n1.5,-2.25,3,4,5,6e1",
         "fx,fy,fz,mx,my,mz\n1,2,3,4,5,6\n1.5,-2.25,3,4,5,60\n",
+        "exp_x,exp_y,exp_z,insp_x,insp_y,insp_z\n1,2,3,4,5,6\n1.5,-2.25,3,4,5,60\n",
         "1;2;3;4;5;6\r\n1,5;-2,25;3;4;5;60\r\n",
         "1 2 3\t4  5 6\n\n 1.5 -2.25 3 4 5 60 \n",
         "\ufeff1, 2, 3, 4, 5, 6\n1.5, -2.25, 3, 4, 5, 60\n",
     ],
-    ids=["plain", "titles", "semicolons", "spaces", "bom"],
+    ids=["plain", "titles", "words", "semicolons", "spaces", "bom"],
 )
 def test_landmarks_are_read_as_people_write_them(text: str) -> None:
     """Commas, semicolons, spaces, a line of titles, a byte order mark."""
@@ -44,6 +45,10 @@ def test_landmarks_round_trip() -> None:
         (b"1,2,3,4,5,6\na,2,3,4,5,6\n", "are numbers"),
         (b"1,2,3,4,5,6\n,2,3,4,5,6\n", "are numbers"),
         (b"\x89PNG\xff\xfe", "is text"),
+        (b"moving_x,moving_y,moving_z,fixed_x,fixed_y,fixed_z\n1,2,3,4,5,6\n", "another order"),
+        (b"Insp 1;Insp 2;Insp 3;Exp 1;Exp 2;Exp 3\n1;2;3;4;5;6\n", "another order"),
+        (b"z,y,x,z2,y2,x2\n1,2,3,4,5,6\n", "another order"),
+        (b"x_mm,y_mm,z_mm,x2_mm,y2_mm,z2_mm\n1,2,3,4,5,6\n", "in mm"),
     ],
 )
 def test_what_is_no_list_of_landmarks_is_refused(data: bytes, match: str) -> None:
