@@ -193,6 +193,19 @@ def test_a_large_grid_is_sampled_coarsely(tmp_path: Path, monkeypatch: pytest.Mo
     ("name", "more", "error", "match"),
     [
         ("SplineKernelTransform", {}, DataError, "got SplineKernelTransform; .*transformix"),
+        ("AffineLogTransform", {"CenterOfRotationPoint": ""}, DataError, "got AffineLogTransform"),
+        (
+            "EulerTransform",
+            {"UseDirectionCosines": '"false"'},
+            DataError,
+            "leaves their directions",
+        ),
+        (
+            "EulerTransform",
+            {"UseBinaryFormatForTransformationParameters": '"true"'},
+            DataError,
+            "numbers in another file",
+        ),
         ("AffineTransform", {"TransformParameters": "1 2"}, UnreadableFileError, "complete"),
         ("AffineTransform", {"CenterOfRotationPoint": ""}, UnreadableFileError, "complete"),
         ("AffineTransform", {"Size": ""}, UnreadableFileError, r"\(Size\)"),

@@ -127,6 +127,7 @@ def _parse(data: bytes) -> Parameters:
 
 def _part(given: Parameters) -> sitk.Transform:
     name = given["Transform"][0]
+    _require_known(name, given)
     numbers = _numbers(given, _VALUES)
     if name in _SPLINES:
         return _spline(given, numbers)
@@ -139,6 +140,22 @@ def _part(given: Parameters) -> sitk.Transform:
     return part
 
 
+def _require_known(name: str, given: Parameters) -> None:
+    """Refuse other transforms, numbers in a file of their own, and a world without directions."""
+    if name not in (*_LINEAR.split(", "), *_SPLINES):
+        msg = f"a transform of elastix is {_LINEAR} or {' or '.join(_SPLINES)}"
+        mend = "make a displacement of it with 'transformix -def all' and give that"
+        raise DataError(msg, got=name, mend=mend)
+    if given.get("UseBinaryFormatForTransformationParameters", ["false"])[0] == "true":
+        msg = "a parameter file of elastix holds its numbers as text"
+        mend = "make a displacement of it with 'transformix -def all' and give that"
+        raise DataError(msg, got="numbers in another file", mend=mend)
+    if given.get("UseDirectionCosines", ["true"])[0] == "false":
+        msg = "a transform of elastix is in the world of the scans' headers"
+        mend = "run elastix with UseDirectionCosines true"
+        raise DataError(msg, got="one that leaves their directions out", mend=mend)
+
+
 def _linear(name: str, given: Parameters, centre: FloatArray | None) -> sitk.Transform:
     part: Any
     if name == "TranslationTransform":
@@ -148,12 +165,8 @@ def _linear(name: str, given: Parameters, centre: FloatArray | None) -> sitk.Tra
         part.SetComputeZYX(given.get("ComputeZYX", ["false"])[0] == "true")
     elif name == "SimilarityTransform":
         part = sitk.Similarity3DTransform()
-    elif name == "AffineTransform":
-        part = sitk.AffineTransform(3)
     else:
-        msg = f"a transform of elastix is {_LINEAR} or {' or '.join(_SPLINES)}"
-        mend = "make a displacement of it with 'transformix -def all' and give that"
-        raise DataError(msg, got=name, mend=mend)
+        part = sitk.AffineTransform(3)
     part.SetCenter([] if centre is None else centre.tolist())
     return cast("sitk.Transform", part)
 
