@@ -29,9 +29,8 @@ def compiled_as_written(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def _compiled(function: Callable[_P, _R], relaxed: set[str]) -> Callable[_P, _R]:
-    options = {"nogil": True, "fastmath": relaxed, "error_model": "numpy"}
     try:
-        made = numba.njit(cache=True, **options)(function)
+        made = numba.njit(cache=True, nogil=True, fastmath=relaxed, error_model="numpy")(function)
     except RuntimeError:
-        made = numba.njit(**options)(function)
+        made = numba.njit(nogil=True, fastmath=relaxed, error_model="numpy")(function)
     return made

@@ -29,7 +29,7 @@ def field_on(field: _Floats, lines: Lines) -> _Floats:
 
     values = np.empty((3, lines.x.shape[1], lines.y.shape[1], lines.z.shape[1]), np.float32)
     field = np.ascontiguousarray(field)
-    _run(lambda a, b: field_share(a, b, field, tuple(lines), values), values.shape[1])
+    _run(lambda a, b: field_share(a, b, field, _plain(lines), values), values.shape[1])
     return values
 
 
@@ -62,7 +62,7 @@ def resampled_on(
     taken = nearest, np.float32(outside_value)
 
     def share(first: int, last: int) -> None:
-        resample_share((first, last), volume, tuple(lines), displaced, taken, values, outside)
+        resample_share((first, last), volume, _plain(lines), displaced, taken, values, outside)
 
     _run(share, shape[0])
     return values, outside
@@ -98,6 +98,10 @@ def filtered_along(
     result = np.empty_like(volume)
     _run(lambda a, b: filter_share((a, b), volume, axis, half, index, result), len(volume))
     return result
+
+
+def _plain(lines: Lines) -> tuple[_Floats, _Floats, _Floats, _Floats]:
+    return lines.x, lines.y, lines.z, lines.shift
 
 
 def _run(share: Callable[[int, int], None], planes: int) -> None:

@@ -50,7 +50,7 @@ def linear(volume: _Floats, on_x: _Span, on_y: _Span, on_z: _Span) -> np.float32
     x, dx, x_near, x_far = on_x
     y, dy, y_near, y_far = on_y
     z, dz, z_near, z_far = on_z
-    total = volume[x, y, z] * (z_near * y_near * x_near)
+    total: np.float32 = volume[x, y, z] * (z_near * y_near * x_near)
     total += volume[x, y, z + dz] * (z_far * y_near * x_near)
     total += volume[x, y + dy, z] * (z_near * y_far * x_near)
     total += volume[x, y + dy, z + dz] * (z_far * y_far * x_near)

@@ -30,7 +30,7 @@ class Guess:
     """The inverse known so far; None for none."""
 
     def at(
-        self, grid: Grid, numbers: NDArray[np.int64], within: FloatArray = _CENTRES
+        self, grid: Grid, numbers: NDArray[np.int64], within: NDArray[np.float64] = _CENTRES
     ) -> tuple[Tensor, Tensor]:
         """Indices (N, 3) of voxels without displacement, and how far (N, 3) the inverse moves them.
 
@@ -55,7 +55,7 @@ class Guess:
         return targets, sample(values[None], nodes[None])[0].T @ self.field.to_mm.inverse().T
 
     def _compiled_at(
-        self, known: Transform, grid: Grid, numbers: NDArray[np.int64], within: FloatArray
+        self, known: Transform, grid: Grid, numbers: NDArray[np.int64], within: NDArray[np.float64]
     ) -> tuple[Tensor, Tensor]:
         """Both as `at`, the second in mm."""
         from lungreg.spatial.inversion.kernel import guess_share
