@@ -21,7 +21,7 @@ CUDA_OF_TORCH = {
     "2.11": ("12.6", "12.8", "13.0"),
 }
 """The CUDA versions whose index at download.pytorch.org has a PyTorch, by its first two numbers.
-From pytorch.org/get-started/previous-versions; the index of 12.4 ends with 2.6."""
+From the compatibility table of replicate/cog, 2026-11; the index of 12.4 ends with 2.6."""
 
 
 def save_options(settings: SnowflakeBackend) -> dict[str, Any]:
