@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata
 
-import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
 from lungreg.distributed.cluster import cluster
+from lungreg.extras import of_extra
+
+with of_extra("cluster"):
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 _PATIENCE_S = 60.0
 
