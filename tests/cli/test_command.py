@@ -123,7 +123,7 @@ def test_defaults_are_told_and_no_store_is_made(
     monkeypatch.chdir(tmp_path)
     if line == "train":  # it would start Ray four times, only to find no cases
         there = Capacity(cpus=2, gpus=0, memory_bytes=8 * 10**9)
-        monkeypatch.setattr("lungreg.distributed.trainer.cluster", lambda: nullcontext(there))
+        monkeypatch.setattr("lungreg.distributed.cluster.cluster", lambda: nullcontext(there))
     note = "no lungreg.yaml here: defaults are used (write one: lungreg init)\n"
     said, quiet = run(*line.split(), "--json"), run(*line.split(), "-q")
     assert said.err == note + quiet.err

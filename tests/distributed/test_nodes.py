@@ -24,22 +24,30 @@ from tests.site import CASES, Site
 from tests.workflows.faults import KillingStage
 
 pytestmark = pytest.mark.slow
-LOADING_S = 4.0
+LOADING_S = 15.0
 OBJECT_STORE_BYTES = 80 * 2**20
 Arrange = Callable[..., None]
 ALIGNED = ("infer.model=null", "refine.enabled=false")
 
 
-@pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A head that does no work, and the cluster's address for the library to join."""
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-    made = Cluster(initialize_head=True, head_node_args=head)
-    monkeypatch.setenv("RAY_ADDRESS", made.address)
+@pytest.fixture(scope="module")
+def head() -> Iterator[Cluster]:
+    """A head that does no work, for all tests: it takes Ray ten seconds to start one."""
+    node = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    made = Cluster(initialize_head=True, head_node_args=node)
     yield made
-    ray.shutdown()
     made.shutdown()
     gc.collect()
+
+
+@pytest.fixture
+def nodes(head: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """The cluster, for the library to join by its address, and for tests to add nodes to."""
+    monkeypatch.setenv("RAY_ADDRESS", head.address)
+    yield head
+    ray.shutdown()
+    for node in list(head.worker_nodes):
+        head.remove_node(node, allow_graceful=False)
 
 
 @pytest.fixture

@@ -67,7 +67,6 @@ def importing() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
         if collects:
             gc.enable()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lungreg.config import Train, WorkerRange
 from lungreg.distributed.capacity import Capacity, require_workers
+from lungreg.extras import of_extra
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,9 @@ def group_size(settings: Train, capacity: Capacity) -> GroupSize:
 
 def scaling_of(size: GroupSize) -> Any:
     """Ray Train's own elastic training; before Ray had it, what the cluster has room for now."""
-    import ray
-    from ray.train import ScalingConfig
+    with of_extra("cluster"):
+        import ray
+        from ray.train import ScalingConfig
 
     workers: Any = (size.least, size.most)
     if size.least == size.most:

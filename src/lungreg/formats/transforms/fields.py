@@ -138,13 +138,11 @@ def _require_plausible(
 
     What the user says is not doubted.
     """
-    if said.kind is None and kind in (FieldKind.DISPLACEMENT, FieldKind.VELOCITY):
-        growth = _growth(vectors, field.grid)
-        in_voxels = growth @ field.grid.affine[:3, :3]
-        if _is_like_axes(growth) or _is_like_axes(in_voxels):
-            msg = "a displacement does not grow with the place as positions do"
-            got = f"{field.why}, but values that look like positions"
-            raise DataError(msg, got=got, mend=_SAY_SO)
+    moves = kind in (FieldKind.DISPLACEMENT, FieldKind.VELOCITY)
+    if said.kind is None and moves and _are_places(vectors, field.grid):
+        msg = "a displacement does not grow with the place as positions do"
+        got = f"{field.why}, but values that look like positions"
+        raise DataError(msg, got=got, mend=_SAY_SO)
     if said.frame is None and kind is FieldKind.POSITION:
         growth = np.diag(_growth(vectors, field.grid))
         if np.abs(growth - _TURNED).max() < _LIKE:
@@ -159,6 +157,25 @@ def _is_like_axes(growth: FloatArray) -> bool:
     lone = np.array_equal(np.abs(nearest).sum(0), np.ones(3))
     lone &= np.array_equal(np.abs(nearest).sum(1), np.ones(3))
     return bool(lone and np.abs(growth - nearest).max() < _LIKE)
+
+
+def _are_places(vectors: NDArray[np.float32], grid: Grid) -> bool:
+    """Whether vectors are positions, in mm or in voxels."""
+    return _is_like_axes(_growth(vectors, grid)) or _are_indices(vectors, grid)
+
+
+def _are_indices(vectors: NDArray[np.float32], grid: Grid) -> bool:
+    """Whether vectors are their nodes' own indices, in whichever order and direction.
+
+    They grow by one from node to node, as displacements do that stretch by one part in the spacing;
+    but these are about zero in the middle of the grid, where indices are half of the shape.
+    """
+    growth = _growth(vectors, grid) @ grid.affine[:3, :3]
+    if not _is_like_axes(growth):
+        return False
+    middle = np.abs(np.rint(growth)) @ ((np.array(grid.shape) - 1) / 2)
+    means = np.abs(vectors.reshape(3, -1).mean(axis=1, dtype=np.float64))
+    return bool((np.abs(means - middle) < middle / 2).all())
 
 
 def _growth(vectors: NDArray[np.float32], grid: Grid) -> FloatArray:
