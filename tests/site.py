@@ -121,7 +121,7 @@ def destroy_started() -> None:
 
 
 def wait_until(
-    happened: Callable[[], bool], process: subprocess.Popen[str], *, timeout_s: float = 90
+    happened: Callable[[], bool], process: subprocess.Popen[str], *, timeout_s: float = 180
 ) -> None:
     """Wait for something that a running command does.
 

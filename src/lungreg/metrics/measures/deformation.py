@@ -49,7 +49,7 @@ J_MIN = Measure(
     ),
     formula="minimum over the lungs of det ∇T(x)",
     source=_REINHARDT,
-    typical="0.33 to 0.87",
+    typical="0.31 to 0.85",
     bad="Zero or below is a fold.",
 )
 J_MAX = Measure(
@@ -80,7 +80,7 @@ SDLOGJ = Measure(
     ),
     formula="standard deviation over the lungs of ln(det ∇T(x)), where that is above zero",
     source=f"{_LEOW}; as a measure of registration {_LEARN2REG}",
-    typical="0.060 to 0.23",
+    typical="0.069 to 0.25",
     bad=(
         "A rough, implausible field, which may follow noise. Diseased lungs breathe unevenly too, "
         "so compare it among like cases."
@@ -117,7 +117,7 @@ OUTSIDE = Measure(
     ),
     formula="100 · |{x : T(x) outside the moving scan}| / voxels of the fixed scan",
     source="lungreg",
-    typical="0.70 to 24 %",
+    typical="0.24 to 24 %",
     bad=(
         "One scan shows what the other does not, or the alignment is wrong. Nothing is known of "
         "what lies outside."
@@ -166,7 +166,7 @@ STRETCH = Measure(
     ),
     formula="ratio of the mean lengthening along that direction to that across it",
     source="lungreg",
-    typical="0.89 to 1.1",
+    typical="0.89 to 1.2",
     bad="A slice distance in a header may be wrong, so that one scan is too long.",
 )
 SECONDS = Measure(

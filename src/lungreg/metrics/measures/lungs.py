@@ -55,7 +55,7 @@ HD95 = Measure(
     ),
     formula=_HD95[0],
     source=_HD95[1],
-    typical="0 to 4.2 mm",
+    typical="1.5 to 4.2 mm",
     bad="Part of a lung's outline is off, often the base; or one of the masks leaves out a part.",
 )
 DICE_SEGMENTED = Measure(
@@ -101,7 +101,7 @@ FIXED_ML = Measure(
     says="Volume of the lungs in the fixed scan (expiration), by its mask or found by threshold.",
     formula="voxels of the lungs · volume of a voxel",
     source="lungreg",
-    typical="907 to 4090 ml",
+    typical="839 to 4090 ml",
     bad=_VOLUME_BAD,
 )
 MOVING_ML = Measure(
@@ -126,7 +126,7 @@ LUNG_RATIO = Measure(
     says="By what factor the lungs of the moving scan are larger than those of the fixed scan.",
     formula="V(moving) / V(fixed)",
     source="lungreg",
-    typical="0.99 to 1.3; a deep breath reaches 3 at most",
+    typical="1.0 to 1.4; a deep breath reaches 3 at most",
     bad=(
         "A ratio below 1 suggests exchanged scans. One that differs from the volume change by the "
         "transform: a scan is cut off, a mask leaves out a part, or the registration failed."
@@ -157,7 +157,7 @@ DENSITY = Measure(
     ),
     formula="mean(w) − mean(f)",
     source="lungreg",
-    typical="−40 to 9 HU; the lower the deeper the breath",
+    typical="−35 to 15 HU; the lower the deeper the breath",
     bad="Far above zero, the scans may have been exchanged.",
 )
 LUNGS = (
