@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,8 @@ def cohort(folder: Path, asked: argparse.Namespace) -> Config:
         *(pair for pair in make_pairs(pairs, 1) if asked.pairs in pair.name),
         *make_varied_pairs(pairs, asked.pairs, troubles=["none"], seeds=asked.seeds),
     ]
+    for written in set(pairs.iterdir()) - {pair.folder for pair in made}:
+        shutil.rmtree(written)
     pattern = {role: f"{{case_id}}/{role}.nii.gz" for role in _ROLES}
     settings = {
         "backend": {"root": "./stage", "tracking": False},
