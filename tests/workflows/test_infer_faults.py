@@ -137,14 +137,13 @@ def measured(done: InferReport) -> list[tuple[str, float | None, float | None]]:
 def test_two_runs_at_once_on_one_stage_while_a_third_asks(ingested: Site) -> None:
     """Two `lungreg infer` finish with all their rows; SQL is answered all the while."""
     commands = [ingested.start("infer", *ALIGNED, "--json") for _ in range(2)]
-    wait_until(lambda: bool(rows(ingested)), commands[0])  # a query costs far more
     counts = [0]
     query = "SELECT count(*) AS n, count(DISTINCT (run_id, case_id)) AS d FROM results"
     while any(command.poll() is None for command in commands):
         (answer,) = query_results(ingested.config(), query).to_pylist()
         assert answer["n"] == answer["d"] >= counts[-1]
         counts.append(answer["n"])
-        time.sleep(0.1)
+        time.sleep(0.05)
     assert [(command.wait(), command.communicate()[1]) for command in commands] == [(0, "")] * 2
     assert len(set(counts)) > 2  # it was asked while they wrote
     answer = query_results(ingested.config(), "SELECT run_id, case_id, status FROM results")

@@ -156,6 +156,7 @@ def test_in_a_job_each_row_is_a_line_of_the_log(
 ) -> None:
     """With the GPU that the pool should have, and every node of the cluster."""
     monkeypatch.setenv("SNOWFLAKE_JOB_INDEX", "0")
+    monkeypatch.setenv("RAY_ADDRESS", "auto")  # as a job is started; and none is left behind
     monkeypatch.setenv("SNOWFLAKE_JOBS_COUNT", "2")
     monkeypatch.setenv("LUNGREG_ANONYMOUS", "1")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
