@@ -16,6 +16,8 @@ import os
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from lungreg.lazy import on_first_use
+
 if TYPE_CHECKING:
     from lungreg.cli.bars import progress_bar
     from lungreg.config import Config, load_config, parse_config
@@ -57,31 +59,31 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 __version__ = metadata.version("lungreg")
 
 _HOMES = {
-    "lungreg.cli.bars": ("progress_bar",),
-    "lungreg.config": ("Config", "load_config", "parse_config"),
-    "lungreg.errors": ("LungregError",),
-    "lungreg.records": ("Case", "CaseMetrics", "CaseResult", "ModelCard"),
-    "lungreg.workflows.apply": (
+    "cli.bars": ("progress_bar",),
+    "config": ("Config", "load_config", "parse_config"),
+    "errors": ("LungregError",),
+    "records": ("Case", "CaseMetrics", "CaseResult", "ModelCard"),
+    "workflows.apply": (
         "AppliedImage",
         "AppliedPoints",
         "apply_to_image",
         "apply_to_points",
     ),
-    "lungreg.workflows.demo": ("demo",),
-    "lungreg.workflows.evaluate": ("EvaluationReport", "evaluate"),
-    "lungreg.workflows.export": ("ExportReport", "export"),
-    "lungreg.workflows.infer": ("infer",),
-    "lungreg.workflows.infer_report": ("InferReport",),
-    "lungreg.workflows.ingest": ("IngestReport", "ingest"),
-    "lungreg.workflows.train": ("TrainReport", "train"),
-    "lungreg.sources.pair_files": ("PairFiles",),
-    "lungreg.workflows.results": ("query_results",),
-    "lungreg.workflows.progress": ("Progress",),
-    "lungreg.workflows.register": ("register",),
-    "lungreg.workflows.register_records": ("RegisterReport", "RegisterSettings"),
-    "lungreg.workflows.report": ("report", "show_report"),
-    "lungreg.workflows.simulate": ("simulate",),
-    "lungreg.workflows.show": ("show",),
+    "workflows.demo": ("demo",),
+    "workflows.evaluate": ("EvaluationReport", "evaluate"),
+    "workflows.export": ("ExportReport", "export"),
+    "workflows.infer": ("infer",),
+    "workflows.infer_report": ("InferReport",),
+    "workflows.ingest": ("IngestReport", "ingest"),
+    "workflows.train": ("TrainReport", "train"),
+    "sources.pair_files": ("PairFiles",),
+    "workflows.results": ("query_results",),
+    "workflows.progress": ("Progress",),
+    "workflows.register": ("register",),
+    "workflows.register_records": ("RegisterReport", "RegisterSettings"),
+    "workflows.report": ("report", "show_report"),
+    "workflows.simulate": ("simulate",),
+    "workflows.show": ("show",),
 }
 
 __all__ = [
@@ -125,15 +127,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use."""
-    from importlib import import_module
-
-    for home, names in _HOMES.items():
-        if name in names:
-            value: object = getattr(import_module(home), name)
-            globals()[name] = value
-            return value
-    msg = f"module 'lungreg' has no attribute {name!r}"
-    raise AttributeError(msg)
+    return on_first_use(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     if request.param == "compiled":
         pytest.importorskip("numba")
     else:
-        monkeypatch.setattr("lungreg.spatial.filters.is_fused", lambda _: False)
+        monkeypatch.setattr("lungreg.spatial.threads.has_numba", lambda: False)
 
 
 def test_gaussian_is_that_of_scipy() -> None:

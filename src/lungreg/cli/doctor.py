@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import typer
 
+from lungreg.cli.check import end_with, told
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
 
@@ -32,12 +32,10 @@ def doctor(console: Console, options: ConfigOptions) -> None:
     checks = examine(settings)
     rows = [[check.name, check.state, _placed(check), check.mend] for check in checks]
     console.table("Doctor", ("check", "state", "found", "mend"), rows)
-    told = [dataclasses.asdict(check) for check in checks]
-    console.document([{key: check[key] for key in check if key != "where"} for check in told])
+    console.document(told(checks))
     if settings.backend.kind == "snowflake":
         console.line(f"what jobs need in the account: {options.next_command('submit check')}")
-    if any(check.state == "fail" for check in checks):
-        raise typer.Exit(1)
+    end_with(checks)
 
 
 def _placed(check: Check) -> str:

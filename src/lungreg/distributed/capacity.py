@@ -41,6 +41,24 @@ def tell_why_one(workers: AskedWorkers) -> None:
         )
 
 
+def takes_gpus(device: str, capacity: Capacity) -> bool:
+    """Whether workers on this device each take a GPU of the cluster."""
+    return capacity.gpus > 0 and device in ("auto", "cuda")
+
+
+def least_and_most(workers: AskedWorkers, auto: int) -> tuple[int, int]:
+    """The limits of the number of workers; the same twice where it is fixed.
+
+    Args:
+        workers: As asked.
+        auto: What "auto" stands for.
+    """
+    if isinstance(workers, WorkerRange):
+        return workers.min, workers.max
+    count = auto if workers == "auto" else workers
+    return count, count
+
+
 def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> None:
     """Refuse more workers than the cluster could ever place.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lungreg.config import Train, WorkerRange
-from lungreg.distributed.capacity import Capacity, require_workers
+from lungreg.config import Train
+from lungreg.distributed.capacity import Capacity, least_and_most, require_workers, takes_gpus
 from lungreg.extras import of_extra
 
 
@@ -27,12 +27,8 @@ def group_size(settings: Train, capacity: Capacity) -> GroupSize:
     Raises:
         ResourceError: More than the cluster has or can grow to.
     """
-    gpu = capacity.gpus > 0 and settings.device in ("auto", "cuda")
-    workers = settings.workers
-    if isinstance(workers, WorkerRange):
-        least, most = workers.min, workers.max
-    else:
-        least = most = workers if workers != "auto" else (capacity.gpus if gpu else 1)
+    gpu = takes_gpus(settings.device, capacity)
+    least, most = least_and_most(settings.workers, capacity.gpus if gpu else 1)
     require_workers(least, capacity, gpu=gpu, key="train.workers")
     return GroupSize(least=least, most=most, gpu=gpu)
 

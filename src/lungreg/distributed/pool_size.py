@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lungreg.config import Config, WorkerRange
+from lungreg.config import Config
 from lungreg.devices import cpu_count
-from lungreg.distributed.capacity import Capacity, require_workers
+from lungreg.distributed.capacity import Capacity, least_and_most, require_workers, takes_gpus
 from lungreg.registration.refinement import plan_for
 from lungreg.registration.refinement.memory_budget import usual_bytes
 
@@ -44,13 +44,9 @@ def pool_size(config: Config, capacity: Capacity, cases: int) -> PoolSize:
         ResourceError: More workers than the cluster has or can grow to.
     """
     settings = config.infer
-    gpu = capacity.gpus > 0 and settings.device in ("auto", "cuda")
-    workers = settings.workers
-    if isinstance(workers, WorkerRange):
-        least, most = workers.min, workers.max
-    else:
-        auto = capacity.gpus if gpu else min(capacity.cpus, _in_memory(config, capacity))
-        least = most = auto if workers == "auto" else workers
+    gpu = takes_gpus(settings.device, capacity)
+    auto = capacity.gpus if gpu else min(capacity.cpus, _in_memory(config, capacity))
+    least, most = least_and_most(settings.workers, auto)
     require_workers(max(1, least), capacity, gpu=gpu, key="infer.workers")
     most = max(1, min(most, cases))
     threads = settings.threads or (None if gpu else max(1, cpu_count() // most))

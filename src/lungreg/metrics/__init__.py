@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lungreg.lazy import on_first_use
+
 if TYPE_CHECKING:
     from lungreg.metrics.cohort import tail_30
     from lungreg.metrics.intensity import ncc, residual_difference, ssim
@@ -55,12 +57,4 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a name on first use."""
-    from importlib import import_module
-
-    for home, names in _HOMES.items():
-        if name in names:
-            value: object = getattr(import_module(f"{__name__}.{home}"), name)
-            globals()[name] = value
-            return value
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    return on_first_use(__name__, _HOMES, name)

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from lungreg.spatial.displacement import CPU
-from lungreg.spatial.fused import filtered_along, is_fused
 from lungreg.spatial.geometry import FloatArray
 
 Beyond = Literal["nearest", "mirror"]
@@ -30,11 +28,15 @@ def smoothed(
         kernels: For each axis the weights from the middle outwards; None leaves the axis.
         beyond: What the volume continues with.
     """
+    # PyTorch tells how many threads there are; figures that nothing is smoothed for do without.
+    from lungreg.spatial.fused import filtered_along
+    from lungreg.spatial.threads import has_numba
+
     result = np.asarray(image, dtype=np.float32)
     for axis, half in enumerate(kernels):
         if half is None:
             continue
-        if is_fused(CPU):
+        if has_numba():
             index = _continued(result.shape[axis], len(half) - 1, beyond)
             result = filtered_along(result, axis, half, index)
         else:

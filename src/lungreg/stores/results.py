@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from lungreg.records import CaseResult
@@ -39,3 +39,17 @@ class ResultTable(Protocol):
 
     def compact(self, run_id: str) -> None:
         """Merge the parts of a run in the store, finished or not; its rows stay the same."""
+
+
+class Compaction:
+    """Merges the parts of a table each time that so many rows have been added."""
+
+    def __init__(self, compact: Callable[[], None], every: int) -> None:
+        self._compact, self._every, self._added = compact, every, 0
+
+    def added(self, rows: int) -> None:
+        """Count rows that have just been written."""
+        self._added += rows
+        if self._added >= self._every:
+            self._compact()
+            self._added = 0

@@ -25,11 +25,6 @@ class CheckReport:
     job_id: str | None = field(default=None)
     """None where no job was started."""
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether something does not work."""
-        return any(check.state == "fail" for check in self.checks)
-
 
 def check_here(config: Config, backend: Backend | None = None) -> Iterator[Check]:
     """Try what the steps of this user do, and undo it; a row for each, as it is known.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
@@ -27,7 +28,7 @@ from lungreg.records import (
 )
 from lungreg.stores import CHAMPION, Backend, Held, JobRunner
 from lungreg.stores.manifest import read_cases
-from lungreg.stores.results import COMPACT_EVERY
+from lungreg.stores.results import COMPACT_EVERY, Compaction
 from lungreg.stores.run_files import new_run_id, write_audit, write_config
 from lungreg.stores.usage import timed
 from lungreg.workflows.infer_report import InferReport
@@ -138,7 +139,7 @@ def _register_all(
     succeeded = {k for k, row in known.items() if row.status is Status.SUCCESS}
     waiting = [case for case in cases if case.case_id not in succeeded]
     done: list[CaseResult] = []
-    written = 0
+    parts = Compaction(partial(backend.results.compact, run_id), COMPACT_EVERY)
     before = len(cases) - len(waiting)
     note = f"run {run_id}, {_how(job)}"
     on_progress(Progress(step="infer", done=before, total=len(cases), note=note, public=note))
@@ -150,10 +151,7 @@ def _register_all(
                 for result, attempt in zip(results, earlier, strict=True)
             ]
             backend.results.write(rows)
-            written += len(rows)
-            if written >= COMPACT_EVERY:
-                backend.results.compact(run_id)
-                written = 0
+            parts.added(len(rows))
             for row in rows:
                 done.append(row)
                 on_progress(_event(row, before + len(done), len(cases)))

@@ -35,7 +35,7 @@ from lungreg.sources.downloads import OnBytes
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import ManifestRow, manifest_table, read_manifest, write_manifest
-from lungreg.stores.results import COMPACT_EVERY
+from lungreg.stores.results import COMPACT_EVERY, Compaction
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 
 _MEGABYTE = 1_000_000
@@ -199,7 +199,7 @@ def _take_all(
     taken: list[PairUpload] = []
     there = stage_sizes(stage)
     finished: SimpleQueue[Future[PairUpload]] = SimpleQueue()
-    written = 0
+    parts = Compaction(manifest_table(stage).compact, COMPACT_EVERY)
     with ThreadPoolExecutor(settings.threads) as pool:
         for source in wanted.cases:
             pool.submit(
@@ -218,10 +218,7 @@ def _take_all(
                 intakes = [_numbered(future.result(), known) for future in done]
                 rows = [each.row for each in intakes if each.row is not known.get(each.row.case_id)]
                 write_manifest(stage, rows)
-                written += len(rows)
-                if written >= COMPACT_EVERY:
-                    manifest_table(stage).compact()
-                    written = 0
+                parts.added(len(rows))
                 for intake in intakes:
                     taken.append(intake)
                     on_progress(_event(intake, len(taken), len(wanted.cases)))
