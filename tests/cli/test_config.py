@@ -27,3 +27,17 @@ def test_the_schema_is_printed_as_json() -> None:
     assert run("config", "schema", "--json").document == schema
     assert schema["additionalProperties"] is False
     assert "epochs" in schema["$defs"]["Train"]["properties"]
+
+
+def test_the_file_may_be_named_without_c(raw: Site) -> None:
+    """As people type it; two names are one too many."""
+    file = str(raw.config_file)
+    assert (
+        run("config", "show", file, "--json").document
+        == raw.run("config", "show", "--json").document
+    )
+    raw.config_file.write_text("train: {epoch: 3}")
+    failed = run("config", "validate", file)
+    assert failed.code == 1
+    assert "train.epoch" in failed.err
+    assert "one configuration is named" in run("config", "validate", file, "-c", file).err

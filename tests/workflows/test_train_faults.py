@@ -89,6 +89,16 @@ def test_a_run_of_another_kind_is_not_resumed(trained: Site) -> None:
         train(trained.config(), resume="infer-20260101-000000-abcdef")
 
 
+def test_a_stage_without_cases_is_refused_before_ray_starts(
+    raw: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seconds for nothing, and no run is left to resume."""
+    monkeypatch.setattr("lungreg.distributed.trainer.cluster_for", pytest.fail)
+    with pytest.raises(NotFoundError, match="stage holds at least one case"):
+        train(raw.config("train.workers=1"))
+    assert only_run(raw) == ""
+
+
 def test_fine_tuning_begins_with_the_weights_of_a_version(trained: Site) -> None:
     """The first epoch at a vanishing rate has the validation metrics of the model given."""
     first = train(trained.config("train.epochs=1"))

@@ -112,9 +112,16 @@ def train(
     if backend.jobs is not None:
         backend.jobs.prepare()
     backend.models.check_add(config.train.name)
+    cases = read_cases(backend.stage)
+    split = _split(config, cases) if resume is None else read_split(backend.stage, run_id)
+    parts = _cases_of(split, cases)
     # A run is made only where there are as many workers as it asks for.
     with cluster_for(config.train) if resume is None else nullcontext():
-        job = _job(config, backend, run_id, resumed=resume is not None)
+        if resume is None:
+            write_config(backend.stage, run_id, config)
+            write_split(backend.stage, run_id, split)
+        write_audit(backend.stage, run_id, config=config, cases=cases)
+        job = _job(config, backend, run_id, parts)
         _run_epochs(job, backend, on_progress)
     card, why = _register(job, backend)
     backend.tracker.finish(
@@ -147,24 +154,26 @@ def _run_epochs(job: TrainJob, backend: Backend, on_progress: OnProgress) -> Non
         raise
 
 
-def _job(config: Config, backend: Backend, run_id: str, *, resumed: bool) -> TrainJob:
-    from lungreg.learning.training import TrainJob, require_displacement
+def _split(config: Config, cases: Sequence[Case]) -> dict[Split, list[str]]:
+    """Which cases a new run learns from; refused before any worker is started."""
+    from lungreg.learning.training import require_displacement
 
-    cases = read_cases(backend.stage)
-    if resumed:
-        split = read_split(backend.stage, run_id)
-    else:
-        split = split_cases(cases, config.data.split, seed=config.seed)
-        require_displacement(config, _cases_of(split, cases)[Split.TRAIN])
-        write_config(backend.stage, run_id, config)
-        write_split(backend.stage, run_id, split)
-    write_audit(backend.stage, run_id, config=config, cases=cases)
+    split = split_cases(cases, config.data.split, seed=config.seed)
+    require_displacement(config, _cases_of(split, cases)[Split.TRAIN])
+    return split
+
+
+def _job(
+    config: Config, backend: Backend, run_id: str, cases: Mapping[Split, Sequence[Case]]
+) -> TrainJob:
+    from lungreg.learning.training import TrainJob
+
     return TrainJob(
         run_id=run_id,
         config=config,
         stage=backend.stage,
         tracker=backend.tracker,
-        cases=_cases_of(split, cases),
+        cases=cases,
         initial_weights=_initial_weights(config, backend),
     )
 

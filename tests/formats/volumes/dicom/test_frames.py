@@ -55,6 +55,17 @@ def test_a_geometry_that_is_none_is_refused(
         read_frames(tmp_path / "0.dcm")
 
 
+def test_a_slope_of_zero_is_refused(tmp_path: Path) -> None:
+    """It says that all voxels are equal; some readers take it for 1."""
+
+    def flatten(data: Any, k: int) -> None:
+        data.RescaleSlope = 0 if k == 1 else 1
+
+    write_slices(tmp_path, chest()[:2], edit=flatten)
+    with pytest.raises(DataError, match=r"RescaleSlope 0\.0 and RescaleIntercept"):
+        read_volume(tmp_path)
+
+
 def test_bits_in_another_place_are_refused(tmp_path: Path) -> None:
     """GDCM reads numbers in the upper bits too large."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,7 +143,6 @@ def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: i
         return _value(header, groups, name)
 
     passes = {name: str(value(name)) for name in _PASSES if value(name) not in (None, "")}
-    slope, intercept = value("RescaleSlope"), value("RescaleIntercept")
     return Frame(
         file=file,
         index=index,
@@ -151,7 +151,7 @@ def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: i
         position=_numbers(value("ImagePositionPatient"), "ImagePositionPatient", 3),
         orientation=_directions(value("ImageOrientationPatient")),
         spacing_mm=_numbers(value("PixelSpacing"), "PixelSpacing", 2),
-        scale=(1.0 if slope is None else float(slope), float(intercept or 0.0)),
+        scale=_scale(value("RescaleSlope"), value("RescaleIntercept")),
         inverted=str(header.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1",
         bits=(int(header.get("BitsStored") or 16), bool(header.get("PixelRepresentation"))),
         sop_class=str(header.get("SOPClassUID", "")),
@@ -159,6 +159,16 @@ def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: i
         passes=passes,
         time_s=_time_s(header) if frames == 1 else None,
     )
+
+
+def _scale(slope: Any, intercept: Any) -> tuple[float, float]:
+    """Slope and intercept: 1 and 0 where the header has none."""
+    scale = 1.0 if slope is None else float(slope), float(intercept or 0.0)
+    if not (math.isfinite(scale[0]) and math.isfinite(scale[1])) or scale[0] == 0:
+        msg = "the rescale slope and intercept of a slice are numbers, the slope not 0"
+        got = f"RescaleSlope {slope} and RescaleIntercept {intercept}"
+        raise DataError(msg, got=got, mend="export the series again; nothing is assumed")
+    return scale
 
 
 def _value(header: Any, groups: Sequence[Any], name: str) -> Any:
