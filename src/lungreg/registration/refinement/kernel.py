@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.spatial.compiled import compiled
+from lungreg.spatial.compiled import compiled, inlined
 
 _Floats = NDArray[np.float32]
 _Three = tuple[np.float32, np.float32, np.float32]
@@ -44,7 +44,7 @@ class Compared(NamedTuple):
 _ONE, _TWO, _ZERO = np.float32(1), np.float32(2), np.float32(0)
 
 
-@compiled
+@inlined
 def _cell(voxel: NDArray[np.int32], control: int, shape: _Indices) -> tuple[_Indices, _Three]:
     """The lowest of the eight nodes around a voxel, and how far it lies towards the others."""
     x, y, z = int(voxel[0]), int(voxel[1]), int(voxel[2])
@@ -57,7 +57,7 @@ def _cell(voxel: NDArray[np.int32], control: int, shape: _Indices) -> tuple[_Ind
     return (a, b, c), (u, v, w)
 
 
-@compiled
+@inlined
 def _corner_weights(share: _Three, weights: _Floats) -> None:
     """(8,) of trilinear interpolation, the last axis fastest."""
     u, v, w = share
@@ -67,7 +67,7 @@ def _corner_weights(share: _Three, weights: _Floats) -> None:
         weights[corner] = x * y * (w if corner & 1 else _ONE - w)
 
 
-@compiled
+@inlined
 def _interpolated(nodes: _Floats, cell: _Indices, weights: _Floats) -> _Three:
     """The displacement in a cell of (3, A, B, C) nodes."""
     a, b, c = cell
@@ -80,7 +80,7 @@ def _interpolated(nodes: _Floats, cell: _Indices, weights: _Floats) -> _Three:
     return x, y, z
 
 
-@compiled
+@inlined
 def _between(place: np.float32, size: int) -> tuple[int, np.float32, np.float32]:
     """The lower voxel beside a coordinate, the distance from it, and 1, or 0 if it is outside."""
     inside = min(max(place, _ZERO), np.float32(size - 1))
@@ -88,7 +88,7 @@ def _between(place: np.float32, size: int) -> tuple[int, np.float32, np.float32]
     return low, inside - np.float32(low), _ONE if inside == place else _ZERO
 
 
-@compiled
+@inlined
 def _channel(
     rows: _Floats, first: int, channel: int, strides: tuple[int, int], share: _Three
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
@@ -112,7 +112,7 @@ def _channel(
     )
 
 
-@compiled
+@inlined
 def _squared(
     rows: _Floats, first: int, strides: tuple[int, int], share: _Three, wanted: _Floats
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
@@ -173,7 +173,7 @@ def distance_and_gradient(
     return total
 
 
-@compiled
+@inlined
 def _second_derivatives(nodes: _Floats, x: int, y: int, found: _Floats) -> None:
     """(6, C) xx, yy, zz, xy, xz, yz of one component along a row of nodes, between its ends."""
     here, right, left = nodes[x, y], nodes[x + 1, y], nodes[x - 1, y]
@@ -188,7 +188,7 @@ def _second_derivatives(nodes: _Floats, x: int, y: int, found: _Floats) -> None:
         found[5, z] = above[z + 1] - above[z] - here[z + 1] + here[z]
 
 
-@compiled
+@inlined
 def _squares(bends: _Floats, sizes: _Floats) -> None:
     """(C,) the squared length of (3, 6, C), mixed derivatives twice."""
     sizes[:] = _ZERO
@@ -199,7 +199,7 @@ def _squares(bends: _Floats, sizes: _Floats) -> None:
                 sizes[z] += factor * bends[axis, kind, z] * bends[axis, kind, z]
 
 
-@compiled
+@inlined
 def _weighted(bends: _Floats, weights: _Floats) -> None:
     """(6, C) times (C,), mixed derivatives twice, in place."""
     for kind in range(6):
@@ -208,13 +208,13 @@ def _weighted(bends: _Floats, weights: _Floats) -> None:
             bends[kind, z] *= factor * weights[z]
 
 
-@compiled
+@inlined
 def _add_to_row(row: _Floats, values: _Floats, shift: int, factor: np.float32) -> None:
     for z in range(1, len(row) - 1):
         row[z + shift] += factor * values[z]
 
 
-@compiled
+@inlined
 def _spread(gradient: _Floats, x: int, y: int, pull: _Floats) -> None:
     """Add to (P, B, C) what the second derivatives of a row say of all nodes that they look at."""
     xx, yy, zz, xy, xz, yz = pull[0], pull[1], pull[2], pull[3], pull[4], pull[5]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.spatial.compiled import compiled, compiled_as_written
+from lungreg.spatial.compiled import compiled, compiled_as_written, inlined
 from lungreg.spatial.kernel import between, linear
 
 _Floats = NDArray[np.float32]
@@ -13,7 +13,7 @@ _Doubles = NDArray[np.float64]
 _SMALLEST_DETERMINANT = np.float32(1e-2)
 
 
-@compiled
+@inlined
 def _cell(index: np.float32, size: int) -> tuple[int, np.float32, int, np.float32]:
     """Along an axis: the node below, the share of the next one, the step to it, 1 if inside."""
     last = np.float32(size - 1)
@@ -23,7 +23,7 @@ def _cell(index: np.float32, size: int) -> tuple[int, np.float32, int, np.float3
     return low, inside - np.float32(low), min(1, size - 1), free
 
 
-@compiled
+@inlined
 def _evaluate(
     rows: _Floats, shape: tuple[int, int, int], index: _Floats, value: _Floats, jacobian: _Floats
 ) -> None:
@@ -51,7 +51,7 @@ def _evaluate(
         jacobian[k, k] += np.float32(1)
 
 
-@compiled
+@inlined
 def _step(jacobian: _Floats, gap: _Floats, step: _Floats) -> None:
     """`-J^-1 gap`, or `-gap` where J folds or nearly so."""
     m = jacobian
@@ -72,7 +72,7 @@ def _step(jacobian: _Floats, gap: _Floats, step: _Floats) -> None:
         step[k] = step[k] / determinant if determinant > _SMALLEST_DETERMINANT else -gap[k]
 
 
-@compiled
+@inlined
 def _length_mm(gap: _Floats, to_mm: _Floats) -> np.float32:
     total = np.float32(0)
     for k in range(3):
