@@ -56,6 +56,32 @@ def test_names_that_tell_the_breath(
     assert [case.case_id for case in found.cases] == list(IDS)
 
 
+@pytest.mark.parametrize(
+    ("folders", "name"),
+    [
+        (("P01/2020-01", "P01/2021-05", "P02/2020-01", "P02/2021-05"), "{patient}/{case_id}"),
+        (("x/P01/v1/ct", "x/P01/v2/ct", "x/P02/v1/ct"), "x/{patient}/{case_id}/ct"),
+        (("P01/P01_1", "P01/P01_2", "P02/P02_1", "P03/P03_1"), "*/{case_id}"),
+        (("A/v1", "B/v2", "C/v3"), "*/{case_id}"),
+    ],
+)
+def test_patients_who_came_several_times(
+    tmp_path: Path, folders: tuple[str, ...], name: str
+) -> None:
+    """Patient and visit make the id where neither is enough; every pair is found."""
+    filled(tmp_path, "ID/exp.nii.gz", "ID/insp.nii.gz", ids=folders)
+    filled(tmp_path, "ID/exp_mask.nii.gz", ids=folders[:1])
+    patterns = [found.pattern for found in propose(tmp_path)]
+    assert f"{name}/exp.nii.gz" in [pattern.fixed for pattern in patterns if pattern is not None]
+    (found, *_) = propose(tmp_path)
+    assert len(found.cases) == len(folders)
+    assert found.left == 0
+    if "{patient}" in name:
+        assert len(patterns) == 1
+        assert found.pattern is not None
+        assert found.pattern.fixed_mask == f"{name}/exp_mask.nii.gz"
+
+
 def test_masks_and_landmarks_are_found_with_them(tmp_path: Path) -> None:
     """Some cases may lack them."""
     filled(tmp_path, "ID/exp.nii.gz", "ID/insp.nii.gz")

@@ -43,7 +43,10 @@ class LocalBackend(Section):
 class Pattern(Section):
     """Paths of the user's own files for `ingest.layout: pattern`, relative to `ingest.source`.
 
-    Every path contains "{case_id}", which stands for the id of the case.
+    Every path contains "{case_id}", which stands for the id of the case. Where patients came
+    several times, "{patient}" stands for the name of the patient: the case is then called after
+    both, such as "P01_2024-05-03" of "{patient}/{case_id}/exp.nii.gz", and the cases of a patient
+    are one group, unless `ingest.groups` says otherwise.
     """
 
     fixed: str
@@ -68,6 +71,9 @@ class Pattern(Section):
         for key, value in self.model_dump().items():
             if value is not None and value.count("{case_id}") < 1:
                 msg = f"pattern.{key} must contain {{case_id}}, got {value!r}"
+                raise ValueError(msg)
+            if value is not None and ("{patient}" in value) != ("{patient}" in self.fixed):
+                msg = "all paths of pattern contain {patient}, or none does"
                 raise ValueError(msg)
         return self
 

@@ -31,7 +31,7 @@ _TABLES = (".csv", ".txt")
 _KNOWN: tuple[LayoutName, ...] = ("zenodo", "learn2reg")
 _MAX_DEPTH = 8
 _MAGIC_AT, _MAGIC = 128, b"DICM"
-_ID = "{case_id}"
+_ID, _PATIENT = "{case_id}", "{patient}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,17 +180,16 @@ def _patterns(names: Sequence[_Name]) -> Iterator[Pattern]:
     fixed = _templates(n.path for n in names if n.kind == "scan" and n.breath == "fixed")
     moving = _templates(n.path for n in names if n.kind == "scan" and n.breath == "moving")
     others = {
-        "fixed_mask": _templates(n.path for n in names if n.kind == "mask" and n.breath == "fixed"),
-        "moving_mask": _templates(
-            n.path for n in names if n.kind == "mask" and n.breath == "moving"
-        ),
-        "landmarks": _templates(n.path for n in names if _is_points(n)),
+        "fixed_mask": _ids(n.path for n in names if n.kind == "mask" and n.breath == "fixed"),
+        "moving_mask": _ids(n.path for n in names if n.kind == "mask" and n.breath == "moving"),
+        "landmarks": _ids(n.path for n in names if _is_points(n)),
     }
     for first, ids in fixed.items():
-        for second in moving:
-            shared = ids & moving[second]
-            if len(shared) == max((len(ids & found) for found in moving.values()), default=0) > 0:
-                more = {role: _best(found, shared) for role, found in others.items()}
+        shared = {second: ids & moving[second] for second in _like(first, moving)}
+        most = max(map(len, shared.values()), default=0)
+        for second, both in shared.items():
+            if len(both) == most > 0:
+                more = {role: _best(_like(first, found), both) for role, found in others.items()}
                 yield Pattern(fixed=first, moving=second, **more)
 
 
@@ -200,38 +199,65 @@ def _is_points(name: _Name) -> bool:
 
 
 def _best(templates: dict[str, set[str]], ids: set[str]) -> str | None:
-    """The template that fits most of the cases; None where none fits any."""
+    """The template that fits most of the cases, if possible without "*"; None if none fits any."""
     shared = {template: len(found & ids) for template, found in templates.items()}
-    best = max(shared, key=lambda template: shared[template], default=None)
+    best = max(shared, key=lambda template: (shared[template], "*" not in template), default=None)
     return best if best is not None and shared[best] else None
 
 
-def _templates(paths: Iterable[str]) -> dict[str, set[str]]:
-    """Ids by template, of the templates with the most ids; with "*" where no other has as many."""
+def _like(template: str, others: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Those that name the patient as this one does, or as this one do not."""
+    return {
+        other: ids for other, ids in others.items() if (_PATIENT in other) == (_PATIENT in template)
+    }
+
+
+def _ids(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Ids by template, under all readings of the paths."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in paths:
         for case_id, template in _readings(path):
             found[template].add(case_id)
+    return found
+
+
+def _templates(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Ids by template, of the templates with the most ids; of those, the simplest.
+
+    With "*" only where no other has as many, with a patient beside the case only where it takes
+    both to tell the pairs apart.
+    """
+    found = _ids(paths)
     most = max(map(len, found.values()), default=0)
     best = {template: ids for template, ids in found.items() if len(ids) == most}
-    plain = {template: ids for template, ids in best.items() if "*" not in template}
-    return plain or best
+    for unwanted in (_PATIENT, "*"):
+        simpler = {template: ids for template, ids in best.items() if unwanted not in template}
+        best = simpler or best
+    return best
 
 
 def _readings(path: str) -> Iterator[tuple[str, str]]:
     """Ids that a path may hold, each with the template that the path then follows.
 
     An id is a part of a name between the words for breath and kind; it stands wherever it appears
-    as a whole. Other folders may vary too: then "*" is in their place.
+    as a whole. Other folders may vary too: then "*" is in their place, or one that holds the
+    folders of the case is the patient's.
     """
     parts = PurePosixPath(path).parts
     for case_id in {found for part in parts for found in _ids_in(part)}:
-        whole = re.compile(rf"(?<![A-Za-z0-9]){re.escape(case_id)}(?![A-Za-z0-9])")
-        filled = [whole.sub(_ID, part) for part in parts]
+        filled = [_whole(case_id).sub(_ID, part) for part in parts]
         yield case_id, "/".join(filled)
         starred = ["*" if _may_vary(part) else part for part in filled[:-1]]
         if "*" in starred:
             yield case_id, "/".join([*starred, filled[-1]])
+        first = next((k for k, part in enumerate(filled) if _ID in part), 0)
+        for patient in {found for part in filled[:first] for found in _ids_in(part)}:
+            named = [_whole(patient).sub(_PATIENT, part) for part in filled]
+            yield f"{patient}_{case_id}", "/".join(named)
+
+
+def _whole(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9{{]){re.escape(name)}(?![A-Za-z0-9}}])")
 
 
 def _may_vary(part: str) -> bool:

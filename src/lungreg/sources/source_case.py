@@ -38,6 +38,8 @@ class SourceCase:
     """One fixed/moving pair of a source."""
 
     case_id: str
+    group: str | None = None
+    """The patient, where the names of the files say so."""
     fixed: Path | None = None
     """Expiration scan, a file or a folder of DICOM files; None only with a problem."""
     moving: Path | None = None

@@ -142,7 +142,10 @@ class _Wanted:
 def _wanted(folder: Path, settings: Ingest, known: Collection[str]) -> _Wanted:
     found = list_cases(folder, settings)
     notes = unmatched_patterns(folder, settings, found, show_names=not settings.pseudonymise)
-    read = {} if settings.groups is None else read_groups(Path(settings.groups))
+    if settings.groups is None:
+        read = {source.case_id: source.group for source in found if source.group is not None}
+    else:
+        read = read_groups(Path(settings.groups))
     matched = match_groups(
         read, [source.case_id for source in found], show_ids=not settings.pseudonymise
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from lungreg.config.input import Pattern
 from lungreg.errors import ConfigError, DataError, MissingFileError
 from lungreg.sources import list_cases, unmatched_patterns
 from tests.sources.made_sources import by_pattern, put
@@ -36,6 +38,33 @@ def test_patterns_find_files_and_folders(tmp_path: Path) -> None:
     assert (first.fixed_mask, second.fixed_mask) == (tmp_path / "p1/lung.nrrd", None)
     assert (first.displacement, second.displacement) == (tmp_path / "p1/truth.nii", None)
     assert first.problems == second.problems == ()
+
+
+def test_a_patient_who_came_twice(tmp_path: Path) -> None:
+    """Patient and case make the id, the patient is the group; two that read alike are a problem."""
+    put(tmp_path, "P1/a/P1_exp.nii", "P1/a/insp.nii", "P1/b/P1_exp.nii", "P1/b/insp.nii")
+    put(tmp_path, "P2/a/P2_exp.nii", "P2/a/insp.nii", "P2/a/P1_exp.nii")
+    settings = by_pattern(
+        fixed="{patient}/{case_id}/{patient}_exp.nii", moving="{patient}/{case_id}/insp.nii"
+    )
+    cases = list_cases(tmp_path, settings)
+    assert [(case.case_id, case.group) for case in cases] == [
+        ("P1_a", "P1"),
+        ("P1_b", "P1"),
+        ("P2_a", "P2"),
+    ]
+    assert not any(case.problems for case in cases)
+    put(tmp_path, "P/1_a/P_exp.nii", "P_1/a/P_1_exp.nii")
+    double = list_cases(tmp_path, settings)[-1]
+    assert "one file as fixed, got 2" in double.problems[0].anonymous
+
+
+def test_patterns_name_the_patient_everywhere_or_nowhere() -> None:
+    """A mask without it would belong to all patients."""
+    with pytest.raises(ValidationError, match=r"all paths of pattern contain \{patient\}"):
+        Pattern(
+            fixed="{patient}/{case_id}/e", moving="{patient}/{case_id}/i", fixed_mask="{case_id}"
+        )
 
 
 def test_patterns_are_literal_but_for_the_star(tmp_path: Path) -> None:

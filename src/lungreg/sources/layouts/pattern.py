@@ -1,4 +1,4 @@
-"""The layout that users describe themselves, by patterns with `{case_id}`."""
+"""The layout that users describe themselves, by patterns with `{case_id}` and `{patient}`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lungreg.config import Ingest
@@ -22,16 +23,17 @@ from lungreg.sources.source_case import (
     build_cases,
 )
 
-_PLACEHOLDER = "{case_id}"
+_PLACEHOLDERS = ("patient", "case_id")
 _MEND = "check ingest.source and ingest.pattern, or let 'lungreg init FOLDER' propose a pattern"
 
 
 def list_pattern(folder: Path, settings: Ingest) -> list[SourceCase]:
     """Cases whose files or DICOM folders match `ingest.pattern`, relative to the folder.
 
-    `{case_id}` stands for a name without slash, the same wherever it appears; `*` stands for any
-    text without slash; everything else is literal. Where nothing matches and the folder
-    contains a single folder, as an archive often does, that one is searched.
+    `{case_id}` stands for a name without slash, the same wherever it appears, and so does
+    `{patient}`, which then is the first part of the case's id and its group; `*` stands for any
+    text without slash; everything else is literal. Where nothing matches and the folder contains
+    a single folder, as an archive often does, that one is searched.
 
     Raises:
         ConfigError: No pattern, or one that leaves the folder.
@@ -132,20 +134,35 @@ def _parts(text: str) -> tuple[str, ...]:
 def _match(root: Path, parts: dict[str, tuple[str, ...]]) -> list[SourceCase]:
     files: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     matchers = {role: (len(value), _expression("/".join(value))) for role, value in parts.items()}
+    patients: dict[str, str] = {}
     depth = max(count for count, _ in matchers.values())
     for level, name in _walk(root, "", depth):
         for role, (count, expression) in matchers.items():
             if count == level and (match := expression.fullmatch(name)):
-                files[match["case_id"]][role].append(root / name)
-    return build_cases(files, parts)
+                found = match.groupdict()
+                case_id = "_".join(found[key] for key in _PLACEHOLDERS if key in found)
+                files[case_id][role].append(root / name)
+                if "patient" in found:
+                    patients[case_id] = found["patient"]
+    cases = build_cases(files, parts)
+    return [replace(case, group=patients.get(case.case_id)) for case in cases]
 
 
 def _expression(text: str) -> re.Pattern[str]:
-    first, *others = (
-        re.escape(piece).replace(r"\*", "[^/]*") for piece in text.split(_PLACEHOLDER)
-    )
-    named = "(?P<case_id>[^/]+)" if others else ""
-    return re.compile(first + named + "(?P=case_id)".join(others), re.DOTALL)
+    """What a path matches: a placeholder's first place names what its others repeat."""
+    named: set[str] = set()
+
+    def piece(found: re.Match[str]) -> str:
+        name = found[0].strip("{}")
+        if name == "*":
+            return "[^/]*"
+        if name not in _PLACEHOLDERS:
+            return re.escape(found[0])
+        again = name in named
+        named.add(name)
+        return f"(?P={name})" if again else f"(?P<{name}>[^/]+)"
+
+    return re.compile(re.sub(r"\*|\{(?:case_id|patient)\}|[^*{]+|\{", piece, text), re.DOTALL)
 
 
 def _walk(root: Path, prefix: str, depth: int, level: int = 1) -> Iterator[tuple[int, str]]:
