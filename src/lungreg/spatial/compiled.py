@@ -42,6 +42,7 @@ def compiled_as_written(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 def _compiled(function: Callable[_P, _R], **options: Any) -> Callable[_P, _R]:
     options |= {"nogil": True, "error_model": "numpy"}
+    made: Callable[_P, _R]
     try:
         made = numba.njit(cache=True, **options)(function)
     except RuntimeError:
