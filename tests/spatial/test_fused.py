@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lungreg.spatial.displacement import dense_displacement, jacobian_determinant, resample
+from lungreg.spatial.displacement import (
+    dense_displacement,
+    jacobian_determinant,
+    resample,
+    transform_points,
+)
 from lungreg.spatial.geometry import Grid, Transform
 from tests.formats.transforms.breathing import FIXED, MOVING, breath, scan
 
@@ -68,3 +73,18 @@ def test_a_scan_through_a_displacement(monkeypatch: pytest.MonkeyPatch) -> None:
     same = found.outside == expected.outside
     assert same.mean() > 0.999
     np.testing.assert_allclose(found.values[same], expected.values[same], atol=0.02)
+
+
+@pytest.mark.parametrize("planes", [slice(None), slice(1)])
+def test_many_points(monkeypatch: pytest.MonkeyPatch, planes: slice) -> None:
+    """Between, at and beyond the nodes, and of a field of one plane."""
+    breathing = breath(down_mm=60)
+    displacement = np.ascontiguousarray(breathing.displacement_mm[:, planes])
+    grid = breathing.grid.resized(displacement.shape[1:])
+    transform = Transform(affine=breathing.affine, displacement_mm=displacement, grid=grid)
+    index = np.random.default_rng(0).uniform(-2, 1.2 * np.array(grid.shape), (12_000, 3))
+    index[:9] = index[:9].round()
+    points = grid.to_world(index)
+    found, expected = both(monkeypatch, lambda: transform_points(transform, points))
+    assert np.ptp(found - points) > 20
+    np.testing.assert_array_equal(found, expected)

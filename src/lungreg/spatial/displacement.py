@@ -15,13 +15,15 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lungreg.spatial.fused import determinant_on, field_on, is_fused, resampled_on
+from lungreg.spatial.fused import at_points, determinant_on, field_on, is_fused, resampled_on
 from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform, apply_affine
 from lungreg.spatial.lines import affine_lines, places_on
 from lungreg.spatial.slabs import slabs
 
 Interpolation = Literal["linear", "nearest"]
 SLAB_VOXELS = 1_500_000
+_FEW_POINTS = 10_000
+"""Up to so many points, NumPy is faster than numba is imported."""
 """Voxels that are computed at once."""
 _TORCH_MODE = {"linear": "bilinear", "nearest": "nearest"}
 CPU = torch.device("cpu")
@@ -217,7 +219,9 @@ def jacobian_determinant(
 def transform_points(transform: Transform, points_ras: FloatArray) -> FloatArray:
     """`T` of points (N, 3), from fixed RAS mm to moving RAS mm."""
     points = np.asarray(points_ras, dtype=np.float64)
-    moved = points + _at_points(transform.displacement_mm, transform.grid.to_voxel(points))
+    field, index = transform.displacement_mm, transform.grid.to_voxel(points)
+    compiled = len(points) > _FEW_POINTS and is_fused(CPU)
+    moved = points + (at_points(field, index) if compiled else _at_points(field, index))
     return apply_affine(transform.affine, moved)
 
 

@@ -92,12 +92,33 @@ def filtered_along(
         weights: (R + 1,) from the middle outwards.
         index: (n + 2 R,) the voxels along the axis with R more on both sides.
     """
-    from lungreg.spatial.kernel import filter_share
+    from lungreg.spatial.filter_kernel import filter_share
 
     volume, half = np.ascontiguousarray(image), np.ascontiguousarray(weights)
     result = np.empty_like(volume)
     _run(lambda a, b: filter_share((a, b), volume, axis, half, index, result), len(volume))
     return result
+
+
+def mean_around(volumes: _Floats, radius: int) -> _Floats:
+    """Volumes (..., X, Y, Z): means of `radius` voxels around along each axis, edges repeated."""
+    from lungreg.spatial.filter_kernel import mean_share
+
+    result = np.empty_like(volumes, order="C")
+    taken, given = (it.reshape(-1, *volumes.shape[-3:]) for it in (volumes, result))
+    planes = taken.shape[0] * taken.shape[1]
+    _run(lambda a, b: mean_share((a, b), taken, radius, given), planes)
+    return result
+
+
+def at_points(field: _Floats, index: FloatArray) -> FloatArray:
+    """(N, 3) a field (3, X, Y, Z) at places (N, 3): linear between nodes, constant beyond."""
+    from lungreg.spatial.kernel import points_share
+
+    values, places = np.empty(index.shape), np.ascontiguousarray(index)
+    nodes = np.ascontiguousarray(field)
+    _run(lambda a, b: points_share((a, b), nodes, places, values), len(places))
+    return values
 
 
 def _plain(lines: Lines) -> tuple[_Floats, _Floats, _Floats, _Floats]:

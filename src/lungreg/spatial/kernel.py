@@ -186,68 +186,29 @@ def determinant_share(
 
 
 @compiled_as_written
-def _filter_along(
-    values: _Floats, weights: _Doubles, index: NDArray[np.int64], line: _Doubles, total: _Doubles
-) -> None:
-    """One line (Z,) along itself, into `total`; `line` is room for it, continued at its ends."""
-    reach = len(weights) - 1
-    for place in range(len(index)):
-        line[place] = values[index[place]]
-    for z in range(len(total)):
-        total[z] = line[z + reach] * weights[0]
-    for step in range(reach, 0, -1):
-        for z in range(len(total)):
-            total[z] += (line[z + reach - step] + line[z + reach + step]) * weights[step]
-
-
-@compiled_as_written
-def _filter_across(
-    image: _Floats,
-    here: tuple[int, int],
-    axis: int,
-    weights: _Doubles,
-    index: NDArray[np.int64],
-    total: _Doubles,
-) -> None:
-    """One line (Z,) along the first or second axis of the volume, into `total`."""
-    x, y = here
-    reach = len(weights) - 1
-    for z in range(len(total)):
-        total[z] = np.float64(image[x, y, z]) * weights[0]
-    for step in range(reach, 0, -1):
-        low, high = index[here[axis] + reach - step], index[here[axis] + reach + step]
-        near = image[low, y] if axis == 0 else image[x, low]
-        far = image[high, y] if axis == 0 else image[x, high]
-        for z in range(len(total)):
-            total[z] += (np.float64(near[z]) + np.float64(far[z])) * weights[step]
-
-
-@compiled_as_written
-def filter_share(
-    share: tuple[int, int],
-    image: _Floats,
-    axis: int,
-    weights: _Doubles,
-    index: NDArray[np.int64],
-    result: _Floats,
-) -> None:
-    """Correlate a volume with a symmetric kernel along one axis, for some planes, in place.
+def points_share(share: tuple[int, int], field: _Floats, index: _Doubles, values: _Doubles) -> None:
+    """Interpolate a field linearly at some places, constant beyond its outer nodes, in place.
 
     Args:
-        share: First plane, and that after the last one.
-        image: (X, Y, Z).
-        axis: Which one.
-        weights: (R + 1,) from the middle outwards.
-        index: (n + 2 R,) the voxels along the axis with R more on both sides.
-        result: (X, Y, Z).
+        share: First place, and that after the last one.
+        field: (3, X, Y, Z).
+        index: (N, 3) places in voxels of the field.
+        values: (N, 3).
     """
-    nz = image.shape[2]
-    total, line = np.empty(nz, np.float64), np.empty(len(index), np.float64)
-    for x in range(share[0], share[1]):
-        for y in range(image.shape[1]):
-            if axis == 2:
-                _filter_along(image[x, y], weights, index, line, total)
-            else:
-                _filter_across(image, (x, y), axis, weights, index, total)
-            for z in range(nz):
-                result[x, y, z] = total[z]
+    low, far = np.empty(3, np.int64), np.empty(3)
+    for n in range(share[0], share[1]):
+        for axis in range(3):
+            last = field.shape[axis + 1] - 1
+            inside = min(max(index[n, axis], 0.0), float(last))
+            low[axis] = min(int(inside), max(last - 1, 0))
+            far[axis] = inside - low[axis]
+            values[n, axis] = 0.0
+        for corner in range(8):
+            i, j, k = corner >> 2, (corner >> 1) & 1, corner & 1
+            weight = (far[0] if i else 1 - far[0]) * (far[1] if j else 1 - far[1])
+            weight *= far[2] if k else 1 - far[2]
+            x = min(low[0] + i, field.shape[1] - 1)
+            y = min(low[1] + j, field.shape[2] - 1)
+            z = min(low[2] + k, field.shape[3] - 1)
+            for axis in range(3):
+                values[n, axis] += weight * field[axis, x, y, z]

@@ -10,6 +10,7 @@ import torch
 
 from lungreg.registration.refinement.features import (
     CHANNELS,
+    cube_mean,
     local_contrast,
     pooled,
     self_similarity,
@@ -56,6 +57,24 @@ def test_brightness_and_contrast_do_not_matter() -> None:
 def test_nothing_to_see_is_a_number() -> None:
     """A constant image has no variance to divide by."""
     assert torch.isfinite(self_similarity(torch.full((1, 1, 6, 6, 6), -1000.0))).all()
+
+
+@pytest.mark.parametrize("radius", [1, 2, 4])
+@pytest.mark.parametrize("shape", [(2, 3, 9, 8, 10), (1, 1, 1, 3, 20), (1, 2, 30, 2, 1)])
+def test_compiled_means_are_those_of_pytorch(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], radius: int
+) -> None:
+    """To the bit, of many volumes and of some thinner than the window; gradients stay possible."""
+    pytest.importorskip("numba")
+    volumes = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = cube_mean(volumes, radius)
+    assert cube_mean(volumes.clone().requires_grad_(), radius).requires_grad
+    monkeypatch.setattr("lungreg.registration.refinement.features.is_fused", lambda _: False)
+    assert torch.equal(found, cube_mean(volumes, radius))
+    padded = np.pad(volumes.double(), [(0, 0), (0, 0), *[(radius, radius)] * 3], mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, [2 * radius + 1] * 3, (2, 3, 4))
+    if min(shape[2:]) > radius:
+        np.testing.assert_allclose(found, windows.mean(axis=(5, 6, 7)), atol=1e-6)
 
 
 def test_pooling_takes_means_of_whole_blocks() -> None:

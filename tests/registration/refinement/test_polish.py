@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import make_interp_spline
 
 from lungreg.registration.refinement.polish import Symmetric, polished, smallest_eigenvalue
 from lungreg.spatial.geometry import Grid, Transform
@@ -38,6 +39,20 @@ def test_gentle_motion_is_kept() -> None:
     assert fine.grid.shape == (47, 15, 17)
     np.testing.assert_allclose(fine.grid.spacing_mm, SPACING_MM / 2)
     assert change_mm(wave) < 1e-4
+
+
+def test_between_the_nodes_it_is_the_cubic_spline_through_them() -> None:
+    """Of scipy, along each axis in turn; three nodes have a parabola."""
+    wave = along_x(3 * np.sin(np.arange(24) / 6))
+    values = np.random.default_rng(0).normal(scale=0.05, size=(3, 9, 3, 7)).astype(np.float32)
+    grid = wave.grid.resized((9, 3, 7))
+    expected = values
+    for axis, degree in ((1, 3), (2, 2), (3, 3)):
+        nodes = np.arange(expected.shape[axis])
+        spline = make_interp_spline(nodes, expected, k=degree, axis=axis)
+        expected = spline(np.arange(2 * len(nodes) - 1) / 2)
+    found = polished(Transform(affine=np.eye(4), displacement_mm=values, grid=grid))
+    np.testing.assert_allclose(found.displacement_mm, expected, atol=1e-6)
 
 
 def test_a_kink_is_smoothed() -> None:

@@ -104,11 +104,12 @@ def smallest_eigenvalue(matrices: Symmetric) -> NDArray[np.float32]:
 def _twice_as_fine(displacement: NDArray[np.float32], transform: Transform) -> Transform:
     fine = displacement
     for axis in (1, 2, 3):
-        weights = _between(displacement.shape[axis])
+        lines = np.moveaxis(fine, axis, -1)
+        finer = np.empty((*lines.shape[:-1], 2 * lines.shape[-1] - 1), dtype=np.float32)
+        finer[..., ::2] = lines
         # Not by BLAS, whose sums depend on how many threads it has.
-        fine = np.moveaxis(
-            np.einsum("...n,mn->...m", np.moveaxis(fine, axis, -1), weights), -1, axis
-        )
+        np.einsum("...n,mn->...m", lines, _between(lines.shape[-1]), out=finer[..., 1::2])
+        fine = np.moveaxis(finer, -1, axis)
     _, nx, ny, nz = fine.shape
     half = np.diag([0.5, 0.5, 0.5, 1.0])
     return Transform(
@@ -119,7 +120,7 @@ def _twice_as_fine(displacement: NDArray[np.float32], transform: Transform) -> T
 
 
 def _between(nodes: int) -> NDArray[np.float32]:
-    """(2 n - 1, n) weights of the interpolating spline at nodes and half-way between."""
-    places, degree = np.arange(2 * nodes - 1) / 2, min(3, nodes - 1)
+    """(n - 1, n) weights of the interpolating spline half-way between nodes."""
+    places, degree = np.arange(nodes - 1) + 0.5, min(3, nodes - 1)
     spline = make_interp_spline(np.arange(nodes), np.eye(nodes), k=degree)
     return np.asarray(spline(places), dtype=np.float32)

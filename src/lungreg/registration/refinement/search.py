@@ -35,7 +35,7 @@ def search(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
     steps = torch.arange(-reach, reach + 1, device=fixed.device)
     lattice = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")).reshape(3, -1).float()
     shape = fixed.shape[2:]
-    field = _smooth(lattice[:, costs.argmin(dim=0)].reshape(1, 3, *shape))
+    field = _smooth(lattice[:, costs.min(dim=0).indices].reshape(1, 3, *shape))
     for coupling in _COUPLING:
         chosen = _choose(costs, lattice, field.reshape(3, -1), coupling)
         field = _smooth(lattice[:, chosen].reshape(1, 3, *shape))
@@ -63,7 +63,7 @@ def _choose(costs: Tensor, lattice: Tensor, field: Tensor, coupling: float) -> T
     for start, stop in slabs(costs.shape[::-1], SLAB_COSTS):
         part = slice(start, stop)
         total = torch.addmm(costs[:, part], lattice.T, field[:, part], alpha=-2 * coupling)
-        chosen[part] = total.add_(length, alpha=coupling).argmin(dim=0)
+        chosen[part] = total.add_(length, alpha=coupling).min(dim=0).indices
     return chosen
 
 

@@ -1,0 +1,143 @@
+"""Filters of volumes, as numba compiles them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungreg.spatial.compiled import compiled_as_written
+
+_Floats = NDArray[np.float32]
+_Doubles = NDArray[np.float64]
+
+
+@compiled_as_written
+def _filter_along(
+    values: _Floats, weights: _Doubles, index: NDArray[np.int64], line: _Doubles, total: _Doubles
+) -> None:
+    """One line (Z,) along itself, into `total`; `line` is room for it, continued at its ends."""
+    reach = len(weights) - 1
+    for place in range(len(index)):
+        line[place] = values[index[place]]
+    for z in range(len(total)):
+        total[z] = line[z + reach] * weights[0]
+    for step in range(reach, 0, -1):
+        for z in range(len(total)):
+            total[z] += (line[z + reach - step] + line[z + reach + step]) * weights[step]
+
+
+@compiled_as_written
+def _filter_across(
+    image: _Floats,
+    here: tuple[int, int],
+    axis: int,
+    weights: _Doubles,
+    index: NDArray[np.int64],
+    total: _Doubles,
+) -> None:
+    """One line (Z,) along the first or second axis of the volume, into `total`."""
+    x, y = here
+    reach = len(weights) - 1
+    for z in range(len(total)):
+        total[z] = np.float64(image[x, y, z]) * weights[0]
+    for step in range(reach, 0, -1):
+        low, high = index[here[axis] + reach - step], index[here[axis] + reach + step]
+        near = image[low, y] if axis == 0 else image[x, low]
+        far = image[high, y] if axis == 0 else image[x, high]
+        for z in range(len(total)):
+            total[z] += (np.float64(near[z]) + np.float64(far[z])) * weights[step]
+
+
+@compiled_as_written
+def filter_share(
+    share: tuple[int, int],
+    image: _Floats,
+    axis: int,
+    weights: _Doubles,
+    index: NDArray[np.int64],
+    result: _Floats,
+) -> None:
+    """Correlate a volume with a symmetric kernel along one axis, for some planes, in place.
+
+    Args:
+        share: First plane, and that after the last one.
+        image: (X, Y, Z).
+        axis: Which one.
+        weights: (R + 1,) from the middle outwards.
+        index: (n + 2 R,) the voxels along the axis with R more on both sides.
+        result: (X, Y, Z).
+    """
+    nz = image.shape[2]
+    total, line = np.empty(nz, np.float64), np.empty(len(index), np.float64)
+    for x in range(share[0], share[1]):
+        for y in range(image.shape[1]):
+            if axis == 2:
+                _filter_along(image[x, y], weights, index, line, total)
+            else:
+                _filter_across(image, (x, y), axis, weights, index, total)
+            for z in range(nz):
+                result[x, y, z] = total[z]
+
+
+@compiled_as_written
+def _add(total: _Floats, values: _Floats) -> None:
+    for z in range(len(total)):
+        total[z] += values[z]
+
+
+@compiled_as_written
+def _add_rows(total: _Floats, rows: _Floats, here: int, radius: int) -> None:
+    """Add to a row (Z,) its neighbours of (N, Z) on both sides, the first and last repeated."""
+    size = len(rows)
+    for step in range(1, radius + 1):
+        near = min(step, size)
+        if here >= near:
+            _add(total, rows[here - near])
+        if here + near < size:
+            _add(total, rows[here + near])
+        if here < near:
+            _add(total, rows[0])
+        if here >= size - near:
+            _add(total, rows[size - 1])
+
+
+@compiled_as_written
+def _add_along(total: _Floats, line: _Floats, radius: int) -> None:
+    """Add to each value of a line (Z,) its neighbours on both sides, the ends repeated."""
+    size = len(line)
+    for step in range(1, radius + 1):
+        near = min(step, size)
+        _add(total[near:], line[: size - near])
+        _add(total[: size - near], line[near:])
+        for z in range(near):
+            total[z] += line[0]
+        for z in range(size - near, size):
+            total[z] += line[size - 1]
+
+
+@compiled_as_written
+def mean_share(share: tuple[int, int], volumes: _Floats, radius: int, result: _Floats) -> None:
+    """Means over `radius` voxels on both sides along each axis, the edges repeated, in place.
+
+    Args:
+        share: First plane of all volumes together, and that after the last one.
+        volumes: (V, X, Y, Z).
+        radius: Voxels.
+        result: (V, X, Y, Z).
+    """
+    _, nx, ny, nz = volumes.shape
+    plane, line = np.empty((ny, nz), np.float32), np.empty(nz, np.float32)
+    count = np.float32((2 * radius + 1) ** 3)
+    for number in range(share[0], share[1]):
+        volume, x = volumes[number // nx], number % nx
+        for y in range(ny):
+            plane[y] = volume[x, y]
+            _add_rows(plane[y], volume[:, y], x, radius)
+        for y in range(ny):
+            line[:] = plane[y]
+            _add_rows(line, plane, y, radius)
+            mean = result[number // nx, x, y]
+            mean[:] = line
+            _add_along(mean, line, radius)
+            for z in range(nz):
+                mean[z] /= count
