@@ -115,7 +115,7 @@ def at_points(field: _Floats, index: FloatArray) -> FloatArray:
     """(N, 3) a field (3, X, Y, Z) at places (N, 3): linear between nodes, constant beyond."""
     from lungreg.spatial.kernel import points_share
 
-    values, places = np.empty(index.shape), np.ascontiguousarray(index)
+    values, places = np.empty(index.shape), np.ascontiguousarray(index, dtype=np.float64)
     nodes = np.ascontiguousarray(field)
     _run(lambda a, b: points_share((a, b), nodes, places, values), len(places))
     return values
