@@ -59,7 +59,8 @@ def phantom_case(
         aligned_mask=aligned_lungs if masks else None,
         warped_mask=warped_lungs if masks else None,
         outside=np.zeros(shape, dtype=bool),
-        displacement_mm=(-0.88 * down).T.reshape(3, *shape).astype(np.float32),
+        dense_mm=(-0.88 * down).T.reshape(3, *shape).astype(np.float32),
+        linear=np.eye(3),
         jacobian=(1.0 + 0.88 * slide / 60.0 * np.sign(points[:, 2] + 90.0))
         .reshape(shape)
         .astype(np.float32),

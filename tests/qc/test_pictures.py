@@ -37,7 +37,7 @@ def pixels(uri: str) -> np.ndarray:
 def with_displacement(case: PairImages, vector_mm: tuple[float, float, float]) -> PairImages:
     shape = (3, *case.grid.shape)
     field = np.broadcast_to(np.array(vector_mm, dtype=np.float32)[:, None, None, None], shape)
-    return dataclasses.replace(case, displacement_mm=field)
+    return dataclasses.replace(case, dense_mm=field)
 
 
 def test_pictures_have_the_shape_of_the_body():
@@ -147,7 +147,7 @@ def test_the_displacement_has_the_scale_of_the_lungs():
     scale = draw_case(case, longest_px=50).displacement_mm
     wild = case.displacement_mm.copy()
     wild[:, ~case.fixed_mask] += 80.0
-    case = dataclasses.replace(case, displacement_mm=wild)
+    case = dataclasses.replace(case, dense_mm=wild)
     assert draw_case(case, longest_px=50).displacement_mm == scale == 25.0
     empty = dataclasses.replace(case, fixed_mask=np.zeros_like(case.fixed_mask))
     assert draw_case(empty, longest_px=50).displacement_mm > 100.0
@@ -177,7 +177,8 @@ def test_single_slice_and_broken_numbers():
         outside=np.zeros(grid.shape, dtype=bool),
         aligned_mask=None,
         warped_mask=None,
-        displacement_mm=np.full((3, *grid.shape), np.nan, dtype=np.float32),
+        dense_mm=np.full((3, *grid.shape), np.nan, dtype=np.float32),
+        linear=np.eye(3),
         jacobian=broken,
     )
     assert [view.folded for view in draw_case(case).views] == [120, 10, 12]
@@ -200,7 +201,8 @@ def test_volumes_are_cut_before_anything_is_computed():
         outside=mask,
         aligned_mask=mask,
         warped_mask=mask,
-        displacement_mm=np.broadcast_to(np.float32(1.0), (3, *shape)),
+        dense_mm=np.broadcast_to(np.float32(1.0), (3, *shape)),
+        linear=np.eye(3),
         jacobian=image + 1,
     )
     tracemalloc.start()

@@ -1,4 +1,8 @@
-"""Compiled interpolation and differentiation: the values of PyTorch's operations, to the bit."""
+"""Compiled interpolation and differentiation: the values of PyTorch's operations.
+
+To the bit where each voxel is looked up on its own; where the axes of two grids run along each
+other sums are taken in another order.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lungreg.spatial.carrying import resample_with_labels
 from lungreg.spatial.displacement import (
     dense_displacement,
     jacobian_determinant,
     resample,
     transform_points,
 )
+from lungreg.spatial.fused import field_on
 from lungreg.spatial.geometry import Grid, Transform
+from lungreg.spatial.lines import affine_lines
+from lungreg.spatial.straight import places_by_axis
 from tests.formats.transforms.breathing import FIXED, MOVING, breath, scan
 
 pytest.importorskip("numba")
@@ -37,7 +45,7 @@ def test_a_field_and_its_determinant(
     grid = Grid(shape=shape, affine=FIXED.affine @ np.diag([1.1, 1.3, 0.9, 1.0]))
     found, expected = both(monkeypatch, lambda: dense_displacement(transform, grid))
     assert np.ptp(found) > 20
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
     found, expected = both(
         monkeypatch, lambda: jacobian_determinant(transform.affine, expected, grid)
     )
@@ -61,6 +69,67 @@ def test_a_scan_through_an_affine(
     assert found.values.dtype == kind
     np.testing.assert_array_equal(found.values, expected.values)
     np.testing.assert_array_equal(found.outside, expected.outside)
+
+
+@pytest.mark.parametrize("shape", [(17, 21, 19), (1, 21, 19)])
+@pytest.mark.parametrize("kind", [np.float32, np.uint8, np.int16])
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_axes_along_each_other(
+    monkeypatch: pytest.MonkeyPatch, mode: Any, kind: type[np.number[Any]], shape: Any
+) -> None:
+    """Half-way places, reversed axes and places beyond every face are those of PyTorch."""
+    volume = (scan() + 1000).clip(0, 255).astype(kind)
+    moving = Grid(shape=volume.shape, affine=np.diag([2.0, 1.5, 2.5, 1.0]))
+    fixed = Grid(shape=shape, affine=np.diag([-1.0, 2.0, 3.1, 1.0]))
+    affine = np.eye(4)
+    affine[:3, 3] = [18.0, -5.0, -6.0]
+    found, expected = both(
+        monkeypatch,
+        lambda: resample(volume, moving, fixed, affine, mode=mode, outside_value=7),
+    )
+    assert places_by_axis(affine_lines(np.linalg.inv(moving.affine) @ fixed.affine, shape))
+    assert 0 < found.outside.mean() < 1
+    assert found.values.dtype == kind
+    np.testing.assert_array_equal(found.outside, expected.outside)
+    if mode == "nearest":
+        np.testing.assert_array_equal(found.values, expected.values)
+    else:
+        np.testing.assert_allclose(found.values, expected.values, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32])
+def test_a_scan_and_its_labels_in_one_pass(kind: type[np.number[Any]]) -> None:
+    """What two passes give, for labels of any type."""
+    transform = breath(down_mm=60)
+    dense_mm = dense_displacement(transform, FIXED)
+    labels = (scan() > scan().mean()).astype(kind) * 3
+    grids = MOVING, FIXED, transform.affine, dense_mm
+    found, taken = resample_with_labels(scan(), labels, *grids, outside_value=7)
+    expected = resample(scan(), *grids, outside_value=7)
+    np.testing.assert_array_equal(found.values, expected.values)
+    np.testing.assert_array_equal(found.outside, expected.outside)
+    np.testing.assert_array_equal(taken, resample(labels, *grids, mode="nearest").values)
+    assert taken.dtype == kind
+
+
+@pytest.mark.parametrize("straight", [True, False])
+def test_channels_end_with_the_volume(straight: bool) -> None:
+    """Beyond the outer voxels there is zero, where a displacement goes on."""
+    field = np.random.default_rng(0).uniform(1, 2, (3, 5, 6, 7)).astype(np.float32)
+    matrix = np.eye(4)
+    matrix[:3, 3] = -2
+    matrix[0, 1] = 0 if straight else 0.13
+    lines = affine_lines(matrix, (9, 9, 9))
+    going_on, ending = field_on(field, lines), field_on(field, lines, ends=True)
+    y = np.arange(9)[:, None] - 2
+    x = matrix[0, 1] * np.arange(9)[:, None] + np.arange(9)[:, None, None] - 2
+    z = np.arange(9) - 2
+    axes = ((x, 5), (y, 6), (z, 7))
+    inside = np.logical_and.reduce(
+        np.broadcast_arrays(*((it > -0.5) & (it < size - 0.5) for it, size in axes))
+    )
+    assert going_on.min() >= 1
+    np.testing.assert_array_equal(ending, going_on * inside)
 
 
 def test_a_scan_through_a_displacement(monkeypatch: pytest.MonkeyPatch) -> None:

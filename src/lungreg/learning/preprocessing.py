@@ -67,6 +67,7 @@ def prepare_pair(
     settings: Preprocessing,
     *,
     true_displacement_mm: NDArray[np.float32] | None = None,
+    images_alone: bool = False,
 ) -> PreparedPair:
     """Window both scans and carry them onto the network's grid, each sampled once.
 
@@ -75,7 +76,10 @@ def prepare_pair(
         affine: (4, 4) `A`, fixed RAS mm to moving RAS mm.
         settings: Window and size.
         true_displacement_mm: (3, X, Y, Z) `T(x) - x` on the fixed scan's grid, RAS mm, if known.
+        images_alone: Leave out masks and landmarks: only losses use them.
     """
+    if images_alone:
+        pair = replace(pair, fixed_mask=None, moving_mask=None, landmarks_vox=None)
     grid = pair.fixed.grid.resized(settings.spatial_size)
     to_fixed = np.linalg.inv(affine)
     moving_in_fixed = to_fixed @ pair.moving.grid.affine

@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
+from lungreg.metrics.structure import mean_structure
 from lungreg.spatial.filters import gaussian, gaussian_kernel, smoothed
 from lungreg.spatial.geometry import FloatArray, Grid
 from lungreg.spatial.mask_box import mask_box
 
 _SSIM_SIGMA_VOX = 1.5
 _SSIM_RADIUS_VOX = 5
-_SSIM_C1 = 0.01**2
-_SSIM_C2 = 0.03**2
 _NOISE_SIGMA_MM = 1.5
 _DENSITY_WINDOW_MM = 25.0
 _FLAT = 1e-12
@@ -42,14 +41,10 @@ def ssim(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float:
     x = np.asarray(fixed[box], dtype=np.float32)
     y = np.asarray(warped[box], dtype=np.float32)
     inside = mask[box]
-    mean_x, mean_y = _smooth(x)[inside], _smooth(y)[inside]
-    product = _smooth(x * y)[inside]
-    squares = _smooth(x * x + y * y)[inside]
-    cross = mean_x * mean_y
-    mean_squares = mean_x * mean_x + mean_y * mean_y
-    structure = (2 * (product - cross) + _SSIM_C2) / (squares - mean_squares + _SSIM_C2)
-    luminance = (2 * cross + _SSIM_C1) / (mean_squares + _SSIM_C1)
-    return float(np.mean(luminance * structure, dtype=np.float64))
+    means = _smooth(x), _smooth(y)
+    product, squares = x * y, x * x
+    squares += y * y
+    return mean_structure(means, _smooth(product), _smooth(squares), inside)
 
 
 def ncc(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float | None:

@@ -254,8 +254,9 @@ def _folded(jacobian: Slice) -> NDArray[np.bool_]:
 
 def _shift(images: PairImages, view: View, layout: Layout) -> FloatArray:
     """(3, H, W) displacement of a slice in mm along the canonical voxel axes."""
-    components = np.stack([view.cut(component) for component in images.displacement_mm])
-    return np.asarray(np.einsum("ij,jhw->ihw", layout.to_axes, np.nan_to_num(components)))
+    components = np.stack([view.cut(component) for component in images.dense_mm])
+    turn = layout.to_axes @ images.linear
+    return np.asarray(np.einsum("ij,jhw->ihw", turn, np.nan_to_num(components)))
 
 
 def _length(shift: FloatArray) -> Slice:

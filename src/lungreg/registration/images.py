@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lungreg.registration.intensity import AIR_HU, window
 from lungreg.registration.pair import Pair
+from lungreg.spatial.carrying import resample_with_labels
 from lungreg.spatial.displacement import (
     Interpolation,
     Resampled,
@@ -45,12 +46,20 @@ class PairImages:
     """(X, Y, Z) moving mask after `A`, nearest neighbour."""
     warped_mask: BoolArray | None
     """(X, Y, Z) moving mask after `T`, nearest neighbour."""
-    displacement_mm: NDArray[np.float32]
-    """(3, X, Y, Z) `T(x) - A(x)`, RAS components in mm."""
+    dense_mm: NDArray[np.float32]
+    """(3, X, Y, Z) `u`, RAS components in mm."""
+    linear: FloatArray
+    """(3, 3) of `A`, without its shift: `linear @ u` is `T(x) - A(x)`."""
     jacobian: NDArray[np.float32]
     """(X, Y, Z) determinant of the Jacobian of `T`."""
     outside: BoolArray
     """(X, Y, Z) True where `T` leaves the moving scan."""
+
+    @property
+    def displacement_mm(self) -> NDArray[np.float32]:
+        """(3, X, Y, Z) `T(x) - A(x)`, RAS components in mm; computed anew at each call."""
+        flat = self.linear.astype(np.float32) @ self.dense_mm.reshape(3, -1)
+        return flat.reshape(self.dense_mm.shape)
 
     @property
     def measured_in(self) -> BoolArray:
@@ -74,11 +83,21 @@ def carry_moving(pair: Pair, transform: Transform, device: torch.device) -> Carr
     """Resample the moving scan and its labels through `T`, each once."""
     dense_mm = dense_displacement(transform, pair.fixed.grid, device=device)
     air = AIR_HU + pair.case.moving_hu_offset
-    return Carried(
-        dense_mm=dense_mm,
-        scan=_resampled(pair, pair.moving.data, transform.affine, dense_mm, device, outside=air),
-        label=_resampled_mask(pair, transform.affine, dense_mm, device),
-    )
+    affine, label = transform.affine, None
+    if pair.moving_mask is None:
+        scan = _resampled(pair, pair.moving.data, affine, device, dense_mm=dense_mm, outside=air)
+    else:
+        scan, label = resample_with_labels(
+            pair.moving.data,
+            pair.moving_mask,
+            pair.moving.grid,
+            pair.fixed.grid,
+            affine,
+            dense_mm,
+            outside_value=air,
+            device=device,
+        )
+    return Carried(dense_mm=dense_mm, scan=scan, label=label)
 
 
 def pair_images(
@@ -99,7 +118,7 @@ def pair_images(
         device: Where to compute.
     """
     grid, affine = pair.fixed.grid, transform.affine
-    aligned = _resampled(pair, pair.moving_hu, affine, None, device, outside=AIR_HU)
+    aligned = _resampled(pair, pair.moving_hu, affine, device, outside=AIR_HU)
     warped_hu = carried.scan.values - np.float32(pair.case.moving_hu_offset)
     return PairImages(
         grid=grid,
@@ -108,12 +127,11 @@ def pair_images(
         aligned=window(aligned.values, hu_window),
         warped=window(warped_hu, hu_window),
         fixed_mask=pair.fixed_lungs.inside,
-        initial_mask=_positive(_resampled_mask(pair, np.eye(4), None, device)),
-        aligned_mask=_positive(_resampled_mask(pair, affine, None, device)),
+        initial_mask=_positive(_resampled_mask(pair, np.eye(4), device)),
+        aligned_mask=_positive(_resampled_mask(pair, affine, device)),
         warped_mask=_positive(carried.label),
-        displacement_mm=np.einsum(
-            "kl,lxyz->kxyz", affine[:3, :3].astype(np.float32), carried.dense_mm
-        ),
+        dense_mm=carried.dense_mm,
+        linear=affine[:3, :3],
         jacobian=jacobian_determinant(affine, carried.dense_mm, grid, device=device),
         outside=carried.scan.outside,
     )
@@ -123,9 +141,9 @@ def _resampled(
     pair: Pair,
     values: NDArray[Any],
     affine: FloatArray,
-    dense_mm: NDArray[np.float32] | None,
     device: torch.device,
     *,
+    dense_mm: NDArray[np.float32] | None = None,
     outside: float = 0.0,
     mode: Interpolation = "linear",
 ) -> Resampled:
@@ -141,12 +159,10 @@ def _resampled(
     )
 
 
-def _resampled_mask(
-    pair: Pair, affine: FloatArray, dense_mm: NDArray[np.float32] | None, device: torch.device
-) -> NDArray[Any] | None:
+def _resampled_mask(pair: Pair, affine: FloatArray, device: torch.device) -> NDArray[Any] | None:
     if pair.moving_mask is None:
         return None
-    return _resampled(pair, pair.moving_mask, affine, dense_mm, device, mode="nearest").values
+    return _resampled(pair, pair.moving_mask, affine, device, mode="nearest").values
 
 
 def _positive(mask: NDArray[Any] | None) -> BoolArray | None:

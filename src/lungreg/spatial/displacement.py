@@ -15,7 +15,14 @@ import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lungreg.spatial.fused import at_points, determinant_on, field_on, is_fused, resampled_on
+from lungreg.spatial.fused import (
+    LABEL_TYPES,
+    at_points,
+    determinant_on,
+    field_on,
+    is_fused,
+    resampled_on,
+)
 from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform, apply_affine
 from lungreg.spatial.lines import affine_lines, places_on
 from lungreg.spatial.slabs import slabs
@@ -159,14 +166,15 @@ def resample(
             voxel centres, as in ITK.
         device: Where to compute.
     """
-    source = np.ascontiguousarray(moving, dtype=np.float32)
     to_moving = np.linalg.inv(moving_grid.affine) @ affine
     lines, vector = affine_lines(to_moving @ fixed_grid.affine, fixed_grid.shape), to_moving[:3, :3]
+    kept = mode == "nearest" and moving.dtype in LABEL_TYPES and is_fused(device)
+    source = np.ascontiguousarray(moving, dtype=moving.dtype if kept else np.float32)
     if is_fused(device):
         found, outside = resampled_on(
             source, lines, dense_mm, vector, nearest=mode == "nearest", outside_value=outside_value
         )
-        values = found if moving.dtype.kind == "f" else np.rint(found)
+        values = found if kept or moving.dtype.kind == "f" else np.rint(found)
         return Resampled(values=values.astype(moving.dtype, copy=False), outside=outside)
     volume = torch.as_tensor(source, device=device)
     turn = torch.as_tensor(vector.copy(), dtype=torch.float32, device=device)

@@ -1,4 +1,8 @@
-"""Filters of volumes, as numba compiles them."""
+"""Filters of a volume, as numba compiles them: the values of SciPy and PyTorch to the bit.
+
+Whole lines are added up: those are what the compiler turns into vector instructions, as long as no
+index can be negative.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,31 @@ _Doubles = NDArray[np.float64]
 
 
 @compiled_as_written
+def _scaled(line: _Floats | _Doubles, weight: np.float64, total: _Doubles) -> None:
+    for z in range(len(total)):
+        total[z] = np.float64(line[z]) * weight
+
+
+@compiled_as_written
+def _add_both(
+    near: _Floats | _Doubles, far: _Floats | _Doubles, weight: np.float64, total: _Doubles
+) -> None:
+    for z in range(len(total)):
+        total[z] += (np.float64(near[z]) + np.float64(far[z])) * weight
+
+
+@compiled_as_written
 def _filter_along(
     values: _Floats, weights: _Doubles, index: NDArray[np.int64], line: _Doubles, total: _Doubles
 ) -> None:
     """One line (Z,) along itself, into `total`; `line` is room for it, continued at its ends."""
-    reach = len(weights) - 1
+    reach, size = len(weights) - 1, len(total)
     for place in range(len(index)):
         line[place] = values[index[place]]
-    for z in range(len(total)):
-        total[z] = line[z + reach] * weights[0]
+    _scaled(line[reach : reach + size], weights[0], total)
     for step in range(reach, 0, -1):
-        for z in range(len(total)):
-            total[z] += (line[z + reach - step] + line[z + reach + step]) * weights[step]
+        near, far = reach - step, reach + step
+        _add_both(line[near : near + size], line[far : far + size], weights[step], total)
 
 
 @compiled_as_written
@@ -38,14 +55,13 @@ def _filter_across(
     """One line (Z,) along the first or second axis of the volume, into `total`."""
     x, y = here
     reach = len(weights) - 1
-    for z in range(len(total)):
-        total[z] = np.float64(image[x, y, z]) * weights[0]
+    _scaled(image[x, y], weights[0], total)
     for step in range(reach, 0, -1):
         low, high = index[here[axis] + reach - step], index[here[axis] + reach + step]
-        near = image[low, y] if axis == 0 else image[x, low]
-        far = image[high, y] if axis == 0 else image[x, high]
-        for z in range(len(total)):
-            total[z] += (np.float64(near[z]) + np.float64(far[z])) * weights[step]
+        if axis == 0:
+            _add_both(image[low, y], image[high, y], weights[step], total)
+        else:
+            _add_both(image[x, low], image[x, high], weights[step], total)
 
 
 @compiled_as_written
@@ -67,16 +83,14 @@ def filter_share(
         index: (n + 2 R,) the voxels along the axis with R more on both sides.
         result: (X, Y, Z).
     """
-    nz = image.shape[2]
-    total, line = np.empty(nz, np.float64), np.empty(len(index), np.float64)
+    total, line = np.empty(image.shape[2], np.float64), np.empty(len(index), np.float64)
     for x in range(share[0], share[1]):
         for y in range(image.shape[1]):
             if axis == 2:
                 _filter_along(image[x, y], weights, index, line, total)
             else:
                 _filter_across(image, (x, y), axis, weights, index, total)
-            for z in range(nz):
-                result[x, y, z] = total[z]
+            result[x, y] = total
 
 
 @compiled_as_written

@@ -6,6 +6,7 @@ PyTorch's operations in `displacement` are the reference, and serve GPUs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +14,13 @@ from numpy.typing import NDArray
 
 from lungreg.spatial.geometry import FloatArray
 from lungreg.spatial.lines import Lines
+from lungreg.spatial.straight import places_by_axis, straight_field, straight_volume
 from lungreg.spatial.threads import has_numba, in_shares
 
 _Floats = NDArray[np.float32]
+LABEL_TYPES = (np.uint8, np.int16)
+"""Of labels that the compiled loops take as they are."""
+_NO_VOLUME, _NO_LABELS = np.empty((0, 0, 0), np.float32), np.empty((0, 0, 0), np.uint8)
 
 
 def is_fused(device: torch.device) -> bool:
@@ -23,49 +28,80 @@ def is_fused(device: torch.device) -> bool:
     return device.type == "cpu" and has_numba()
 
 
-def field_on(field: _Floats, lines: Lines) -> _Floats:
-    """(3, X, Y, Z) a displacement (3, U, V, W) at the places of a grid's voxels."""
+def field_on(field: _Floats, lines: Lines, *, ends: bool = False) -> _Floats:
+    """(3, X, Y, Z) three volumes (3, U, V, W) at the places of a grid's voxels.
+
+    Args:
+        field: Such as a displacement.
+        lines: From the grid's voxels to those of the volumes.
+        ends: Whether there is zero more than half a voxel beyond the outer centres, where the outer
+            voxels go on otherwise.
+    """
     from lungreg.spatial.kernel import field_share
 
+    field, straight = np.ascontiguousarray(field), places_by_axis(lines)
+    if straight is not None:
+        return straight_field(field, straight, ends=ends)
     values = np.empty((3, lines.x.shape[1], lines.y.shape[1], lines.z.shape[1]), np.float32)
-    field = np.ascontiguousarray(field)
-    _run(lambda a, b: field_share(a, b, field, _plain(lines), values), values.shape[1])
+    _run(lambda a, b: field_share((a, b), (field, ends), _plain(lines), values), values.shape[1])
     return values
 
 
 def resampled_on(
-    volume: _Floats,
+    volume: NDArray[Any],
     lines: Lines,
     dense_mm: _Floats | None,
     vector: FloatArray,
     *,
     nearest: bool,
     outside_value: float,
-) -> tuple[_Floats, NDArray[np.bool_]]:
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """A volume at the places of a grid's voxels, and where these lie outside it.
 
     Args:
-        volume: (U, V, W).
+        volume: (U, V, W) float32, or of any type where the nearest voxel is taken.
         lines: From the grid's voxels to those of the volume.
         dense_mm: (3, X, Y, Z) displacement of the grid's voxels in mm; None for zero.
         vector: (3, 3) from that displacement to voxels of the volume.
         nearest: Take the nearest voxel, not the mean of the eight around.
         outside_value: Beyond the volume.
     """
+    straight = places_by_axis(lines) if dense_mm is None else None
+    if straight is not None:
+        return straight_volume(volume, straight, nearest=nearest, outside_value=outside_value)
+    moving = (_NO_VOLUME, volume) if nearest else (volume, _NO_LABELS)
+    beyond = (0.0, outside_value) if nearest else (outside_value, 0.0)
+    values, labels, outside = both_on(moving, lines, dense_mm, vector, beyond)
+    return labels if nearest else values, outside
+
+
+def both_on(
+    moving: tuple[_Floats, NDArray[Any]],
+    lines: Lines,
+    dense_mm: _Floats | None,
+    vector: FloatArray,
+    outside_values: tuple[float, float],
+) -> tuple[_Floats, NDArray[Any], NDArray[np.bool_]]:
+    """A volume and labels on one grid at the places of another's voxels, in one pass.
+
+    The volume is interpolated, of the labels the nearest is taken; either may be empty, and each
+    has a value of its own beyond its ends. The other arguments are those of `resampled_on`.
+    """
     from lungreg.spatial.kernel import resample_share
 
     shape = lines.x.shape[1], lines.y.shape[1], lines.z.shape[1]
-    values, outside = np.empty(shape, np.float32), np.empty(shape, bool)
+    values, labels = (np.empty(shape if it.size else (0, 0, 0), it.dtype) for it in moving)
+    outside = np.empty(shape, bool)
     moves = dense_mm is not None
     dense = np.zeros((3, 1, 1, 1), np.float32) if dense_mm is None else dense_mm
     displaced = moves, np.ascontiguousarray(dense), np.array(vector, np.float32)
-    taken = nearest, np.float32(outside_value)
-
-    def share(first: int, last: int) -> None:
-        resample_share((first, last), volume, _plain(lines), displaced, taken, values, outside)
-
-    _run(share, shape[0])
-    return values, outside
+    beyond = np.float32(outside_values[0]), moving[1].dtype.type(outside_values[1])
+    found = values, labels, outside
+    _run(
+        lambda a, b: resample_share((a, b), moving, _plain(lines), displaced, beyond, found),
+        shape[0],
+    )
+    return values, labels, outside
 
 
 def determinant_on(dense_mm: _Floats, to_index: FloatArray, scale: float) -> _Floats:

@@ -6,6 +6,8 @@ alone: on a CPU the values are the same to the bit, and one pass takes a third o
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +38,14 @@ def between(place: np.float32, size: int) -> _Span:
 
 
 @compiled_as_written
-def _nearest(place: np.float32, size: int) -> int:
-    low, step, _, far = between(place, size)
+def _is_beyond(place: np.float32, size: int) -> bool:
+    half = np.float32(0.5)
+    return place < -half or place > np.float32(size) - half
+
+
+@compiled_as_written
+def _nearest(on_axis: _Span) -> int:
+    low, step, _, far = on_axis
     # A place half-way belongs to the even node.
     if far > np.float32(0.5) or (far == np.float32(0.5) and low % 2 == 1):
         return low + step
@@ -62,54 +70,67 @@ def linear(volume: _Floats, on_x: _Span, on_y: _Span, on_z: _Span) -> np.float32
 
 
 @compiled_as_written
-def field_share(first: int, last: int, field: _Floats, lines: _Lines, values: _Floats) -> None:
-    """A displacement (3, U, V, W) at the voxels of some planes of a grid: into (3, X, Y, Z)."""
+def field_share(
+    share: tuple[int, int], field: tuple[_Floats, bool], lines: _Lines, values: _Floats
+) -> None:
+    """Three volumes (3, U, V, W) at the voxels of some planes of a grid: into (3, X, Y, Z).
+
+    Args:
+        share: First plane, and that after the last one.
+        field: The volumes, such as a displacement, and whether there is zero more than half a voxel
+            beyond the outer centres, where the outer voxels go on otherwise.
+        lines: From the grid's voxels to those of the volumes.
+        values: What is found.
+    """
     along_x, along_y, along_z, shift = lines
-    _, nx, ny, nz = field.shape
-    for x in range(first, last):
+    volumes, ends = field
+    _, nx, ny, nz = volumes.shape
+    for x in range(share[0], share[1]):
         for y in range(values.shape[2]):
             for z in range(values.shape[3]):
-                on_x = between(along_x[0, x] + along_y[0, y] + along_z[0, z] + shift[0], nx)
-                on_y = between(along_x[1, x] + along_y[1, y] + along_z[1, z] + shift[1], ny)
-                on_z = between(along_x[2, x] + along_y[2, y] + along_z[2, z] + shift[2], nz)
-                values[0, x, y, z] = linear(field[0], on_x, on_y, on_z)
-                values[1, x, y, z] = linear(field[1], on_x, on_y, on_z)
-                values[2, x, y, z] = linear(field[2], on_x, on_y, on_z)
+                a = along_x[0, x] + along_y[0, y] + along_z[0, z] + shift[0]
+                b = along_x[1, x] + along_y[1, y] + along_z[1, z] + shift[1]
+                c = along_x[2, x] + along_y[2, y] + along_z[2, z] + shift[2]
+                if ends and (_is_beyond(a, nx) or _is_beyond(b, ny) or _is_beyond(c, nz)):
+                    values[0, x, y, z] = values[1, x, y, z] = values[2, x, y, z] = np.float32(0)
+                    continue
+                on_x, on_y, on_z = between(a, nx), between(b, ny), between(c, nz)
+                values[0, x, y, z] = linear(volumes[0], on_x, on_y, on_z)
+                values[1, x, y, z] = linear(volumes[1], on_x, on_y, on_z)
+                values[2, x, y, z] = linear(volumes[2], on_x, on_y, on_z)
 
 
 @compiled_as_written
 def resample_share(
     share: tuple[int, int],
-    volume: _Floats,
+    moving: tuple[_Floats, NDArray[Any]],
     lines: _Lines,
     displaced: tuple[bool, _Floats, _Floats],
-    taken: tuple[bool, np.float32],
-    values: _Floats,
-    outside: NDArray[np.bool_],
+    outside_values: tuple[np.float32, int],
+    found: tuple[_Floats, NDArray[Any], NDArray[np.bool_]],
 ) -> None:
-    """A volume at the voxels of some planes of a grid, in place.
+    """A volume and labels at the voxels of some planes of a grid, in place.
 
     Args:
         share: First plane, and that after the last one.
-        volume: (U, V, W).
-        lines: From the grid's voxels to those of the volume.
+        moving: (U, V, W) volume, of which the mean of eight voxels is taken, and labels, of which
+            the nearest one is. Either may be empty: (0, 0, 0).
+        lines: From the grid's voxels to theirs.
         displaced: Whether there is a displacement; (3, X, Y, Z) of it in mm, and (3, 3) from that
             to voxels of the volume.
-        taken: Whether the nearest voxel is taken, not the mean of the eight around, and the value
-            beyond the volume.
-        values: (X, Y, Z) what is found.
-        outside: (X, Y, Z) whether the place is more than half a voxel beyond the outer centres.
+        outside_values: Of the volume and the labels, beyond them.
+        found: (X, Y, Z) values, labels, and whether the place is more than half a voxel beyond the
+            outer centres; of what is empty nothing is written.
     """
     along_x, along_y, along_z, shift = lines
     moves, dense_mm, vector = displaced
-    nearest, outside_value = taken
-    half = np.float32(0.5)
-    nx, ny, nz = volume.shape
-    end_x, end_y = np.float32(nx) - half, np.float32(ny) - half
-    end_z = np.float32(nz) - half
+    volume, labels = moving
+    values, taken, outside = found
+    shown, labelled = volume.size > 0, labels.size > 0
+    nx, ny, nz = volume.shape if shown else labels.shape
     for x in range(share[0], share[1]):
-        for y in range(values.shape[1]):
-            for z in range(values.shape[2]):
+        for y in range(outside.shape[1]):
+            for z in range(outside.shape[2]):
                 a = along_x[0, x] + along_y[0, y] + along_z[0, z] + shift[0]
                 b = along_x[1, x] + along_y[1, y] + along_z[1, z] + shift[1]
                 c = along_x[2, x] + along_y[2, y] + along_z[2, z] + shift[2]
@@ -118,26 +139,59 @@ def resample_share(
                     a += vector[0, 0] * u + vector[0, 1] * v + vector[0, 2] * w
                     b += vector[1, 0] * u + vector[1, 1] * v + vector[1, 2] * w
                     c += vector[2, 0] * u + vector[2, 1] * v + vector[2, 2] * w
-                beyond = a < -half or b < -half or c < -half or a > end_x or b > end_y or c > end_z
+                beyond = _is_beyond(a, nx) or _is_beyond(b, ny) or _is_beyond(c, nz)
                 outside[x, y, z] = beyond
-                if beyond:
-                    values[x, y, z] = outside_value
-                elif nearest:
-                    values[x, y, z] = volume[_nearest(a, nx), _nearest(b, ny), _nearest(c, nz)]
-                else:
-                    places = between(a, nx), between(b, ny), between(c, nz)
-                    values[x, y, z] = linear(volume, places[0], places[1], places[2])
+                on_x, on_y, on_z = between(a, nx), between(b, ny), between(c, nz)
+                if shown:
+                    inner = outside_values[0] if beyond else linear(volume, on_x, on_y, on_z)
+                    values[x, y, z] = inner
+                if labelled:
+                    label = labels[_nearest(on_x), _nearest(on_y), _nearest(on_z)]
+                    taken[x, y, z] = outside_values[1] if beyond else label
 
 
 @compiled_as_written
-def _slope(low: np.float32, here: np.float32, high: np.float32, at: int, size: int) -> np.float32:
+def _slopes_across(low: _Floats, high: _Floats, between_both: np.float32, slopes: _Floats) -> None:
+    """(Z,) differences of two lines over so many steps, into `slopes`."""
+    for z in range(len(slopes)):
+        slopes[z] = (high[z] - low[z]) / between_both
+
+
+@compiled_as_written
+def _slopes_along(line: _Floats, slopes: _Floats) -> None:
+    """(Z,) derivative of a line along itself, one-sided at its ends, into `slopes`."""
+    size = len(line)
     if size == 1:
-        return np.float32(0)
-    if at == 0:
-        return high - here
-    if at == size - 1:
-        return here - low
-    return (high - low) / np.float32(2)
+        slopes[0] = np.float32(0)
+        return
+    slopes[0] = line[1] - line[0]
+    low, high, inner = line[: size - 2], line[2:], slopes[1 : size - 1]
+    for z in range(size - 2):
+        inner[z] = (high[z] - low[z]) / np.float32(2)
+    slopes[size - 1] = line[size - 1] - line[size - 2]
+
+
+@compiled_as_written
+def _turned(slopes: _Floats, to_index: _Floats, own: np.float32, n: int, result: _Floats) -> None:
+    """(Z,) derivatives along an axis in mm, from those (3, Z) along voxels; `own` is added."""
+    along_x, along_y, along_z = slopes[0], slopes[1], slopes[2]
+    a, b, c = to_index[0, n], to_index[1, n], to_index[2, n]
+    for z in range(len(result)):
+        result[z] = (along_x[z] * a + along_y[z] * b + along_z[z] * c) + own
+
+
+@compiled_as_written
+def _determinants(j: _Floats, scale: np.float32, result: _Floats) -> None:
+    """(Z,) determinants of (3, 3, Z) matrices times a factor, into `result`."""
+    a, b, c = j[0, 0], j[0, 1], j[0, 2]
+    d, e, f = j[1, 0], j[1, 1], j[1, 2]
+    g, h, i = j[2, 0], j[2, 1], j[2, 2]
+    for z in range(len(result)):
+        result[z] = scale * (
+            a[z] * (e[z] * i[z] - f[z] * h[z])
+            - b[z] * (d[z] * i[z] - f[z] * g[z])
+            + c[z] * (d[z] * h[z] - e[z] * g[z])
+        )
 
 
 @compiled_as_written
@@ -158,31 +212,21 @@ def determinant_share(
         result: (X, Y, Z).
     """
     _, nx, ny, nz = dense_mm.shape
-    slope, j = np.empty((3, 3), np.float32), np.empty((3, 3), np.float32)
+    slopes, j = np.empty((3, nz), np.float32), np.empty((3, 3, nz), np.float32)
     for x in range(share[0], share[1]):
         x_low, x_high = max(x - 1, 0), min(x + 1, nx - 1)
+        by_x = np.float32(max(x_high - x_low, 1))
         for y in range(ny):
             y_low, y_high = max(y - 1, 0), min(y + 1, ny - 1)
-            for z in range(nz):
-                z_low, z_high = max(z - 1, 0), min(z + 1, nz - 1)
-                for k in range(3):
-                    u = dense_mm[k]
-                    here = u[x, y, z]
-                    slope[0, k] = _slope(u[x_low, y, z], here, u[x_high, y, z], x, nx)
-                    slope[1, k] = _slope(u[x, y_low, z], here, u[x, y_high, z], y, ny)
-                    slope[2, k] = _slope(u[x, y, z_low], here, u[x, y, z_high], z, nz)
-                for k in range(3):
-                    for n in range(3):
-                        j[k, n] = (
-                            slope[0, k] * to_index[0, n]
-                            + slope[1, k] * to_index[1, n]
-                            + slope[2, k] * to_index[2, n]
-                        ) + np.float32(1 if k == n else 0)
-                result[x, y, z] = scale * (
-                    j[0, 0] * (j[1, 1] * j[2, 2] - j[1, 2] * j[2, 1])
-                    - j[0, 1] * (j[1, 0] * j[2, 2] - j[1, 2] * j[2, 0])
-                    + j[0, 2] * (j[1, 0] * j[2, 1] - j[1, 1] * j[2, 0])
-                )
+            by_y = np.float32(max(y_high - y_low, 1))
+            for k in range(3):
+                u = dense_mm[k]
+                _slopes_across(u[x_low, y], u[x_high, y], by_x, slopes[0])
+                _slopes_across(u[x, y_low], u[x, y_high], by_y, slopes[1])
+                _slopes_along(u[x, y], slopes[2])
+                for n in range(3):
+                    _turned(slopes, to_index, np.float32(1 if k == n else 0), n, j[k, n])
+            _determinants(j, scale, result[x, y])
 
 
 @compiled_as_written

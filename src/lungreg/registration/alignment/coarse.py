@@ -11,8 +11,10 @@ from torch import Tensor
 
 from lungreg.registration.alignment.scan import Scan
 from lungreg.spatial.coarsening import block_mean, block_sizes
-from lungreg.spatial.displacement import sample
+from lungreg.spatial.displacement import CPU, sample
+from lungreg.spatial.fused import field_on, is_fused
 from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.lines import affine_lines, places_on
 
 IMAGE, LUNGS, SHOWN = 0, 1, 2
 """The channels of a coarse scan."""
@@ -41,11 +43,11 @@ class Coarse:
             affine: (4, 4) from RAS mm of the grid to RAS mm of this scan.
             grid: Where to look.
         """
-        matrix = torch.as_tensor(np.linalg.inv(self.grid.affine) @ affine @ grid.affine).float()
-        x, y, z = (torch.arange(n, dtype=torch.float32) for n in grid.shape)
-        places = torch.stack(
-            [a * x[:, None, None] + b * y[:, None] + (c * z + d) for a, b, c, d in matrix[:3]]
-        )
+        matrix = np.linalg.inv(self.grid.affine) @ affine @ grid.affine
+        lines = affine_lines(matrix, grid.shape)
+        if is_fused(CPU):
+            return torch.from_numpy(field_on(self.channels.numpy(), lines, ends=True))
+        places = places_on(lines, 0, grid.shape[0], CPU)
         size = torch.tensor(self.grid.shape).view(3, 1, 1, 1)
         inside = ((places >= -0.5) & (places <= size - 0.5)).all(dim=0)
         return sample(self.channels[None], places[None])[0] * inside
