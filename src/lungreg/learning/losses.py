@@ -17,10 +17,11 @@ from lungreg.extras import of_extra
 from lungreg.learning.displacement_loss import displacement
 from lungreg.learning.loss_input import LossInput, Term
 from lungreg.learning.mind_loss import mind
+from lungreg.learning.mutual_information import negative_mutual_information
 from lungreg.spatial.displacement import sample, to_mm, warp
 
 with of_extra("train"):
-    from monai.losses import GlobalMutualInformationLoss, LocalNormalizedCrossCorrelationLoss
+    from monai.losses import LocalNormalizedCrossCorrelationLoss
 
 BENDING_REFERENCE_MM = 3.13
 """Network voxel of the published settings (96 x 96 x 104 over 192 x 192 x 208 voxels of
@@ -29,10 +30,9 @@ so that one weight serves both units."""
 
 
 def mutual_information(case: LossInput, settings: Loss) -> Tensor | None:
-    """Negative global mutual information, Parzen windows of 23 bins (MONAI, after DeepReg)."""
-    criterion = _mutual_information().to(case.fixed.device)
-    value: Tensor = criterion(case.warped, case.fixed)
-    return value
+    """Negative global mutual information, Parzen windows of 23 bins."""
+    window = settings.mutual_information_window
+    return negative_mutual_information(case.warped, case.fixed, window)
 
 
 def lncc(case: LossInput, settings: Loss) -> Tensor | None:
@@ -118,11 +118,6 @@ def _crop(u: Tensor, axes: set[int]) -> Tensor:
     for axis in axes:
         u = u.narrow(axis + 2, 1, u.shape[axis + 2] - 2)
     return u
-
-
-@cache
-def _mutual_information() -> GlobalMutualInformationLoss:
-    return GlobalMutualInformationLoss(kernel_type="gaussian", num_bins=23)
 
 
 @cache
