@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.spatial.compiled import compiled, inlined
+from lungreg.spatial.compiled import compiled
 
 _Floats = NDArray[np.float32]
 
