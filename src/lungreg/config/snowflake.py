@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lungreg.config.section import Section
 from lungreg.config.snowflake_names import (
+    FullName,
     Host,
     Identifier,
     QualifiedName,
@@ -153,6 +154,11 @@ class SnowflakeBackend(Section):
     packages are sent with the job."""
     egress: Egress = Egress()
     """Hosts that jobs may reach through an integration that `lungreg setup` creates."""
+    artifact_repositories: tuple[FullName, ...] = ()
+    """Artifact repositories that jobs install Python packages from, without a way out and without
+    wheels that travel: snowflake.snowpark.pypi_shared_repository is PyPI, where the account has it.
+    With integrations too, packages come from the repositories alone. The image of a model takes the
+    first."""
     job_upgrades: tuple[PackageName, ...] = ()
     """Packages of the Container Runtime that a job may replace where lungreg needs other versions;
     torch and ray are never replaced."""

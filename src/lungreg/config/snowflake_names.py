@@ -112,3 +112,9 @@ QualifiedName = Annotated[
     Field(json_schema_extra={"pattern": rf"^{_WORD}(\.{_WORD}){{0,2}}$"}),
 ]
 """[DATABASE.][SCHEMA.]NAME, unquoted."""
+FullName = Annotated[
+    str,
+    AfterValidator(_formed(rf"{_WORD}(\.{_WORD}){{2}}", "a full name reads DATABASE.SCHEMA.NAME")),
+    Field(json_schema_extra={"pattern": rf"^{_WORD}(\.{_WORD}){{2}}$"}),
+]
+"""DATABASE.SCHEMA.NAME, unquoted."""

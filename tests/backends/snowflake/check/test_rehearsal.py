@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lungreg.backends.snowflake.check.rehearsal import try_out
+from lungreg.backends.snowflake.jobs import SnowflakeJobs
 from lungreg.backends.snowflake.setup.grants import RUN_BATCH, Grant, grants_of
+from lungreg.config import SnowflakeBackend, parse_config
 from lungreg.distributed import nodes
 from lungreg.distributed.nodes import Node
+from lungreg.errors import ForbiddenError
 from lungreg.stores import Check
 from tests.backends.snowflake.check.conftest import SETTINGS, Checked
 from tests.backends.snowflake.jobs.service import JobService
@@ -20,6 +24,8 @@ from tests.backends.snowflake.peer import Peer
 from tests.site import run
 
 TRAIN, INFER, READ = "LUNGREG_TRAIN", "LUNGREG_INFER", "LUNGREG_READ"
+PYPI = "snowflake.snowpark.pypi_shared_repository"
+ROW = "may: database role PYPI_REPOSITORY_USER"
 ONLY_OF_TRAIN = ("CREATE MODEL", "CREATE STAGE", "CREATE EXPERIMENT")
 TRIED = {
     TRAIN: {"session", "stage RUNS", "directory of JOBS", "temporary stage", "model", "experiment"},
@@ -122,6 +128,30 @@ def test_no_login_is_one_failure(checked: Checked) -> None:
     session, account = try_out(type(source)(settings))
     assert (session.state, account.state) == ("fail", "skipped")
     assert session.mend.startswith("add it to that file")
+
+
+def test_a_job_that_may_not_use_its_repository_is_refused(
+    checked: Checked, service: JobService, tmp_path: Path
+) -> None:
+    """PUBLIC may use the shared PyPI, unless that was revoked: then the mend is the grant."""
+    config = parse_config({"backend": {**SETTINGS, "artifact_repositories": [PYPI]}})
+    assert isinstance(config.backend, SnowflakeBackend)
+    account = replace(checked, settings=config.backend)
+    jobs = SnowflakeJobs(account.source(TRAIN))
+    assert account.granted(TRAIN)[ROW].state == "ok"
+    jobs.submit(["check"], config)
+    assert service.submitted[0]["spec"]["ARTIFACT_REPOSITORIES"] == [PYPI]
+    checked.privileges.take("PUBLIC", "USAGE", "SNOWFLAKE.PYPI_REPOSITORY_USER")
+    try:
+        row = account.granted(TRAIN)[ROW]
+        with pytest.raises(ForbiddenError):
+            jobs.submit(["check"], config)
+    finally:
+        checked.privileges.give("PUBLIC", "USAGE", "SNOWFLAKE.PYPI_REPOSITORY_USER")
+    assert row.state == "fail"
+    assert row.mend.startswith(
+        f"GRANT DATABASE ROLE SNOWFLAKE.PYPI_REPOSITORY_USER TO ROLE {TRAIN}; by an administrator"
+    )
 
 
 SESSION = Check(name="session", state="ok", found="role LUNGREG_INFER, warehouse LUNGREG_WH")

@@ -10,6 +10,7 @@ import pytest
 from lungreg.backends.snowflake.jobs import payload
 from lungreg.backends.snowflake.jobs.payload import integrations_of, job_config, write_payload
 from lungreg.config import Config, SnowflakeBackend, parse_config
+from lungreg.errors import ConfigError
 from tests.backends.snowflake.jobs.wheels import make_wheel
 
 BACKEND = {"kind": "snowflake", "connection": "mine", "role": "LUNGREG_TRAIN", "database": "D"}
@@ -47,6 +48,19 @@ def test_with_hosts_the_job_installs_from_them(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "job.json").read_text())["bundled"] is False
     assert not (tmp_path / "wheels").exists()
     assert integrations_of(settings_of(config)) == ["A", "LUNGREG_EGRESS"]
+
+
+def test_with_a_repository_nothing_travels_and_a_notebook_has_its_wheels(tmp_path: Path) -> None:
+    """A job installs from the account's artifact repository; a notebook's service has none."""
+    pypi = "snowflake.snowpark.pypi_shared_repository"
+    config = parse_config({"backend": {**BACKEND, "artifact_repositories": [pypi]}})
+    write_payload(config, settings_of(config), tmp_path, pool="LUNGREG_GPU")
+    about = json.loads((tmp_path / "job.json").read_text())
+    assert (about["bundled"], about["python"], about["repositories"]) == (False, None, [pypi])
+    assert not (tmp_path / "wheels").exists()
+    assert integrations_of(settings_of(config)) == []
+    with pytest.raises(ConfigError, match=r"DATABASE\.SCHEMA\.NAME"):
+        parse_config({"backend": {**BACKEND, "artifact_repositories": ["pypi_shared_repository"]}})
 
 
 def test_the_job_reads_what_was_set_and_no_more() -> None:

@@ -78,6 +78,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
         "python": None,
         "upgrades": [],
         "image": f"{IMAGE}:2.6.0-py{this_python().replace('.', '')}",
+        "repositories": [],
     }
     sent = yaml.safe_load((folder / "run.yaml").read_text())
     assert "ingest" not in sent

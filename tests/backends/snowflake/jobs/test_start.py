@@ -171,6 +171,7 @@ exit 1
         ("1", "externally-managed-environment", None),
         ("never", "externally-managed-environment", "that another tool manages"),
         ("never", "ResolutionImpossible", "does not fit beside the runtime's packages"),
+        ("never", "(from versions: none)", "finds what lungreg needs in A.B.PYPI"),
     ],
 )
 def test_an_image_whose_python_is_managed_is_installed_into(
@@ -183,10 +184,10 @@ def test_an_image_whose_python_is_managed_is_installed_into(
     monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.delenv("PIP_BREAK_SYSTEM_PACKAGES", raising=False)
     if said is None:
-        assert start.pip("install", "leaf") == "fine\n"
+        assert start.pip("install", "leaf", source="A.B.PYPI") == "fine\n"
         return
     with pytest.raises(SystemExit, match=said):
-        start.pip("install", "leaf")
+        start.pip("install", "leaf", source="A.B.PYPI")
 
 
 def test_a_freeze_is_read_by_canonical_names() -> None:

@@ -26,10 +26,16 @@ def version(folder: Path) -> NewVersion:
 def test_a_version_names_the_stage_of_its_scans(
     source: SessionSource, peer: Peer, tmp_path: Path
 ) -> None:
-    """In the manifest that the client writes, as a query that names no scan."""
+    """In the manifest that the client writes, as a query that names no scan.
+
+    Beside the repository of its packages, where there is one.
+    """
     models = Models(peer)
+    repositories = {"artifact_repositories": ("A.B.PYPI", "A.B.MORE")}
+    settings = source.settings.model_copy(update=repositories)
     with source.use() as session:
-        assert log_version(session, source.settings, version(tmp_path), tmp_path)
+        assert log_version(session, settings, version(tmp_path), tmp_path)
+    assert models.repositories(f"{settings.utils}.TINY", "V1") == {"pip": "A.B.PYPI"}
     query = input_query(source.settings)
     assert models.lineage(f"{source.settings.utils}.TINY", "V1") == (query,)
     assert query.endswith(f"FROM DIRECTORY(@{source.settings.images})")

@@ -233,6 +233,11 @@ class Models:
         """The queries that lead from a version to its data; `model` is DB.SCHEMA.MODEL."""
         return self._models[model].versions[version].lineage
 
+    def repositories(self, model: str, version: str) -> dict[str, str]:
+        """Where the image of a version gets its packages, by the kind of package."""
+        found = yaml.safe_load(self._specification(model, version))["env"]
+        return dict(found["artifact_repository_map"])
+
     def _specification(self, model: str, version: str) -> str:
         file = self.folder(_stored(model), version) / "model" / "model.yaml"
         return file.read_text()

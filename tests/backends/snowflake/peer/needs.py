@@ -16,6 +16,9 @@ ACCOUNT = "ACCOUNT"
 ANY_WAREHOUSE, ITSELF = "warehouse", "itself"
 """What a query of rows needs beside the table, and a question about a role's own grants."""
 _MODEL_FILES = "snow://model/"
+SHARED_PYPI = "SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY"
+MAY_USE_PYPI = "SNOWFLAKE.PYPI_REPOSITORY_USER"
+"""The database role that may use it, which PUBLIC has unless it was revoked."""
 _TABLES = re.compile(
     rf"\b(?P<verb>MERGE INTO|INSERT INTO|DELETE FROM|UPDATE|FROM|JOIN)\s+(?P<name>{_FULL})",
     re.IGNORECASE,
@@ -87,6 +90,9 @@ def _ml_job(text: str, match: re.Match[str]) -> Iterator[Need]:
     for listed in re.findall(r'EXTERNAL_ACCESS_INTEGRATIONS[\\": ]+\[(.*?)\]', text):
         for name in re.findall(r"\w+", listed):
             yield Need(name.upper(), "USAGE")
+    for listed in re.findall(r'ARTIFACT_REPOSITORIES[\\": ]+\[(.*?)\]', text):
+        for name in re.findall(_FULL, listed):
+            yield Need(MAY_USE_PYPI if stored(name) == SHARED_PYPI else stored(name), "USAGE")
 
 
 def _inference(text: str, match: re.Match[str]) -> Iterator[Need]:

@@ -21,6 +21,7 @@ from tests.backends.snowflake.peer.needs import (
     ACCOUNT,
     ANY_WAREHOUSE,
     ITSELF,
+    MAY_USE_PYPI,
     NAME,
     Need,
     made_by,
@@ -29,8 +30,9 @@ from tests.backends.snowflake.peer.needs import (
 )
 from tests.backends.snowflake.peer.statement import SqlError, missing
 
-_OF_OTHERS = ("INTEGRATION", "IMAGE REPOSITORY")
+_OF_OTHERS = ("INTEGRATION", "IMAGE REPOSITORY", "ARTIFACT REPOSITORY")
 """Kinds of objects on which setup may grant nothing unless it has made them."""
+PUBLIC = "PUBLIC"
 _GRANT = re.compile(
     r"^GRANT (?P<privileges>.+?) ON (?P<kind>(?:ALL |FUTURE )?[A-Z ]+?)(?P<scope> IN SCHEMA)? "
     r"(?P<name>[\w.$]+) TO ROLE (?P<role>\w+)$",
@@ -53,6 +55,8 @@ class Privileges:
         self._models: set[str] = set()
         self.refused: list[tuple[str, str]] = []
         """Roles and the statements that they were refused."""
+        self.give(PUBLIC, "USAGE", "SNOWFLAKE", kind="DATABASE")
+        self.give(PUBLIC, "USAGE", MAY_USE_PYPI, kind="DATABASE_ROLE")
         peer.guard = self
         self._made_by_setup: set[str] = set()
         """Integrations; on those of others setup has nothing to grant."""
@@ -124,9 +128,9 @@ class Privileges:
             self._require_of_session(role, need)
             return
         for parent in _parents(need.name):
-            if "USAGE" not in self._held[role, parent]:
+            if "USAGE" not in self._of(role, parent):
                 raise missing(parent)
-        held = self._held[role, need.name]
+        held = self._of(role, need.name)
         if (
             self._owner(need.name) == role
             or need.privilege in held
@@ -162,9 +166,13 @@ class Privileges:
         """A warehouse to compute on, or that a question is about the session's own role."""
         if need.privilege == ANY_WAREHOUSE and self.warehouse(role) is None:
             raise SqlError(606, "57P03", "No active warehouse selected in the current session.")
-        is_own = need.name == role or "USAGE" in self._held[role, need.name]
+        is_own = need.name in (role, PUBLIC) or "USAGE" in self._held[role, need.name]
         if need.privilege == ITSELF and not is_own:
             raise missing(need.name, "Role")
+
+    def _of(self, role: str, name: str) -> set[str]:
+        """The privileges of a role on an object, with those of PUBLIC, which every role has."""
+        return self._held[role, name] | self._held[PUBLIC, name]
 
     def _sees(self, role: str, name: str) -> bool:
         return bool(self._held[role, name.upper()]) or self._owner(name.upper()) == role

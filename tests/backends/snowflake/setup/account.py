@@ -114,7 +114,11 @@ class Account:
 
     def _is_of_others(self, sql: str) -> bool:
         """Whether a grant is on the account, or on an object that setup has not made."""
-        match = re.search(r" ON (ACCOUNT|IMAGE REPOSITORY|INTEGRATION) ?([\w.]*) TO ROLE", sql)
+        if sql.startswith("GRANT DATABASE ROLE SNOWFLAKE."):
+            return not self.may_pass_on_account
+        match = re.search(
+            r" ON (ACCOUNT|(?:IMAGE|ARTIFACT) REPOSITORY|INTEGRATION) ?([\w.]*) TO ROLE", sql
+        )
         if match is None or (match[1] == "ACCOUNT" and self.may_pass_on_account):
             return False
         return (match[1], match[2].upper()) not in self.objects

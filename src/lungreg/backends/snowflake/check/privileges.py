@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from lungreg.backends.snowflake.check.trial import SESSION, Trial
 from lungreg.backends.snowflake.connection.session import SessionSource
-from lungreg.backends.snowflake.setup.grants import Grant
+from lungreg.backends.snowflake.setup.grants import DATABASE_ROLE, Grant
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import ForbiddenError
 from lungreg.records import counted
@@ -17,6 +18,7 @@ GRANTS, FUTURE_GRANTS = "grants", "grants to come"
 _FUTURE = "FUTURE "
 _ALL = "ALL "
 _OWNER = "OWNERSHIP"
+_PUBLIC = "PUBLIC"
 _DEEPEST = 5
 """Roles of roles that are looked into."""
 
@@ -41,7 +43,7 @@ class HeldPrivileges:
 
     def read(self) -> str:
         """Ask for the grants on objects that exist."""
-        self._held |= set(self._granted(self._role, _DEEPEST))
+        self._held |= set(self._granted(self._role, _DEEPEST)) | set(self._of_everybody())
         return f"{counted(len(self._held), 'privilege')} of {self._role}"
 
     def read_future(self) -> str:
@@ -60,6 +62,11 @@ class HeldPrivileges:
         held = {each.privilege for each in self._held if (each.kind, each.name) == (kind, name)}
         wanted = grant.privileges.split(", ")
         return [] if _OWNER in held else [one for one in wanted if one not in held]
+
+    def _of_everybody(self) -> Iterator[_Held]:
+        """What PUBLIC is granted, which every role has, such as the shared PyPI repository."""
+        with suppress(ForbiddenError):
+            yield from self._granted(_PUBLIC, 0)
 
     def _granted(self, role: str, depth: int) -> Iterator[_Held]:
         for row in self._source.run(f"SHOW GRANTS TO ROLE {role}"):
@@ -120,7 +127,8 @@ def _compare(settings: SnowflakeBackend, held: HeldPrivileges, grants: list[Gran
 
 
 def _by_whom(settings: SnowflakeBackend, grant: Grant) -> str:
-    of_setup = not grant.only_for and grant.name not in settings.integrations
+    of_others = (*settings.integrations, *settings.artifact_repositories)
+    of_setup = not (grant.only_for or grant.name in of_others or grant.kind == DATABASE_ROLE)
     if of_setup:
         return "or run 'lungreg setup --execute'"
     return "by an administrator, or by whoever owns the object"

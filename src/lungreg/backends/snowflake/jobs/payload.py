@@ -49,20 +49,27 @@ def write_payload(
     Raises:
         RunError: lungreg, or a wheel that it needs, cannot be packed.
     """
-    write_installation(settings, folder, image=image)
+    bundled = not (settings.artifact_repositories or integrations_of(settings))
+    write_installation(settings, folder, image=image, bundled=bundled)
     _copy_script(CHECK_ENTRYPOINT, folder)
     _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
 
 
 def write_installation(
-    settings: SnowflakeBackend, folder: Path, *, image: RuntimeImage | None = None
+    settings: SnowflakeBackend, folder: Path, *, bundled: bool, image: RuntimeImage | None = None
 ) -> None:
     """Write what `start.install` needs into an empty folder, the script itself included.
+
+    Args:
+        settings: Of the account.
+        folder: Empty.
+        bundled: Whether all wheels travel; else pip takes them from an index that it reaches.
+        image: Of the job; its Python is this machine's where it is not known.
 
     Raises:
         RunError: lungreg, or a wheel that it needs, cannot be packed.
     """
-    bundled, python = not integrations_of(settings), None if image is None else image.python
+    python = None if image is None else image.python
     wheel = write_wheel(folder)
     if bundled:
         (folder / "wheels").mkdir()
@@ -73,6 +80,7 @@ def write_installation(
         "python": (python or this_python()) if bundled else None,
         "upgrades": list(settings.job_upgrades),
         "image": None if image is None else image.name,
+        "repositories": [] if bundled else list(settings.artifact_repositories),
     }
     _copy_script(ENTRYPOINT, folder)
     _write(folder / "job.json", json.dumps(about))

@@ -250,6 +250,8 @@ def _options(
     }
     if integrations := integrations_of(settings):
         options["external_access_integrations"] = integrations
+    if settings.artifact_repositories:
+        options["artifact_repositories"] = list(settings.artifact_repositories)
     runtime = settings.runtime if image.is_reference else image.name
     if runtime is not None:
         options["runtime_environment"] = runtime

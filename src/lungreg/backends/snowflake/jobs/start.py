@@ -23,6 +23,8 @@ EXIT_LINE = "lungreg: exit code"
 """Begins the last line that a job writes; the number follows."""
 _MANAGED = "externally-managed-environment"
 """In pip's refusal to change a Python that another tool manages."""
+_NOT_FOUND = "(from versions: none)"
+"""In pip's error where no index that it reaches has any version of a package."""
 _LUNGREG = "import sys; sys.argv[0] = 'lungreg'; from lungreg.cli import main; main()"
 """The console command, wherever pip has installed it."""
 
@@ -89,10 +91,14 @@ def install(folder: Path, tell: Tell = lambda *_: None) -> None:
         if settings["bundled"]:
             wanted += ["--no-index", "--find-links", str(folder / "wheels")]
         report = Path(temporary) / "report.json"
-        pip("install", "--quiet", "--dry-run", "--report", str(report), *wanted)
+        repositories = ", ".join(settings.get("repositories", ()))
+        pip(
+            "install", "--quiet", "--dry-run", "--report", str(report), *wanted, source=repositories
+        )
         planned = parse_report(json.loads(report.read_text(encoding="utf-8")))
         refuse_changes(before, {**before, **planned})
-        tell("plan", f"{len(planned)} packages to add beside {len(before)}")
+        source = f", from {repositories}" if repositories else ""
+        tell("plan", f"{len(planned)} packages to add beside {len(before)}{source}")
         pip("install", "--quiet", *wanted)
     ours = str(folder / settings["wheel"])
     pip("install", "--quiet", "--no-deps", "--no-index", "--force-reinstall", ours)
@@ -137,11 +143,15 @@ def freeze() -> str:
     return pip("list", "--format", "freeze")
 
 
-def pip(*arguments: str) -> str:
+def pip(*arguments: str, source: str = "") -> str:
     """Run a pip command and return its output; its errors go to the job's log.
 
     An image may mark its Python as managed by another tool, by a file EXTERNALLY-MANAGED (PEP 668):
     what a job adds to its own container harms nobody, so that pip is told to go on.
+
+    Args:
+        arguments: Of pip.
+        source: Artifact repositories that pip is to find packages in, for the error.
 
     Raises:
         SystemExit: The command fails.
@@ -156,6 +166,12 @@ def pip(*arguments: str) -> str:
                 "lungreg: the image's pip installs nothing beside a Python that another tool "
                 "manages, and knows no --break-system-packages (pip 23.0.1 does); take another "
                 "backend.runtime"
+            )
+        if source and _NOT_FOUND in done.stderr:
+            sys.exit(
+                f"lungreg: pip finds what lungreg needs in {source}, see its errors above; let the "
+                "role use the repositories of backend.artifact_repositories, and their package "
+                "policy allow it"
             )
         sys.exit(
             "lungreg: what it needs does not fit beside the runtime's packages, see pip's errors "

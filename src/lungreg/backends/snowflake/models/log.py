@@ -92,6 +92,16 @@ def input_query(settings: SnowflakeBackend) -> str:
     return f"SELECT relative_path FROM DIRECTORY(@{settings.images})"  # noqa: S608  # validated
 
 
+def repository_map(settings: SnowflakeBackend) -> dict[str, str] | None:
+    """Where the image of a model gets its packages, for `log_model`; None for Snowflake's choice.
+
+    The client takes one repository, under the key "pip". Its docstring (2.6.0) says that images of
+    containers do not heed it yet, Snowflake's page "Snowflake Model Registry" that they do.
+    """
+    first = next(iter(settings.artifact_repositories), None)
+    return None if first is None else {"pip": first}
+
+
 def _with_input(model: CustomModel, settings: SnowflakeBackend) -> CustomModel:
     """Name a model's input, by the attribute that Snowflake's own models have.
 
@@ -115,6 +125,7 @@ def _log(
             comment=new.comment,
             metrics=dict(new.metrics),
             pip_requirements=list(settings.model_pip_requirements) or requirements(),
+            artifact_repository_map=repository_map(settings),
             target_platforms=["SNOWPARK_CONTAINER_SERVICES"],
             signatures=signatures(),
             user_files={USER_FILES: [new.files["card"]]},

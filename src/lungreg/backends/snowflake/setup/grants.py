@@ -11,6 +11,10 @@ from lungreg.config import SnowflakeBackend
 
 RUN_BATCH = "run-batch"
 """What needs the grants that `infer --engine ray` and `submit infer` do without."""
+DATABASE_ROLE = "DATABASE ROLE"
+"""Kind of an object that is granted as a whole; SHOW GRANTS has it with USAGE."""
+_SHARED_PYPI = "SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY"
+_MAY_USE_PYPI = "SNOWFLAKE.PYPI_REPOSITORY_USER"
 _Right = tuple[str, str, str]
 """Privileges, kind and name of a `Grant`."""
 
@@ -32,6 +36,8 @@ class Grant:
     @property
     def sql(self) -> str:
         """The GRANT statement."""
+        if self.kind == DATABASE_ROLE:
+            return f"GRANT {self.object} TO ROLE {self.role}"
         return f"GRANT {self.privileges} ON {self.object} TO ROLE {self.role}"
 
     @property
@@ -87,7 +93,23 @@ def grants_by_others(settings: SnowflakeBackend) -> list[Grant]:
         for name in settings.integrations
         for role in (train, infer)
     ]
-    return [*on_integrations, *_for_run_batch(settings)]
+    on_repositories = [
+        _on_repository(name, role)
+        for name in settings.artifact_repositories
+        for role in (train, infer)
+    ]
+    return [*on_integrations, *on_repositories, *_for_run_batch(settings)]
+
+
+def _on_repository(name: str, role: str) -> Grant:
+    """What a role needs to install from an artifact repository.
+
+    As Snowflake's page "Snowflake ML Jobs" has it: USAGE on one of the account's own; for the
+    shared PyPI a database role, which PUBLIC has unless it was revoked (behaviour change 2280).
+    """
+    if name.upper() == _SHARED_PYPI:
+        return Grant("USAGE", DATABASE_ROLE, _MAY_USE_PYPI, role)
+    return Grant("USAGE", "ARTIFACT REPOSITORY", name, role)
 
 
 def _for_run_batch(settings: SnowflakeBackend) -> list[Grant]:

@@ -63,7 +63,8 @@ def write_notebooks(config: Config, settings: SnowflakeBackend, folder: Path) ->
     start, workspace = folder / "start", folder / "workspace"
     start.mkdir()
     workspace.mkdir()
-    write_installation(settings, start)
+    # Whoever opens a notebook chooses what its service reaches: a job's repositories are not its.
+    write_installation(settings, start, bundled=not integrations_of(settings))
     for name, data in _workspace_files(config, settings).items():
         (workspace / name).write_bytes(data)
     wheels = start / "wheels"
