@@ -60,6 +60,7 @@ def test_the_commands_are_those_of_the_documentation() -> None:
         *("config", "config validate", "config show", "config schema"),
         *("models", "models list", "models show", "models promote"),
         *("models export", "models import"),
+        *("schedule", "schedule list", "schedule resume", "schedule suspend", "schedule drop"),
     }
 
 

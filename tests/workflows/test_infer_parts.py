@@ -21,3 +21,16 @@ def test_rows_stay_in_few_parts_while_a_run_grows(
     )
     assert len(done.results) == len(CASES)
     assert max(counts) == 2
+
+
+def test_only_new_cases_are_registered(ingested: Site) -> None:
+    """Those that no run has registered with success; where there is none no run is made."""
+    alone = ("infer.model=null", "refine.enabled=false", "infer.qc=false")
+    first = infer(ingested.config(*alone, f"infer.cases=[{CASES[1]}]"))
+    config = ingested.config(*alone, f"infer.cases=[{CASES[0]}, {CASES[1]}]")
+    rest = infer(config, only_new=True)
+    assert [row.case_id for row in rest.results] == [CASES[0]]
+    again = infer(config, only_new=True)
+    assert (again.results, again.registered) == ([], 0)
+    runs = {folder.name for folder in (ingested.folder / "stage" / "runs").iterdir()}
+    assert runs == {first.run_id, rest.run_id}

@@ -21,6 +21,7 @@ from lungreg.cli import (
     register,
     report,
     results,
+    schedule,
     setup,
     simulate,
     submit,
@@ -40,6 +41,7 @@ rejected.
 _COMMANDS = (
     *(ingest, train, infer, results, report, submit, cost, register, evaluate, apply, export),
     *(simulate, demo, init, setup, doctor, check, config, models, jobs),
+    schedule,
 )
 
 

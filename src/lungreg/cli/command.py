@@ -74,8 +74,8 @@ FieldFrameName = Annotated[
     ),
 ]
 _NAMED = re.compile(
-    r"'lungreg ((?:check|cost|doctor|evaluate|export|infer|ingest|jobs|models|report|results|setup"
-    r"|submit|train)\b[^']*)'"
+    r"'lungreg ((?:check|cost|doctor|evaluate|export|infer|ingest|jobs|models|report|results"
+    r"|schedule|setup|submit|train)\b[^']*)'"
 )
 _WITHOUT_CONFIG = re.compile(r"'lungreg (?=(?:apply|config|demo|init|register|simulate)\b)")
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="A run to go on with.")]

@@ -98,6 +98,9 @@ def infer(
         Engine | None,
         typer.Option(help="Ray workers, or a batch job of the backend. Default: the config's."),
     ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Only cases that no run has registered with success.")
+    ] = False,
     resume: Resume = None,
 ) -> None:
     """Register the stage's cases, each by itself or with a model of the registry."""
@@ -110,7 +113,12 @@ def infer(
     chosen += _cases(cases or [])
     settings = options.config(*chosen)
     asked = options.keys(*chosen)
-    done = run(settings, resume=resume, asked=asked, on_progress=console.progress)
+    _refuse_both(new=new, resume=resume)
+    done = run(settings, resume=resume, only_new=new, asked=asked, on_progress=console.progress)
+    if new and not done.results:
+        console.line("no new case: every one is registered")
+        console.document({"run_id": None, "cases": []})
+        return
     print_cases(console, done.run_id, [vars(row) for row in done.results])
     print_means(console, done.means())
     for line in cost_lines(done, settings.cost):
@@ -129,6 +137,15 @@ def infer(
     )
     if done.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _refuse_both(*, new: bool, resume: str | None) -> None:
+    """Refuse to look for new cases in a run that has its cases."""
+    if new and resume is not None:
+        from lungreg.errors import ConfigError
+
+        msg = "a run that is gone on with has its cases"
+        raise ConfigError(msg, got="--new and --resume", mend="give one of them")
 
 
 def _model(model: str | None, *, no_model: bool) -> list[str]:

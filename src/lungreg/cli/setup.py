@@ -13,7 +13,7 @@ from lungreg.cli.console import Console
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lungreg.stores import Removal
+    from lungreg.stores import Removal, SetupPart
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,6 +42,14 @@ def setup(
             "roles of ingest, train and infer.",
         ),
     ] = False,
+    schedules: Annotated[
+        bool,
+        typer.Option(
+            "--schedules",
+            help="Also make what 'submit ingest|infer --schedule' needs: a stage for new scans, "
+            "and the privileges to run tasks.",
+        ),
+    ] = False,
 ) -> None:
     """Show or make what the backend needs in its account; run twice it changes nothing.
 
@@ -53,8 +61,10 @@ def setup(
 
     config = options.config()
     provisioner = provisioner_of(config)
+    parts: list[SetupPart] = ["schedules"] if schedules else []
     if not execute:
         script = provisioner.script() + (provisioner.notebook_script() if notebooks else "")
+        script += "".join(provisioner.part_script(part) for part in parts)
         console.line(script.rstrip())
         console.document({"script": script})
         return
@@ -63,13 +73,14 @@ def setup(
         f"{counted(done.made, 'object')} made; {done.found} already there and unchanged; "
         f"{counted(done.statements, 'statement')} run in all"
     )
-    if done.left:
+    left = [*done.left, *(sql for part in parts for sql in provisioner.make_part(part))]
+    if left:
         console.line("left to an administrator, or to whoever owns the object:")
-        console.line("\n".join(f"  {sql};" for sql in done.left))
+        console.line("\n".join(f"  {sql};" for sql in left))
     put = provisioner.make_notebooks(config) if notebooks else 0
     if notebooks:
         console.line(f"{counted(put, 'file')} of the notebooks in place: open them in Snowsight")
-    console.document({**dataclasses.asdict(done), "notebook_files": put})
+    console.document({**dataclasses.asdict(done), "left": left, "notebook_files": put})
 
 
 @config_command

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lungreg.config.input import (
     DEFAULT_KEY_FILE,
+    INCOMING,
     NAMED_SOURCES,
     Data,
     Ingest,
@@ -42,6 +43,7 @@ __all__ = [
     "DEFAULT_KEY_FILE",
     "MODEL_NAME",
     "MODEL_NAME_FORM",
+    "INCOMING",
     "NAMED_SOURCES",
     "Alignment",
     "Augmentation",

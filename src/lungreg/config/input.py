@@ -12,7 +12,9 @@ from pydantic import Field, model_validator
 
 from lungreg.config.section import Section
 
-NAMED_SOURCES = ("simulate", "zenodo-lung-ct")
+INCOMING = "incoming"
+"""The source of files that others have put on the backend's own stage for them."""
+NAMED_SOURCES = ("simulate", "zenodo-lung-ct", INCOMING)
 """Sources that `ingest.source` may name instead of a folder, an archive or a URL."""
 LayoutName = Literal["zenodo", "learn2reg", "pattern"]
 """What `ingest.layout` may name; `sources/layouts/` has a function for each."""
@@ -82,8 +84,9 @@ class Ingest(Section):
     """Where scans come from, how they are checked, and how they are named on the stage."""
 
     source: str | None = None
-    """Folder, .zip, .tar.gz or URL of the scans, the public dataset "zenodo-lung-ct", or "simulate"
-    for simulated pairs. Needed by `lungreg ingest`."""
+    """Folder, .zip, .tar.gz or URL of the scans, the public dataset "zenodo-lung-ct", "simulate"
+    for simulated pairs, or "incoming" for what others have put on `backend.incoming_stage`
+    (Snowflake). Needed by `lungreg ingest`."""
     simulated_cases: int = Field(default=10, ge=1)
     """Number of pairs that `source: simulate` makes."""
     layout: LayoutName = "zenodo"

@@ -134,6 +134,9 @@ class SnowflakeBackend(Section):
     """Snowflake stage for all files under runs/, in `results_schema`."""
     job_stage: Identifier = "JOBS"
     """Snowflake stage for the files that jobs are started with, in `utils_schema`."""
+    incoming_stage: Identifier = "INCOMING"
+    """Snowflake stage that others put new scans on, in `utils_schema`, for `ingest.source:
+    incoming`; made by `lungreg setup --schedules`."""
     package_stage: Identifier = "PACKAGES"
     """Snowflake stage for what notebooks install, in `utils_schema`; made by
     `lungreg setup --notebooks`."""
@@ -201,6 +204,11 @@ class SnowflakeBackend(Section):
         return f"{self.utils}.{self.job_stage}"
 
     @property
+    def incoming(self) -> str:
+        """Full name of the stage that others put new scans on."""
+        return f"{self.utils}.{self.incoming_stage}"
+
+    @property
     def packages(self) -> str:
         """Full name of the stage for what notebooks install."""
         return f"{self.utils}.{self.package_stage}"
@@ -233,7 +241,7 @@ class SnowflakeBackend(Section):
     def _names_differ(self) -> SnowflakeBackend:
         """Objects in one place have different names; one role for two steps has both privileges."""
         refuse_equal({"utils_schema": self.utils_schema, "results_schema": self.results_schema})
-        in_utils = ("image_stage", "job_stage", "package_stage")
+        in_utils = ("image_stage", "job_stage", "package_stage", "incoming_stage")
         refuse_equal({key: getattr(self, key) for key in in_utils})
         refuse_equal({**_MADE_BY_US, "result_table": self.result_table})
         refuse_equal({f"roles.{key}": name for key, name in self.roles.model_dump().items()})

@@ -16,8 +16,10 @@ from lungreg.stores.account import (
     Provisioned,
     Provisioner,
     Removal,
+    SetupPart,
 )
 from lungreg.stores.backend import Backend
+from lungreg.stores.incoming import Incoming
 from lungreg.stores.jobs import JobRunner, ListedJob
 from lungreg.stores.models import (
     CHAMPION,
@@ -30,6 +32,7 @@ from lungreg.stores.models import (
     unknown_version,
 )
 from lungreg.stores.results import ResultTable
+from lungreg.stores.schedules import Schedule, Scheduler
 from lungreg.stores.stage import MAX_NAME_BYTES, FileInfo, Stage, check_name
 from lungreg.stores.tracker import Tracker
 
@@ -43,6 +46,7 @@ __all__ = [
     "Examiner",
     "FileInfo",
     "Held",
+    "Incoming",
     "JobRunner",
     "ListedJob",
     "ModelRegistry",
@@ -50,6 +54,9 @@ __all__ = [
     "Provisioned",
     "Removal",
     "ResultTable",
+    "Schedule",
+    "Scheduler",
+    "SetupPart",
     "Stage",
     "Tracker",
     "check_alias",

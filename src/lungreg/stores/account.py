@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from lungreg.config import Config
 from lungreg.errors import LungregError
 
+SetupPart = Literal["schedules"]
+"""What `lungreg setup` makes where it is asked for by name."""
 CHECK_LINE = "lungreg: check "
 """Begins the line of a check in a job's log; JSON follows."""
 
@@ -60,6 +62,12 @@ class Provisioner(Protocol):
 
     def make(self) -> Provisioned:
         """Make the objects that are missing."""
+
+    def part_script(self, part: SetupPart) -> str:
+        """The SQL of `make_part`, to read or to run by hand after that of `make`."""
+
+    def make_part(self, part: SetupPart) -> Sequence[str]:
+        """Make a part that not everybody needs; returns the SQL that is left to others."""
 
     def notebook_script(self) -> str:
         """The SQL of `make_notebooks`, to read or to run by hand after that of `make`."""

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lungreg.stores.account import Billing, Examiner, Provisioner
+from lungreg.stores.incoming import Incoming
 from lungreg.stores.jobs import JobRunner
 from lungreg.stores.models import ModelRegistry
 from lungreg.stores.results import ResultTable
+from lungreg.stores.schedules import Scheduler
 from lungreg.stores.stage import Stage
 from lungreg.stores.tracker import Tracker
 
@@ -21,7 +23,9 @@ class Backend:
     results: ResultTable
     models: ModelRegistry
     tracker: Tracker
+    incoming: Incoming | None = field(default=None)
     jobs: JobRunner | None = field(default=None)
+    schedules: Scheduler | None = field(default=None)
     billing: Billing | None = field(default=None)
     provisioner: Provisioner | None = field(default=None)
     examiner: Examiner | None = field(default=None)

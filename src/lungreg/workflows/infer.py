@@ -40,6 +40,7 @@ def infer(
     config: Config,
     *,
     resume: str | None = None,
+    only_new: bool = False,
     asked: Collection[str] = (),
     backend: Backend | None = None,
     on_progress: OnProgress = ignore_progress,
@@ -50,6 +51,8 @@ def infer(
         config: The run; preprocessing and network come from the model's card, if there is one.
         resume: A run to go on with: only what is missing or failed is registered, with the run's
             own settings.
+        only_new: Leave out cases that some run has registered with success. Where none is left, no
+            run is made.
         asked: Keys of the configuration that this call sets on purpose: a run to go on with refuses
             those that would change it, and warns of others.
         backend: Stores to use instead of those that the config names.
@@ -75,6 +78,12 @@ def infer(
     config, card = _with_model(backend, config)
     trained = card or _champion(backend, config)
     cases = read_cases(backend.stage, config.infer.cases)
+    if only_new:
+        cases = _not_registered(backend, cases)
+        if not cases:
+            return InferReport(
+                run_id=run_id, card=card, results=[], seconds=0.0, registered=0, gpus=0
+            )
     cases = cases if trained is None else [trained.known(case) for case in cases]
     job = _job(backend, config, card, run_id, _splits_of(trained))
     if config.infer.engine == "run-batch":
@@ -96,6 +105,13 @@ def infer(
         registered=len(done),
         gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
     )
+
+
+def _not_registered(backend: Backend, cases: Sequence[Case]) -> list[Case]:
+    """The cases that no run has registered with success."""
+    sql = "SELECT DISTINCT case_id FROM results WHERE status = 'success'"
+    done = set(backend.results.query(sql).column("case_id").to_pylist())
+    return [case for case in cases if case.case_id not in done]
 
 
 def _extras(config: Config) -> list[str]:

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 import pooch
 
 from lungreg.backends import open_backend
-from lungreg.config import Config, Ingest
+from lungreg.config import INCOMING, Config, Ingest
 from lungreg.errors import ConfigError, RunError
 from lungreg.records import Verdict
 from lungreg.records.summary import Facts, Summary
@@ -36,6 +36,7 @@ from lungreg.sources.simulation import simulate_cohort
 from lungreg.stores import Backend, Stage
 from lungreg.stores.manifest import ManifestRow, manifest_table, read_manifest, write_manifest
 from lungreg.stores.results import COMPACT_EVERY, Compaction
+from lungreg.workflows.incoming import new_cases
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 
 _MEGABYTE = 1_000_000
@@ -99,8 +100,10 @@ def ingest(
         LungregError: No source, nothing found in it, an unsafe archive, or a stage that fails.
     """
     backend = (backend or open_backend(config.backend)).for_run(None, "ingest")
-    with _source(config, on_progress) as folder:
-        known = {row.case_id: row for row in read_manifest(backend.stage)}
+    known = {row.case_id: row for row in read_manifest(backend.stage)}
+    with _source(config, backend, known, on_progress) as folder:
+        if folder is None:
+            return IngestReport(rows=[], uploaded=0, unchanged=0)
         wanted = _wanted(folder, config.ingest, known)
         try:
             taken = _take_all(backend.stage, wanted, known, config.ingest, on_progress)
@@ -161,7 +164,10 @@ def _wanted(folder: Path, settings: Ingest, known: Collection[str]) -> _Wanted:
 
 
 @contextmanager
-def _source(config: Config, on_progress: OnProgress) -> Iterator[Path]:
+def _source(
+    config: Config, backend: Backend, known: Mapping[str, ManifestRow], on_progress: OnProgress
+) -> Iterator[Path | None]:
+    """The folder of the source; None where nothing new has come in."""
     settings = config.ingest
     if settings.source is None:
         msg = "ingest needs a source"
@@ -171,6 +177,12 @@ def _source(config: Config, on_progress: OnProgress) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="lungreg-simulated-") as folder:
             simulate_cohort(Path(folder), cases=settings.simulated_cases, seed=config.seed)
             yield Path(folder)
+        return
+    if settings.source == INCOMING:
+        # One that was rejected may have got its other scan since.
+        kept = {row.case_id for row in known.values() if row.verdict is not Verdict.REJECT}
+        with new_cases(backend, config, kept) as incoming:
+            yield incoming
         return
     cache = Path(pooch.os_cache("lungreg"))
     with open_source(settings, cache, on_bytes=_megabytes(on_progress)) as folder:

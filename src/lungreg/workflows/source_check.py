@@ -6,7 +6,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from lungreg.config import NAMED_SOURCES, Config, Ingest
+from lungreg.config import INCOMING, NAMED_SOURCES, Config, Ingest
 from lungreg.errors import MissingFileError, UnreadableFileError
 from lungreg.sources import list_cases, summarise, unmatched_patterns
 from lungreg.stores import Check
@@ -29,6 +29,9 @@ def check_source(config: Config) -> Check:
         return Check(name=_NAME, state="ok", found=f"{settings.simulated_cases} simulated pairs")
     if source in NAMED_SOURCES or "://" in source:
         kind = source if source in NAMED_SOURCES else "a URL"
+        if source == INCOMING:
+            found = "what others have put on backend.incoming_stage; not listed here"
+            return Check(name=_NAME, state="ok", found=found)
         return Check(name=_NAME, state="ok", found=f"{kind}: ingest downloads it; not tried here")
     return _folder(Path(source), settings) if Path(source).is_dir() else _archive(Path(source))
 

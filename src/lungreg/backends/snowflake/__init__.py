@@ -9,8 +9,10 @@ from lungreg.backends.snowflake.connection.runtime import join_runtime_cluster
 from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.examiner import SnowflakeExaminer
 from lungreg.backends.snowflake.files.directory import refresh_after_writes
+from lungreg.backends.snowflake.files.incoming import IncomingStage
 from lungreg.backends.snowflake.files.stage import SnowflakeStage
 from lungreg.backends.snowflake.jobs.runner import SnowflakeJobs
+from lungreg.backends.snowflake.jobs.schedules import SnowflakeSchedules
 from lungreg.backends.snowflake.models import SnowflakeModelRegistry
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.backends.snowflake.tables.results import SnowflakeResultTable
@@ -41,7 +43,9 @@ def open_snowflake(
         results=SnowflakeResultTable(source),
         models=SnowflakeModelRegistry(source),
         tracker=SnowflakeTracker(source) if settings.tracking else NullTracker(),
+        incoming=IncomingStage(source),
         jobs=SnowflakeJobs(source),
+        schedules=SnowflakeSchedules(source),
         billing=PoolBilling(settings),
         provisioner=SnowflakeProvisioner(source),
         examiner=SnowflakeExaminer(source),

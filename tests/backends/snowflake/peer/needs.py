@@ -15,6 +15,8 @@ _FULL = rf"{PART}\.{PART}\.{PART}"
 ACCOUNT = "ACCOUNT"
 ANY_WAREHOUSE, ITSELF = "warehouse", "itself"
 """What a query of rows needs beside the table, and a question about a role's own grants."""
+OWNED_IF_THERE = "ownership, if the role sees it at all"
+"""What IF EXISTS needs: what a role does not see is not there for it."""
 _MODEL_FILES = "snow://model/"
 SHARED_PYPI = "SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY"
 MAY_USE_PYPI = "SNOWFLAKE.PYPI_REPOSITORY_USER"
@@ -80,6 +82,11 @@ def _create(text: str, match: re.Match[str]) -> Iterator[Need]:
     # Of what is temporary only tables need no privilege of their own.
     is_free = match["temporary"] is not None and kind == "TABLE"
     yield Need(schema, "USAGE" if is_free else f"CREATE {kind}")
+    if kind == "STREAM":
+        source = re.search(rf" ON STAGE ({_FULL})", text, re.IGNORECASE)
+        yield Need(stored(source[1]) if source else "?", "READ")
+    if kind == "TASK" and " WAREHOUSE = " not in text.partition(" AS ")[0]:
+        yield Need(ACCOUNT, "EXECUTE MANAGED TASK")
 
 
 def _ml_job(text: str, match: re.Match[str]) -> Iterator[Need]:
@@ -119,7 +126,7 @@ def _nothing(_: str, __: object) -> Iterator[Need]:
     return iter(())
 
 
-_KIND = r"(?P<kind>TABLE|VIEW|STAGE|MODEL|EXPERIMENT)"
+_KIND = r"(?P<kind>TABLE|VIEW|STAGE|MODEL|EXPERIMENT|TASK|STREAM)"
 _CREATE = (
     r"CREATE (?:OR REPLACE )?(?P<temporary>(?:SCOPED )?TEMP(?:ORARY)? )?"
     rf"{_KIND} (?P<there>IF NOT EXISTS )?{NAME}"
@@ -140,12 +147,13 @@ _RULES: tuple[tuple[str, Callable[[str, Any], Iterator[Need]]], ...] = (
     (_INFERENCE, _inference),
     (_ML_JOB, _ml_job),
     (r"(?:CALL|SELECT) SYSTEM\$GET_ML_JOB_RUNTIME\('(?P<name>\w+)'", _on("USAGE")),
-    (rf"(?:ALTER|DROP) {_KIND} (?:IF EXISTS )?{NAME}", _on("OWNERSHIP")),
+    (rf"(?:ALTER|DROP) {_KIND} IF EXISTS {NAME}", _on(OWNED_IF_THERE)),
+    (rf"(?:ALTER|DROP) {_KIND} {NAME}", _on("OWNERSHIP")),
     (rf"SHOW (?:MODELS|STAGES)\b.* IN SCHEMA {NAME}", _on("USAGE")),
     (rf"SHOW (?:VERSIONS|FUNCTIONS)\b.* ?IN MODEL {NAME}", _on("")),
     (rf"SHOW RUNS\b.* IN EXPERIMENT {NAME}", _on("OWNERSHIP")),
     (rf"DESCRIBE STAGE '?@?{NAME}", _on("")),
-    (r"SHOW (DATABASES|SCHEMAS|COMPUTE POOLS|PARAMETERS|SERVICE INSTANCES)", _nothing),
+    (r"SHOW (TASKS|DATABASES|SCHEMAS|COMPUTE POOLS|PARAMETERS|SERVICE INSTANCES)", _nothing),
     (r"DESCRIBE SERVICE", _nothing),
     (r"(SELECT|CALL)\b(?!.*\bFROM\b)", _nothing),
     (r"(SELECT|WITH|INSERT|UPDATE|DELETE|MERGE)\b", _tables),

@@ -23,6 +23,7 @@ from tests.backends.snowflake.peer.needs import (
     ITSELF,
     MAY_USE_PYPI,
     NAME,
+    OWNED_IF_THERE,
     Need,
     made_by,
     needs_of,
@@ -126,6 +127,8 @@ class Privileges:
     def _require(self, role: str, need: Need) -> None:
         if need.privilege in (ANY_WAREHOUSE, ITSELF):
             self._require_of_session(role, need)
+            return
+        if need.privilege == OWNED_IF_THERE and not self._sees(role, need.name):
             return
         for parent in _parents(need.name):
             if "USAGE" not in self._of(role, parent):

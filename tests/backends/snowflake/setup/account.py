@@ -12,6 +12,7 @@ from lungreg.config import SnowflakeBackend
 from tests.backends.snowflake.conftest import CONNECTION
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.statement import SqlError
+from tests.backends.snowflake.peer.tasks import Tasks
 from tests.backends.snowflake.peer.workspaces import Workspaces
 
 ACCOUNT_KINDS = ("WAREHOUSE", "COMPUTE POOL", "INTEGRATION", "ROLE", "NETWORK RULE")
@@ -43,7 +44,6 @@ class Account:
         self.others: dict[tuple[str, str], list[str]] = {}
         """Names of what others made, by kind as in SHOW and full name of the schema."""
         self.region = "PUBLIC.AWS_US_WEST_2"
-        peer.on(r"^SELECT CURRENT_REGION", lambda *_: (["region"], [[self.region]]))
         self.users_roles = {"PUBLIC", "LUNGREG_SETUP"}
         """Roles of the user that an administrator has made."""
         peer.roles.known = lambda: {
@@ -51,6 +51,7 @@ class Account:
             *(name for kind, name in self.objects if kind == "ROLE"),
         }
         peer.on(r"^use role", lambda *_: _DONE)
+        peer.on(r"^SELECT CURRENT_REGION", lambda *_: (["region"], [[self.region]]))
         self.future: set[tuple[str, str]] = set()
         """Roles and the schemas in which they are granted privileges on objects to come."""
         self.dropped: set[str] = set()
@@ -65,7 +66,7 @@ class Account:
         peer.on(r"^SHOW SERVICES IN COMPUTE POOL", self._show_services)
         peer.on(r"^CREATE (DATABASE|SCHEMA) IF NOT EXISTS", self._create_marked)
         peer.on(r"^DROP (DATABASE|SCHEMA)", self._drop_marked)
-        self.workspaces = Workspaces(peer)
+        self.workspaces, self.tasks = Workspaces(peer), Tasks(peer)
 
     def _create(self, sql: str, _binds: object, _connection: object) -> Any:
         form = rf"CREATE (?:EXTERNAL ACCESS )?({_KINDS}) (IF NOT EXISTS )?([\w.]+) "
@@ -131,6 +132,7 @@ class Account:
             (role, at) for role, at in self.future if not f"{at}.".startswith(f"{name}.")
         }
         self.workspaces.drop_in(name)
+        self.tasks.drop_in(name)
         if match[1] == "DATABASE":
             self.dropped.add(name)
         else:

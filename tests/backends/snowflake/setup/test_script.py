@@ -9,6 +9,7 @@ from sqlfluff.core import Linter
 
 from lungreg.backends.snowflake.setup import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.notebooks import notebook_statements
+from lungreg.backends.snowflake.setup.schedules import schedule_setup
 from lungreg.config import SnowflakeBackend
 
 HOSTS = ("pypi.org:443", "files.pythonhosted.org:443")
@@ -29,6 +30,7 @@ UNKNOWN_FORMS = (
     r"ENABLED = TRUE",
     rf"GRANT CREATE (SERVICE|EXPERIMENT) ON SCHEMA {_FULL} TO ROLE {_NAME}",
     rf"GRANT USAGE(, MONITOR)? ON COMPUTE POOL {_NAME} TO ROLE {_NAME}",
+    rf"GRANT USAGE ON ARTIFACT REPOSITORY {_FULL} TO ROLE {_NAME}",
     rf"CREATE WORKSPACE IF NOT EXISTS {_FULL}",
     rf"GRANT READ ON WORKSPACE {_FULL} TO ROLE {_NAME}",
 )
@@ -51,6 +53,12 @@ def notebooks(**changes: object) -> list[str]:
     return [item.sql for item in notebook_statements(of_hosts(**changes))]
 
 
+def schedules() -> list[str]:
+    """The SQL of `setup --schedules` beside that of setup."""
+    others = {"integrations": ("EAI",), "artifact_repositories": ("A.B.C",)}
+    return [item.sql for item in schedule_setup(of_hosts(**others))]
+
+
 @pytest.fixture(scope="module")
 def linter() -> Linter:
     return Linter(dialect="snowflake")
@@ -63,7 +71,7 @@ def is_parsable(linter: Linter, sql: str) -> bool:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("sql", [*statements(), *notebooks()])
+@pytest.mark.parametrize("sql", [*statements(), *notebooks(), *schedules()])
 def test_every_statement_is_well_formed(linter: Linter, sql: str) -> None:
     """The parser knows the statement, or it has exactly one of the forms that it lacks."""
     is_known_form = any(re.fullmatch(form, sql) for form in UNKNOWN_FORMS)
@@ -102,7 +110,7 @@ def test_a_mistyped_statement_is_found(linter: Linter, sql: str) -> None:
 )
 def test_no_statement_is_of_a_forbidden_kind(forbidden: str) -> None:
     """Nothing is replaced or dropped, nothing is granted wholesale, no host is any host."""
-    script = "\n".join([setup_script(of_hosts()), *notebooks()])
+    script = "\n".join([setup_script(of_hosts()), *notebooks(), *schedules()])
     assert not re.search(forbidden, script, re.IGNORECASE)
 
 

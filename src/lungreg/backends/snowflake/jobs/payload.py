@@ -34,6 +34,7 @@ def write_payload(
     *,
     pool: str,
     image: RuntimeImage | None = None,
+    with_ingest: bool = False,
 ) -> None:
     """Write all files that a job needs into an empty folder.
 
@@ -45,6 +46,7 @@ def write_payload(
         folder: Empty.
         pool: Compute pool of the job, which may differ from that of the configuration.
         image: Of the job; its Python is this machine's where it is not known.
+        with_ingest: Send all of `ingest`, for a job that ingests what others bring in.
 
     Raises:
         RunError: lungreg, or a wheel that it needs, cannot be packed.
@@ -52,7 +54,10 @@ def write_payload(
     bundled = not (settings.artifact_repositories or integrations_of(settings))
     write_installation(settings, folder, image=image, bundled=bundled)
     _copy_script(CHECK_ENTRYPOINT, folder)
-    _write(folder / "run.yaml", yaml.safe_dump(job_config(config, pool=pool), sort_keys=False))
+    raw = job_config(config, pool=pool)
+    if with_ingest:
+        raw["ingest"] = config.model_dump(mode="json", exclude_unset=True)["ingest"]
+    _write(folder / "run.yaml", yaml.safe_dump(raw, sort_keys=False))
 
 
 def write_installation(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,28 +14,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lungreg.backends.snowflake.batch.inference import BatchInference
 from lungreg.backends.snowflake.connection.faults import client_refusals, is_missing
 from lungreg.backends.snowflake.connection.runtime import scale_notebook_cluster
-from lungreg.backends.snowflake.connection.session import RUN_ID, SessionSource
-from lungreg.backends.snowflake.jobs.image import RuntimeImage, resolve_image
+from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.jobs.image import resolve_image
 from lungreg.backends.snowflake.jobs.listed import listed_jobs
 from lungreg.backends.snowflake.jobs.log import LogTail
-from lungreg.backends.snowflake.jobs.payload import (
-    CHECK_ENTRYPOINT,
-    ENTRYPOINT,
-    integrations_of,
-    payload_of,
-    payload_stage,
-    write_payload,
+from lungreg.backends.snowflake.jobs.options import (
+    check_command,
+    checked_pool,
+    job_name,
+    job_options,
 )
+from lungreg.backends.snowflake.jobs.payload import payload_of, write_payload
 from lungreg.backends.snowflake.jobs.start import EXIT_LINE
 from lungreg.backends.snowflake.jobs.submission import submit_strictly
-from lungreg.config import Config, SnowflakeBackend
-from lungreg.errors import (
-    ConfigError,
-    NotFoundError,
-    ResourceError,
-    RunError,
-    StoreUnavailableError,
-)
+from lungreg.config import Config
+from lungreg.errors import NotFoundError, RunError, StoreUnavailableError
 from lungreg.records import Case, CaseResult, RegistrationJob
 from lungreg.stores import ListedJob
 
@@ -47,9 +38,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-CHECK = "check"
-COMMANDS = ("train", "infer", CHECK)
-_POOL = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
 _JOB_ID = re.compile(
     r'(?:[A-Za-z_][A-Za-z0-9_$]*\.){2}(?:[A-Za-z_][A-Za-z0-9_$]*|"[A-Za-z0-9_$]+")'
 )
@@ -62,7 +50,6 @@ _ENDED = {
 }
 """Our status by Snowflake's final one; with any other the job goes on."""
 _WAITING = {"PENDING", "UNKNOWN"}
-_ENVIRONMENT = {"LUNGREG_ANONYMOUS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 _TAIL_LINES = 200
 """Lines at a log's end that are searched for the exit code: the launcher writes after it."""
 _NO_LOG = "No logs were found"
@@ -98,8 +85,8 @@ class SnowflakeJobs:
             StoreUnavailableError: The account does not answer, or forbids it.
         """
         settings = self.source.settings
-        _check_command(command)
-        pool = _checked_pool(settings, pool, nodes)
+        check_command(command)
+        pool = checked_pool(settings, pool, nodes)
         # Not tried twice: after a lost connection the job may be running. The login comes first,
         # since downloading the wheels takes long.
         with (
@@ -109,8 +96,9 @@ class SnowflakeJobs:
         ):
             image = resolve_image(session, pool, settings.runtime)
             write_payload(config, settings, Path(folder), pool=pool, image=image)
-            options = {**_options(settings, command, nodes, image), "session": session}
-            job_id: str = submit_strictly(Path(folder), pool, options).id
+            options = job_options(settings, command, job_name(settings, command[0]), nodes, image)
+            sent = {**options, "args": list(command), "session": session}
+            job_id: str = submit_strictly(Path(folder), pool, sent).id
             return job_id
 
     def infer_batch(
@@ -230,54 +218,3 @@ def _job(job_id: str, session: Any) -> MLJob[Any]:
         msg = "a job's id is DATABASE.SCHEMA.NAME, as 'lungreg submit' prints it"
         raise NotFoundError(msg, got=repr(job_id))
     return get_job(job_id, session=session)
-
-
-def _options(
-    settings: SnowflakeBackend, command: Sequence[str], nodes: int, image: RuntimeImage
-) -> dict[str, Any]:
-    stamp = f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
-    options: dict[str, Any] = {
-        "entrypoint": CHECK_ENTRYPOINT if command[0] == CHECK else ENTRYPOINT,
-        "args": list(command),
-        "stage_name": payload_stage(settings),
-        # Also the name of the folder with the job's files, which two jobs must never share.
-        "name": f"{settings.utils}.LUNGREG_{command[0]}_{stamp}".upper(),
-        "target_instances": nodes,
-        "min_instances": nodes,
-        "env_vars": dict(_ENVIRONMENT),
-        "query_warehouse": settings.warehouse,
-        "comment": f"lungreg {command[0]}",
-    }
-    if integrations := integrations_of(settings):
-        options["external_access_integrations"] = integrations
-    if settings.artifact_repositories:
-        options["artifact_repositories"] = list(settings.artifact_repositories)
-    runtime = settings.runtime if image.is_reference else image.name
-    if runtime is not None:
-        options["runtime_environment"] = runtime
-    return options
-
-
-def _check_command(command: Sequence[str]) -> None:
-    """Refuse arguments of a job that could name a case."""
-    name, *options = command or ("",)
-    if name not in COMMANDS:
-        msg = f"a job runs {' or '.join(COMMANDS)}"
-        raise ConfigError(msg, got=repr(name))
-    is_resumed = len(options) == 2 and options[0] == "--resume" and RUN_ID.fullmatch(options[1])
-    if options and not is_resumed:
-        msg = "a job takes --resume RUN and nothing else beside its configuration"
-        raise ConfigError(msg, mend="put it into the configuration", where=" ".join(options))
-
-
-def _checked_pool(settings: SnowflakeBackend, pool: str | None, nodes: int) -> str:
-    name = pool or settings.compute_pool.name
-    if not _POOL.fullmatch(name):
-        msg = "the name of a compute pool has letters, digits, '_' and '$'"
-        raise ConfigError(msg, got=repr(name))
-    most = settings.compute_pool.max_nodes
-    if name.upper() == settings.compute_pool.name.upper() and not 1 <= nodes <= most:
-        msg = "a job has at least one node and at most compute_pool.max_nodes"
-        mend = "raise it in the configuration and with ALTER COMPUTE POOL"
-        raise ResourceError(msg, got=f"{nodes} of {most}", mend=mend)
-    return name.upper()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,28 @@ def submit_strictly(folder: Path, pool: str, options: Mapping[str, Any]) -> MLJo
 
     with _unknown_options_refused():
         return submit_directory(str(folder), pool, **options)
+
+
+def job_statement(
+    folder: Path, pool: str, options: Mapping[str, Any], arguments: Sequence[str]
+) -> str:
+    """Upload a folder, and return the statement that runs it as a job and waits for its end.
+
+    Args:
+        folder: The payload.
+        pool: The compute pool.
+        options: Keyword arguments of `snowflake.ml.jobs.MLJobDefinition.register`.
+        arguments: Of the entrypoint.
+
+    Raises:
+        RunError: The installed release does not know an option.
+    """
+    from snowflake.ml.jobs import MLJobDefinition
+
+    with _unknown_options_refused():
+        job: MLJobDefinition[..., None] = MLJobDefinition.register(str(folder), pool, **options)
+    statement: str = job.to_sql(job_args=list(arguments))
+    return statement
 
 
 @contextmanager

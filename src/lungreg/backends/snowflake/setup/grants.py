@@ -94,14 +94,14 @@ def grants_by_others(settings: SnowflakeBackend) -> list[Grant]:
         for role in (train, infer)
     ]
     on_repositories = [
-        _on_repository(name, role)
+        grant_on_repository(name, role)
         for name in settings.artifact_repositories
         for role in (train, infer)
     ]
     return [*on_integrations, *on_repositories, *_for_run_batch(settings)]
 
 
-def _on_repository(name: str, role: str) -> Grant:
+def grant_on_repository(name: str, role: str) -> Grant:
     """What a role needs to install from an artifact repository.
 
     As Snowflake's page "Snowflake ML Jobs" has it: USAGE on one of the account's own; for the
@@ -200,11 +200,22 @@ def _inside(settings: SnowflakeBackend, *names: str) -> list[_Right]:
 
 def _running(settings: SnowflakeBackend) -> list[_Right]:
     """To read scans, write a run, and start jobs of it."""
-    egress = settings.egress
     return [
         *_inside(settings, settings.utils, settings.results),
         ("READ", "STAGE", settings.images),
         ("READ, WRITE", "STAGE", settings.runs),
+        *_starting(settings),
+    ]
+
+
+def grants_to_start_jobs(settings: SnowflakeBackend, role: str) -> list[Grant]:
+    """What a role needs to start jobs, beside what they read and write."""
+    return [Grant(*right, role) for right in _starting(settings)]
+
+
+def _starting(settings: SnowflakeBackend) -> list[_Right]:
+    egress = settings.egress
+    return [
         ("READ, WRITE", "STAGE", settings.jobs),
         ("CREATE SERVICE", "SCHEMA", settings.utils),
         ("USAGE, MONITOR", "COMPUTE POOL", settings.compute_pool.name),

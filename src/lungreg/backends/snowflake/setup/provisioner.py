@@ -26,6 +26,7 @@ from lungreg.backends.snowflake.setup.notebooks import (
     notebook_statements,
     put_notebooks,
 )
+from lungreg.backends.snowflake.setup.parts import make_part, part_script
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.statement import Ask
 from lungreg.backends.snowflake.setup.teardown import find_removals
@@ -33,7 +34,7 @@ from lungreg.backends.snowflake.tables.result_sql import describe_result_view, r
 from lungreg.config import Config, SnowflakeBackend
 from lungreg.errors import ForbiddenError
 from lungreg.records import RESULT_COLUMNS
-from lungreg.stores import Provisioned, Removal
+from lungreg.stores import Provisioned, Removal, SetupPart
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row, Session
@@ -88,6 +89,22 @@ class SnowflakeProvisioner:
             )
 
         return self._in_role(run_all)
+
+    def part_script(self, part: SetupPart) -> str:
+        """The SQL of `make_part`, for a person to read or run after that of `make`."""
+        return part_script(self.source.settings, part)
+
+    def make_part(self, part: SetupPart) -> Sequence[str]:
+        """Make a part; run again it changes nothing.
+
+        Returns:
+            The SQL that somebody else must run.
+
+        Raises:
+            ForbiddenError: The role lacks a privilege, or `make` was not run before.
+            StoreUnavailableError: The account does not answer.
+        """
+        return self._in_role(lambda ask: make_part(self.source.settings, part, ask))
 
     def notebook_script(self) -> str:
         """The SQL of `make_notebooks`, for a person to read or run after that of `make`."""

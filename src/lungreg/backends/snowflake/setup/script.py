@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lungreg.backends.snowflake.setup.grants import (
     RUN_BATCH,
     grants_by_others,
@@ -39,10 +41,16 @@ def setup_statements(settings: SnowflakeBackend) -> list[Statement]:
 def setup_script(settings: SnowflakeBackend) -> str:
     """The statements, after comments on what an administrator must do before and afterwards."""
     lines = [*_preface(settings), "", f"USE ROLE {settings.roles.setup};"]
-    for statement in setup_statements(settings):
+    return "\n".join([*lines, *as_lines(setup_statements(settings))]) + "\n"
+
+
+def as_lines(statements: Iterable[Statement]) -> list[str]:
+    """Statements with their notes, to read or to run by hand."""
+    lines = []
+    for statement in statements:
         lines += [f"-- {statement.note}"] if statement.note else []
         lines.append(f"{statement.sql};")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _preface(settings: SnowflakeBackend) -> list[str]:

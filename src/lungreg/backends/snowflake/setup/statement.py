@@ -34,6 +34,8 @@ class Statement:
     sql: str
     note: str = ""
     """For a person who runs it by hand."""
+    may_be_left: bool = False
+    """Where setup may not run it, another does."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lungreg.backends.snowflake.jobs.schedule_sql import schedule_log
 from lungreg.backends.snowflake.setup.grants import future_grants, step_roles
 from lungreg.backends.snowflake.setup.objects import schemas, stages
 from lungreg.backends.snowflake.setup.statement import MARK, Ask, Probe, mark_of
@@ -172,7 +173,7 @@ def _contents(settings: SnowflakeBackend, schema: str, ask: Ask) -> str:
     found = {kind: _names(ask, kind, f"SCHEMA {schema}") for kind in _KINDS}
     claims = f"{settings.results}.{_OLD_CLAIMS}"
     ours = {claims, result_table(settings), result_view(settings), *stages(settings)}
-    ours.add(settings.packages)
+    ours |= {settings.packages, settings.incoming, schedule_log(settings)}
     known = {name.upper() for name in ours}
     others = [
         f"{kind.lower()} {_listed(foreign)}"

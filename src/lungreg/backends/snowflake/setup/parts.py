@@ -1,0 +1,38 @@
+"""Parts of setup that are asked for by name, such as `lungreg setup --schedules`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lungreg.backends.snowflake.connection.faults import is_lost
+from lungreg.backends.snowflake.setup.schedules import schedule_setup
+from lungreg.backends.snowflake.setup.script import as_lines
+from lungreg.backends.snowflake.setup.statement import Ask, Statement
+from lungreg.config import SnowflakeBackend
+from lungreg.stores import SetupPart
+
+_STATEMENTS: dict[SetupPart, Callable[[SnowflakeBackend], list[Statement]]] = {
+    "schedules": schedule_setup,
+}
+_HEADINGS: dict[SetupPart, str] = {
+    "schedules": "Schedules, a stage for new scans, and who may run tasks:",
+}
+
+
+def part_script(settings: SnowflakeBackend, part: SetupPart) -> str:
+    """The statements of a part, in the role of `roles.setup` after those of setup itself."""
+    lines = ["", f"-- {_HEADINGS[part]}", *as_lines(_STATEMENTS[part](settings))]
+    return "\n".join(lines) + "\n"
+
+
+def make_part(settings: SnowflakeBackend, part: SetupPart, ask: Ask) -> tuple[str, ...]:
+    """Run the statements of a part; returns the SQL of those that are left to others."""
+    left = []
+    for statement in _STATEMENTS[part](settings):
+        try:
+            ask(statement.sql)
+        except Exception as error:
+            if not statement.may_be_left or is_lost(error):
+                raise
+            left.append(statement.sql)
+    return tuple(left)
