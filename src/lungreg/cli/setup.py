@@ -50,6 +50,14 @@ def setup(
             "and the privileges to run tasks.",
         ),
     ] = False,
+    governance: Annotated[
+        bool,
+        typer.Option(
+            "--governance",
+            help="Also tag what holds case ids, mask them for other roles, make a budget for the "
+            "pool, and print the queries that audit who read what.",
+        ),
+    ] = False,
 ) -> None:
     """Show or make what the backend needs in its account; run twice it changes nothing.
 
@@ -62,6 +70,7 @@ def setup(
     config = options.config()
     provisioner = provisioner_of(config)
     parts: list[SetupPart] = ["schedules"] if schedules else []
+    parts += ["governance"] if governance else []
     if not execute:
         script = provisioner.script() + (provisioner.notebook_script() if notebooks else "")
         script += "".join(provisioner.part_script(part) for part in parts)
@@ -75,12 +84,18 @@ def setup(
     )
     left = [*done.left, *(sql for part in parts for sql in provisioner.make_part(part))]
     if left:
-        console.line("left to an administrator, or to whoever owns the object:")
+        console.line("left to an administrator, to whoever owns the object, or to an edition that")
+        console.line("has it:")
         console.line("\n".join(f"  {sql};" for sql in left))
+    notes = [note for part in parts for note in provisioner.part_notes(part)]
+    if notes:
+        console.line("\n".join(notes))
     put = provisioner.make_notebooks(config) if notebooks else 0
     if notebooks:
         console.line(f"{counted(put, 'file')} of the notebooks in place: open them in Snowsight")
-    console.document({**dataclasses.asdict(done), "left": left, "notebook_files": put})
+    console.document(
+        {**dataclasses.asdict(done), "left": left, "notes": notes, "notebook_files": put}
+    )
 
 
 @config_command

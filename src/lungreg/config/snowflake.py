@@ -40,6 +40,9 @@ class ComputePool(Section):
     """Largest number of nodes at one time."""
     auto_suspend_secs: int = Field(default=300, ge=60)
     """Idle time in seconds after which the nodes are released; until then they cost credits."""
+    monthly_credits: int | None = Field(default=None, ge=1)
+    """Credits of a month after which Snowflake warns of the pool's costs, by a budget that
+    `lungreg setup --governance` makes; null makes none. A budget stops nothing."""
     notebook_nodes: int | None = Field(default=None, ge=1)
     """Number of nodes that train and infer scale the cluster of a notebook to; null leaves its size
     unchanged. The size of a job is set by `lungreg submit --nodes`."""
@@ -151,6 +154,9 @@ class SnowflakeBackend(Section):
     """Compute pool that runs the jobs."""
     roles: Roles = Roles()
     """Names of the roles that `lungreg setup` creates, one per step."""
+    case_id_roles: tuple[Identifier, ...] = ()
+    """Roles that see case ids in tables, beside `roles.setup`, `roles.infer` and `roles.read`,
+    where `lungreg setup --governance` has masked them; others see a hash of each."""
     integrations: tuple[Identifier, ...] = ()
     """Existing external access integrations that jobs use; their owner grants the roles USAGE, with
     the statements that `lungreg setup` prints. Without integrations and `egress.hosts`, all Python

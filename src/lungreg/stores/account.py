@@ -11,7 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 from lungreg.config import Config
 from lungreg.errors import LungregError
 
-SetupPart = Literal["schedules"]
+SetupPart = Literal["schedules", "governance"]
 """What `lungreg setup` makes where it is asked for by name."""
 CHECK_LINE = "lungreg: check "
 """Begins the line of a check in a job's log; JSON follows."""
@@ -65,6 +65,9 @@ class Provisioner(Protocol):
 
     def part_script(self, part: SetupPart) -> str:
         """The SQL of `make_part`, to read or to run by hand after that of `make`."""
+
+    def part_notes(self, part: SetupPart) -> Sequence[str]:
+        """What a person is told once the part is made."""
 
     def make_part(self, part: SetupPart) -> Sequence[str]:
         """Make a part that not everybody needs; returns the SQL that is left to others."""

@@ -11,6 +11,7 @@ from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.config import SnowflakeBackend
 from tests.backends.snowflake.conftest import CONNECTION
 from tests.backends.snowflake.peer import Peer
+from tests.backends.snowflake.peer.governance import Governance
 from tests.backends.snowflake.peer.statement import SqlError
 from tests.backends.snowflake.peer.tasks import Tasks
 from tests.backends.snowflake.peer.workspaces import Workspaces
@@ -30,6 +31,8 @@ _DONE = (["status"], [["Statement executed successfully."]])
 class Account:
     """What the peer lacks: objects outside databases, kept as (kind, name) with a comment."""
 
+    hosts = ""
+    """VALUE_LIST of the network rule."""
     may_pass_on_account = False
     """Whether an administrator has given setup its privileges WITH GRANT OPTION."""
 
@@ -37,8 +40,6 @@ class Account:
         self.objects: dict[tuple[str, str], str] = {}
         self.comments: dict[str, str] = {}
         """Of databases and schemas, by name, as their CREATE said first."""
-        self.hosts: str = ""
-        """VALUE_LIST of the network rule."""
         self.services: list[tuple[str, str, str]] = []
         """On the compute pool: database, schema, name."""
         self.others: dict[tuple[str, str], list[str]] = {}
@@ -67,6 +68,7 @@ class Account:
         peer.on(r"^CREATE (DATABASE|SCHEMA) IF NOT EXISTS", self._create_marked)
         peer.on(r"^DROP (DATABASE|SCHEMA)", self._drop_marked)
         self.workspaces, self.tasks = Workspaces(peer), Tasks(peer)
+        self.governance = Governance(peer)
 
     def _create(self, sql: str, _binds: object, _connection: object) -> Any:
         form = rf"CREATE (?:EXTERNAL ACCESS )?({_KINDS}) (IF NOT EXISTS )?([\w.]+) "
@@ -133,6 +135,7 @@ class Account:
         }
         self.workspaces.drop_in(name)
         self.tasks.drop_in(name)
+        self.governance.drop_in(name)
         if match[1] == "DATABASE":
             self.dropped.add(name)
         else:

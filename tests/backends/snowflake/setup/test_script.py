@@ -8,6 +8,7 @@ import pytest
 from sqlfluff.core import Linter
 
 from lungreg.backends.snowflake.setup import setup_script, setup_statements
+from lungreg.backends.snowflake.setup.governance import audit_queries, governance
 from lungreg.backends.snowflake.setup.notebooks import notebook_statements
 from lungreg.backends.snowflake.setup.schedules import schedule_setup
 from lungreg.config import SnowflakeBackend
@@ -31,6 +32,11 @@ UNKNOWN_FORMS = (
     rf"GRANT CREATE (SERVICE|EXPERIMENT) ON SCHEMA {_FULL} TO ROLE {_NAME}",
     rf"GRANT USAGE(, MONITOR)? ON COMPUTE POOL {_NAME} TO ROLE {_NAME}",
     rf"GRANT USAGE ON ARTIFACT REPOSITORY {_FULL} TO ROLE {_NAME}",
+    rf"ALTER STAGE (IF EXISTS )?{_FULL} SET TAG {_FULL} = '[a-z ]+'",
+    rf"CREATE SNOWFLAKE\.CORE\.BUDGET IF NOT EXISTS {_FULL}\(\)",
+    rf"CALL {_FULL}!SET_SPENDING_LIMIT\(\d+\)",
+    rf"CALL {_FULL}!ADD_RESOURCE\(SYSTEM\$REFERENCE\('COMPUTE_POOL', '{_NAME}', 'SESSION', "
+    r"'APPLYBUDGET'\)\)",
     rf"CREATE WORKSPACE IF NOT EXISTS {_FULL}",
     rf"GRANT READ ON WORKSPACE {_FULL} TO ROLE {_NAME}",
 )
@@ -59,6 +65,12 @@ def schedules() -> list[str]:
     return [item.sql for item in schedule_setup(of_hosts(**others))]
 
 
+def governed() -> list[str]:
+    """The SQL of `setup --governance`, and the queries that it prints."""
+    settings = of_hosts(compute_pool={"monthly_credits": 100})
+    return [*(item.sql for item in governance(settings)), *audit_queries(settings)]
+
+
 @pytest.fixture(scope="module")
 def linter() -> Linter:
     return Linter(dialect="snowflake")
@@ -71,7 +83,7 @@ def is_parsable(linter: Linter, sql: str) -> bool:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("sql", [*statements(), *notebooks(), *schedules()])
+@pytest.mark.parametrize("sql", [*statements(), *notebooks(), *schedules(), *governed()])
 def test_every_statement_is_well_formed(linter: Linter, sql: str) -> None:
     """The parser knows the statement, or it has exactly one of the forms that it lacks."""
     is_known_form = any(re.fullmatch(form, sql) for form in UNKNOWN_FORMS)
@@ -110,7 +122,7 @@ def test_a_mistyped_statement_is_found(linter: Linter, sql: str) -> None:
 )
 def test_no_statement_is_of_a_forbidden_kind(forbidden: str) -> None:
     """Nothing is replaced or dropped, nothing is granted wholesale, no host is any host."""
-    script = "\n".join([setup_script(of_hosts()), *notebooks(), *schedules()])
+    script = "\n".join([setup_script(of_hosts()), *notebooks(), *schedules(), *governed()])
     assert not re.search(forbidden, script, re.IGNORECASE)
 
 

@@ -26,7 +26,7 @@ from lungreg.backends.snowflake.setup.notebooks import (
     notebook_statements,
     put_notebooks,
 )
-from lungreg.backends.snowflake.setup.parts import make_part, part_script
+from lungreg.backends.snowflake.setup.parts import make_part, notes_of, part_script
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.statement import Ask
 from lungreg.backends.snowflake.setup.teardown import find_removals
@@ -93,6 +93,10 @@ class SnowflakeProvisioner:
     def part_script(self, part: SetupPart) -> str:
         """The SQL of `make_part`, for a person to read or run after that of `make`."""
         return part_script(self.source.settings, part)
+
+    def part_notes(self, part: SetupPart) -> Sequence[str]:
+        """What a person is told once the part is made."""
+        return notes_of(self.source.settings, part)
 
     def make_part(self, part: SetupPart) -> Sequence[str]:
         """Make a part; run again it changes nothing.

@@ -36,6 +36,8 @@ class Statement:
     """For a person who runs it by hand."""
     may_be_left: bool = False
     """Where setup may not run it, another does."""
+    unless: str = ""
+    """A query: where it has rows, the statement is not run."""
 
 
 @dataclass(frozen=True, kw_only=True)
