@@ -175,7 +175,7 @@ def start_slowly(site: Site) -> subprocess.Popen[bytes]:
     while len(read_manifest(site.backend().stage)) < 2:
         assert process.poll() is None
         assert time.monotonic() < end
-        time.sleep(0.01)
+        time.sleep(0.05)
     return process
 
 
