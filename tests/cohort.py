@@ -82,16 +82,5 @@ def _no_command_left() -> Iterator[None]:
     destroy_started()
 
 
-@pytest.fixture(scope="module")
-def ray_cluster() -> Iterator[None]:
-    """One Ray cluster of two processors for a module; the library joins it."""
-    from lungreg.distributed.cluster import cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lungreg.distributed.cluster.cpu_count", lambda: 2)
-        with cluster():
-            yield
-
-
 def _copy(source: Path, target: Path) -> Path:
     return Path(shutil.copytree(source, target))

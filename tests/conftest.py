@@ -36,7 +36,7 @@ SNOWFLAKE_ACCOUNT = "LUNGREG_SNOWFLAKE_CONNECTION"
 # Without the packages nothing of Snowflake can be tested: `nox -s minimums`.
 collect_ignore = [] if importlib.util.find_spec("fakesnow") else ["backends/snowflake"]
 
-pytest_plugins = ("tests.cohort", "tests.web_server")
+pytest_plugins = ("tests.cohort", "tests.shared_ray", "tests.web_server")
 
 # Shared cores make single examples slow now and then; the same examples on every machine.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
