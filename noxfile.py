@@ -44,6 +44,12 @@ def tools(session: nox.Session) -> None:
     run(session, "python", "-m", "pip", "install", "-c", str(CONSTRAINTS), *GROUPS)
 
 
+@nox.session(venv_backend="none", requires=["env"], default=False)
+def kernels(session: nox.Session) -> None:
+    """What numba compiles, compiled once: each process of the tests would spend half a minute."""
+    run(session, "python", "-m", "tests.compile_kernels")
+
+
 @nox.session(venv_backend="none", requires=["tools"])
 def lint(session: nox.Session) -> None:
     """Style, types and layers; every check runs, whatever the others say."""

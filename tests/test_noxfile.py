@@ -27,6 +27,7 @@ def test_the_demo_installs_what_it_needs() -> None:
     """The package with its extras: no types or linters; tests add theirs beside."""
     installs = "install(session, '.[all]')"
     assert required("demo") == required("lungreg") == required("tools") == ["env"]
+    assert required("kernels") == ["env"]
     assert installs in ast.unparse(SESSIONS["env"])
     assert "GROUPS" not in ast.unparse(SESSIONS["env"])
     assert required("tests") == required("lint") == ["tools"]
