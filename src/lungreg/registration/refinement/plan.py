@@ -129,8 +129,8 @@ _PLANS: dict[RefinePreset, Plan] = {
     ),
     "default": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, _large(2.0, 15), _small(2.0, 15), _small(1.4, 25)),
-        samples=100_000,
+        levels=(*_COARSE, _large(2.0, 30), _small(2.0, 30), _small(1.4, 40)),
+        samples=200_000,
     ),
     "best": Plan(
         spacing_mm=2.0,
