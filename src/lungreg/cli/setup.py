@@ -58,6 +58,12 @@ def setup(
             "pool, and print the queries that audit who read what.",
         ),
     ] = False,
+    app: Annotated[
+        bool,
+        typer.Option(
+            "--app", help="Also make a page of the results in Streamlit, for infer and read."
+        ),
+    ] = False,
 ) -> None:
     """Show or make what the backend needs in its account; run twice it changes nothing.
 
@@ -74,6 +80,7 @@ def setup(
     if not execute:
         script = provisioner.script() + (provisioner.notebook_script() if notebooks else "")
         script += "".join(provisioner.part_script(part) for part in parts)
+        script += provisioner.app_script() if app else ""
         console.line(script.rstrip())
         console.document({"script": script})
         return
@@ -83,19 +90,26 @@ def setup(
         f"{counted(done.statements, 'statement')} run in all"
     )
     left = [*done.left, *(sql for part in parts for sql in provisioner.make_part(part))]
-    if left:
-        console.line("left to an administrator, to whoever owns the object, or to an edition that")
-        console.line("has it:")
-        console.line("\n".join(f"  {sql};" for sql in left))
     notes = [note for part in parts for note in provisioner.part_notes(part)]
-    if notes:
-        console.line("\n".join(notes))
+    _print_left(console, left, notes)
+    if app:
+        console.line(f"the page of the results is {provisioner.make_app()}: open it in Snowsight")
     put = provisioner.make_notebooks(config) if notebooks else 0
     if notebooks:
         console.line(f"{counted(put, 'file')} of the notebooks in place: open them in Snowsight")
     console.document(
         {**dataclasses.asdict(done), "left": left, "notes": notes, "notebook_files": put}
     )
+
+
+def _print_left(console: Console, left: Sequence[str], notes: Sequence[str]) -> None:
+    """Print the SQL that others run, and what a person is told beside."""
+    if left:
+        console.line("left to an administrator, to whoever owns the object, or to an edition that")
+        console.line("has it:")
+        console.line("\n".join(f"  {sql};" for sql in left))
+    if notes:
+        console.line("\n".join(notes))
 
 
 @config_command

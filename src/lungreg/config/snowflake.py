@@ -21,7 +21,11 @@ PackageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z
 RuntimeImage = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:@-]*$")]
 """A tag or repository/image:tag; the client of ML Jobs puts it into a statement without quotes."""
 _RUNTIME_ONLY = ("torch", "ray")
-_MADE_BY_US = {"the table of claims": "CLAIMS", "the view": "RESULTS"}
+_MADE_BY_US = {
+    "the table of claims": "CLAIMS",
+    "the view": "RESULTS",
+    "the table of ratings": "RATINGS",
+}
 """Objects in the results schema whose names no key changes."""
 
 
@@ -145,6 +149,9 @@ class SnowflakeBackend(Section):
     `lungreg setup --notebooks`."""
     workspace: Identifier = "NOTEBOOKS"
     """Workspace of the notebooks, in `utils_schema`; made by `lungreg setup --notebooks`."""
+    app: Identifier = "LUNGREG_RESULTS"
+    """Streamlit app with a page of the results, in `results_schema`; made by
+    `lungreg setup --app`."""
     result_table: Identifier = "REGISTRATION_RESULTS"
     """Table of the result rows, in `results_schema`. A view RESULTS beside it shows the latest
     success of each case."""

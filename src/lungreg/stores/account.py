@@ -78,6 +78,12 @@ class Provisioner(Protocol):
     def make_notebooks(self, config: Config) -> int:
         """Put notebooks for this configuration in place; returns the number of files."""
 
+    def app_script(self) -> str:
+        """The SQL of `make_app`, to read or to run by hand after that of `make`."""
+
+    def make_app(self) -> str:
+        """Make the page of the results, or replace its files; returns its name."""
+
     def removals(self) -> list[Removal]:
         """List what `remove` would drop, in order, and what is kept."""
 

@@ -32,6 +32,8 @@ DISPLACEMENT_FILE = "displacement.nii.gz"
 DESCRIPTION_FILE = "displacement.json"
 METRICS_FILE = "metrics.json"
 PAGE_FILE = "qc.html"
+RATING_FILE = "rating.json"
+"""Written by the page of the results: what a person thinks of the registration."""
 INPUTS_FILE = "inputs.json"
 """Written by `register` only: where the pair's files are on this machine."""
 REPORT_FILE = "report.html"
@@ -87,6 +89,11 @@ class CaseNames:
     def page(self) -> str:
         """The case's HTML page."""
         return self.file(PAGE_FILE)
+
+    @property
+    def rating(self) -> str:
+        """What a person thinks of the registration."""
+        return self.file(RATING_FILE)
 
 
 @dataclass(frozen=True)

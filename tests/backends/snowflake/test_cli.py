@@ -37,12 +37,15 @@ def service(peer: Peer, settings: SnowflakeBackend) -> JobService:
 
 def test_setup_shows_and_runs_nothing_by_itself(config: str, peer: Peer) -> None:
     """Without --execute the account hears nothing; the script begins with what is not ours."""
-    for arguments in (("setup",), ("setup", "--print"), ("setup", "--notebooks")):
+    parts = ("--schedules", "--governance", "--app")
+    for arguments in (("setup",), ("setup", "--print"), ("setup", "--notebooks", *parts)):
         done = run(*arguments, "-c", config)
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("-- Before the first time, by an administrator")
         assert "CREATE COMPUTE POOL IF NOT EXISTS LUNGREG_GPU" in done.out
         assert ("CREATE WORKSPACE" in done.out) == ("--notebooks" in arguments)
+        for made in ("EXECUTE MANAGED TASK", "CREATE MASKING", "ACCESS_HISTORY", "STREAMLIT IF"):
+            assert (made in done.out) == ("--app" in arguments)
     assert not peer.statements
 
 
@@ -59,8 +62,12 @@ def test_setup_then_teardown(config: str, peer: Peer) -> None:
     done = run("setup", "--execute", "-c", config)
     assert done.code == 0
     assert "objects made; 3 already there and unchanged" in done.out  # the stages
-    again = run("setup", "--notebooks", "--execute", "--json", "-c", config).document
+    parts = ("--notebooks", "--schedules", "--governance", "--app")
+    again = run("setup", *parts, "--execute", "--json", "-c", config).document
     assert again["notebook_files"] == 10
+    assert any("EXECUTE TASK" in sql for sql in again["left"])
+    assert any("ACCESS_HISTORY" in note for note in again["notes"])
+    assert account.streamlits.viewers
     assert again["found"] >= 12  # the peer does not say so of tables
     assert again["made"] + again["found"] < again["statements"]  # the rest are grants
     assert ("COMPUTE POOL", "LUNGREG_GPU") in account.objects

@@ -25,6 +25,7 @@ FILES = "/stage-files/"
 """Path of the URLs that files are sent to and taken from."""
 _MODEL = "snow://model/"
 WORKSPACE_FILES = "snow://workspace/"
+STREAMLIT_FILES = "snow://streamlit/"
 _PARTS = "_parts"
 """Folder of uploads in progress: an object store shows no file before it is complete."""
 
@@ -55,6 +56,8 @@ class Stages:
         """Text that LIST has in place of each file's time, where it is not empty."""
         self.workspace_place: Callable[[str], Place] | None = None
         """Where the files of a workspace lie; None where the account has none."""
+        self.streamlit_place: Callable[[str], Place] | None = None
+        """Where the files of a Streamlit app lie; None where the account has none."""
         self.directories: dict[Path, set[str]] = {}
         """Names in the directory table of each stage, as it was when last refreshed."""
         self._digests: dict[tuple[Path, int, int], str] = {}
@@ -88,6 +91,8 @@ class Stages:
             return self._model_place(reference)
         if reference.startswith(WORKSPACE_FILES) and self.workspace_place is not None:
             return self.workspace_place(reference)
+        if reference.startswith(STREAMLIT_FILES) and self.streamlit_place is not None:
+            return self.streamlit_place(reference)
         name, _, path = reference.removeprefix("@").partition("/")
         parts = [part.strip('"') if part[:1] == '"' else part.upper() for part in name.split(".")]
         full = [connection.database, connection.schema][: 3 - len(parts)] + parts

@@ -13,6 +13,7 @@ from tests.backends.snowflake.conftest import CONNECTION
 from tests.backends.snowflake.peer import Peer
 from tests.backends.snowflake.peer.governance import Governance
 from tests.backends.snowflake.peer.statement import SqlError
+from tests.backends.snowflake.peer.streamlits import Streamlits
 from tests.backends.snowflake.peer.tasks import Tasks
 from tests.backends.snowflake.peer.workspaces import Workspaces
 
@@ -68,7 +69,7 @@ class Account:
         peer.on(r"^CREATE (DATABASE|SCHEMA) IF NOT EXISTS", self._create_marked)
         peer.on(r"^DROP (DATABASE|SCHEMA)", self._drop_marked)
         self.workspaces, self.tasks = Workspaces(peer), Tasks(peer)
-        self.governance = Governance(peer)
+        self.governance, self.streamlits = Governance(peer), Streamlits(peer)
 
     def _create(self, sql: str, _binds: object, _connection: object) -> Any:
         form = rf"CREATE (?:EXTERNAL ACCESS )?({_KINDS}) (IF NOT EXISTS )?([\w.]+) "
@@ -136,6 +137,7 @@ class Account:
         self.workspaces.drop_in(name)
         self.tasks.drop_in(name)
         self.governance.drop_in(name)
+        self.streamlits.drop_in(name)
         if match[1] == "DATABASE":
             self.dropped.add(name)
         else:

@@ -7,6 +7,7 @@ import re
 import pytest
 from sqlfluff.core import Linter
 
+from lungreg.backends.snowflake.app.app_sql import app_statements, create_app
 from lungreg.backends.snowflake.setup import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.governance import audit_queries, governance
 from lungreg.backends.snowflake.setup.notebooks import notebook_statements
@@ -37,6 +38,9 @@ UNKNOWN_FORMS = (
     rf"CALL {_FULL}!SET_SPENDING_LIMIT\(\d+\)",
     rf"CALL {_FULL}!ADD_RESOURCE\(SYSTEM\$REFERENCE\('COMPUTE_POOL', '{_NAME}', 'SESSION', "
     r"'APPLYBUDGET'\)\)",
+    rf"CREATE STREAMLIT IF NOT EXISTS {_FULL} FROM '@{_FULL}/app/' MAIN_FILE = 'streamlit_app.py' "
+    rf"QUERY_WAREHOUSE = {_NAME} TITLE = 'lungreg' {_COMMENT}",
+    rf"GRANT USAGE ON STREAMLIT {_FULL} TO ROLE {_NAME}",
     rf"CREATE WORKSPACE IF NOT EXISTS {_FULL}",
     rf"GRANT READ ON WORKSPACE {_FULL} TO ROLE {_NAME}",
 )
@@ -71,6 +75,11 @@ def governed() -> list[str]:
     return [*(item.sql for item in governance(settings)), *audit_queries(settings)]
 
 
+def app() -> list[str]:
+    """The SQL of `setup --app`."""
+    return [item.sql for item in (*app_statements(of_hosts()), *create_app(of_hosts()))]
+
+
 @pytest.fixture(scope="module")
 def linter() -> Linter:
     return Linter(dialect="snowflake")
@@ -83,7 +92,7 @@ def is_parsable(linter: Linter, sql: str) -> bool:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("sql", [*statements(), *notebooks(), *schedules(), *governed()])
+@pytest.mark.parametrize("sql", [*statements(), *notebooks(), *schedules(), *governed(), *app()])
 def test_every_statement_is_well_formed(linter: Linter, sql: str) -> None:
     """The parser knows the statement, or it has exactly one of the forms that it lacks."""
     is_known_form = any(re.fullmatch(form, sql) for form in UNKNOWN_FORMS)
@@ -122,7 +131,7 @@ def test_a_mistyped_statement_is_found(linter: Linter, sql: str) -> None:
 )
 def test_no_statement_is_of_a_forbidden_kind(forbidden: str) -> None:
     """Nothing is replaced or dropped, nothing is granted wholesale, no host is any host."""
-    script = "\n".join([setup_script(of_hosts()), *notebooks(), *schedules(), *governed()])
+    script = "\n".join([setup_script(of_hosts()), *notebooks(), *schedules(), *governed(), *app()])
     assert not re.search(forbidden, script, re.IGNORECASE)
 
 

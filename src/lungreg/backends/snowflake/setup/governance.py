@@ -9,7 +9,11 @@ schema of its table: else neither schema could be dropped without the other.
 from __future__ import annotations
 
 from lungreg.backends.snowflake.setup.statement import Statement, mark_of
-from lungreg.backends.snowflake.tables.result_sql import result_table, result_view
+from lungreg.backends.snowflake.tables.result_sql import (
+    ratings_table,
+    result_table,
+    result_view,
+)
 from lungreg.config import SnowflakeBackend
 
 TAG, POLICY, BUDGET = "LUNGREG_HOLDS", "LUNGREG_CASE_ID", "LUNGREG_POOL_BUDGET"
@@ -32,6 +36,7 @@ def _tags(settings: SnowflakeBackend) -> list[Statement]:
         f"STAGE IF EXISTS {settings.incoming}": SCANS,
         f"STAGE {settings.runs}": SCANS,
         f"TABLE {result_table(settings)}": CASE_IDS,
+        f"TABLE IF EXISTS {ratings_table(settings)}": CASE_IDS,
         f"VIEW {result_view(settings)}": CASE_IDS,
         f"TABLE {result_table(settings)} MODIFY COLUMN case_id": CASE_IDS,
     }

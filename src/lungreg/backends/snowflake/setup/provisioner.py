@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
+from lungreg.backends.snowflake.app.app_sql import app_name, app_script, put_app, write_app
 from lungreg.backends.snowflake.connection.faults import (
     is_forbidden,
     is_lost,
@@ -139,6 +140,26 @@ class SnowflakeProvisioner:
 
             self._in_role(put_all)
         return len(files)
+
+    def app_script(self) -> str:
+        """The SQL of `make_app`, for a person to read or run after that of `make`."""
+        return app_script(self.source.settings)
+
+    def make_app(self) -> str:
+        """Make the page of the results in Streamlit; the files of an earlier one are replaced.
+
+        Returns:
+            Its full name.
+
+        Raises:
+            ForbiddenError: The role lacks a privilege, or `make` was not run before.
+            StoreUnavailableError: The account does not answer.
+        """
+        settings = self.source.settings
+        with TemporaryDirectory(prefix="lungreg-") as folder:
+            files = write_app(settings, Path(folder))
+            self._in_role(lambda ask: put_app(settings, files, ask))
+        return app_name(settings)
 
     def removals(self) -> list[Removal]:
         """List what `remove` would drop, and what is kept and why; changes nothing."""

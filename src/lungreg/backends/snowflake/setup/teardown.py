@@ -10,7 +10,11 @@ from lungreg.backends.snowflake.jobs.schedule_sql import schedule_log
 from lungreg.backends.snowflake.setup.grants import future_grants, step_roles
 from lungreg.backends.snowflake.setup.objects import schemas, stages
 from lungreg.backends.snowflake.setup.statement import MARK, Ask, Probe, mark_of
-from lungreg.backends.snowflake.tables.result_sql import result_table, result_view
+from lungreg.backends.snowflake.tables.result_sql import (
+    ratings_table,
+    result_table,
+    result_view,
+)
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import Removal
 
@@ -174,6 +178,7 @@ def _contents(settings: SnowflakeBackend, schema: str, ask: Ask) -> str:
     claims = f"{settings.results}.{_OLD_CLAIMS}"
     ours = {claims, result_table(settings), result_view(settings), *stages(settings)}
     ours |= {settings.packages, settings.incoming, schedule_log(settings)}
+    ours.add(ratings_table(settings))
     known = {name.upper() for name in ours}
     others = [
         f"{kind.lower()} {_listed(foreign)}"

@@ -7,7 +7,7 @@ import pyarrow as pa
 from lungreg.config import SnowflakeBackend
 from lungreg.stores.result_rows import result_schema
 
-VIEW = "RESULTS"
+VIEW, RATINGS = "RESULTS", "RATINGS"
 _KEY = ("run_id", "case_id")
 LATER_COLUMNS = (
     *("evidence", "tre_p95_mm", "etre_mm", "etre_median_mm", "etre_p95_mm", "etre_aligned_mm"),
@@ -27,6 +27,11 @@ def result_table(settings: SnowflakeBackend) -> str:
 def result_view(settings: SnowflakeBackend) -> str:
     """Full name of the view: one row per case, its latest success."""
     return f"{settings.results}.{VIEW}"
+
+
+def ratings_table(settings: SnowflakeBackend) -> str:
+    """Full name of the table of people's ratings, which only grows: the latest counts."""
+    return f"{settings.results}.{RATINGS}"
 
 
 def create_result_table(settings: SnowflakeBackend) -> str:
