@@ -28,6 +28,8 @@ IN_PROCESSES = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 
 One more than the two cores of the usual runner, since tests of killed workers mostly wait.
 """
+COMPILED = (0, 1)
+"""Exit codes of the compiler: some packages bring templates that are no Python."""
 TINY_DEMO = ("--cases", "5")
 """Arguments of `lungreg demo` that show that an installation works at all."""
 
@@ -35,13 +37,16 @@ TINY_DEMO = ("--cases", "5")
 @nox.session(reuse_venv=True, default=False)
 def env(session: nox.Session) -> None:
     """The package with all its extras, at the versions of the constraints."""
-    install(session, ".[all]")
+    install(session, "--no-compile", ".[all]")
+    session.run_install("python", *compiler(session), success_codes=COMPILED)
 
 
 @nox.session(venv_backend="none", requires=["env"], default=False)
 def tools(session: nox.Session) -> None:
     """What tests and lint need, added to that environment."""
-    run(session, "python", "-m", "pip", "install", "-c", str(CONSTRAINTS), *GROUPS)
+    pip = ("-m", "pip", "install", "--no-compile", "-c", str(CONSTRAINTS))
+    run(session, "python", *pip, *GROUPS)
+    run(session, "python", *compiler(session), success_codes=COMPILED)
 
 
 @nox.session(venv_backend="none", requires=["env"], default=False)
@@ -191,11 +196,33 @@ def install(session: nox.Session, *packages: str) -> None:
     session.install("-c", str(CONSTRAINTS), *packages, env=pinned)
 
 
-def run(session: nox.Session, command: str, *args: str, silent: bool = False) -> object:
+def compiler(session: nox.Session) -> tuple[str, ...]:
+    """Arguments of Python that compile what is installed in `env`, but not others' own tests.
+
+    pip would do so on one core, and takes longer for it than for all else.
+    """
+    libraries = session.env_dir.parent / "env" / "lib"
+    tests = r"site-packages[/\\].*[/\\]tests[/\\]"
+    return ("-m", "compileall", "-qq", "-j", "0", "-x", tests, str(libraries))
+
+
+def run(
+    session: nox.Session,
+    command: str,
+    *args: str,
+    silent: bool = False,
+    success_codes: tuple[int, ...] = (0,),
+) -> object:
     """Run a command of the shared environment, with its other commands on the path."""
     scripts = session.env_dir.parent / "env" / "bin"
     path = os.pathsep.join([str(scripts), os.environ.get("PATH", "")])
-    return session.run(str(scripts / command), *args, env={"PATH": path}, silent=silent)
+    return session.run(
+        str(scripts / command),
+        *args,
+        env={"PATH": path},
+        silent=silent,
+        success_codes=success_codes,
+    )
 
 
 def runtime_requirements(*, but: str) -> list[Requirement]:

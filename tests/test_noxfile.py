@@ -25,7 +25,7 @@ def required(name: str) -> list[str]:
 
 def test_the_demo_installs_what_it_needs() -> None:
     """The package with its extras: no types or linters; tests add theirs beside."""
-    installs = "install(session, '.[all]')"
+    installs = "install(session, '--no-compile', '.[all]')"
     assert required("demo") == required("lungreg") == required("tools") == ["env"]
     assert required("kernels") == ["env"]
     assert installs in ast.unparse(SESSIONS["env"])
