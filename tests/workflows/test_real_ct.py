@@ -8,8 +8,10 @@ from statistics import fmean
 
 import pytest
 
+from lungreg.backends.local.stage import LocalStage
 from lungreg.config import parse_config
 from lungreg.records import Split
+from lungreg.stores.run_files import read_split
 from lungreg.workflows.infer import infer
 from lungreg.workflows.ingest import ingest
 from lungreg.workflows.report import report
@@ -45,10 +47,12 @@ def test_real_thorax_is_registered(
         }
     )
     assert not ingest(config).rejected
-    train(config)
-    done = infer(config)
-    tested = [row for row in done.results if row.split is Split.TEST]
-    assert len(tested) == 2
+    run_id = train(config).run_id
+    unseen = read_split(LocalStage(tmp_path / "stage"), run_id)[Split.TEST]
+    infer_settings = config.infer.model_copy(update={"cases": unseen})
+    done = infer(config.model_copy(update={"infer": infer_settings}))
+    tested = done.results
+    assert [row.split for row in tested] == [Split.TEST] * 2
     assert not done.failed
     before, after = (fmean(getattr(r, c) for r in tested) for c in ("tre_aligned_mm", "tre_mm"))
     overlap = [fmean(getattr(r, c) for r in tested) for c in ("dice_aligned", "dice_score")]
@@ -57,4 +61,4 @@ def test_real_thorax_is_registered(
     assert after < 0.8 * before
     assert overlap[1] > overlap[0]
     page = (tmp_path / "stage" / report(config, done.run_id)).read_text(encoding="utf-8")
-    assert "case_001" in page
+    assert all(case_id in page for case_id in unseen)
