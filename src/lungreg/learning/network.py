@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lungreg.config import Network
 from lungreg.errors import ModelError
 from lungreg.extras import of_extra
+from lungreg.learning.lean_blocks import with_lean_blocks
 from lungreg.records import ModelCard
 
 with of_extra("train"):
@@ -52,7 +53,7 @@ def build_network(settings: Network) -> nn.Module:
         out_channels=3,
         mode=settings.mode,
     )
-    network.output_block.mode = settings.mode  # type: ignore[assignment]  # a module's plain str
+    network = with_lean_blocks(network, settings.mode)
     if settings.norm == "instance":
         _replace_batch_norm(network)
     return network
