@@ -79,8 +79,8 @@ def setup(
     parts += ["governance"] if governance else []
     if not execute:
         script = provisioner.script() + (provisioner.notebook_script() if notebooks else "")
-        script += "".join(provisioner.part_script(part) for part in parts)
         script += provisioner.app_script() if app else ""
+        script += "".join(provisioner.part_script(part) for part in parts)
         console.line(script.rstrip())
         console.document({"script": script})
         return
@@ -89,11 +89,11 @@ def setup(
         f"{counted(done.made, 'object')} made; {done.found} already there and unchanged; "
         f"{counted(done.statements, 'statement')} run in all"
     )
+    if app:  # before governance, which tags its table too
+        console.line(f"the page of the results is {provisioner.make_app()}: open it in Snowsight")
     left = [*done.left, *(sql for part in parts for sql in provisioner.make_part(part))]
     notes = [note for part in parts for note in provisioner.part_notes(part)]
     _print_left(console, left, notes)
-    if app:
-        console.line(f"the page of the results is {provisioner.make_app()}: open it in Snowsight")
     put = provisioner.make_notebooks(config) if notebooks else 0
     if notebooks:
         console.line(f"{counted(put, 'file')} of the notebooks in place: open them in Snowsight")

@@ -23,6 +23,8 @@ CALLED = {
     "ModelVersion.run_batch": ModelVersion.run_batch,
     "ModelVersion.export": ModelVersion.export,
     "jobs.submit_directory": jobs.submit_directory,
+    "jobs.MLJobDefinition.register": jobs.MLJobDefinition.register,
+    "jobs.MLJobDefinition.to_sql": jobs.MLJobDefinition.to_sql,
     "jobs.get_job": jobs.get_job,
     "jobs.list_jobs": jobs.list_jobs,
     "MLJob": MLJob.__init__,

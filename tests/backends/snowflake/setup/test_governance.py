@@ -45,8 +45,9 @@ def test_what_holds_case_ids_is_tagged_masked_and_budgeted_and_ends_with_teardow
     assert [*kept.tags, *kept.policies, *kept.masked, *kept.budgets] == []
 
 
-def test_what_the_account_lacks_is_printed(made: SnowflakeProvisioner, account: Account) -> None:
+def test_what_the_account_lacks_is_printed(account: Account) -> None:
     """In the Standard edition all that needs Enterprise; without the role of budgets those."""
+    made = of_database("GOVERNED", **POOL)
     account.governance.is_enterprise, account.governance.may_budget = False, False
     assert made.make_part("governance") == tuple(
         item.sql for item in governance(made.source.settings)

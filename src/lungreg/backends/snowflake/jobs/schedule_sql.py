@@ -74,6 +74,11 @@ def create_schedule_log(settings: SnowflakeBackend) -> str:
     return f"CREATE TABLE IF NOT EXISTS {schedule_log(settings)} ({columns})"
 
 
+def suspend_statement(names: ScheduleNames) -> str:
+    """Let a schedule start no more jobs, if it is there; the statements below need it."""
+    return f"ALTER TASK IF EXISTS {names.task} SUSPEND"
+
+
 def schedule_statements(names: ScheduleNames, cron: str, job: str) -> list[str]:
     """Make or replace a schedule; it is suspended, and resumed by its first task alone.
 
@@ -85,7 +90,6 @@ def schedule_statements(names: ScheduleNames, cron: str, job: str) -> list[str]:
     comment, schedule = f"COMMENT = '{mark_of(names.settings)}'", NAMES[names.command]
     counted = f"SELECT '{schedule}', COUNT(*), CURRENT_TIMESTAMP() FROM {names.stream}"  # noqa: S608
     return [
-        f"ALTER TASK IF EXISTS {names.task} SUSPEND",
         f"CREATE STREAM IF NOT EXISTS {names.stream} ON STAGE {names.stage} {comment}",
         f"CREATE OR REPLACE TASK {names.task} {SERVERLESS} SCHEDULE = '{cron}' {comment} "
         f"TASK_AUTO_RETRY_ATTEMPTS = {_RETRIES} WHEN SYSTEM$STREAM_HAS_DATA('{names.stream}') "
@@ -99,7 +103,7 @@ def schedule_statements(names: ScheduleNames, cron: str, job: str) -> list[str]:
 def drop_statements(names: ScheduleNames) -> list[str]:
     """Remove a schedule; harmless to run again."""
     return [
-        f"ALTER TASK IF EXISTS {names.task} SUSPEND",
+        suspend_statement(names),
         f"DROP TASK IF EXISTS {names.job_task}",
         f"DROP TASK IF EXISTS {names.task}",
         f"DROP STREAM IF EXISTS {names.stream}",

@@ -18,6 +18,7 @@ from lungreg.backends.snowflake.jobs.schedule_sql import (
     checked_cron,
     drop_statements,
     schedule_statements,
+    suspend_statement,
 )
 from lungreg.backends.snowflake.jobs.submission import job_statement
 from lungreg.config import INCOMING, Config
@@ -70,6 +71,8 @@ class SnowflakeSchedules:
                 image=image,
                 with_ingest=command == "ingest",
             )
+            # What an earlier schedule was sent goes only once that one starts no more jobs.
+            session.sql(suspend_statement(names)).collect()
             session.file.remove(self._folder(names))
             options = job_options(settings, ARGUMENTS[command], names.task, nodes, image)
             sent = {**options, "session": session, "overwrite": True}

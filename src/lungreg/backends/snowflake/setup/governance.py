@@ -47,6 +47,7 @@ def _tags(settings: SnowflakeBackend) -> list[Statement]:
 def _mask(settings: SnowflakeBackend) -> list[Statement]:
     """A hash in place of each id, the same each time, for roles that need not know whose it is.
 
+    It hides an id from who reads a table, not from who guesses it: random ids do both.
     The body is set each time, since the roles of the configuration may have changed; a policy of
     the customer's own stays on its column.
     """
