@@ -23,6 +23,7 @@ from lungreg.config import Train
 from lungreg.devices import choose_device, cpu_count, use_threads
 from lungreg.distributed.capacity import Capacity, in_one_process, tell_why_one
 from lungreg.distributed.group_size import GroupSize, group_size, scaling_of
+from lungreg.distributed.lean_monai import import_lean_monai
 from lungreg.errors import ForbiddenError, LungregError, RunError, StoreUnavailableError
 from lungreg.extras import of_extra
 from lungreg.learning.training import OnEpoch, TrainJob, run_epochs
@@ -124,6 +125,7 @@ def worker_loop(settings: dict[str, Any]) -> None:
         import ray.train.torch
         from ray import cloudpickle
 
+    import_lean_monai()
     job: TrainJob = cloudpickle.loads(settings["job"])
     context = ray.train.get_context()
     use_threads(settings["threads"])

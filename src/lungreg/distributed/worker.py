@@ -10,6 +10,7 @@ import torch
 
 from lungreg.config import Infer
 from lungreg.devices import choose_device, use_threads
+from lungreg.distributed.lean_monai import import_lean_monai
 from lungreg.distributed.pool_size import Place
 from lungreg.records import Case, CaseResult, RegistrationJob
 from lungreg.registration.case import Render, describe, failed_result, register_case
@@ -37,12 +38,20 @@ class InferJob:
 
 
 class Worker:
-    """One process that registers cases with one loaded model, or without one."""
+    """One process that registers cases with one loaded model, or without one.
 
-    def __init__(self, job: InferJob, place: Place, *, number: int) -> None:
+    Args:
+        job: What it does.
+        place: Where it computes.
+        number: Of this worker, from 1 on.
+        alone: Whether nothing but it runs in its process, as in a Ray actor.
+    """
+
+    def __init__(self, job: InferJob, place: Place, *, number: int, alone: bool = False) -> None:
         self._job = job
         self._place = place
         self._number = number
+        self._alone = alone
         self._loaded: tuple[Estimate, torch.device] | None = None
 
     def load(self) -> None:
@@ -63,6 +72,8 @@ class Worker:
         if card is None:
             return model_free_estimate(config.refine, device, seed=config.seed, processes=processes)
         # Only with a model: MONAI takes seconds to import, and may not be installed.
+        if self._alone:
+            import_lean_monai()
         from lungreg.learning.stored_model import run_estimate
 
         return run_estimate(config, self._job.models.weights(card), device, processes=processes)
