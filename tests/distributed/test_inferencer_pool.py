@@ -26,6 +26,7 @@ from tests.workflows.faults import EVER, KillingStage
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
 WAIT_S = 120.0
+ALIGNED = ("infer.model=null", "refine.enabled=false")
 OUTPUTS = ("registered_img.nii.gz", "registered_label.nii.gz", "displacement.nii.gz")
 
 
@@ -111,18 +112,21 @@ def test_more_training_workers_than_the_cluster_has_are_refused(trained: Site) -
 
 
 def test_a_worker_killed_in_a_case_loses_no_case_and_doubles_none(
-    trained: Site, tmp_path: Path
+    ingested: Site, tmp_path: Path
 ) -> None:
-    """SIGKILL in mid-case: tried again, at most `max_attempts`, then recorded as failed."""
+    """SIGKILL in mid-case: tried again, at most `max_attempts`, then recorded as failed.
+
+    Aligned alone: five workers start, and each would import MONAI.
+    """
     once, ever = (f"scansInsp/{case_id}_insp.nii.gz" for case_id in CASES[1:3])
     stage = KillingStage(
-        trained.folder / "stage", tally=tmp_path / "tally", deadly={once: {1}, ever: EVER}
+        ingested.folder / "stage", tally=tmp_path / "tally", deadly={once: {1}, ever: EVER}
     )
-    backend = dataclasses.replace(trained.backend(), stage=stage)
-    config = trained.config("infer.workers={min: 1, max: 2}", "infer.max_attempts=2")
+    backend = dataclasses.replace(ingested.backend(), stage=stage)
+    config = ingested.config("infer.workers={min: 1, max: 2}", "infer.max_attempts=2", *ALIGNED)
     done = infer(config, backend=backend)
     assert [row.case_id for row in done.results] == list(CASES)
-    assert trained.backend().results.query("SELECT * FROM results").num_rows == len(CASES)
+    assert ingested.backend().results.query("SELECT * FROM results").num_rows == len(CASES)
     assert [row.attempt for row in done.results] == [1, 2, 2, 1, 1, 1]
     assert (stage.count(once), stage.count(ever)) == (2, 2)
     (failed,) = done.failed
