@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from lungreg.backends.local.results import ParquetResultTable
+from lungreg.distributed.pool import Pool
 from lungreg.records import CaseResult, Status
 from lungreg.stores.run_files import History
 from lungreg.workflows.infer import infer
@@ -24,7 +24,7 @@ from tests.site import CASES, Site
 from tests.workflows.faults import KillingStage
 
 pytestmark = pytest.mark.slow
-LOADING_S = 15.0
+LOADING_S = 200.0
 OBJECT_STORE_BYTES = 80 * 2**20
 Arrange = Callable[..., None]
 ALIGNED = ("infer.model=null", "refine.enabled=false")
@@ -54,20 +54,25 @@ def nodes(head: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
 def after_first_row(monkeypatch: pytest.MonkeyPatch) -> Arrange:
     """Something to do once the first row is written.
 
-    Later writes may be slow until two workers have rows, so that a new one has time to load.
+    Writing the second may last until a worker that is starting has loaded: it then has work left.
     """
-    write, seen = ParquetResultTable.write, set[str]()
+    write, grow = ParquetResultTable.write, Pool._grow
+    pools, writes = list[Pool](), list[int]()
 
-    def arrange(act: Callable[[], object], wait_s: float = 0.0) -> None:
+    def growing(pool: Pool, waiting: int) -> None:
+        grow(pool, waiting)
+        pools[:] = [pool]
+
+    def arrange(act: Callable[[], object], *, wait: bool = False) -> None:
         def writing(table: ParquetResultTable, rows: Sequence[CaseResult]) -> None:
             write(table, rows)
-            first = not seen
-            seen.update(row.worker for row in rows)
-            if first:
+            writes.append(len(rows))
+            if len(writes) == 1:
                 act()
-            elif len(seen) < 2:
-                time.sleep(wait_s)
+            elif wait and (loading := [*pools[0]._loading]):
+                ray.wait(loading, timeout=LOADING_S)
 
+        monkeypatch.setattr(Pool, "_grow", growing)
         monkeypatch.setattr(ParquetResultTable, "write", writing)
 
     return arrange
@@ -101,7 +106,7 @@ def test_a_node_that_joins_is_used(
 ) -> None:
     """A pool that may grow starts a worker on it; every case has one row all the same."""
     add_node(nodes)
-    after_first_row(lambda: add_node(nodes), LOADING_S)
+    after_first_row(lambda: add_node(nodes), wait=True)
     done = infer(ingested.config("infer.workers={min: 1, max: 2}", *ALIGNED))
     assert one_row_each(done.results)
     assert len({row.worker for row in done.results}) == 2
