@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from sqlfluff.core import Linter
 
 from lungreg.backends import open_backend
 from lungreg.backends.snowflake.connection.pool import close_all
 from lungreg.backends.snowflake.connection.session import SessionSource
-from lungreg.backends.snowflake.jobs.schedule_sql import ScheduleNames, schedule_statements
 from lungreg.backends.snowflake.jobs.schedules import SnowflakeSchedules
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.config import Config, SnowflakeBackend, parse_config
@@ -210,20 +207,6 @@ def test_teardown_drops_schedules_with_their_schema(there: There) -> None:
     assert not any("not lungreg's" in removal.holds for removal in found)
     provisioner.remove(found)
     assert there.account.tasks.tasks == {}
-
-
-@pytest.mark.filterwarnings("default")
-def test_the_tasks_are_well_formed() -> None:
-    """The parser knows all of them."""
-    names = ScheduleNames(SnowflakeBackend(kind="snowflake"), "infer")
-    call = f"CALL SYSTEM$EXECUTE_ML_JOB('A.B.C_', 'P', '{json.dumps({'ARGS': ['a']})}', '{{}}')"
-    linter = Linter(dialect="snowflake")
-    bad = []
-    for sql in schedule_statements(names, CRON, call):
-        tree = linter.parse_string(f"{sql};\n").tree
-        if tree is None or "unparsable" in tree.descendant_type_set:
-            bad.append(sql)
-    assert bad == []
 
 
 @pytest.mark.parametrize(

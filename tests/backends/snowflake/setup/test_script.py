@@ -8,6 +8,11 @@ import pytest
 from sqlfluff.core import Linter
 
 from lungreg.backends.snowflake.app.app_sql import app_statements, create_app
+from lungreg.backends.snowflake.jobs.schedule_sql import (
+    ScheduleNames,
+    drop_statements,
+    schedule_statements,
+)
 from lungreg.backends.snowflake.setup import setup_script, setup_statements
 from lungreg.backends.snowflake.setup.governance import audit_queries, governance
 from lungreg.backends.snowflake.setup.notebooks import notebook_statements
@@ -69,6 +74,14 @@ def schedules() -> list[str]:
     return [item.sql for item in schedule_setup(of_hosts(**others))]
 
 
+def scheduled() -> list[str]:
+    """The SQL of a schedule and of its end, with a job's statement as the client writes it."""
+    names = ScheduleNames(of_hosts(), "infer")
+    call = """CALL SYSTEM$EXECUTE_ML_JOB('A.B.C_', 'P', '{\\"ARGS\\": [\\"a\\"]}', '{}')"""
+    cron = "USING CRON 0 2 * * 1-5 Europe/Berlin"
+    return [*schedule_statements(names, cron, call), *drop_statements(names)]
+
+
 def governed() -> list[str]:
     """The SQL of `setup --governance`, and the queries that it prints."""
     settings = of_hosts(compute_pool={"monthly_credits": 100})
@@ -92,7 +105,9 @@ def is_parsable(linter: Linter, sql: str) -> bool:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("sql", [*statements(), *notebooks(), *schedules(), *governed(), *app()])
+@pytest.mark.parametrize(
+    "sql", [*statements(), *notebooks(), *schedules(), *scheduled(), *governed(), *app()]
+)
 def test_every_statement_is_well_formed(linter: Linter, sql: str) -> None:
     """The parser knows the statement, or it has exactly one of the forms that it lacks."""
     is_known_form = any(re.fullmatch(form, sql) for form in UNKNOWN_FORMS)
