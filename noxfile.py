@@ -136,7 +136,7 @@ def calibrate(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["tools"], default=False)
 def gpu(session: nox.Session) -> None:
-    """The tests that need a GPU, then training and inference of a small set on it."""
+    """The tests that need a GPU, a small set trained and registered on it, and its speed, kept."""
     asked = "import torch; print(torch.cuda.is_available())"
     answer = run(session, "python", "-c", asked, silent=True)
     if str(answer).split()[-1:] != ["True"]:
@@ -144,6 +144,7 @@ def gpu(session: nox.Session) -> None:
     run(session, "pytest", "-m", "gpu", *session.posargs)
     with TemporaryDirectory() as folder:
         run(session, "lungreg", "demo", "--out", f"{folder}/demo", *TINY_DEMO)
+    run(session, "python", "-m", "tests.benchmarks.gpu_goals")
 
 
 @nox.session(default=False)

@@ -1,0 +1,198 @@
+"""A cohort from files to files, an epoch and `register` on one device, each beside its limit.
+
+    nox -s gpu                                            # on a machine with a GPU
+    python -m tests.benchmarks.gpu_goals --device cpu --cases 2 --shape 48 40 48 --size 16 --dry
+
+Limits are what the device needs for the network's operations at the rate that it multiplies
+matrices at, and for the scans' bytes at the rate that it copies memory at, both measured here
+first; files, CPUs and all else come on top. Figures are kept in `tests/benchmarks/results/`, with
+the card and the date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from rich.console import Console
+from torch.utils.flop_counter import FlopCounterMode
+
+import lungreg
+from lungreg.config import Config, load_config
+from lungreg.config.section import MODEL_NAME
+from lungreg.devices import choose_device
+from lungreg.learning.network import build_network
+from lungreg.sources.simulation import simulate_cohort
+from lungreg.workflows.infer import infer
+from lungreg.workflows.ingest import ingest
+from lungreg.workflows.progress import Progress
+from lungreg.workflows.train import train
+from tests.benchmarks.compare import RESULTS, machine
+
+GOALS_S = {"infer, warm": 2.3, "infer, cold": 15.0, "epoch": 4.0}
+"""On one H100 with 16 cores, 20 pairs of 192 x 192 x 208 and an epoch of 16."""
+_BASES = 2
+_FORWARD_AND_BACKWARD = 3
+"""Operations of a training step, in those of a forward pass."""
+
+
+def main() -> None:
+    """Make the pairs, measure everything, print and keep it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--cases", type=int, default=20)
+    parser.add_argument("--epoch-cases", type=int, default=16)
+    parser.add_argument("--shape", type=int, nargs=3, default=(192, 192, 208))
+    parser.add_argument("--size", type=int, nargs="*", default=[96, 96, 104], help="of the network")
+    parser.add_argument("--presets", nargs="*", default=["default", "best"])
+    parser.add_argument("--dry", action="store_true", help="do not keep the numbers")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        found = measured(Path(name), asked)
+    record = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "asked": {key: value for key, value in vars(asked).items() if key != "dry"},
+        **found,
+    }
+    Console().print_json(data=record)
+    if not asked.dry:
+        file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M}-gpu.json"
+        file.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def measured(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of each step beside its limit and, where there is one, its goal."""
+    device = choose_device(asked.device)
+    make_pairs(folder / "pairs", asked.cases, tuple(asked.shape))
+    config = write_config(folder, asked)
+    ingest(config)
+    limits = limits_s(config, asked, device)
+    seconds = {"epoch": last_epoch_s(config)}
+    model = load_config(folder / "lungreg.yaml", [f"infer.model={MODEL_NAME}"])
+    seconds["infer, cold"] = timed(lambda: infer(model))
+    seconds["infer, warm"] = timed(lambda: infer(model))
+    first = lungreg.PairFiles(
+        fixed=str(folder / "pairs/scans/case_001_exp.nii.gz"),
+        moving=str(folder / "pairs/scans/case_001_insp.nii.gz"),
+    )
+    for preset in asked.presets:
+        out = folder / preset
+        seconds[f"register {preset}"] = timed(
+            lambda preset=preset, out=out: lungreg.register(first, out, preset=preset)  # type: ignore[misc]
+        )
+    rows = {
+        name: {"s": round(value, 2), "limit_s": limits.get(name), "goal_s": GOALS_S.get(name)}
+        for name, value in seconds.items()
+    }
+    return {"card": card(device), **limits["rates"], "steps": rows}
+
+
+def make_pairs(folder: Path, cases: int, shape: tuple[int, int, int]) -> None:
+    """Copies of two simulated pairs, in each one with a voxel of its own: none is the same."""
+    spacing = (336 / shape[0], 240 / shape[1], 364 / shape[2])
+    simulate_cohort(folder, cases=_BASES, seed=1, shape=shape, spacing_mm=spacing)
+    shutil.rmtree(folder / "displacements", ignore_errors=True)
+    shutil.rmtree(folder / "keypoints", ignore_errors=True)
+    for number in range(_BASES + 1, cases + 1):
+        base = f"case_{(number - 1) % _BASES + 1:03d}"
+        for breath in ("exp", "insp"):
+            scan = nib.load(folder / "scans" / f"{base}_{breath}.nii.gz")
+            data = np.asarray(scan.dataobj).copy()  # type: ignore[attr-defined]
+            data[0, 0, 0] = number
+            name = f"case_{number:03d}_{breath}.nii.gz"
+            nib.save(nib.Nifti1Image(data, scan.affine, scan.header), folder / "scans" / name)  # type: ignore[attr-defined]
+            shutil.copy(
+                folder / "lungMasks" / f"{base}_{breath}.nii.gz", folder / "lungMasks" / name
+            )
+
+
+def write_config(folder: Path, asked: argparse.Namespace) -> Config:
+    """One process, all pairs but one or two to train on, pages as for a user."""
+    names = [f"case_{number:03d}" for number in range(1, asked.cases + 1)]
+    training = names[: max(1, min(asked.epoch_cases, len(names) - 1))]
+    settings = {
+        "backend": {"root": str(folder / "stage"), "tracking": False},
+        "ingest": {"source": str(folder / "pairs")},
+        "data": {"split": {"train": training, "val": names[-1:]}},
+        "preprocessing": {"spatial_size": (asked.size * 3)[:3]},
+        "train": {"workers": 0, "epochs": 2, "device": asked.device},
+        "infer": {"workers": 0, "device": asked.device},
+    }
+    (folder / "lungreg.yaml").write_text(json.dumps(settings))
+    return load_config(folder / "lungreg.yaml")
+
+
+def last_epoch_s(config: Config) -> float:
+    """Seconds of the second epoch, which reads no scan any more, validation included."""
+    ends: list[float] = []
+
+    def seen(progress: Progress) -> None:
+        ends.append(time.perf_counter())
+
+    train(config, on_progress=seen)
+    return ends[-1] - ends[-2]
+
+
+def limits_s(config: Config, asked: argparse.Namespace, device: torch.device) -> dict[str, Any]:
+    """Seconds below which no step can be on this device; and the rates that they follow from."""
+    flops = forward_flops(config)
+    size = 256 if device.type == "cpu" else 8192
+    a, memory = torch.rand(size, size, device=device), torch.rand(16 * size, size, device=device)
+    rate = 2 * size**3 / timed(lambda: a @ a, device)
+    bandwidth = 2 * 4 * memory.numel() / timed(memory.clone, device)
+    # Both scans as 16-bit integers in, the warped one out.
+    moved = 3 * 2 * int(np.prod(asked.shape)) / bandwidth
+    one = flops / rate
+    trained = len(config.data.split.train)  # type: ignore[arg-type, union-attr]
+    infer_s = round(asked.cases * (one + moved), 4)
+    return {
+        "rates": {
+            "network_gflop": round(flops / 1e9, 1),
+            "gflop_per_s": round(rate / 1e9, 1),
+            "memory_gb_per_s": round(bandwidth / 1e9, 1),
+        },
+        "infer, cold": infer_s,
+        "infer, warm": infer_s,
+        "epoch": round((_FORWARD_AND_BACKWARD * trained + 1) * one, 4),
+        **{f"register {preset}": round(moved, 6) for preset in asked.presets},
+    }
+
+
+def forward_flops(config: Config) -> int:
+    """Operations of one forward pass of the network, counted without computing anything."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        network = build_network(config.network)
+        network(torch.empty(1, 2, *config.preprocessing.spatial_size))
+    return int(counter.get_total_flops())
+
+
+def timed(work: Callable[[], object], device: torch.device | None = None) -> float:
+    """Wall seconds; on a device the least of three, until it has finished."""
+    took = []
+    for _ in range(1 if device is None else 4):
+        started = time.perf_counter()
+        work()
+        if device is not None and device.type == "cuda":
+            torch.cuda.synchronize(device)
+        took.append(time.perf_counter() - started)
+    return min(took)
+
+
+def card(device: torch.device) -> str:
+    """The name of the device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+if __name__ == "__main__":
+    main()

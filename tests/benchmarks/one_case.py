@@ -1,0 +1,127 @@
+"""CPU seconds of each step of a case of 192 x 192 x 208 voxels beside the network, at one thread.
+
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.one_case --folder DIR
+
+The pair is simulated, and its own true displacement on the network's grid stands for what a network
+finds, so that tissue matches and the figures of two commits can be compared: run it in both trees
+with one `--folder`, in turn, where other work runs on the machine. Prints, for each function, the
+least cumulated seconds of several repetitions, and the case's figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from lungreg.backends import open_backend
+from lungreg.config import Config, parse_config
+from lungreg.formats.transforms import decode_transform
+from lungreg.learning.preprocessing import prepare_pair
+from lungreg.qc.case_page import render_case
+from lungreg.records import CaseResult, RegistrationJob
+from lungreg.registration.case import register_case
+from lungreg.registration.pair import Estimated, Pair
+from lungreg.sources.simulation import simulate_cohort
+from lungreg.spatial.displacement import dense_displacement, without_affine
+from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.stores import Backend
+from lungreg.stores.manifest import read_cases
+from lungreg.workflows.ingest import ingest
+
+SHAPE, EXTENT_MM = (192, 192, 208), (336.0, 240.0, 364.0)
+STEPS = (
+    *("read_pair", "align", "prepare_pair", "carry_moving", "pair_images", "estimate_landmarks"),
+    *("ssim", "ncc", "_overlap", "gather_evidence", "judge_pair", "write_outputs", "_write_page"),
+)
+"""Functions that together are a case."""
+
+
+def main() -> None:
+    """Make the pair once, register it several times, print the least of each step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="kept from one run to the next")
+    parser.add_argument("--repeat", type=int, default=4)
+    parser.add_argument("--shape", type=int, nargs=3, default=SHAPE)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    config = settings(asked.folder)
+    if not (asked.folder / "stage").exists():
+        pairs = asked.folder / "pairs"
+        x, y, z = (size / n for size, n in zip(EXTENT_MM, asked.shape, strict=True))
+        simulate_cohort(pairs, cases=1, seed=1, shape=tuple(asked.shape), spacing_mm=(x, y, z))
+        ingest(config)
+    found = measure(config, asked.repeat)
+    Console().print_json(data=found)
+
+
+def settings(folder: Path) -> Config:
+    """One case on a stage in a folder."""
+    return parse_config(
+        {
+            "backend": {"root": str(folder / "stage"), "tracking": False},
+            "ingest": {"source": str(folder / "pairs"), "threads": 1},
+        }
+    )
+
+
+def measure(config: Config, repeat: int) -> dict[str, Any]:
+    """Least CPU seconds of each step, and the figures of the case."""
+    backend = open_backend(config.backend)
+    once = registration(backend, config)
+    once()  # compiles what is compiled at its first call
+    least: dict[str, float] = {}
+    for _ in range(repeat):
+        profile = cProfile.Profile(time.process_time)
+        row = profile.runcall(once)
+        for name, seconds in steps(profile).items():
+            least[name] = min(least.get(name, np.inf), seconds)
+    least["beside the network and the estimated landmark error"] = (
+        least["register_case"] - least.pop("estimate") - least["estimate_landmarks"]
+    ) + least["prepare_pair"]
+    figures = {name: value for name, value in vars(row).items() if isinstance(value, float)}
+    return {"cpu_s": {k: round(v, 3) for k, v in least.items()}, "figures": figures}
+
+
+def registration(backend: Backend, config: Config) -> Callable[[], CaseResult]:
+    """Registers the case: reads, measures, writes, draws."""
+    (case,) = read_cases(backend.stage, None)
+    job = RegistrationJob(
+        run_id="one-case",
+        config=config,
+        card=None,
+        splits={},
+        alignment=config.preprocessing.alignment,
+        provenance={},
+    )
+    truth = decode_transform(backend.stage.read(str(case.displacement)), np.eye(4))
+
+    def estimate(pair: Pair, affine: FloatArray) -> Estimated:
+        grid = prepare_pair(pair, affine, config.preprocessing).grid
+        field = without_affine(affine, dense_displacement(truth, grid), grid)
+        return Estimated(transform=Transform(affine=affine, displacement_mm=field, grid=grid))
+
+    cpu = torch.device("cpu")
+    return lambda: register_case(backend.stage, case, estimate, job, device=cpu, render=render_case)
+
+
+def steps(profile: cProfile.Profile) -> dict[str, float]:
+    """Cumulated seconds of the named functions of lungreg, and of the whole."""
+    wanted = {*STEPS, "register_case", "estimate"}
+    found: dict[str, float] = {}
+    for (file, _, name), (_, _, _, seconds, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        if name in wanted and ("lungreg" in file or "one_case" in file):
+            found[name] = max(found.get(name, 0.0), seconds)
+    return found
+
+
+if __name__ == "__main__":
+    main()
