@@ -54,7 +54,8 @@ class Extraction(nn.Module):
             total = found if total is None else total.add_(found)
         if total is None:  # a network extracts at least one level
             raise AssertionError
-        return total.div_(len(self.layers))
+        mean: Tensor = total.div_(len(self.layers))
+        return mean
 
 
 def with_lean_blocks(network: LocalNet, mode: str) -> LocalNet:

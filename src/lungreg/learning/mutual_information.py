@@ -31,7 +31,7 @@ def negative_mutual_information(moved: Tensor, fixed: Tensor, window: Window) ->
     """
     function = _Gaussian if window == "gaussian" else _Spline
     pairs = zip(moved.flatten(1), fixed.flatten(1), strict=True)
-    values = [function.apply(one, other) for one, other in pairs]
+    values = [function.apply(one, other) for one, other in pairs]  # type: ignore[no-untyped-call]
     return -torch.stack(values).mean()
 
 

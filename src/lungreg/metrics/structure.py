@@ -27,8 +27,10 @@ def mean_structure(
     if has_numba() and all(it.flags.c_contiguous for it in volumes):
         from lungreg.metrics.structure_kernel import structure_sum
 
-        flat = [it.reshape(-1) for it in (*volumes, np.ascontiguousarray(mask))]
-        return float(structure_sum(*flat, _C1, _C2) / np.count_nonzero(mask))
+        one, other, both, squared = (it.reshape(-1) for it in volumes)
+        inside = np.ascontiguousarray(mask).reshape(-1)
+        total = structure_sum(one, other, both, squared, inside, _C1, _C2)
+        return float(total / np.count_nonzero(mask))
     x, y, xy, both = (it[mask] for it in volumes)
     cross, mean_squares = x * y, x * x + y * y
     structure = (2 * (xy - cross) + _C2) / (both - mean_squares + _C2)

@@ -40,7 +40,7 @@ def between(place: np.float32, size: int) -> _Span:
 @compiled_as_written
 def _is_beyond(place: np.float32, size: int) -> bool:
     half = np.float32(0.5)
-    return place < -half or place > np.float32(size) - half
+    return bool(place < -half or place > np.float32(size) - half)
 
 
 @compiled_as_written
