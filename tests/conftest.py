@@ -46,7 +46,7 @@ hypothesis.settings.load_profile("repeatable")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the files with slow tests first, and leave out what needs an account where none is named.
 
-    Two processes that take file after file then end at about the same time. What is left out are
+    Processes that take file after file then end at about the same time. What is left out are
     whole suites, reported as one number.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
