@@ -32,7 +32,8 @@ from tests.backends.snowflake.story import (
 )
 from tests.site import destroy_started
 
-pytestmark = pytest.mark.slow
+# The story is told once, for all of this module: two minutes, or six beside two other tests.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 VARYING = {"run_id", "worker", "read_s", "compute_s", "write_s", "started_at", "finished_at"}
 
