@@ -29,9 +29,15 @@ def value_and_gradients(network: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
     }
 
 
-@pytest.mark.parametrize("levels", [(0, 1, 2, 3), (3,), (1, 3)])
-@pytest.mark.parametrize("mode", ["trilinear", "nearest"])
-@pytest.mark.parametrize("norm", ["instance", "batch"])
+@pytest.mark.parametrize(
+    ("levels", "mode", "norm"),
+    [
+        ((0, 1, 2, 3), "trilinear", "instance"),
+        ((0, 1, 2, 3), "nearest", "batch"),
+        ((3,), "nearest", "instance"),
+        ((1, 3), "trilinear", "batch"),
+    ],
+)
 def test_equals_monai(
     monkeypatch: pytest.MonkeyPatch, levels: tuple[int, ...], mode: str, norm: str
 ) -> None:
