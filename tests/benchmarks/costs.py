@@ -37,9 +37,9 @@ def table(measured: dict[str, Any], prices: Prices | None = None) -> list[str]:
 
 
 def _rows(measured: dict[str, Any], prices: Prices) -> Iterator[str]:
-    megabytes = measured["read_mb"] + measured["written_mb"]
     for pairs in PAIRS:
         for way, seconds in measured["core_s_of_a_pair"].items():
+            megabytes = measured["read_mb"] + measured["written_mb"][way]
             hours, terabytes = pairs * seconds / 3600, pairs * megabytes / 1e6
             figures = (
                 f"{hours:,.1f}" if hours < 100 else f"{hours:,.0f}",
