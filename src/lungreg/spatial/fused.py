@@ -5,7 +5,6 @@ PyTorch's operations in `displacement` are the reference, and serve GPUs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from lungreg.spatial.geometry import FloatArray
 from lungreg.spatial.lines import Lines
 from lungreg.spatial.straight import places_by_axis, straight_field, straight_volume
-from lungreg.spatial.threads import has_numba, in_shares
+from lungreg.spatial.threads import has_numba, run_shares
 
 _Floats = NDArray[np.float32]
 LABEL_TYPES = (np.uint8, np.int16)
@@ -43,7 +42,9 @@ def field_on(field: _Floats, lines: Lines, *, ends: bool = False) -> _Floats:
     if straight is not None:
         return straight_field(field, straight, ends=ends)
     values = np.empty((3, lines.x.shape[1], lines.y.shape[1], lines.z.shape[1]), np.float32)
-    _run(lambda a, b: field_share((a, b), (field, ends), _plain(lines), values), values.shape[1])
+    run_shares(
+        lambda a, b: field_share((a, b), (field, ends), _plain(lines), values), values.shape[1]
+    )
     return values
 
 
@@ -97,7 +98,7 @@ def both_on(
     displaced = moves, np.ascontiguousarray(dense), np.array(vector, np.float32)
     beyond = np.float32(outside_values[0]), moving[1].dtype.type(outside_values[1])
     found = values, labels, outside
-    _run(
+    run_shares(
         lambda a, b: resample_share((a, b), moving, _plain(lines), displaced, beyond, found),
         shape[0],
     )
@@ -110,7 +111,7 @@ def determinant_on(dense_mm: _Floats, to_index: FloatArray, scale: float) -> _Fl
 
     result = np.empty(dense_mm.shape[1:], np.float32)
     dense, matrix = np.ascontiguousarray(dense_mm), np.array(to_index, np.float32)
-    _run(
+    run_shares(
         lambda a, b: determinant_share((a, b), dense, matrix, np.float32(scale), result),
         len(result),
     )
@@ -132,7 +133,7 @@ def filtered_along(
 
     volume, half = np.ascontiguousarray(image), np.ascontiguousarray(weights)
     result = np.empty_like(volume)
-    _run(lambda a, b: filter_share((a, b), volume, axis, half, index, result), len(volume))
+    run_shares(lambda a, b: filter_share((a, b), volume, axis, half, index, result), len(volume))
     return result
 
 
@@ -143,7 +144,7 @@ def mean_around(volumes: _Floats, radius: int) -> _Floats:
     result = np.empty_like(volumes, order="C")
     taken, given = (it.reshape(-1, *volumes.shape[-3:]) for it in (volumes, result))
     planes = taken.shape[0] * taken.shape[1]
-    _run(lambda a, b: mean_share((a, b), taken, radius, given), planes)
+    run_shares(lambda a, b: mean_share((a, b), taken, radius, given), planes)
     return result
 
 
@@ -153,13 +154,9 @@ def at_points(field: _Floats, index: FloatArray) -> FloatArray:
 
     values, places = np.empty(index.shape), np.ascontiguousarray(index, dtype=np.float64)
     nodes = np.ascontiguousarray(field)
-    _run(lambda a, b: points_share((a, b), nodes, places, values), len(places))
+    run_shares(lambda a, b: points_share((a, b), nodes, places, values), len(places))
     return values
 
 
 def _plain(lines: Lines) -> tuple[_Floats, _Floats, _Floats, _Floats]:
     return lines.x, lines.y, lines.z, lines.shift
-
-
-def _run(share: Callable[[int, int], None], planes: int) -> None:
-    list(in_shares(share, 0, planes))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.spatial.lines import Lines
-from lungreg.spatial.threads import in_shares
+from lungreg.spatial.threads import run_shares
 
 if TYPE_CHECKING:
     from lungreg.spatial.straight_kernel import Spans
@@ -93,10 +93,7 @@ def _linear(volume: _Floats, places: tuple[_Floats, ...], values: _Floats) -> No
     from lungreg.spatial.straight_kernel import straight_share
 
     x, y, z = (_spans(it, size) for it, size in zip(places, volume.shape, strict=True))
-    for _ in in_shares(
-        lambda a, b: straight_share((a, b), volume, (x, y, z), values), 0, len(values)
-    ):
-        pass
+    run_shares(lambda a, b: straight_share((a, b), volume, (x, y, z), values), len(values))
 
 
 def _nearest(volume: NDArray[Any], places: tuple[_Floats, ...], values: NDArray[Any]) -> None:
@@ -106,10 +103,7 @@ def _nearest(volume: NDArray[Any], places: tuple[_Floats, ...], values: NDArray[
         np.where((far > 0.5) | ((far == 0.5) & (low % 2 == 1)), high, low)
         for low, high, _, far in map(_spans, places, volume.shape)
     )
-    for _ in in_shares(
-        lambda a, b: straight_nearest_share((a, b), volume, (x, y, z), values), 0, len(values)
-    ):
-        pass
+    run_shares(lambda a, b: straight_nearest_share((a, b), volume, (x, y, z), values), len(values))
 
 
 def _spans(places: _Floats, size: int) -> Spans:

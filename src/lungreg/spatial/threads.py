@@ -25,6 +25,12 @@ def has_numba() -> bool:
     return True
 
 
+def run_shares(work: Callable[[int, int], object], count: int) -> None:
+    """Do all parts of the numbers from 0 to `count` - 1; what they find, they write themselves."""
+    for _ in in_shares(work, 0, count):
+        pass
+
+
 def in_shares(work: Callable[[int, int], _R], first: int, last: int) -> Iterator[_R]:
     """The results of parts of a range, in order; the parts do not depend on the threads.
 

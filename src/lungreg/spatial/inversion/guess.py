@@ -13,7 +13,7 @@ from lungreg.spatial.displacement import sample
 from lungreg.spatial.fused import is_fused
 from lungreg.spatial.geometry import FloatArray, Grid, Transform, apply_affine
 from lungreg.spatial.inversion.index_field import IndexField, voxels_of
-from lungreg.spatial.threads import in_shares
+from lungreg.spatial.threads import run_shares
 
 _CENTRES = np.zeros(3)
 
@@ -77,7 +77,7 @@ class Guess:
                 moved,
             )
 
-        list(in_shares(share, 0, len(flat)))
+        run_shares(share, len(flat))
         return torch.from_numpy(targets), torch.from_numpy(moved)
 
 
@@ -103,9 +103,7 @@ def _compiled_residuals_mm(field: IndexField, targets: Tensor, moved: Tensor) ->
     gap_mm = np.empty(len(targets), dtype=np.float32)
     volume = field.rows.numpy(), field.shape, field.to_mm.contiguous().numpy()
     there, steps = targets.contiguous().numpy(), moved.contiguous().numpy()
-    list(
-        in_shares(lambda a, b: residual_share((a, b), volume, there, steps, gap_mm), 0, len(there))
-    )
+    run_shares(lambda a, b: residual_share((a, b), volume, there, steps, gap_mm), len(there))
     return torch.from_numpy(gap_mm[~np.isnan(gap_mm)])
 
 

@@ -18,7 +18,7 @@ from lungreg.spatial.inversion.guess import Guess, residuals_mm
 from lungreg.spatial.inversion.index_field import IndexField
 from lungreg.spatial.inversion.newton import solve
 from lungreg.spatial.slabs import slabs
-from lungreg.spatial.threads import in_shares
+from lungreg.spatial.threads import run_shares
 
 MEAN_MM = 0.02
 """Largest mean residual that a stored inverse may have."""
@@ -225,7 +225,7 @@ def _balanced(values: NDArray[np.float32]) -> NDArray[np.float32]:
         from lungreg.spatial.inversion.kernel import balanced_share
 
         balanced = np.empty_like(values)
-        list(in_shares(lambda a, b: balanced_share(a, b, values, balanced), 0, values.shape[1]))
+        run_shares(lambda a, b: balanced_share(a, b, values, balanced), values.shape[1])
         return balanced
     balanced = values.copy()
     for axis in (1, 2, 3):

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from lungreg.spatial.inversion.index_field import IndexField, voxels_of
-from lungreg.spatial.threads import has_numba, in_shares
+from lungreg.spatial.threads import has_numba, run_shares
 
 _MAX_STEPS = 40
 _SMALLEST_SHARE = 1 / 64
@@ -67,7 +67,7 @@ def compiled_newton(
     def solve_share(first: int, last: int) -> None:
         newton_share((first, last), volume, wanted, most, limits, index, gap_mm)
 
-    list(in_shares(solve_share, 0, len(index)))
+    run_shares(solve_share, len(index))
     return torch.from_numpy(index), torch.from_numpy(gap_mm)
 
 
