@@ -1,15 +1,19 @@
-"""What a job is started with: its name, its options, and what may not be asked of it."""
+"""What a job is started with: its image, name and options, and what may not be asked of it."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from lungreg.backends.snowflake.connection.session import RUN_ID
-from lungreg.backends.snowflake.jobs.image import RuntimeImage
+from lungreg.backends.snowflake.connection.faults import client_refusals
+from lungreg.backends.snowflake.connection.session import RUN_ID, SessionSource
+from lungreg.backends.snowflake.jobs.image import RuntimeImage, resolve_image
 from lungreg.backends.snowflake.jobs.payload import (
     CHECK_ENTRYPOINT,
     ENTRYPOINT,
@@ -23,6 +27,24 @@ CHECK = "check"
 COMMANDS = ("train", "infer", CHECK)
 _POOL = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
 _ENVIRONMENT = {"LUNGREG_ANONYMOUS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+@contextmanager
+def sending(source: SessionSource, pool: str) -> Iterator[tuple[Any, Path, RuntimeImage]]:
+    """A session, an empty folder for what a job is sent, and the job's image.
+
+    Nothing within is tried twice: after a lost connection a job may be running. The login comes
+    first, since downloading the wheels takes long.
+
+    Raises:
+        RunError: The account has no image for it, or the client refuses what is asked within.
+    """
+    with (
+        source.use() as session,
+        TemporaryDirectory(prefix="lungreg-") as folder,
+        client_refusals("ML Jobs takes the job"),
+    ):
+        yield session, Path(folder), resolve_image(session, pool, source.settings.runtime)
 
 
 def job_name(settings: SnowflakeBackend, command: str) -> str:

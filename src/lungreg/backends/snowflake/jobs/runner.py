@@ -7,15 +7,12 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lungreg.backends.snowflake.batch.inference import BatchInference
 from lungreg.backends.snowflake.connection.faults import client_refusals, is_missing
 from lungreg.backends.snowflake.connection.runtime import scale_notebook_cluster
 from lungreg.backends.snowflake.connection.session import SessionSource
-from lungreg.backends.snowflake.jobs.image import resolve_image
 from lungreg.backends.snowflake.jobs.listed import listed_jobs
 from lungreg.backends.snowflake.jobs.log import LogTail
 from lungreg.backends.snowflake.jobs.options import (
@@ -23,6 +20,7 @@ from lungreg.backends.snowflake.jobs.options import (
     checked_pool,
     job_name,
     job_options,
+    sending,
 )
 from lungreg.backends.snowflake.jobs.payload import payload_of, write_payload
 from lungreg.backends.snowflake.jobs.start import EXIT_LINE
@@ -87,18 +85,11 @@ class SnowflakeJobs:
         settings = self.source.settings
         check_command(command)
         pool = checked_pool(settings, pool, nodes)
-        # Not tried twice: after a lost connection the job may be running. The login comes first,
-        # since downloading the wheels takes long.
-        with (
-            self.source.use() as session,
-            TemporaryDirectory(prefix="lungreg-") as folder,
-            client_refusals("ML Jobs takes the job"),
-        ):
-            image = resolve_image(session, pool, settings.runtime)
-            write_payload(config, settings, Path(folder), pool=pool, image=image)
+        with sending(self.source, pool) as (session, folder, image):
+            write_payload(config, settings, folder, pool=pool, image=image)
             options = job_options(settings, command, job_name(settings, command[0]), nodes, image)
             sent = {**options, "args": list(command), "session": session}
-            job_id: str = submit_strictly(Path(folder), pool, sent).id
+            job_id: str = submit_strictly(folder, pool, sent).id
             return job_id
 
     def infer_batch(

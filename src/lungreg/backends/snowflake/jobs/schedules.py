@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from lungreg.backends.snowflake.connection.faults import client_refusals, number_of
+from lungreg.backends.snowflake.connection.faults import number_of
 from lungreg.backends.snowflake.connection.session import SessionSource
-from lungreg.backends.snowflake.jobs.image import resolve_image
-from lungreg.backends.snowflake.jobs.options import checked_pool, job_options
+from lungreg.backends.snowflake.jobs.options import checked_pool, job_options, sending
 from lungreg.backends.snowflake.jobs.payload import payload_stage, write_payload
 from lungreg.backends.snowflake.jobs.schedule_sql import (
     NAMES,
@@ -57,26 +54,15 @@ class SnowflakeSchedules:
         names, cron = self._names(NAMES.get(command, command)), checked_cron(cron)
         _refuse_what_stays_here(command, config)
         pool = checked_pool(settings, pool, nodes)
-        with (
-            self.source.use() as session,
-            TemporaryDirectory(prefix="lungreg-") as folder,
-            client_refusals("ML Jobs takes the job"),
-        ):
-            image = resolve_image(session, pool, settings.runtime)
-            write_payload(
-                config,
-                settings,
-                Path(folder),
-                pool=pool,
-                image=image,
-                with_ingest=command == "ingest",
-            )
+        with sending(self.source, pool) as (session, folder, image):
+            with_ingest = command == "ingest"
+            write_payload(config, settings, folder, pool=pool, image=image, with_ingest=with_ingest)
             # What an earlier schedule was sent goes only once that one starts no more jobs.
             session.sql(suspend_statement(names)).collect()
             session.file.remove(self._folder(names))
             options = job_options(settings, ARGUMENTS[command], names.task, nodes, image)
             sent = {**options, "session": session, "overwrite": True}
-            job = job_statement(Path(folder), pool, sent, ARGUMENTS[command])
+            job = job_statement(folder, pool, sent, ARGUMENTS[command])
         for sql in schedule_statements(names, cron, job):
             self._run(sql)
         return NAMES[command]
