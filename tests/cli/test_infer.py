@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import pytest
+
+from lungreg.cli.console import Console
+from lungreg.cli.infer import print_means
+from lungreg.records import CaseResult
+from lungreg.workflows.infer_report import means_by_split
 from tests.site import Site
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_figures_are_means_by_split_and_times(finished: tuple[Site, str]) -> None:
@@ -20,3 +30,24 @@ def test_figures_are_means_by_split_and_times(finished: tuple[Site, str]) -> Non
         "val",
         "test",
     ]
+
+
+def test_a_cohort_without_masks_and_landmarks_has_its_means_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The estimated error before and after is all that is known of how exact it is."""
+    rows = [
+        CaseResult(
+            run_id="r",
+            case_id=f"case_{n}",
+            etre_mm=0.5 + n,
+            etre_aligned_mm=4.0 + n,
+            started_at=NOW,
+            finished_at=NOW,
+        )
+        for n in range(2)
+    ]
+    print_means(Console(quiet=False, as_json=False), means_by_split(rows))
+    head, row = (line.split() for line in capsys.readouterr().out.splitlines()[1:4:2])
+    assert head == ["split", "cases", "etre_mm", "etre_aligned_mm"]
+    assert row == ["unseen", "2", "1.000", "4.500"]

@@ -40,6 +40,15 @@ def test_a_table_fits_and_folds_sentences_alone(
     assert note == ("not shown: dice_score, split (--wide shows all)" if width == 60 else "")
 
 
+def test_numbers_line_up_however_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that come with their own decimals; the first column holds names, were they 7."""
+    monkeypatch.setenv("COLUMNS", "80")
+    laid = lay_out(("case", "before", "after"), [["7", "", "0.71"], ["12", "2.30", "72.6"]])
+    text = io.StringIO()
+    RichConsole(width=laid.width, file=text).print(laid.table)
+    assert text.getvalue().splitlines()[2:] == ["7              0.71", "12      2.30   72.6"]
+
+
 def test_wide_shows_all_columns_in_one_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also empty ones, however narrow the terminal is."""
     text, note = shown(40, monkeypatch, wide=True)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from lungreg.metrics.estimated_error import error_by_region
+from lungreg.metrics.estimated_error import error_by_region, found_share
+
+
+def everywhere(count: int) -> dict[str, NDArray[np.bool_]]:
+    """Places that are all deep in the lungs and all within the moving scan."""
+    return {"deep": np.ones(count, bool), "shown": np.ones(count, bool)}
 
 
 def test_figures_of_each_part() -> None:
@@ -13,7 +19,7 @@ def test_figures_of_each_part() -> None:
     near = np.arange(20) / 10
     far = np.concatenate([np.full(10, 2.0), np.full(10, 6.0), np.full(20, np.nan)])
     names = np.array(["left upper"] * 20 + ["right lower"] * 40)
-    worst, best = error_by_region(np.concatenate([near, far]), names)
+    worst, best = error_by_region(np.concatenate([near, far]), names, **everywhere(60))
     assert (worst.region, worst.places, worst.found_pct) == ("right lower", 40, 50.0)
     assert (worst.mean_mm, worst.median_mm, worst.p95_mm) == (4.0, 4.0, 6.0)
     assert (worst.beyond_3mm_pct, worst.beyond_5mm_pct) == (50.0, 50.0)
@@ -27,5 +33,26 @@ def test_parts_with_few_partners_are_left_out() -> None:
     """A percentile of fourteen says little."""
     errors = np.concatenate([np.ones(14), np.ones(15)])
     names = np.array(["left upper"] * 14 + ["left lower"] * 15)
-    assert [part.region for part in error_by_region(errors, names)] == ["left lower"]
-    assert error_by_region(np.full(30, np.nan), np.array(["left upper"] * 30)) == ()
+    found = error_by_region(errors, names, **everywhere(29))
+    assert [part.region for part in found] == ["left lower"]
+    nothing, one = np.full(30, np.nan), np.array(["left upper"] * 30)
+    assert error_by_region(nothing, one, **everywhere(30)) == ()
+
+
+def test_a_part_counts_its_partners_as_the_whole_lungs_do() -> None:
+    """Deep places within the moving scan: 20 of 25 found, though 20 of all 60 would be a third."""
+    errors = np.concatenate([np.ones(20), np.full(40, np.nan)])
+    deep, shown = np.arange(60) < 40, (np.arange(60) < 25) | (np.arange(60) >= 40)
+    (part,) = error_by_region(errors, np.array(["left upper"] * 60), deep=deep, shown=shown)
+    whole = found_share(np.isfinite(errors), deep=deep, shown=shown)
+    assert part.found_pct == 100 * whole == 80.0
+    assert part.places == 60
+
+
+def test_few_deep_places_do_not_make_a_share() -> None:
+    """Nineteen are too few: all within the moving scan count, and all where those are few too."""
+    found = np.arange(60) < 30
+    few, many = np.arange(60) < 19, np.arange(60) < 40
+    assert found_share(found, deep=few, shown=many) == 0.75
+    assert found_share(found, deep=few, shown=few) == 0.5
+    assert found_share(found[:0], deep=few[:0], shown=few[:0]) == 0.0

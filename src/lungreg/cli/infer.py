@@ -23,7 +23,6 @@ _CASE_COLUMNS = (
     *("etre_found_pct", "hd95_mm", "ncc", "tre_p95_mm", "etre_p95_mm", "compute_s"),
 )
 """Columns of a table of registered cases, the most telling first."""
-_MEANS = ("tre_mm", "tre_aligned_mm", "dice_score", "dice_aligned", "fold_pct", "ncc")
 
 
 def print_cases(console: Console, run_id: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -178,6 +177,8 @@ def print_verdicts(console: Console, rows: Sequence[CaseResult]) -> None:
 
 def print_means(console: Console, means: Mapping[str, Mapping[str, float]]) -> None:
     """Print the means of the main metrics, a line for each part of the split."""
-    rows = [[s, int(f["cases"]), *(f.get(name) for name in _MEANS)] for s, f in means.items()]
+    from lungreg.workflows.infer_report import MEANS
+
+    rows = [[s, int(f["cases"]), *(f.get(name) for name in MEANS)] for s, f in means.items()]
     if rows:
-        console.table("Means by split", ("split", "cases", *_MEANS), rows)
+        console.table("Means by split", ("split", "cases", *MEANS), rows)

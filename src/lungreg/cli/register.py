@@ -207,7 +207,7 @@ def _show(console: Console, done: RegisterReport) -> None:
     if result.model_name is not None:
         console.line(f"started from {result.model_name} version {result.model_version}")
     console.line(
-        f"alignment by {done.alignment}; {done.compute_s:.1f} s to the displacement, "
+        f"alignment: {done.alignment}; {done.compute_s:.1f} s to the displacement, "
         f"{done.wall_s:.1f} s in all; research use only, not a medical device"
     )
     console.line(f"open  {done.folder / PAGE_FILE}")

@@ -97,11 +97,22 @@ def _table(columns: dict[str, list[str]], *, numeric: set[str], whole: set[str])
 
 
 def _numeric(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> set[str]:
-    return {
-        name
-        for place, name in enumerate(columns)
-        if any(isinstance(row[place], (int, float)) for row in rows)
-    }
+    """Columns of numbers, also such as are written out already; names in front stay names."""
+    found = set()
+    for place, name in enumerate(columns):
+        cells = [row[place] for row in rows if row[place] not in (None, "")]
+        written = place > 0 and bool(cells) and all(map(_is_number, cells))
+        if written or any(isinstance(cell, (int, float)) for cell in cells):
+            found.add(name)
+    return found
+
+
+def _is_number(cell: object) -> bool:
+    try:
+        float(str(cell))
+    except ValueError:
+        return False
+    return True
 
 
 def _shown(value: object) -> str:

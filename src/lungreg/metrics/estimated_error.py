@@ -9,32 +9,62 @@ from lungreg.records import RegionError
 from lungreg.spatial.geometry import FloatArray
 
 _FEWEST = 15
+_FEWEST_COUNTED = 20
 
 
-def error_by_region(errors_mm: FloatArray, regions: NDArray[np.str_]) -> tuple[RegionError, ...]:
+def found_share(
+    found: NDArray[np.bool_], *, deep: NDArray[np.bool_], shown: NDArray[np.bool_]
+) -> float:
+    """Share of the deep places within the moving scan that found a partner, 0 to 1.
+
+    At the surface the walls of any two patients match; vessels deep in the lungs do not. Of all
+    shown places, or of all, where fewer are few.
+
+    Args:
+        found: (N,) which places found a partner.
+        deep: (N,) which lie at least 10 mm below the surface of the lungs.
+        shown: (N,) which the transform carries into the moving scan.
+    """
+    for counted in (deep & shown, shown):
+        if np.count_nonzero(counted) >= _FEWEST_COUNTED:
+            return float(found[counted].mean())
+    return float(found.mean()) if found.size else 0.0
+
+
+def error_by_region(
+    errors_mm: FloatArray,
+    regions: NDArray[np.str_],
+    *,
+    deep: NDArray[np.bool_],
+    shown: NDArray[np.bool_],
+) -> tuple[RegionError, ...]:
     """Estimated errors by part of the lungs, the worst 95th percentile first.
 
     Args:
         errors_mm: (N,) mm; not a number where a place found no partner.
         regions: (N,) the name of the part that each place lies in.
+        deep: (N,) as for `found_share`, which counts in each part as in the whole lungs.
+        shown: (N,) as for `found_share`.
 
     Returns:
         One record for each part with at least 15 partners: a percentile of fewer says little.
     """
     found = []
     for region in np.unique(regions):
-        inside = errors_mm[regions == region]
-        known = inside[np.isfinite(inside)]
+        inside = regions == region
+        partners = np.isfinite(errors_mm[inside])
+        known = errors_mm[inside][partners]
         if known.size >= _FEWEST:
-            found.append(_region(str(region), inside.size, known))
+            share = found_share(partners, deep=deep[inside], shown=shown[inside])
+            found.append(_region(str(region), partners.size, share, known))
     return tuple(sorted(found, key=lambda region: -region.p95_mm))
 
 
-def _region(name: str, places: int, known_mm: FloatArray) -> RegionError:
+def _region(name: str, places: int, share: float, known_mm: FloatArray) -> RegionError:
     return RegionError(
         region=name,
         places=places,
-        found_pct=100.0 * known_mm.size / places,
+        found_pct=100.0 * share,
         mean_mm=float(known_mm.mean()),
         median_mm=float(np.median(known_mm)),
         p95_mm=float(np.percentile(known_mm, 95)),

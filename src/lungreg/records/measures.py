@@ -70,7 +70,7 @@ class RegionError:
     places: int
     """Number of distinctive places."""
     found_pct: float
-    """Share of them for which a partner was found, %."""
+    """Share of those deep in this part for which a partner was found, %."""
     mean_mm: float
     median_mm: float
     p95_mm: float

@@ -113,5 +113,7 @@ def _regions(pair: Pair, places: LandmarkEstimate | None) -> dict[str, Any]:
     names = region_names(places.places_ras, pair.fixed_lungs)
     return {
         "etre_places": int(np.count_nonzero(places.found)),
-        "etre_regions": error_by_region(places.errors_mm, names),
+        "etre_regions": error_by_region(
+            places.errors_mm, names, deep=places.deep, shown=places.shown
+        ),
     }

@@ -9,7 +9,12 @@ from statistics import fmean
 from lungreg.records import CaseResult, ModelCard, Split, Status
 from lungreg.records.summary import Facts, Summary
 
-_MEANS = ("dice_score", "dice_aligned", "tre_mm", "tre_aligned_mm", "fold_pct", "ncc")
+MEANS = (
+    *("tre_mm", "tre_aligned_mm", "etre_mm", "etre_aligned_mm"),
+    *("dice_score", "dice_aligned", "fold_pct", "ncc"),
+)
+"""Measures that means are taken of, the most telling first: what a cohort without masks and
+landmarks has is among them."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -64,7 +69,7 @@ def means_by_split(results: Sequence[CaseResult]) -> dict[str, dict[str, float]]
     means: dict[str, dict[str, float]] = {}
     for split in Split:
         rows = [r for r in results if r.split is split and r.status is Status.SUCCESS]
-        columns = {name: [getattr(row, name) for row in rows] for name in _MEANS}
+        columns = {name: [getattr(row, name) for row in rows] for name in MEANS}
         known = {k: [v for v in values if v is not None] for k, values in columns.items()}
         if rows:
             found = {name: fmean(values) for name, values in known.items() if values}

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lungreg.metrics.estimated_error import found_share
 from lungreg.registration.correspondences.correction import agreeing, corrected
 from lungreg.registration.correspondences.keypoints import keypoints
 from lungreg.registration.correspondences.search import Searchable, find_partners
@@ -62,15 +63,8 @@ class LandmarkEstimate:
 
     @property
     def found_share(self) -> float:
-        """Share of the deep places within the moving scan that have a partner.
-
-        At the surface the walls of any two patients match; vessels deep in the lungs do not. Of
-        all shown places, or of all, where fewer are few.
-        """
-        for counted in (self.deep & self.shown, self.shown):
-            if np.count_nonzero(counted) >= _FEWEST:
-                return float(self.found[counted].mean())
-        return float(self.found.mean()) if self.found.size else 0.0
+        """Share of the deep places within the moving scan that have a partner."""
+        return found_share(self.found, deep=self.deep, shown=self.shown)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
