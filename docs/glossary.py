@@ -111,6 +111,7 @@ def _is_number(value: object) -> bool:
 
 @cache
 def _rows() -> list[dict[str, Any]]:
-    """Every registration of the calibration."""
+    """Every registration of the calibration but those of a scan onto itself, which are perfect."""
     files = sorted(_CALIBRATION.glob("calibration-*.json"))
-    return [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
+    rows = [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
+    return [row for row in rows if row["trouble"] != "wrong:same_scan"]

@@ -154,3 +154,12 @@ def test_what_holds_no_pairs_is_refused(tmp_path: Path, names: tuple[str, ...]) 
     """Names that do not tell the breath are not guessed."""
     with pytest.raises(DataError, match="differ by a word such as 'exp' and 'insp'"):
         propose(filled(tmp_path, *names))
+
+
+def test_a_folder_that_is_not_there_is_no_folder_without_pairs(tmp_path: Path) -> None:
+    """A slip in its name, or one scan in its place, is told as such."""
+    file = tmp_path / "scan.nii.gz"
+    file.touch()
+    for folder, got in ((tmp_path / "gone", "nothing"), (file, "a file")):
+        with pytest.raises(DataError, match=f"that is there, got {got}; check"):
+            propose(folder)

@@ -111,6 +111,16 @@ def test_a_sound_pair_has_no_notes(files: lungreg.PairFiles, tmp_path: Path) -> 
         assert str(tmp_path) not in page
 
 
+def test_one_file_given_twice_is_told(files: lungreg.PairFiles, tmp_path: Path) -> None:
+    """A scan registers onto itself perfectly: a note says that it is no pair."""
+    given = replace(files, moving=files.fixed, moving_mask=files.fixed_mask, landmarks=None)
+    done = lungreg.register(given, tmp_path / "out", SETTINGS)
+    text = "both scans hold the same values: was one file given twice?"
+    assert done.notes == (text,)
+    assert text not in done.reasons
+    assert done.result.dice_score == pytest.approx(1.0)
+
+
 def test_the_page_says_why(files: lungreg.PairFiles, tmp_path: Path) -> None:
     """The reasons of console and metrics.json stand beside the verdict."""
     strict = lungreg.Config().quality.model_copy(update={"tre_fail_mm": 0.01})

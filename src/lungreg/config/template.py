@@ -66,7 +66,8 @@ def write_template(file: Path, ingest: Ingest | None = None) -> None:
             )
     except OSError as error:
         msg = "a configuration is written to a new file in a folder that exists"
-        raise ConfigError(msg, got=error.strerror, where=file) from error
+        mend = "name another with -o"
+        raise ConfigError(msg, got=error.strerror, mend=mend, where=file) from error
 
 
 def _section(ingest: Ingest) -> str:

@@ -13,8 +13,8 @@ from lungreg.registration.pair import Pair
 
 _CLEARLY_BETTER = 0.05
 _SURELY_MATCHED_PCT = 50.0
-"""Share of distinctive places with a partner that no mirrored pair comes near: at most 34 % in those
-of tests/varied, whose upper lungs were registered onto their mirror image so well that they passed."""
+"""Share of distinctive places with a partner that no mirrored pair comes near: at most 34 % in
+those of tests/varied, of upper lungs that were registered onto their mirror image."""
 _SIDES = {
     "left-right": "left and right",
     "front-back": "front and back",

@@ -22,6 +22,8 @@ from lungreg.spatial.geometry import FloatArray, Transform
 from lungreg.stores import Stage
 
 _FILES_AT_ONCE = 5
+_EVERY = 7
+"""Of so many slices one is compared first, which tells two scans apart at once."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +63,12 @@ class Pair:
     def moving_lungs(self) -> ScanLungs:
         """The lungs of the moving scan, from its mask or segmented once."""
         return find_lungs(self.moving, self.moving_mask, self.case.moving_hu_offset)
+
+    @property
+    def is_one_scan(self) -> bool:
+        """Whether the two scans hold the same values, wherever their headers place them."""
+        fixed, moving = self.fixed.data, self.moving.data
+        return np.array_equal(fixed[::_EVERY], moving[::_EVERY]) and np.array_equal(fixed, moving)
 
     @property
     def fixed_points_ras(self) -> NDArray[np.float64] | None:

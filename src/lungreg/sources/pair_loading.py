@@ -103,6 +103,7 @@ def load_pair(
         *(warning for found in (*of_headers, *of_extents) for warning in found),
         *units["fixed"][1],
         *units["moving"][1],
+        *_one_scan(pair),
         *odd_points,
     )
     truth = reader.displacement(volumes["fixed"].grid)
@@ -169,6 +170,12 @@ class _Reader:
         except LungregError as error:
             error.where = error.where or path
             raise
+
+
+def _one_scan(pair: Pair) -> tuple[PairWarning, ...]:
+    """A warning where the file of one scan stands for the other too."""
+    text = "both scans hold the same values: was one file given twice?"
+    return (PairWarning(code="one_scan", text=text),) if pair.is_one_scan else ()
 
 
 def _labels(mask: Volume | None) -> NDArray[Any] | None:

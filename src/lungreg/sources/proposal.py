@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from lungreg.config import Ingest
 from lungreg.config.input import LayoutName, Pattern
-from lungreg.errors import LungregError
+from lungreg.errors import DataError, LungregError
 from lungreg.records.counting import counted
 from lungreg.sources.layouts import list_cases
 from lungreg.sources.layouts.folders import nothing_found, visible
@@ -66,8 +66,12 @@ def propose(folder: Path) -> list[Proposal]:
         folder: With scans at any depth up to eight folders.
 
     Raises:
-        DataError: No two scans whose names differ in such a word alone.
+        DataError: No such folder, or no two scans whose names differ in such a word alone.
     """
+    if not folder.is_dir():
+        msg = "scans to look at are in a folder that is there"
+        got = "a file" if folder.exists() else "nothing"
+        raise DataError(msg, got=got, mend="check its name", where=folder)
     for known in _KNOWN:
         pairs, halves = _found(folder, Ingest(layout=known))
         if pairs:
@@ -80,7 +84,8 @@ def propose(folder: Path) -> list[Proposal]:
     ]
     if not proposals:
         rule = "files of a pair have names that differ by a word such as 'exp' and 'insp'"
-        raise nothing_found(folder, rule)
+        mend = "name the folder of the scans, or write ingest.pattern by hand"
+        raise nothing_found(folder, rule, mend)
     most = max(len(proposal.cases) for proposal in proposals)
     best = [proposal for proposal in proposals if len(proposal.cases) == most]
     return [proposal for proposal in best if _is_alike(proposal.pattern)] or best

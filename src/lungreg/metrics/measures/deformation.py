@@ -49,7 +49,7 @@ J_MIN = Measure(
     ),
     formula="minimum over the lungs of det ∇T(x)",
     source=_REINHARDT,
-    typical="0.31 to 0.85",
+    typical="0.32 to 0.78",
     bad="Zero or below is a fold.",
 )
 J_MAX = Measure(
@@ -64,7 +64,7 @@ J_MAX = Measure(
     ),
     formula="maximum over the lungs of det ∇T(x)",
     source=_REINHARDT,
-    typical="1.3 to 2.8",
+    typical="1.5 to 2.8",
     bad="Values far above those of the rest of the lungs are rarely breathing.",
 )
 SDLOGJ = Measure(
@@ -80,7 +80,7 @@ SDLOGJ = Measure(
     ),
     formula="standard deviation over the lungs of ln(det ∇T(x)), where that is above zero",
     source=f"{_LEOW}; as a measure of registration {_LEARN2REG}",
-    typical="0.069 to 0.25",
+    typical="0.10 to 0.24",
     bad=(
         "A rough, implausible field, which may follow noise. Diseased lungs breathe unevenly too, "
         "so compare it among like cases."
@@ -117,7 +117,7 @@ OUTSIDE = Measure(
     ),
     formula="100 · |{x : T(x) outside the moving scan}| / voxels of the fixed scan",
     source="lungreg",
-    typical="0.24 to 24 %",
+    typical="3.2 to 24 %",
     bad=(
         "One scan shows what the other does not, or the alignment is wrong. Nothing is known of "
         "what lies outside."
