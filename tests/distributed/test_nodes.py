@@ -44,6 +44,8 @@ def head() -> Iterator[Cluster]:
 def nodes(head: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """The cluster, for the library to join by its address, and for tests to add nodes to."""
     monkeypatch.setenv("RAY_ADDRESS", head.address)
+    # For a minute Ray Train waits for room on a node that is lost, before it counts anew.
+    monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "5")
     yield head
     ray.shutdown()
     for node in list(head.worker_nodes):
