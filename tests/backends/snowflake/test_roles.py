@@ -71,10 +71,9 @@ def there(running: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
             Models(running)
             Experiments(running)
             JobService(running).statuses = ["DONE"]
-            BatchService(running)
-            account = There(
-                site(tmp_path_factory.mktemp("roles") / "there", backend), Privileges(running)
-            )
+            BatchService(running, compiles=False)
+            folder = tmp_path_factory.mktemp("roles") / "there"
+            account = There(site(folder, backend), Privileges(running))
             steps = {
                 "setup": ("LUNGREG_SETUP", "setup", "--execute"),
                 "ingest": (INGEST, "ingest"),

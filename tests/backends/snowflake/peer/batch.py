@@ -39,6 +39,8 @@ class BatchService:
     final: str = "DONE"
     works: bool = True
     """Whether workers do anything."""
+    compiles: bool = True
+    """Whether workers have numba, which compiles a model's code anew in each."""
     builds: bool = False
     """Whether an image is built before a job is there, until `end_build`."""
     heeds_cancel: bool = True
@@ -133,7 +135,8 @@ class BatchService:
         file = self.peer.stages.root / f"{job['name']}.json"
         file.write_text(json.dumps(job))
         kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        command = [sys.executable, "-W", "ignore", str(WORKER), str(file)]
+        without = () if self.compiles else ("numba",)
+        command = [sys.executable, "-W", "ignore", str(WORKER), str(file), *without]
         environment = {**kept, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(command, text=True, env=environment, cwd=file.parent)
 
