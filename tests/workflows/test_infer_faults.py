@@ -142,6 +142,7 @@ def measured(done: InferReport) -> list[tuple[str, float | None, float | None]]:
 def test_two_runs_at_once_on_one_stage_while_a_third_asks(ingested: Site) -> None:
     """Two `lungreg infer` finish with all their rows; SQL is answered all the while."""
     commands = [ingested.start("infer", *ALIGNED, "--json") for _ in range(2)]
+    wait_until(lambda: has_rows(ingested), commands[0])
     counts = [0]
     query = "SELECT count(*) AS n, count(DISTINCT (run_id, case_id)) AS d FROM results"
     while any(command.poll() is None for command in commands):
