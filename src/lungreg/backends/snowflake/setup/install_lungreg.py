@@ -8,15 +8,14 @@ whose code does the installation here too.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import io
 import json
+import runpy
 import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 ABOUT = "install_lungreg.json"
 """File beside this one: stage, Python of the wheels on it, and number of nodes."""
@@ -43,7 +42,7 @@ def install(workspace: Path = Path()) -> None:
         folder = Path(temporary)
         fetch(about["stage"], folder, with_wheels=about["python"] is not None)
         try:
-            load(folder / "start.py").install(folder)
+            load(folder / "start.py")(folder)
         except SystemExit as refused:
             raise RuntimeError(str(refused.code)) from None
         importlib.invalidate_caches()
@@ -90,15 +89,13 @@ def fetch(stage: str, folder: Path, *, with_wheels: bool) -> None:
         session.file.get(f"{stage}/{WHEELS}/", str(folder / WHEELS))
 
 
-def load(script: Path) -> Any:
-    """The start script of jobs as a module."""
-    spec = importlib.util.spec_from_file_location("lungreg_start", script)
-    if spec is None or spec.loader is None:
-        msg = f"lungreg: {script.name} on the stage is no script"
-        raise RuntimeError(msg)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def load(script: Path) -> Callable[[Path], None]:
+    """The function of the start script of jobs that installs what lies in a folder.
+
+    Not by an import, which would leave compiled code among the files that other nodes get.
+    """
+    found: Callable[[Path], None] = runpy.run_path(str(script), run_name="lungreg_start")["install"]
+    return found
 
 
 def install_on_other_nodes(folder: Path, nodes: int) -> None:
