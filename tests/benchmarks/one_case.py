@@ -31,8 +31,9 @@ from lungreg.records import CaseResult, RegistrationJob
 from lungreg.registration.case import register_case
 from lungreg.registration.pair import Estimated, Pair
 from lungreg.sources.simulation import simulate_cohort
-from lungreg.spatial.displacement import dense_displacement, without_affine
+from lungreg.spatial.displacement import dense_displacement
 from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.spatial.total_displacement import without_affine
 from lungreg.stores import Backend
 from lungreg.stores.manifest import read_cases
 from lungreg.workflows.ingest import ingest

@@ -9,8 +9,9 @@ import pytest
 
 from lungreg.formats.transforms import encode_composite, encode_displacement
 from lungreg.formats.volumes import Stored, encode_volume
-from lungreg.spatial.displacement import dense_displacement, resample, total_displacement_mm
+from lungreg.spatial.displacement import dense_displacement, resample
 from lungreg.spatial.geometry import Grid
+from lungreg.spatial.total_displacement import total_displacement_mm
 from tests.formats.transforms.breathing import FIXED, MOVING, breath, scan
 
 ants = pytest.importorskip("ants")

@@ -15,13 +15,15 @@ from lungreg.spatial.displacement import (
     index_grid,
     sample,
     to_mm,
-    total_displacement_mm,
     transform_points,
-    voxel_displacement,
     warp,
-    without_affine,
 )
 from lungreg.spatial.geometry import Transform, apply_affine, flip_lps
+from lungreg.spatial.total_displacement import (
+    total_displacement_mm,
+    voxel_displacement,
+    without_affine,
+)
 from tests.grids import voxels
 from tests.spatial.fields import (
     FIELD,

@@ -13,11 +13,9 @@ from lungreg.formats.points.point_list import PointList
 from lungreg.formats.transforms import describe_transform, encode_displacement
 from lungreg.formats.transforms.itk_files import encode_transform_files
 from lungreg.formats.volumes import Stored, encode_labels, encode_volume
-from lungreg.spatial.displacement import (
-    total_displacement_mm,
-    transform_points,
-)
+from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import Frame, Grid, convert_points
+from lungreg.spatial.total_displacement import total_displacement_mm
 from tests.formats.transforms.breathing import FIELD, FIXED, MOVING, breath, interior, scan
 
 TRANSFORM = breath(down_mm=20)

@@ -13,12 +13,9 @@ from lungreg.config import Config
 from lungreg.formats.transforms import describe_transform, encode_displacement
 from lungreg.formats.volumes import Stored, encode_labels, encode_volume
 from lungreg.records import Case, CaseResult, Status, Verdict
-from lungreg.spatial.displacement import (
-    dense_displacement,
-    resample,
-    total_displacement_mm,
-)
+from lungreg.spatial.displacement import dense_displacement, resample
 from lungreg.spatial.geometry import Transform
+from lungreg.spatial.total_displacement import total_displacement_mm
 from lungreg.stores import Stage
 from lungreg.stores.manifest import ManifestFile, ManifestRow, write_manifest
 from lungreg.stores.names import RunNames

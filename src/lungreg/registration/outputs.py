@@ -23,8 +23,8 @@ from lungreg.formats.volumes import encode_labels, encode_volume
 from lungreg.records import CaseResult, Remarks
 from lungreg.registration.pair import Pair
 from lungreg.registration.register import Registered
-from lungreg.spatial.displacement import total_displacement_mm
 from lungreg.spatial.geometry import Grid, Transform
+from lungreg.spatial.total_displacement import total_displacement_mm
 from lungreg.stores import Stage
 from lungreg.stores.names import CaseNames
 

@@ -1,4 +1,4 @@
-"""Functions on displacement fields: warp, convert, enlarge, resample through, differentiate.
+"""Functions on displacement fields: warp, enlarge, resample through, differentiate.
 
 Interpolation is trilinear between voxel centres and constant beyond the outer ones, as in ITK. On
 CPU and GPU the work is done slab by slab, so that memory beyond input and output stays small.
@@ -29,9 +29,9 @@ from lungreg.spatial.slabs import slabs
 
 Interpolation = Literal["linear", "nearest"]
 SLAB_VOXELS = 1_500_000
+"""Voxels that are computed at once."""
 _FEW_POINTS = 10_000
 """Up to so many points, NumPy is faster than numba is imported."""
-"""Voxels that are computed at once."""
 _TORCH_MODE = {"linear": "bilinear", "nearest": "nearest"}
 CPU = torch.device("cpu")
 
@@ -231,50 +231,6 @@ def transform_points(transform: Transform, points_ras: FloatArray) -> FloatArray
     compiled = len(points) > _FEW_POINTS and is_fused(CPU)
     moved = points + (at_points(field, index) if compiled else _at_points(field, index))
     return apply_affine(transform.affine, moved)
-
-
-def total_displacement_mm(
-    affine: FloatArray, displacement_mm: NDArray[np.float32], grid: Grid
-) -> NDArray[np.float32]:
-    """`T(x) - x` at the nodes of `grid`, the affine included: (3, X, Y, Z) RAS mm."""
-    total = np.empty_like(displacement_mm)
-    lines = affine_lines((affine - np.eye(4)) @ grid.affine, grid.shape)
-    for start, stop in slabs(grid.shape, SLAB_VOXELS):
-        part = np.einsum("kl,lxyz->kxyz", affine[:3, :3], displacement_mm[:, start:stop])
-        total[:, start:stop] = part + places_on(lines, start, stop, CPU).numpy()
-    return total
-
-
-def without_affine(
-    affine: FloatArray, total_mm: NDArray[np.float32], grid: Grid
-) -> NDArray[np.float32]:
-    """`u` of a transform from its total displacement: undoes `total_displacement_mm`."""
-    back = np.linalg.inv(affine)
-    return total_displacement_mm(back, total_mm, grid)
-
-
-def voxel_displacement(
-    affine: FloatArray, dense_mm: NDArray[np.float32], fixed: Grid, moving: Grid
-) -> NDArray[np.float32]:
-    """The displacement `T(x) - x` in voxels: index in the moving array minus index in the fixed.
-
-    Args:
-        affine: (4, 4) `A`.
-        dense_mm: (3, X, Y, Z) `u` on the fixed grid, RAS components in mm.
-        fixed: Grid of the fixed scan.
-        moving: Grid of the moving scan; it may have another shape.
-
-    Returns:
-        (3, X, Y, Z) float32, component `i` along array axis `i`.
-    """
-    to_moving = np.linalg.inv(moving.affine) @ affine
-    vector = to_moving[:3, :3].astype(np.float32)
-    lines = affine_lines(to_moving @ fixed.affine - np.eye(4), fixed.shape)
-    result = np.empty_like(dense_mm)
-    for start, stop in slabs(fixed.shape, SLAB_VOXELS):
-        part = np.einsum("kl,lxyz->kxyz", vector, dense_mm[:, start:stop])
-        result[:, start:stop] = part + places_on(lines, start, stop, CPU).numpy()
-    return result
 
 
 def _at_points(field: NDArray[np.float32], index: FloatArray) -> FloatArray:

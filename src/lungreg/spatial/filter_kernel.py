@@ -100,33 +100,36 @@ def _add(total: _Floats, values: _Floats) -> None:
 
 
 @compiled_as_written
-def _add_rows(total: _Floats, rows: _Floats, here: int, radius: int) -> None:
-    """Add to a row (Z,) its neighbours of (N, Z) on both sides, the first and last repeated."""
-    size = len(rows)
+def _add_planes(total: _Floats, planes: _Floats, here: int, radius: int) -> None:
+    """Add to a plane (Y Z,) its neighbours of (X, Y Z) on both sides, the ends repeated."""
+    size = len(planes)
     for step in range(1, radius + 1):
         near = min(step, size)
         if here >= near:
-            _add(total, rows[here - near])
+            _add(total, planes[here - near])
         if here + near < size:
-            _add(total, rows[here + near])
+            _add(total, planes[here + near])
         if here < near:
-            _add(total, rows[0])
+            _add(total, planes[0])
         if here >= size - near:
-            _add(total, rows[size - 1])
+            _add(total, planes[size - 1])
 
 
 @compiled_as_written
-def _add_along(total: _Floats, line: _Floats, radius: int) -> None:
-    """Add to each value of a line (Z,) its neighbours on both sides, the ends repeated."""
-    size = len(line)
+def _add_shifted(total: _Floats, values: _Floats, radius: int, length: int) -> None:
+    """Add to each run of `length` values of a line its neighbour runs, the ends repeated.
+
+    Rows of a plane, for `length` Z; single values of a row, for 1.
+    """
+    size = len(values)
     for step in range(1, radius + 1):
-        near = min(step, size)
-        _add(total[near:], line[: size - near])
-        _add(total[: size - near], line[near:])
-        for z in range(near):
-            total[z] += line[0]
-        for z in range(size - near, size):
-            total[z] += line[size - 1]
+        near = min(step * length, size)
+        _add(total[near:], values[: size - near])
+        _add(total[: size - near], values[near:])
+        for first in range(0, near, length):
+            _add(total[first : first + length], values[:length])
+        for first in range(size - near, size, length):
+            _add(total[first : first + length], values[size - length :])
 
 
 @compiled_as_written
@@ -140,18 +143,18 @@ def mean_share(share: tuple[int, int], volumes: _Floats, radius: int, result: _F
         result: (V, X, Y, Z).
     """
     _, nx, ny, nz = volumes.shape
-    plane, line = np.empty((ny, nz), np.float32), np.empty(nz, np.float32)
+    planes, means = volumes.reshape(-1, nx, ny * nz), result.reshape(-1, nx, ny * nz)
+    across, both = np.empty(ny * nz, np.float32), np.empty(ny * nz, np.float32)
     count = np.float32((2 * radius + 1) ** 3)
     for number in range(share[0], share[1]):
-        volume, x = volumes[number // nx], number % nx
-        for y in range(ny):
-            plane[y] = volume[x, y]
-            _add_rows(plane[y], volume[:, y], x, radius)
-        for y in range(ny):
-            line[:] = plane[y]
-            _add_rows(line, plane, y, radius)
-            mean = result[number // nx, x, y]
-            mean[:] = line
-            _add_along(mean, line, radius)
-            for z in range(nz):
-                mean[z] /= count
+        volume, x = planes[number // nx], number % nx
+        across[:] = volume[x]
+        _add_planes(across, volume, x, radius)
+        both[:] = across
+        _add_shifted(both, across, radius, nz)
+        mean = means[number // nx, x]
+        mean[:] = both
+        for y in range(0, ny * nz, nz):
+            _add_shifted(mean[y : y + nz], both[y : y + nz], radius, 1)
+        for place in range(ny * nz):
+            mean[place] /= count

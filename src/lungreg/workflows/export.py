@@ -26,12 +26,9 @@ from lungreg.formats.transforms import (
 from lungreg.formats.transforms.itk_files import describe_inverse, encode_transform_files
 from lungreg.records.summary import Facts, Summary
 from lungreg.registration.outputs import StoredRegistration
-from lungreg.spatial.displacement import (
-    dense_displacement,
-    total_displacement_mm,
-    voxel_displacement,
-)
+from lungreg.spatial.displacement import dense_displacement
 from lungreg.spatial.inversion import invert
+from lungreg.spatial.total_displacement import total_displacement_mm, voxel_displacement
 from lungreg.stores import Backend
 from lungreg.workflows.export_sources import Source, of_folder, of_run
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress

@@ -9,7 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from lungreg.spatial.displacement import total_displacement_mm, transform_points
+from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.total_displacement import total_displacement_mm
 from tests.formats.transforms.breathing import FIELD, breath, interior
 from tests.grids import to_sitk, voxels
 

@@ -19,8 +19,9 @@ from lungreg.formats.transforms import (
 )
 from lungreg.formats.transforms.itk_files import encode_transform_files
 from lungreg.formats.transforms.reading import read_transform
-from lungreg.spatial.displacement import total_displacement_mm, transform_points
+from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import affine_transform, flip_lps
+from lungreg.spatial.total_displacement import total_displacement_mm
 from tests.formats.transforms.breathing import FIELD, FIXED, MOVING, affine, breath, interior
 from tests.grids import affine_to_sitk, to_sitk
 

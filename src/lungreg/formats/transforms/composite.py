@@ -29,6 +29,7 @@ from lungreg.spatial.geometry import (
     affine_to_lps,
     affine_transform,
 )
+from lungreg.spatial.total_displacement import mapped_vectors
 
 COMPOSITE_SUFFIXES = (".h5", ".hdf5", ".tfm", ".txt", ".mat")
 _SIGNS = np.array([-1.0, -1.0, 1.0])
@@ -217,7 +218,7 @@ def _around(field: sitk.Image, before: FloatArray, after: FloatArray) -> Transfo
     lps[:3, 3] = field.GetOrigin()
     back = np.linalg.inv(affine_to_lps(before))
     if not np.array_equal(back, np.eye(4)):
-        values = np.einsum("kl,lxyz->kxyz", back[:3, :3], values)
+        values = mapped_vectors(back[:3, :3], values)
     nx, ny, nz = field.GetSize()
     return Transform(
         affine=affine_to_lps(after @ before),

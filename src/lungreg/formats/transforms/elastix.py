@@ -19,7 +19,6 @@ from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
 from lungreg.formats.local_files import read_file
 from lungreg.formats.nifti import MAX_VOXELS
 from lungreg.formats.transforms.composite import linear_matrix
-from lungreg.spatial.displacement import without_affine
 from lungreg.spatial.geometry import (
     RAS_TO_LPS,
     FloatArray,
@@ -29,6 +28,7 @@ from lungreg.spatial.geometry import (
     affine_to_lps,
     affine_transform,
 )
+from lungreg.spatial.total_displacement import without_affine
 
 _PARAMETER = re.compile(r"^\s*\(\s*(\w+)\s+(.*?)\s*\)\s*(?://.*)?$", re.MULTILINE)
 _MOST_NODES = 20_000_000

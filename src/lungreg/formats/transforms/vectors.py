@@ -13,8 +13,8 @@ from lungreg.formats.nifti_header import INTENT_VECTOR
 from lungreg.formats.transforms.field_files import decode_field
 from lungreg.formats.transforms.fields import ITK_DISPLACEMENT, total_displacement
 from lungreg.formats.transforms.rounding import rounded
-from lungreg.spatial.displacement import without_affine
 from lungreg.spatial.geometry import FloatArray, Grid, Transform
+from lungreg.spatial.total_displacement import without_affine
 
 _LPS_SIGNS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)
 
@@ -106,7 +106,7 @@ def encode_learn2reg(displacement_vox: NDArray[Any], grid: Grid) -> bytes:
 
     Args:
         displacement_vox: (3, X, Y, Z) voxel of the moving array less voxel of the fixed one,
-            component `i` along array axis `i`; see `displacement.voxel_displacement`.
+            component `i` along array axis `i`; see `total_displacement.voxel_displacement`.
         grid: The fixed scan's.
 
     Returns:

@@ -12,7 +12,7 @@ from torch import Tensor
 from lungreg.registration.refinement.features import cube_max, pooled
 from lungreg.registration.refinement.field import smoothed
 from lungreg.registration.refinement.objective import loss_and_gradient
-from lungreg.registration.refinement.parts import Places, split
+from lungreg.registration.refinement.parts import Fixed, split
 from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.sampling import ChannelTable
 from lungreg.registration.refinement.scene import Scene
@@ -37,7 +37,7 @@ class Comparison:
     """The features of both scans on one level."""
 
     grid: Grid
-    places: Places
+    fixed: Fixed
     moving: ChannelTable
     """Features of the moving scan, then its share of lung, then 1 where it has data."""
     lung_places: int
@@ -53,33 +53,24 @@ def compare(scene: Scene, features: Features, factor: int, plan: Plan) -> Compar
         factor: Voxels of the scene per voxel of the level.
         plan: Distances around the lungs and their weights.
     """
-    grid = level_grid(scene.grid, factor)
-    weights = place_weights(scene, factor, plan).flatten()
-    flat = torch.nonzero(weights)[:, 0]
-    weight = weights[flat]
-    _, ny, nz = grid.shape
-    # Not torch.unravel_index, which imports sympy: a second.
-    index = torch.stack([flat // (ny * nz), flat // nz % ny, flat % nz]).float()
-    found = [pooled(part, factor)[0].flatten(1)[:, flat] for part in features.fixed]
-    lungs = pooled(scene.lungs, factor).flatten()[flat]
+    weights = place_weights(scene, factor, plan)
     moved = (*features.moving, scene.moving_lungs, scene.moving_shown)
     return Comparison(
-        grid=grid,
-        places=Places(
-            index=index,
-            features=torch.cat(found).T.contiguous(),
-            lungs=lungs,
-            weight=weight,
+        grid=level_grid(scene.grid, factor),
+        fixed=Fixed(
+            features=tuple(pooled(part, factor) for part in features.fixed),
+            lungs=pooled(scene.lungs, factor),
+            weights=weights,
         ),
         moving=ChannelTable(*(pooled(part, factor) for part in moved)),
-        lung_places=int((weight == 1.0).sum()),
+        lung_places=int((weights == 1.0).sum()),
     )
 
 
 def place_weights(scene: Scene, factor: int, plan: Plan) -> Tensor:
     """(1, 1, X, Y, Z) how much each voxel of a level counts: 1 at the lungs, less around them."""
     spacing_mm = float(scene.grid.spacing_mm[0]) * factor
-    lungs = (pooled(scene.lungs, factor) > 0.5).float()
+    lungs = (pooled(scene.lungs, factor) > 0.5).to(torch.uint8)
     near = cube_max(lungs, _voxels(plan.around_mm, spacing_mm))
     wide = cube_max(near, _voxels(plan.body_mm, spacing_mm))
     shown = pooled(scene.fixed_shown, factor) > 0.99
@@ -124,7 +115,7 @@ def descend(
 
 
 def _tasks(comparison: Comparison, level: Level, plan: Plan) -> Iterator[Task]:
-    parts = split(comparison.places, comparison.grid.shape, plan.samples)
+    parts = split(comparison.fixed, plan.samples)
     for part in parts:
         yield Task(
             part=part,

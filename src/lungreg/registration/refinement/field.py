@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lungreg.registration.refinement.features import mean_of_three
 from lungreg.spatial.displacement import dense_displacement
 from lungreg.spatial.geometry import Grid, Shape, Transform
+from lungreg.spatial.total_displacement import mapped_vectors
 
 
 def control_grid(level: Grid, control: int) -> Grid:
@@ -23,27 +25,18 @@ def control_grid(level: Grid, control: int) -> Grid:
 def carry_over(transform: Transform, nodes: Grid, device: torch.device) -> Tensor:
     """(3, X, Y, Z) `u` of a transform at nodes, along the nodes' own axes, mm."""
     ras = dense_displacement(transform, nodes, device=device)
-    return torch.as_tensor(np.einsum("kl,kxyz->lxyz", nodes.directions, ras), device=device).float()
+    return torch.as_tensor(mapped_vectors(nodes.directions.T, ras), device=device).float()
 
 
 def as_transform(displacement: Tensor, nodes: Grid, affine: np.ndarray) -> Transform:
     """The transform of a displacement (3, X, Y, Z) along the nodes' axes, mm."""
-    ras = np.einsum("kl,lxyz->kxyz", nodes.directions, displacement.detach().cpu().numpy())
-    return Transform(affine=affine, displacement_mm=ras.astype(np.float32), grid=nodes)
+    ras = mapped_vectors(nodes.directions, displacement.detach().cpu().numpy())
+    return Transform(affine=affine, displacement_mm=ras, grid=nodes)
 
 
 def smoothed(nodes: Tensor) -> Tensor:
     """Means of three neighbours along each axis: Adam's steps are of one length everywhere."""
-    for dim in (1, 2, 3):
-        size = nodes.shape[dim]
-        if size == 1:
-            continue
-        first, last = nodes.narrow(dim, 0, 1), nodes.narrow(dim, size - 1, 1)
-        wide = torch.cat([first, nodes, last], dim=dim)
-        nodes = (
-            wide.narrow(dim, 0, size) + wide.narrow(dim, 1, size) + wide.narrow(dim, 2, size)
-        ) / 3
-    return nodes
+    return mean_of_three(nodes[None])[0]
 
 
 def enlarge(

@@ -30,7 +30,7 @@ def distance(nodes: _Floats, task: Task) -> tuple[float, _Floats]:
     part, control = task.part, task.level.control
     compared = Compared(
         rows=task.moving.rows.numpy(),
-        voxels=part.voxels.numpy(),
+        voxels=part.places.voxels.numpy(),
         features=part.places.features.numpy(),
         lungs=part.places.lungs.numpy(),
         weight=part.places.weight.numpy(),
@@ -43,12 +43,12 @@ def distance(nodes: _Floats, task: Task) -> tuple[float, _Floats]:
 
     def share(first: int, last: int) -> _Part:
         # Places are in the order of the voxels: a share of them depends on a few planes of nodes.
-        planes = (int(part.voxels[place, 0]) // control for place in (first, last - 1))
+        planes = (int(part.places.voxels[place, 0]) // control for place in (first, last - 1))
         low, high = (min(plane, nodes.shape[1] - 2) for plane in planes)
         gradient = np.zeros((3, high - low + 2, *nodes.shape[2:]), dtype=np.float32)
         return distance_and_gradient((first, last), nodes, low, gradient, compared), low, gradient
 
-    return _summed(share, 0, len(part.voxels), nodes)
+    return _summed(share, 0, len(part.places.voxels), nodes)
 
 
 def roughness(nodes: _Floats, node_mm: float, kink: float) -> tuple[float, _Floats]:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 
 import torch
 from torch import Tensor
 
-from lungreg.spatial.geometry import Shape
+Lattice = tuple[slice, slice, slice]
+"""Every few voxels along each axis."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fixed:
+    """The fixed scan on one level, as volumes; the places are the voxels with a weight."""
+
+    features: tuple[Tensor, ...]
+    """(1, C, X, Y, Z) each."""
+    lungs: Tensor
+    """(1, 1, X, Y, Z) share of fixed lung."""
+    weights: Tensor
+    """(1, 1, X, Y, Z) 1 at the lungs, less around them, 0 where nothing is compared."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Places:
-    """The voxels at which the scans are compared on one level, with the fixed scan's features."""
+    """Voxels at which the scans are compared, with the fixed scan's features."""
 
-    index: Tensor
-    """(3, N) voxel coordinates, whole numbers."""
+    voxels: Tensor
+    """(N, 3) int32 voxel coordinates."""
     features: Tensor
     """(N, F) of the fixed scan."""
     lungs: Tensor
@@ -26,14 +39,10 @@ class Places:
     weight: Tensor
     """(N,) 1 at the lungs, less around them."""
 
-    def among(self, chosen: Tensor) -> Places:
-        """Those of the given numbers."""
-        return Places(
-            index=self.index[:, chosen],
-            features=self.features[chosen],
-            lungs=self.lungs[chosen],
-            weight=self.weight[chosen],
-        )
+    @property
+    def index(self) -> Tensor:
+        """(3, N) voxel coordinates, for arithmetic."""
+        return self.voxels.T.float()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,44 +50,60 @@ class Part:
     """The places on a lattice of every few voxels."""
 
     places: Places
-    lattice: tuple[slice, slice, slice]
+    lattice: Lattice
     """The voxels of the lattice along each axis."""
     flat: Tensor
     """(N,) index of each place in the flattened lattice."""
 
-    @cached_property
-    def voxels(self) -> Tensor:
-        """(N, 3) int32 voxel coordinates of the places."""
-        return self.places.index.T.int().contiguous()
 
-
-def split(places: Places, shape: Shape, most: int) -> list[Part]:
+def split(fixed: Fixed, most: int) -> list[Part]:
     """Parts of at most about `most` places, each spread evenly: a lattice, shifted for each part.
 
     What is interpolated for a step, is interpolated on its lattice alone.
 
     Args:
-        places: On a level.
-        shape: Voxels of the level.
+        fixed: The fixed scan on a level.
         most: Places of a part, about.
     """
-    steps = _steps(places.index.shape[1] / most)
-    step = torch.tensor(steps, device=places.index.device)[:, None]
-    index = places.index.long()
-    shift, cell = index % step, index // step
-    number = (shift[0] * steps[1] + shift[1]) * steps[2] + shift[2]
-    count = prod(steps)
-    members = torch.argsort(number.short(), stable=True).split(
-        number.bincount(minlength=count).tolist()
-    )
-    parts = []
-    for first, chosen in zip(itertools.product(*map(range, steps)), members, strict=True):
-        a, b, c = (slice(low, None, each) for low, each in zip(first, steps, strict=True))
-        ny, nz = len(range(shape[1])[b]), len(range(shape[2])[c])
-        x, y, z = cell[:, chosen]
-        flat = (x * ny + y) * nz + z
-        parts.append(Part(places=places.among(chosen), lattice=(a, b, c), flat=flat))
+    steps = _steps(int(torch.count_nonzero(fixed.weights)) / most)
+    parts = (_part(fixed, lattice) for lattice in _lattices(steps))
     return [part for part in parts if part.flat.numel()]
+
+
+def _lattices(steps: tuple[int, int, int]) -> Iterator[Lattice]:
+    for x, y, z in itertools.product(*map(range, steps)):
+        yield slice(x, None, steps[0]), slice(y, None, steps[1]), slice(z, None, steps[2])
+
+
+def _part(fixed: Fixed, lattice: Lattice) -> Part:
+    weights = fixed.weights[0, 0][lattice]
+    flat = torch.nonzero(weights.flatten())[:, 0]
+    return Part(
+        places=Places(
+            voxels=_voxels(flat.int(), weights.shape, lattice),
+            features=torch.cat(
+                [_at(part, lattice, flat) for part in fixed.features]
+            ).T.contiguous(),
+            lungs=_at(fixed.lungs, lattice, flat)[0],
+            weight=_at(fixed.weights, lattice, flat)[0],
+        ),
+        lattice=lattice,
+        flat=flat,
+    )
+
+
+def _at(volume: Tensor, lattice: Lattice, flat: Tensor) -> Tensor:
+    """(C, N) the values of a volume (1, C, X, Y, Z) at places of a lattice."""
+    return volume[0][:, *lattice].flatten(1).index_select(1, flat)
+
+
+def _voxels(flat: Tensor, shape: torch.Size, lattice: Lattice) -> Tensor:
+    """(N, 3) voxels at indices of a flattened lattice. `torch.unravel_index` imports sympy."""
+    line, z = flat // shape[2], flat % shape[2]
+    cells = line // shape[1], line % shape[1], z
+    return torch.stack(
+        [cell * axis.step + axis.start for cell, axis in zip(cells, lattice, strict=True)], dim=1
+    )
 
 
 def _steps(parts: float) -> tuple[int, int, int]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
-from scipy.ndimage import uniform_filter
+from scipy.sparse import csr_array
 
+from lungreg.registration.refinement.features import mean_of_three
 from lungreg.spatial.geometry import Grid, Transform
 from lungreg.spatial.neighbours import dilated
 
@@ -21,6 +23,8 @@ _SHARPEST_MM = 1.2
 _PRESSED = 0.5
 _SMALLEST = 0.1
 _PASSES = 20
+_NEGLIGIBLE = 1e-7
+"""Weight of a node, as small as what float32 rounds."""
 
 
 def polished(transform: Transform) -> Transform:
@@ -31,10 +35,14 @@ def polished(transform: Transform) -> Transform:
         sharp = bend_mm > _SHARPEST_MM
         if not sharp.any():
             break
-        share = uniform_filter(dilated(sharp).astype(np.float32), 3)
-        smooth = np.stack([uniform_filter(part, 3) for part in displacement])
-        displacement = displacement + share * (smooth - displacement)
+        share = _mean_of_three(dilated(sharp).astype(np.float32)[None])
+        displacement = displacement + share * (_mean_of_three(displacement) - displacement)
     return _twice_as_fine(displacement, transform)
+
+
+def _mean_of_three(volumes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Volumes (C, X, Y, Z): means of neighbours along each axis."""
+    return mean_of_three(torch.from_numpy(volumes)[None])[0].numpy()
 
 
 def _bend_mm(displacement: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -66,7 +74,10 @@ def _stretch(displacement: NDArray[np.float32], from_mm: NDArray[np.float32]) ->
     """The products of the Jacobian's rows, component by component: far faster than by matrices."""
     slopes = [[np.gradient(part, axis=axis) for axis in range(3)] for part in displacement]
     rows = [
-        [sum(along[k] * from_mm[k, axis] for k in range(3)) for axis in range(3)]
+        [
+            sum(along[k] * from_mm[k, axis] for k in range(3) if from_mm[k, axis])
+            for axis in range(3)
+        ]
         for along in slopes
     ]
     for axis in range(3):
@@ -104,12 +115,12 @@ def smallest_eigenvalue(matrices: Symmetric) -> NDArray[np.float32]:
 def _twice_as_fine(displacement: NDArray[np.float32], transform: Transform) -> Transform:
     fine = displacement
     for axis in (1, 2, 3):
-        lines = np.moveaxis(fine, axis, -1)
-        finer = np.empty((*lines.shape[:-1], 2 * lines.shape[-1] - 1), dtype=np.float32)
-        finer[..., ::2] = lines
-        # Not by BLAS, whose sums depend on how many threads it has.
-        np.einsum("...n,mn->...m", lines, _between(lines.shape[-1]), out=finer[..., 1::2])
-        fine = np.moveaxis(finer, -1, axis)
+        lines = np.ascontiguousarray(np.moveaxis(fine, axis, 0))
+        finer = np.empty((2 * len(lines) - 1, *lines.shape[1:]), dtype=np.float32)
+        finer[::2] = lines
+        between = _between(len(lines)) @ lines.reshape(len(lines), -1)
+        finer[1::2] = between.reshape(-1, *lines.shape[1:])
+        fine = np.moveaxis(finer, 0, axis)
     _, nx, ny, nz = fine.shape
     half = np.diag([0.5, 0.5, 0.5, 1.0])
     return Transform(
@@ -119,8 +130,13 @@ def _twice_as_fine(displacement: NDArray[np.float32], transform: Transform) -> T
     )
 
 
-def _between(nodes: int) -> NDArray[np.float32]:
-    """(n - 1, n) weights of the interpolating spline half-way between nodes."""
+def _between(nodes: int) -> csr_array:
+    """(n - 1, n) weights of the interpolating spline half-way between nodes.
+
+    Sparse, since they fall to a quarter from node to node; and so not by BLAS, whose sums depend on
+    how many threads it has.
+    """
     places, degree = np.arange(nodes - 1) + 0.5, min(3, nodes - 1)
-    spline = make_interp_spline(np.arange(nodes), np.eye(nodes), k=degree)
-    return np.asarray(spline(places), dtype=np.float32)
+    weights = make_interp_spline(np.arange(nodes), np.eye(nodes), k=degree)(places)
+    weights[np.abs(weights) < _NEGLIGIBLE] = 0
+    return csr_array(weights.astype(np.float32))

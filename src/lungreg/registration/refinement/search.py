@@ -15,8 +15,8 @@ from lungreg.registration.refinement.features import mean_of_three
 from lungreg.spatial.slabs import slabs
 
 _COUPLING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-SLAB_COSTS = 20_000_000
-"""Costs compared at once, so that memory stays bounded."""
+SLAB_COSTS = 1_000_000
+"""Costs compared at once: so few that they stay near the processor."""
 
 
 def search(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
@@ -48,12 +48,14 @@ def _costs(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
     padded = nnf.pad(moving, (reach,) * 6, mode="replicate")
     side = 2 * reach + 1
     costs = torch.empty(side**3, *shape, device=fixed.device)
+    # One room for all: large memory that is taken anew each time costs as much as the sums.
+    apart = torch.empty_like(fixed)
     for number in range(side**3):
         x, y, z = number // side**2, number // side % side, number % side
         part = padded[:, :, x : x + shape[0], y : y + shape[1], z : z + shape[2]]
-        costs[number] = (part - fixed).square_().sum(dim=1)[0]
-    costs *= weight[0]
-    return _smooth(costs[:, None])[:, 0].reshape(side**3, -1)
+        cost = torch.sub(part, fixed, out=apart).square_().sum(dim=1, keepdim=True)
+        costs[number] = _smooth(cost.mul_(weight))[0, 0]
+    return costs.reshape(side**3, -1)
 
 
 def _choose(costs: Tensor, lattice: Tensor, field: Tensor, coupling: float) -> Tensor:
