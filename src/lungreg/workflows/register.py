@@ -168,16 +168,16 @@ def _register(
     remarks = remarks_of(registered)
     facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
     with within("inverse"):
-        transforms = _transform_files(pair, registered, facts, device)
+        beside = _transform_files(pair, registered, facts, device)
     with within("writing"):
         beside = {
             INPUTS_FILE: note_files(files),  # first: by it a later call knows the folder
-            **transforms,
+            **beside,
             _NAMES.page: _page(files, result, registered, facts, remarks),
         }
         remove_old(stage, _NOT_ALWAYS, keep={*beside, result.output_label or ""})
-        for name, data in beside.items():
-            stage.write(name, data)
+        for name in list(beside):
+            stage.write(name, beside.pop(name))  # what is written need not stay in memory
         write_outputs(
             stage,
             _NAMES,

@@ -33,9 +33,11 @@ def encode_displacement(total_mm: NDArray[Any], grid: Grid) -> bytes:
         DataError: Another shape than the grid's.
     """
     _require_on_grid(total_mm, grid)
-    lps = rounded(np.asarray(total_mm, dtype=np.float32)) * _LPS_SIGNS[:, None, None, None]
-    raw = np.moveaxis(lps, 0, -1)[:, :, :, None, :]
-    return encode_nifti(raw, grid.affine, intent=INTENT_VECTOR)
+    lps = np.empty((*grid.shape, 1, 3), dtype=np.float32, order="F")
+    for component, part in enumerate(total_mm):
+        signed = rounded(np.asarray(part, dtype=np.float32)) * _LPS_SIGNS[component]
+        lps[..., 0, component] = signed
+    return encode_nifti(lps, grid.affine, intent=INTENT_VECTOR)
 
 
 def decode_displacement(

@@ -146,16 +146,7 @@ def refine(
         )
         notes += warnings
         try:
-            descent = _Descent(
-                scene_at=lambda mm: make_scene(
-                    pair, affine, working_grid(pair, affine, mm), device
-                ),
-                affine=affine,
-                plan=plan,
-                seed=seed,
-                on_step=on_step,
-            )
-            transform = _optimise(descent, plan, start)
+            transform, steps = _found(pair, affine, plan, device, seed, start, on_step)
             break
         except (MemoryError, torch.OutOfMemoryError):
             plan = plan.coarser()
@@ -165,9 +156,29 @@ def refine(
     return Refined(
         transform=unfold(polished(transform), pair.fixed.grid, lungs, device=device),
         plan=plan,
-        steps=descent.steps,
+        steps=steps,
         notes=notes,
     )
+
+
+def _found(
+    pair: Pair,
+    affine: FloatArray,
+    plan: Plan,
+    device: torch.device,
+    seed: int,
+    start: Transform | None,
+    on_step: OnStep | None,
+) -> tuple[Transform, int]:
+    """The transform and the steps that led to it; features and places are gone at its end."""
+    descent = _Descent(
+        scene_at=lambda mm: make_scene(pair, affine, working_grid(pair, affine, mm), device),
+        affine=affine,
+        plan=plan,
+        seed=seed,
+        on_step=on_step,
+    )
+    return _optimise(descent, plan, start), descent.steps
 
 
 def _optimise(descent: _Descent, plan: Plan, start: Transform | None) -> Transform:
@@ -214,9 +225,9 @@ class _Descent:
 
     def _show(self, spacing_mm: float) -> None:
         """From now on, both scans on a grid of this spacing."""
-        self._scene = self._scene_at(spacing_mm)
         self._structure: tuple[Tensor, Tensor] | None = None
         self._compared.clear()
+        self._scene = self._scene_at(spacing_mm)
 
     @property
     def _spacing_mm(self) -> float:
