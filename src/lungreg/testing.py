@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,10 @@ class FaultyStage:
     def list(self, folder: str = "") -> list[FileInfo]:
         """All files under a folder."""
         return self.stage.list(folder)
+
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """The folders directly in a folder."""
+        return self.stage.folders(folder)
 
     def _before_write(self, name: str) -> None:
         time.sleep(self.slow_s)

@@ -85,7 +85,7 @@ def test_a_rating_is_saved_and_shown(page: object, there: Path) -> None:
     page.radio[0].set_value("bad")
     page.button[0].click().run()
     assert page.success[0].value.startswith("Saved: bad")
-    assert backend_of(there).stage.exists(RunNames(RUN).case("case_a").rating)
+    assert backend_of(there).stage.exists(RunNames(RUN).rating("case_a"))
     page.run()
     assert list(page.dataframe[0].value["rating"]) == ["bad", "not rated", "not rated"]
     page.sidebar.multiselect(key="rating").set_value(["bad"]).run()

@@ -146,6 +146,17 @@ class StageContract:
         assert [info.name for info in stage.list()] == everything
         assert [info.size for info in stage.list()] == [len(name) for name in everything]
 
+    def test_folders_are_those_directly_in_a_folder(self, stage: Stage) -> None:
+        """Not files, not what is below, and not those beside it with a longer name."""
+        for name in ("case_1/b", "case_1/z/deep/er", "case_1/a/deep", "case_10/b", "case_1.txt"):
+            stage.write(name, b"x")
+        assert [*stage.folders()] == ["case_1", "case_10"]
+        assert [*stage.folders("case_1")] == ["case_1/a", "case_1/z"]
+        for name in ("case_1/a", "missing", "case_1.txt", "case_1.txt/deeper"):
+            assert [*stage.folders(name)] == []
+        with pytest.raises(DataError):
+            stage.folders("../outside")
+
     def test_list_of_a_missing_folder_is_empty(self, stage: Stage) -> None:
         """A folder that does not exist, or is a file, lists nothing."""
         assert stage.list() == []

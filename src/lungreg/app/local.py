@@ -14,7 +14,7 @@ from lungreg.backends import open_backend
 from lungreg.config import load_config
 from lungreg.errors import NotFoundError
 from lungreg.stores import Backend
-from lungreg.stores.names import RUNS, CaseNames, RunNames
+from lungreg.stores.names import RATINGS_FOLDER, RUNS, RunNames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ _RATING = ("run_id", "case_id", "rating", "note", "rated_by")
 
 @dataclass(frozen=True)
 class LocalData:
-    """Rows, pages and ratings of a backend. A rating is a file beside the case's page.
+    """Rows, pages and ratings of a backend. A rating is a file of the run.
 
     Implements `lungreg.app.page.AppData`.
     """
@@ -43,7 +43,7 @@ class LocalData:
     def page(self, run_id: str, case_id: str) -> str | None:
         """The HTML page of a case; None where the run made none."""
         try:
-            return self.backend.stage.read(_files(run_id, case_id).page).decode()
+            return self.backend.stage.read(RunNames(run_id).case(case_id).page).decode()
         except NotFoundError:
             return None
 
@@ -51,19 +51,16 @@ class LocalData:
         """The latest rating of each run and case."""
         import pandas as pd
 
-        suffix = _files("", "").rating.rpartition("/")[2]
-        files = [file.name for file in self.backend.stage.list(RUNS) if file.name.endswith(suffix)]
-        rows = [json.loads(self.backend.stage.read(name)) for name in files]
+        stage = self.backend.stage
+        folders = (f"{run}/{RATINGS_FOLDER}" for run in stage.folders(RUNS))
+        files = (file.name for folder in folders for file in stage.list(folder))
+        rows = [json.loads(stage.read(name)) for name in files]
         return pd.DataFrame(rows, columns=list(_RATING))
 
     def rate(self, run_id: str, case_id: str, rating: str, note: str) -> None:
         """Save a rating, in place of an earlier one."""
         row = dict(zip(_RATING, (run_id, case_id, rating, note, getpass.getuser()), strict=True))
-        self.backend.stage.write(_files(run_id, case_id).rating, json.dumps(row).encode())
-
-
-def _files(run_id: str, case_id: str) -> CaseNames:
-    return RunNames(run_id).case(case_id)
+        self.backend.stage.write(RunNames(run_id).rating(case_id), json.dumps(row).encode())
 
 
 def main(file: Path | None) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from lungreg.errors import AlreadyExistsError, StoreUnavailableError
-from lungreg.stores.stage import FileInfo, check_name, missing_file, open_upload
+from lungreg.stores.stage import FileInfo, check_name, folders_in, missing_file, open_upload
 
 _TAKEN = "a name on the stage is either a file or a folder, and is created only once"
 
@@ -84,6 +85,10 @@ class MemoryStage:
                 for name in sorted(self._files)
                 if name.startswith(prefix)
             ]
+
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """The folders directly in a folder."""
+        return folders_in(folder, self.list(folder))
 
     def _refuse_clash(self, name: str) -> None:
         """Refuse a name that is a folder's, or that is below a file, as a file system does."""

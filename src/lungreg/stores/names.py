@@ -32,11 +32,11 @@ DISPLACEMENT_FILE = "displacement.nii.gz"
 DESCRIPTION_FILE = "displacement.json"
 METRICS_FILE = "metrics.json"
 PAGE_FILE = "qc.html"
-RATING_FILE = "rating.json"
-"""Written by the page of the results: what a person thinks of the registration."""
 INPUTS_FILE = "inputs.json"
 """Written by `register` only: where the pair's files are on this machine."""
 REPORT_FILE = "report.html"
+RESULTS_FOLDER = "results"
+RATINGS_FOLDER = "ratings"
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -90,11 +90,6 @@ class CaseNames:
         """The case's HTML page."""
         return self.file(PAGE_FILE)
 
-    @property
-    def rating(self) -> str:
-        """What a person thinks of the registration."""
-        return self.file(RATING_FILE)
-
 
 @dataclass(frozen=True)
 class RunNames:
@@ -143,7 +138,16 @@ class RunNames:
     @property
     def results(self) -> str:
         """Folder of the result table's Parquet parts."""
-        return f"{self.folder}/results"
+        return f"{self.folder}/{RESULTS_FOLDER}"
+
+    @property
+    def ratings(self) -> str:
+        """Folder of what people think of the registrations."""
+        return f"{self.folder}/{RATINGS_FOLDER}"
+
+    def rating(self, case_id: str) -> str:
+        """What a person thinks of a registration: by the page of the results."""
+        return f"{self.ratings}/{case_id}.json"
 
     @property
     def usage(self) -> str:

@@ -7,6 +7,7 @@ table is the same at whatever moment it is interrupted.
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,16 +54,16 @@ class PartTable:
         if rows:
             self._write(self._tabulate(rows), folder or self.folder)
 
-    def read(self, folder: str | None = None) -> pa.Table:
+    def read(self, *folders: str) -> pa.Table:
         """The latest row of each key, ordered by key, also while others write or compact.
 
         Args:
-            folder: Only the parts in and below it.
+            folders: Only the parts in and below these; without any, all.
 
         Raises:
             StoreError: A part is no Parquet file of the schema.
         """
-        return self._latest(self._parts(folder or self.folder))
+        return self._latest(self._parts(*folders or (self.folder,)))
 
     def compact(self, folder: str | None = None) -> None:
         """Replace the parts in and below a folder by one that holds their latest rows.
@@ -101,7 +102,7 @@ class PartTable:
         name = f"{folder}/part-{uuid.uuid4().hex}.parquet"
         self.stage.write(name, sink.getvalue().to_pybytes())
 
-    def _parts(self, folder: str) -> dict[str, pa.Table]:
+    def _parts(self, *folders: str) -> dict[str, pa.Table]:
         """The parts by name.
 
         A listing made while another process compacts can miss the new part and the old ones. The
@@ -110,10 +111,11 @@ class PartTable:
         """
         parts: dict[str, pa.Table] = {}
         for listing in range(_MAX_LISTINGS):
-            fresh = [name for name in self._names(folder) if name not in parts]
-            if listing and not fresh:
-                break
             with ThreadPoolExecutor(_READERS) as pool:
+                names = itertools.chain.from_iterable(pool.map(self._names, folders))
+                fresh = [name for name in names if name not in parts]
+                if listing and not fresh:
+                    break
                 found = zip(fresh, pool.map(self._read_part, fresh), strict=True)
                 parts.update({name: part for name, part in found if part is not None})
         return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -37,6 +38,9 @@ class Stage(Protocol):
         - `list` takes a folder, not a prefix: "case_1" does not list "case_10/...". It descends,
           returns names relative to the root in sorted order, and [] for a missing folder. Partial
           files of writes in progress are never listed.
+        - `folders` takes a folder likewise and does not descend: sorted names, relative to the
+          root, of the folders directly in it that hold a file; one from which all files have gone
+          may be named as well.
         - A full, unreachable or forbidden store raises `StoreUnavailableError`.
         - Methods may be called from several threads and processes at once.
     """
@@ -64,6 +68,9 @@ class Stage(Protocol):
 
     def list(self, folder: str = "") -> list[FileInfo]:
         """All files under a folder."""
+
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """The folders directly in a folder."""
 
     def uri(self, name: str) -> str:
         """Where a person finds the file."""
@@ -107,3 +114,19 @@ def check_name(name: str) -> str:
             msg = f"a part of a name on the stage has at most {MAX_NAME_BYTES} bytes"
             raise DataError(msg, got=size, mend="shorten the case id", where=part[:40])
     return name
+
+
+def is_name(name: str) -> bool:
+    """Whether a stage may hold a file of this name."""
+    try:
+        check_name(name)
+    except DataError:
+        return False
+    return True
+
+
+def folders_in(folder: str, files: Iterable[FileInfo]) -> list[str]:
+    """`Stage.folders`, from a listing of the folder."""
+    start = f"{folder}/" if folder else ""
+    below = (info.name.removeprefix(start).partition("/") for info in files)
+    return sorted({f"{start}{name}" for name, slash, _ in below if slash})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +15,8 @@ from lungreg.backends.local.results import ParquetResultTable
 from lungreg.backends.local.stage import LocalStage
 from lungreg.errors import StoreError, StoreUnavailableError
 from lungreg.records import RESULT_COLUMNS
-from lungreg.stores import ResultTable
+from lungreg.stores import FileInfo, ResultTable
+from lungreg.stores.names import RunNames
 from lungreg.stores.result_rows import result_schema, to_row
 from lungreg.testing import FaultyStage, MemoryStage
 from tests.contracts.results import FULL, ResultTableContract, result
@@ -43,6 +46,31 @@ def table(tmp_path: Path) -> ParquetResultTable:
     table = ParquetResultTable(LocalStage(tmp_path / "stage"))
     table.write([FULL])
     return table
+
+
+@dataclass(frozen=True)
+class ListedStage(LocalStage):
+    """A folder stage that notes which folders it lists with all that is below."""
+
+    listed: list[str] = field(default_factory=list, kw_only=True)
+
+    def list(self, folder: str = "") -> list[FileInfo]:
+        self.listed.append(folder)
+        return super().list(folder)
+
+
+def test_rows_are_found_without_the_files_of_all_cases(tmp_path: Path) -> None:
+    """Of each case there are several: a hundred thousand cases took longer to list than to read."""
+    stage = ListedStage(tmp_path)
+    table = ParquetResultTable(stage)
+    for run in ("run-a", "run-b"):
+        table.write([dataclasses.replace(FULL, run_id=run)])
+        stage.write(RunNames(run).case("case").page, b"<html>")
+    assert table.query("SELECT run_id FROM results ORDER BY 1")["run_id"].to_pylist() == [
+        "run-a",
+        "run-b",
+    ]
+    assert {*stage.listed} == {RunNames("run-a").results, RunNames("run-b").results}
 
 
 def test_schema_follows_the_records() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from lungreg.backends.local.faults import reading, writing
 from lungreg.backends.local.partial import is_partial, partial_beside, partial_name
 from lungreg.errors import DataError, NotFoundError, StoreUnavailableError
 from lungreg.stores import FileInfo, check_name
-from lungreg.stores.stage import open_upload
+from lungreg.stores.stage import is_name, open_upload
 
 _DRIVERS = {
     "s3": "s3fs",
@@ -131,6 +131,18 @@ class BucketStage:
         ]
         return sorted(filter(_is_visible, files), key=lambda info: info.name)
 
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """The folders directly in a folder, without those that a name cannot hold."""
+        start = self._path(folder) if folder else self._root
+        with reading(folder or self.url):
+            try:
+                found = self._driver().ls(start, detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        paths = (str(info["name"]).rstrip("/") for info in found if info["type"] == "directory")
+        names = (path.removeprefix(f"{self._root}/") for path in paths if path != start)
+        return sorted(filter(is_name, names))
+
     @property
     def _protocol(self) -> str:
         return self.url.partition("://")[0]
@@ -205,7 +217,4 @@ def _rename(driver: AbstractFileSystem, place: str, path: str) -> None:
 
 
 def _is_visible(info: Any) -> bool:
-    try:
-        return not is_partial(check_name(info.name))
-    except DataError:
-        return False
+    return is_name(info.name) and not is_partial(info.name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR
@@ -14,7 +15,7 @@ from lungreg.backends.local.faults import reading, writing
 from lungreg.backends.local.partial import PARTIAL_PREFIX, is_partial, link_new, partial_beside
 from lungreg.errors import DataError, NotFoundError, StoreUnavailableError, UnsafeInputError
 from lungreg.stores import FileInfo, check_name
-from lungreg.stores.stage import open_upload
+from lungreg.stores.stage import is_name, open_upload
 
 _CHUNK_BYTES = 1 << 20
 
@@ -110,6 +111,16 @@ class LocalStage:
         with reading(folder or self.root):
             files = list(self._walk(start, f"{folder}/" if folder else ""))
         return sorted(files, key=lambda info: info.name)
+
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """The folders directly in a folder, without those that a name cannot hold."""
+        start = self._source(folder) if folder else self.root
+        prefix = f"{folder}/" if folder else ""
+        with reading(folder or self.root), suppress(FileNotFoundError, NotADirectoryError):
+            with os.scandir(start) as scan:
+                names = [prefix + it.name for it in scan if it.is_dir(follow_symlinks=False)]
+            return sorted(filter(is_name, names))
+        return []
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[FileInfo]:
         try:

@@ -19,7 +19,7 @@ from lungreg.backends.snowflake.files.stage_names import spelled, unspelled
 from lungreg.errors import DataError, StoreUnavailableError
 from lungreg.stores import FileInfo, check_name
 from lungreg.stores.names import RUNS
-from lungreg.stores.stage import missing_file, open_upload
+from lungreg.stores.stage import folders_in, missing_file, open_upload
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -94,6 +94,10 @@ class SnowflakeStage:
             if (name := _name_of(entry)) is not None
         ]
         return sorted(files, key=lambda info: info.name)
+
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """The folders directly in a folder; LIST descends, so that this lists all files in it."""
+        return folders_in(folder, self.list(folder))
 
     def written_at(self, prefix: str) -> dict[str, datetime]:
         """When the files whose names begin so were last written, by the server's clock."""
