@@ -1,7 +1,10 @@
 """A cohort from files to files, an epoch and `register` on one device, each beside its limit.
 
     nox -s gpu                                            # on a machine with a GPU
-    python -m tests.benchmarks.gpu_goals --device cpu --cases 2 --shape 48 40 48 --size 16 --dry
+    python -m tests.benchmarks.gpu_goals --device cpu --cases 4 --shape 48 40 48 --size 16 --dry
+
+A cohort is registered by a pool of Ray actors that share the GPU: cold, from the call to its end
+with all that actors import and load; warm, the time in which as many further pairs end.
 
 Limits are what the device needs for the network's operations at the rate that it multiplies
 matrices at, and for the scans' bytes at the rate that it copies memory at, both measured here
@@ -50,7 +53,8 @@ def main() -> None:
     """Make the pairs, measure everything, print and keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--cases", type=int, default=20)
+    parser.add_argument("--cases", type=int, default=20, help="half of those that are made")
+    parser.add_argument("--workers", default="auto", help="infer.workers; 0 is without Ray")
     parser.add_argument("--epoch-cases", type=int, default=16)
     parser.add_argument("--shape", type=int, nargs=3, default=(192, 192, 208))
     parser.add_argument("--size", type=int, nargs="*", default=[96, 96, 104], help="of the network")
@@ -74,14 +78,17 @@ def main() -> None:
 def measured(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Seconds of each step beside its limit and, where there is one, its goal."""
     device = choose_device(asked.device)
-    make_pairs(folder / "pairs", asked.cases, tuple(asked.shape))
+    make_pairs(folder / "pairs", 2 * asked.cases, tuple(asked.shape))
     config = write_config(folder, asked)
     ingest(config)
     limits = limits_s(config, asked, device)
     seconds = {"epoch": last_epoch_s(config)}
-    model = load_config(folder / "lungreg.yaml", [f"infer.model={MODEL_NAME}"])
+    with_model = f"infer.model={MODEL_NAME}"
+    half = f"infer.cases=[{','.join(names_of(asked.cases))}]"
+    model = load_config(folder / "lungreg.yaml", [with_model, half])
     seconds["infer, cold"] = timed(lambda: infer(model))
-    seconds["infer, warm"] = timed(lambda: infer(model))
+    model = load_config(folder / "lungreg.yaml", [with_model])
+    seconds["infer, warm"] = last_half_s(model, asked.cases)
     first = lungreg.PairFiles(
         fixed=str(folder / "pairs/scans/case_001_exp.nii.gz"),
         moving=str(folder / "pairs/scans/case_001_insp.nii.gz"),
@@ -118,8 +125,8 @@ def make_pairs(folder: Path, cases: int, shape: tuple[int, int, int]) -> None:
 
 
 def write_config(folder: Path, asked: argparse.Namespace) -> Config:
-    """One process, all pairs but one or two to train on, pages as for a user."""
-    names = [f"case_{number:03d}" for number in range(1, asked.cases + 1)]
+    """All pairs but a few to train on, in one process; pages as for a user."""
+    names = names_of(2 * asked.cases)
     training = names[: max(1, min(asked.epoch_cases, len(names) - 1))]
     settings = {
         "backend": {"root": str(folder / "stage"), "tracking": False},
@@ -127,10 +134,29 @@ def write_config(folder: Path, asked: argparse.Namespace) -> Config:
         "data": {"split": {"train": training, "val": names[-1:]}},
         "preprocessing": {"spatial_size": (asked.size * 3)[:3]},
         "train": {"workers": 0, "epochs": 2, "device": asked.device},
-        "infer": {"workers": 0, "device": asked.device},
+        "infer": {
+            "workers": asked.workers if asked.workers == "auto" else int(asked.workers),
+            "device": asked.device,
+        },
     }
     (folder / "lungreg.yaml").write_text(json.dumps(settings))
     return load_config(folder / "lungreg.yaml")
+
+
+def names_of(cases: int) -> list[str]:
+    """The ids of so many cases."""
+    return [f"case_{number:03d}" for number in range(1, cases + 1)]
+
+
+def last_half_s(config: Config, cases: int) -> float:
+    """Seconds in which the last so many cases of a run end, its workers long at work."""
+    ends: list[float] = []
+
+    def seen(progress: Progress) -> None:
+        ends.append(time.perf_counter())
+
+    infer(config, on_progress=seen)
+    return ends[-1] - ends[-1 - cases]
 
 
 def last_epoch_s(config: Config) -> float:

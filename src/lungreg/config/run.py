@@ -38,9 +38,13 @@ class Infer(Section):
     """Where the cases are registered: "ray" uses workers of the Ray cluster, "run-batch" a batch
     job of the backend (Snowflake)."""
     workers: Workers | WorkerRange = "auto"
-    """Number of Ray workers. "auto" is one per GPU of the cluster, or one per CPU core up to four
-    where there is none, or a plain loop where Ray is not installed; 0 is a plain loop without Ray;
-    {min, max} is a pool that grows with the work."""
+    """Number of Ray workers. "auto" is `workers_per_gpu` for each GPU of the cluster, or one per
+    CPU core up to four where there is none, or a plain loop where Ray is not installed; 0 is a
+    plain loop without Ray; {min, max} is a pool that grows with the work."""
+    workers_per_gpu: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Largest number of workers that share a GPU: while one computes on it, others read, write and
+    draw. "auto" is one for each CPU core that the cluster has per GPU, as far as their memory
+    holds them."""
     model: str | None = None
     """Name of a trained model in the registry, which registers each pair or, with
     `refine.enabled`, starts its optimisation. Null takes none: each pair is aligned and

@@ -59,14 +59,22 @@ def least_and_most(workers: AskedWorkers, auto: int) -> tuple[int, int]:
     return count, count
 
 
-def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str) -> None:
+def require_workers(count: int, capacity: Capacity, *, gpu: bool, key: str, each: int = 1) -> None:
     """Refuse more workers than the cluster could ever place.
 
+    Args:
+        count: Workers that must run at the same time.
+        capacity: Of the cluster.
+        gpu: Whether they take GPUs.
+        key: That sets their number, for messages.
+        each: Workers that share a GPU.
+
     Raises:
-        ResourceError: More workers than GPUs, or than CPUs, of the cluster.
+        ResourceError: More workers than GPUs hold, or than CPUs, of the cluster.
     """
-    kind, most = ("GPUs", capacity.gpus) if gpu else ("CPU cores", capacity.cpus)
+    kind, most = ("GPUs", each * capacity.gpus) if gpu else ("CPU cores", capacity.cpus)
     if count > most:
-        msg = f"{key} is at most the number of {kind} that the Ray cluster has or can grow to"
+        held = f"{kind}, {each} on each," if gpu and each > 1 else kind
+        msg = f"{key} is at most the number of {held} that the Ray cluster has or can grow to"
         mend = f"set {key} to auto" if most else f"set {key} to 0, which needs no Ray"
         raise ResourceError(msg, got=f"{count} of {most}", mend=mend)

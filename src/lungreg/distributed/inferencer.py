@@ -60,7 +60,7 @@ def run_inference(job: InferJob, cases: Sequence[Case]) -> Iterator[list[CaseRes
     with cluster() as capacity:
         size = pool_size(job.registration.config, capacity, len(cases))
         # One will do: further actors join the pool once there is room for them.
-        await_processors(1, capacity, gpu=bool(size.place.gpu), key="infer.workers")
+        await_processors(1, capacity, gpu=bool(size.place.on_gpu), key="infer.workers")
         pool = Pool(job, size)
         try:
             yield from pool.run(cases)

@@ -75,9 +75,9 @@ class Pool:
 
     def _start(self) -> Any:
         self._started += 1
-        options = {"num_gpus": 1, "num_cpus": 1} if self._size.place.gpu else {"num_cpus": 1}
-        remote = ray.remote(Worker).options(max_restarts=0, **options)
-        return remote.remote(self._job, self._size.place, number=self._started, alone=True)
+        place = self._size.place
+        remote = ray.remote(Worker).options(max_restarts=0, **place.resources)
+        return remote.remote(self._job, place, number=self._started, alone=True)
 
     def _hand_out(self, queue: deque[_Work]) -> None:
         while self._idle and queue:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from lungreg.config import Config
 from lungreg.devices import cpu_count
 from lungreg.distributed.capacity import Capacity, least_and_most, require_workers, takes_gpus
@@ -11,6 +13,10 @@ from lungreg.registration.refinement import plan_for
 from lungreg.registration.refinement.memory_budget import usual_bytes
 
 _AUTO_ACTORS = 4
+_BYTES_ON_GPU = 3_000_000_000
+"""Of a worker: CUDA itself, the network and the volumes of a large pair."""
+_USUAL_GPU_BYTES = 16_000_000_000
+"""Of a GPU that this process does not see."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +25,17 @@ class Place:
 
     threads: int | None
     """CPU threads; None leaves PyTorch's choice."""
-    gpu: bool | None = None
-    """Whether it has a GPU for itself; None leaves the device to the configuration."""
+    on_gpu: bool | None = None
+    """Whether it computes on a GPU; None leaves the device to the configuration."""
     processes: int = 1
-    """Number of workers that share the machine's memory."""
+    """Number of workers that share the memory: of the GPU, or of the machine without one."""
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """Options of the Ray actor: a CPU core, and the worker's share of a GPU."""
+        # Ray counts in ten-thousandths: shares that are rounded up would not all find room.
+        gpus = {"num_gpus": 10_000 // self.processes / 10_000} if self.on_gpu else {}
+        return {"num_cpus": 1, **gpus}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +51,28 @@ class PoolSize:
 def pool_size(config: Config, capacity: Capacity, cases: int) -> PoolSize:
     """The size of the pool for so many cases.
 
-    By itself it takes no more actors than the memory of the cluster holds refinements.
+    By itself it takes no more actors than the memory of the cluster holds.
 
     Raises:
         ResourceError: More workers than the cluster has or can grow to.
     """
     settings = config.infer
-    gpu = takes_gpus(settings.device, capacity)
-    auto = capacity.gpus if gpu else min(capacity.cpus, _in_memory(config, capacity))
+    on_gpu = takes_gpus(settings.device, capacity)
+    each = _per_gpu(config, capacity) if on_gpu else 1
+    auto = each * capacity.gpus if on_gpu else min(capacity.cpus, _in_memory(config, capacity))
     least, most = least_and_most(settings.workers, auto)
-    require_workers(max(1, least), capacity, gpu=gpu, key="infer.workers")
+    require_workers(max(1, least), capacity, gpu=on_gpu, key="infer.workers", each=each)
     most = max(1, min(most, cases))
-    threads = settings.threads or (None if gpu else max(1, cpu_count() // most))
-    place = Place(threads=threads, gpu=gpu, processes=min(most, cpu_count()))
+    if on_gpu:
+        place = Place(
+            threads=settings.threads or max(1, capacity.cpus // most),
+            on_gpu=True,
+            processes=-(-most // capacity.gpus),
+        )
+    else:
+        cores = cpu_count()
+        threads = settings.threads or max(1, cores // most)
+        place = Place(threads=threads, on_gpu=False, processes=min(most, cores))
     return PoolSize(least=max(1, min(least, most)), most=most, place=place)
 
 
@@ -60,3 +82,22 @@ def _in_memory(config: Config, capacity: Capacity) -> int:
         return _AUTO_ACTORS
     held = capacity.memory_bytes // usual_bytes(plan_for(config.refine.preset))
     return max(1, min(held, _AUTO_ACTORS))
+
+
+def _per_gpu(config: Config, capacity: Capacity) -> int:
+    """Workers that share a GPU: one core for each, and memory on the GPU and beside it."""
+    if config.infer.workers_per_gpu != "auto":
+        return config.infer.workers_per_gpu
+    refinement = usual_bytes(plan_for(config.refine.preset)) if config.refine.enabled else 0
+    on_gpu = gpu_bytes() // (_BYTES_ON_GPU + refinement)
+    beside = capacity.memory_bytes // capacity.gpus // _BYTES_ON_GPU
+    return max(1, min(capacity.cpus // capacity.gpus, on_gpu, beside))
+
+
+def gpu_bytes() -> int:
+    """Memory of this machine's smallest GPU; a usual one's where it has none."""
+    sizes = (
+        torch.cuda.get_device_properties(number).total_memory
+        for number in range(torch.cuda.device_count())
+    )
+    return min(sizes, default=_USUAL_GPU_BYTES)

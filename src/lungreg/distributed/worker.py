@@ -61,8 +61,8 @@ class Worker:
             ModelError: The stored model does not fit its card.
         """
         use_threads(self._place.threads)
-        gpu = self._place.gpu
-        name = self._job.settings.device if gpu is None else ("cuda" if gpu else "cpu")
+        on_gpu = self._place.on_gpu
+        name = self._job.settings.device if on_gpu is None else ("cuda" if on_gpu else "cpu")
         device = choose_device(name)
         self._loaded = self._estimate(device), device
 

@@ -24,7 +24,7 @@ def network_estimate(network: nn.Module, settings: Preprocessing, device: torch.
     """
 
     def estimate(pair: Pair, affine: FloatArray) -> Estimated:
-        prepared = prepare_pair(pair, affine, settings, images_alone=True)
+        prepared = prepare_pair(pair, affine, settings, images_alone=True, device=device)
         with torch.inference_mode():
             fixed, moving = (x[None].to(device) for x in (prepared.fixed, prepared.moving))
             displacement_mm = to_mm(predict(network, fixed, moving).float(), prepared.grid)

@@ -15,7 +15,7 @@ from torch import Tensor
 from lungreg.config import Augmentation, Preprocessing
 from lungreg.extras import of_extra
 from lungreg.registration.pair import Pair
-from lungreg.spatial.displacement import dense_displacement, index_grid, mapped, sample
+from lungreg.spatial.displacement import CPU, dense_displacement, index_grid, mapped, sample
 from lungreg.spatial.geometry import FloatArray, Grid, Transform, apply_affine
 
 with of_extra("train"):
@@ -68,6 +68,7 @@ def prepare_pair(
     *,
     true_displacement_mm: NDArray[np.float32] | None = None,
     images_alone: bool = False,
+    device: torch.device = CPU,
 ) -> PreparedPair:
     """Window both scans and carry them onto the network's grid, each sampled once.
 
@@ -77,6 +78,7 @@ def prepare_pair(
         settings: Window and size.
         true_displacement_mm: (3, X, Y, Z) `T(x) - x` on the fixed scan's grid, RAS mm, if known.
         images_alone: Leave out masks and landmarks: only losses use them.
+        device: Where the scans are windowed and carried, and then are.
     """
     if images_alone:
         pair = replace(pair, fixed_mask=None, moving_mask=None, landmarks_vox=None)
@@ -87,8 +89,8 @@ def prepare_pair(
     return PreparedPair(
         grid=grid,
         affine=np.asarray(affine),
-        fixed=_resize(pair.fixed_hu, pair.fixed.grid.affine, grid, settings),
-        moving=_resize(pair.moving_hu, moving_in_fixed, grid, settings),
+        fixed=_resize(pair.fixed_hu, pair.fixed.grid.affine, grid, settings, device),
+        moving=_resize(pair.moving_hu, moving_in_fixed, grid, settings, device),
         fixed_mask=_resize_mask(pair.fixed_mask, pair.fixed.grid.affine, grid),
         moving_mask=_resize_mask(pair.moving_mask, moving_in_fixed, grid),
         fixed_points_vox=points[0],
@@ -165,10 +167,14 @@ def _network_displacement(
 
 
 def _resize(
-    hu: NDArray[np.float32], affine: FloatArray, grid: Grid, settings: Preprocessing
+    hu: NDArray[np.float32],
+    affine: FloatArray,
+    grid: Grid,
+    settings: Preprocessing,
+    device: torch.device,
 ) -> Tensor:
     chain = Compose([_window(*settings.hu_window), _onto(grid, "bilinear")])
-    return _plain(chain(_meta(hu, affine))).clamp_(0, 1)
+    return _plain(chain(_meta(hu, affine, device))).clamp_(0, 1)
 
 
 def _resize_mask(mask: NDArray[Any] | None, affine: FloatArray, grid: Grid) -> Tensor | None:
@@ -183,8 +189,11 @@ def _window(low: float, high: float) -> ScaleIntensityRange:
     return ScaleIntensityRange(low, high, 0.0, 1.0, clip=True)
 
 
-def _meta(values: NDArray[np.float32], affine: FloatArray) -> MetaTensor:
-    return MetaTensor(torch.as_tensor(values)[None], affine=torch.as_tensor(affine.copy()))
+def _meta(
+    values: NDArray[np.float32], affine: FloatArray, device: torch.device = CPU
+) -> MetaTensor:
+    image = torch.as_tensor(values, device=device)[None]
+    return MetaTensor(image, affine=torch.as_tensor(affine.copy()))
 
 
 def _onto(grid: Grid, mode: str) -> Any:

@@ -62,11 +62,11 @@ def available_bytes(device: torch.device, *, processes: int = 1) -> int:
 
     Args:
         device: Which.
-        processes: Number of processes that share this machine's memory, each with an equal part.
-            A process on a GPU has the GPU for itself.
+        processes: Number of processes that share this memory, each with an equal part.
     """
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        free, total = torch.cuda.mem_get_info(device)
+        return min(total // processes, free)
     machine = psutil.virtual_memory()
     limits = [(int(machine.total), int(machine.available))]
     limits += [_cgroup(Path(limit), Path(usage)) for limit, usage in CGROUP_LIMITS]
@@ -82,7 +82,7 @@ def fitting_plan(
         plan: The plan to start from.
         grid_at: The working grid at a spacing in mm.
         device: Where to compute.
-        processes: Number of processes that share this machine's memory.
+        processes: Number of processes that share the device's memory.
 
     Returns:
         The plan, its working grid, and warnings.

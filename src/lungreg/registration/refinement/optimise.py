@@ -89,7 +89,7 @@ def refinement_estimate(
         device: Where to compute.
         seed: Of the order in which parts of the scans are compared.
         start: An estimate to start from, such as a network's.
-        processes: Number of processes that do so at once on this machine and share its memory.
+        processes: Number of processes that do so at once and share the device's memory.
         on_step: Called after every step of descent.
     """
 
@@ -132,7 +132,7 @@ def refine(
         seed: Of the order in which parts of the scans are compared; nothing else is random.
         start: A transform with this `A` to start from; the search for large motion is then skipped.
         on_step: Called after every step.
-        processes: Number of processes that share this machine's memory.
+        processes: Number of processes that share the device's memory.
 
     Raises:
         ResourceError: Not even a coarse grid fits into memory.
