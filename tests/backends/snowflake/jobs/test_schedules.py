@@ -142,7 +142,7 @@ def put_something(there: There, tmp_path: Path) -> None:
 
 def test_ingest_takes_what_others_bring(there: There, tmp_path: Path) -> None:
     """With the ingest of the configuration, which a job is not sent otherwise."""
-    file = file_of(tmp_path, INGEST, source="incoming")
+    file, name = file_of(tmp_path, INGEST, source="incoming"), "LUNGREG_INGEST_NEW"
     assert run("submit", "ingest", "--schedule", CRON, "-c", file).code == 0
     stage = "@SCHEDULED.UTILS.JOBS/jobs/LUNGREG_INGEST_NEW/app/"
     with SessionSource(there.settings(INGEST)).use() as session:
@@ -158,6 +158,15 @@ def test_ingest_takes_what_others_bring(there: There, tmp_path: Path) -> None:
     assert incoming.paths() == ["scans/b_exp.nii.gz"]
     incoming.fetch("scans/b_exp.nii.gz", tmp_path / "there" / "b")
     assert (tmp_path / "there" / "b").read_bytes() == b"new"
+    # Nobody has refreshed the directory of the stage, and no account does so by itself.
+    there.schedules(INGEST).resume(name)
+    there.service.submitted.clear()
+    assert there.clock() == [name, f"{name}_LOOK", f"{name}_JOB"]
+    assert there.clock() == [name]
+    (job,) = there.service.submitted
+    assert job["spec"]["ARGS"][-2:] == ["/mnt/job_stage/app/start.py", "ingest"]
+    assert run("submit", "ingest", "--schedule", CRON, "-c", file).code == 0
+    assert there.clock() == []
 
 
 def test_one_of_a_name_is_replaced_listed_by_its_owner_and_dropped(

@@ -19,7 +19,7 @@ _NAME = r"(?P<name>\w+\.\w+\.\w+)"
 _TASK = re.compile(
     rf"CREATE (?P<replace>OR REPLACE )?TASK {_NAME} (?P<options>.*?)"
     r"(?: AFTER (?P<after>\S+))?(?: WHEN SYSTEM\$STREAM_HAS_DATA\('(?P<stream>[^']+)'\))?"
-    r" AS (?P<body>(?:INSERT|CALL) .*)",
+    r" AS (?P<body>(?:INSERT|CALL|ALTER STAGE) .*)",
     re.S,
 )
 _SCHEDULE = re.compile(r"SCHEDULE = '([^']*)'")
@@ -121,6 +121,8 @@ class Tasks:
     def _require_rest(self, root: str) -> None:
         """Nothing of a graph is changed while its first task is started."""
         found = self.tasks.get(root)
+        while found is not None and found.after:
+            root, found = found.after, self.tasks.get(found.after)
         if found is not None and found.is_started:
             text = f"Unable to update graph with root task {root} since it is not suspended."
             raise SqlError(91087, "23001", text)

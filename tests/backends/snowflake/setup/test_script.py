@@ -75,11 +75,15 @@ def schedules() -> list[str]:
 
 
 def scheduled() -> list[str]:
-    """The SQL of a schedule and of its end, with a job's statement as the client writes it."""
-    names = ScheduleNames(of_hosts(), "infer")
+    """The SQL of schedules and of their end, with a job's statement as the client writes it."""
     call = """CALL SYSTEM$EXECUTE_ML_JOB('A.B.C_', 'P', '{\\"ARGS\\": [\\"a\\"]}', '{}')"""
     cron = "USING CRON 0 2 * * 1-5 Europe/Berlin"
-    return [*schedule_statements(names, cron, call), *drop_statements(names)]
+    both = [ScheduleNames(of_hosts(), command) for command in ("ingest", "infer")]
+    return [
+        sql
+        for names in both
+        for sql in (*schedule_statements(names, cron, call), *drop_statements(names))
+    ]
 
 
 def governed() -> list[str]:

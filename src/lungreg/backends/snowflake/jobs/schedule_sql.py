@@ -1,14 +1,18 @@
-"""The SQL of schedules: a stream, a task that looks whether there is work, a task with the job.
+"""The SQL of schedules: a stream, tasks that look whether there is work, a task with the job.
 
 As Snowflake's pages "CREATE TASK", "CREATE STREAM", "Running a Snowpark Container Services job as a
 Snowflake task" and "Snowflake ML Jobs" have it:
 
 - A task is made suspended. Its WHEN is looked at in the cloud services layer, without compute, for
   a nominal charge; where it is false nothing runs.
-- A stream on a stage's directory has data once the directory was refreshed after files came. Only
-  a statement that writes from it takes them off: a job could not. So that task writes their number
-  into a table, and the job's task follows it. What comes while the job runs waits for the next.
-- Both tasks are serverless, as Snowflake has it for tasks that wait for a job: they need EXECUTE
+- A stream on a stage's directory has data once the directory was refreshed after files came. A
+  directory of an internal stage is not refreshed by itself: AUTO_REFRESH is off unless asked for,
+  and exists on AWS alone. What lungreg writes it refreshes; where others bring the files, the first
+  task refreshes, and the one that looks follows it. Where its WHEN is false none follows.
+- Only a statement that writes from the stream takes files off: a job could not. So the task that
+  looks writes their number into a table, and the job's task follows it. What comes while the job
+  runs waits for the next.
+- All tasks are serverless, as Snowflake has it for tasks that wait for a job: they need EXECUTE
   MANAGED TASK beside EXECUTE TASK. A warehouse would be awake as long as the job runs.
 - The job is the statement that `MLJobDefinition.to_sql` of the client gives, which Snowflake's own
   tasks of Python run; it is a preview, and a user's role may run it from a task.
@@ -44,8 +48,18 @@ class ScheduleNames:
 
     @property
     def task(self) -> str:
-        """The task that looks whether there is work; by its last part the schedule is named."""
+        """The task with the times, the first one; by its last part the schedule is named."""
         return f"{self.settings.utils}.{NAMES[self.command]}"
+
+    @property
+    def looking_task(self) -> str:
+        """The task that looks whether there is work: the first one, unless that refreshes."""
+        return f"{self.task}_LOOK" if self.refreshes else self.task
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether others bring the files, who may not refresh the directory of the stage."""
+        return self.command == "ingest"
 
     @property
     def job_task(self) -> str:
@@ -89,14 +103,32 @@ def schedule_statements(names: ScheduleNames, cron: str, job: str) -> list[str]:
     """
     comment, schedule = f"COMMENT = '{mark_of(names.settings)}'", NAMES[names.command]
     counted = f"SELECT '{schedule}', COUNT(*), CURRENT_TIMESTAMP() FROM {names.stream}"  # noqa: S608
+    look = (
+        f"WHEN SYSTEM$STREAM_HAS_DATA('{names.stream}') "
+        f"AS INSERT INTO {schedule_log(names.settings)} (schedule, files, seen_at) {counted}"
+    )
+    first = (
+        f"CREATE OR REPLACE TASK {names.task} {SERVERLESS} SCHEDULE = '{cron}' {comment} "
+        f"TASK_AUTO_RETRY_ATTEMPTS = {_RETRIES} "
+    )
+    follows = f"{comment} AFTER {names.looking_task} AS {job}"
     return [
         f"CREATE STREAM IF NOT EXISTS {names.stream} ON STAGE {names.stage} {comment}",
-        f"CREATE OR REPLACE TASK {names.task} {SERVERLESS} SCHEDULE = '{cron}' {comment} "
-        f"TASK_AUTO_RETRY_ATTEMPTS = {_RETRIES} WHEN SYSTEM$STREAM_HAS_DATA('{names.stream}') "
-        f"AS INSERT INTO {schedule_log(names.settings)} (schedule, files, seen_at) {counted}",
+        *(_refreshed(names, first, look) if names.refreshes else [f"{first}{look}"]),
         f"CREATE OR REPLACE TASK {names.job_task} {SERVERLESS} USER_TASK_TIMEOUT_MS = {_DAY_MS} "
-        f"{comment} AFTER {names.task} AS {job}",
+        f"{follows}",
         f"ALTER TASK {names.job_task} RESUME",
+    ]
+
+
+def _refreshed(names: ScheduleNames, first: str, look: str) -> list[str]:
+    """The first task refreshes, and a second one looks."""
+    comment = f"COMMENT = '{mark_of(names.settings)}'"
+    return [
+        f"{first}AS ALTER STAGE {names.stage} REFRESH",
+        f"CREATE OR REPLACE TASK {names.looking_task} {SERVERLESS} {comment} "
+        f"AFTER {names.task} {look}",
+        f"ALTER TASK {names.looking_task} RESUME",
     ]
 
 
@@ -105,6 +137,7 @@ def drop_statements(names: ScheduleNames) -> list[str]:
     return [
         suspend_statement(names),
         f"DROP TASK IF EXISTS {names.job_task}",
+        *([f"DROP TASK IF EXISTS {names.looking_task}"] if names.refreshes else []),
         f"DROP TASK IF EXISTS {names.task}",
         f"DROP STREAM IF EXISTS {names.stream}",
     ]
