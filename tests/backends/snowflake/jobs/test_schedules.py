@@ -209,10 +209,18 @@ def test_what_cannot_be_scheduled_is_refused(
         there.schedules(INGEST).make(command, config_of(**ingest), cron=cron)
 
 
-def test_teardown_drops_schedules_with_their_schema(there: There) -> None:
-    """And does not take the stage and the table for somebody else's. The last test of this file."""
+def test_teardown_drops_schedules_with_their_schema(there: There, running: Peer) -> None:
+    """And does not take their stage, table and tasks for somebody else's. The last test here.
+
+    What another role has made is listed only because setup is granted that role.
+    """
     provisioner = SnowflakeProvisioner(SessionSource(there.settings()))
+    granted = {*running.roles.granted}
+    running.roles.granted.clear()
+    assert any("tasks: 0" in removal.holds for removal in provisioner.removals())
+    running.roles.granted |= granted
     found = provisioner.removals()
+    assert any("tasks: 3" in removal.holds for removal in found)
     assert not any("not lungreg's" in removal.holds for removal in found)
     provisioner.remove(found)
     assert there.account.tasks.tasks == {}

@@ -97,6 +97,7 @@ class Peer:
         self._canned.clear()
         self.guard = None
         self.roles.known = None
+        self.roles.granted.clear()
         self.statements.clear()
         self.logins.clear()
         self.forget_faults()

@@ -3,8 +3,8 @@
 Sessions without role, and those in the role that setup takes, may do everything; of each other
 role all that it was not granted is refused, statements that are not known here too. An object
 belongs to the role that made it. Where a session has not put its secondary roles aside, what any
-role may is allowed but for making objects. It is a model of Snowflake's rules, not Snowflake: roles
-of roles, and what a job does inside a container are not in it.
+role may is allowed but for making objects. It is a model of Snowflake's rules, not Snowflake: of
+roles of roles it knows what SHOW lists, and what a job does inside a container is not in it.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Privileges:
         self.give(PUBLIC, "USAGE", "SNOWFLAKE", kind="DATABASE")
         self.give(PUBLIC, "USAGE", MAY_USE_PYPI, kind="DATABASE_ROLE")
         peer.guard = self
+        self._peer_roles = peer.roles
         self._made_by_setup: set[str] = set()
         """Integrations; on those of others setup has nothing to grant."""
         peer.on(r"^SHOW STAGES IN SCHEMA", _shown)
@@ -98,17 +99,25 @@ class Privileges:
         self._kinds.setdefault(name, kind)
         self._held[role, name].add(privilege)
 
+    def made_by(self, role: str, name: str) -> None:
+        """Note the owner of an object; `name` is full, in capitals."""
+        self._owners[name] = role
+
     def warehouse(self, role: str | None) -> str | None:
         """The warehouse of a session; none where its role may not use it."""
         is_free = role in (None, self._setup)
         return WAREHOUSE if is_free or "USAGE" in self._held[str(role), WAREHOUSE] else None
 
     def visible(self, sql: str, role: str | None, answer: Answer) -> Answer:
-        """Rows of SHOW about objects that the role has a privilege on."""
+        """Rows of SHOW about objects that the role has a privilege on.
+
+        The role of setup too sees what other roles have made only where it is granted these roles:
+        owning the schema is not enough.
+        """
         match = re.match(
             rf"\s*SHOW (STAGES|MODELS|COMPUTE POOLS)\b(?:.* IN SCHEMA {NAME})?", sql, re.IGNORECASE
         )
-        if match is None or role in (None, self._setup):
+        if match is None or role is None:
             return answer
         names, rows = answer
         column = [*names].index("name")
@@ -178,7 +187,11 @@ class Privileges:
         return self._held[role, name] | self._held[PUBLIC, name]
 
     def _sees(self, role: str, name: str) -> bool:
-        return bool(self._held[role, name.upper()]) or self._owner(name.upper()) == role
+        roles = self._peer_roles.had_by(role)
+        owner = self._owner(name.upper())
+        if role == self._setup and owner is None:
+            return True  # it made what no other role has made
+        return owner in roles or any(self._held[each, name.upper()] for each in roles)
 
     def _owner(self, name: str) -> str | None:
         """Of an object, or of what is known by its last part alone, as temporary things are."""

@@ -18,6 +18,7 @@ from tests.backends.snowflake.peer.statement import Answer
 _USE_ROLE = re.compile(r'^\s*USE\s+ROLE\s+"?([^"\s;]+)"?\s*;?\s*$', re.IGNORECASE)
 
 
+_GRANT_ROLE = re.compile(r"^\s*GRANT\s+ROLE\s+(\w+)\s+TO\s+ROLE\s+(\w+)\s*;?\s*$", re.I)
 _SECONDARY = re.compile(r"^\s*USE\s+SECONDARY\s+ROLES\s+(ALL|NONE)\s*;?\s*$", re.IGNORECASE)
 
 
@@ -44,6 +45,8 @@ class Roles:
         self._roles: dict[str, str] = {}
         self.containers: dict[str, str | None] = {}
         """By a container's token, the role of its job."""
+        self.granted: set[tuple[str, str]] = set()
+        """Roles, and the roles that were granted them."""
         self._alone: set[str] = set()
         """Sessions without secondary roles."""
         self.known: Callable[[], Collection[str]] | None = None
@@ -72,6 +75,13 @@ class Roles:
         """The role of a session."""
         return self._roles.get(token)
 
+    def had_by(self, role: str | None) -> set[str]:
+        """A role, and all whose privileges it has because it was granted them."""
+        had = {str(role)}
+        while more := {low for low, high in self.granted if high in had} - had:
+            had |= more
+        return had
+
     def is_alone(self, token: str) -> bool:
         """Whether a session has put its secondary roles aside."""
         return token in self._alone
@@ -90,6 +100,8 @@ class Roles:
         if match := _SECONDARY.match(sql):
             change = self._alone.add if match[1].upper() == "NONE" else self._alone.discard
             change(token)
+        if (match := _GRANT_ROLE.match(sql)) and json.loads(body).get("success"):
+            self.granted.add((match[1].upper(), match[2].upper()))
         match = _USE_ROLE.match(sql)
         if match is None:
             return body

@@ -52,7 +52,7 @@ class Tasks:
         peer.on(r"^CREATE (OR REPLACE )?TASK ", self._create)
         peer.on(r"^ALTER TASK ", self._alter)
         peer.on(r"^DROP (TASK|STREAM) IF EXISTS", self._drop)
-        peer.on(r"^SHOW TASKS LIKE", self._show)
+        peer.on(r"^SHOW TASKS", self._show)
         peer.on(r"^INSERT INTO \S+ .* FROM \S+_FILES$", self._take_off)
 
     def clock(self, run: Callable[[str | None, str], object]) -> list[str]:
@@ -153,16 +153,16 @@ class Tasks:
         return _DONE
 
     def _show(self, sql: str, _binds: object, connection: Any) -> Answer:
-        role = self._peer.roles.of_connection(connection)
-        pattern = re.search(r"LIKE '(\w+)' IN SCHEMA (\S+)", sql)
+        roles = self._peer.roles.had_by(self._peer.roles.of_connection(connection))
+        pattern = re.search(r"(?:LIKE '(\w+)' )?IN SCHEMA (\S+)", sql)
         if pattern is None:
             raise _unexpected(sql)
         rows = [
             [name.rpartition(".")[2], "started" if task.is_started else "suspended", task.schedule]
             for name, task in self.tasks.items()
-            if task.owner in (role, None) and name.startswith(f"{pattern[2].upper()}.")
+            if task.owner in (*roles, None) and name.startswith(f"{pattern[2].upper()}.")
         ]
-        like = pattern[1].replace("_", ".")  # LIKE takes "_" for any character
+        like = (pattern[1] or ".*").replace("_", ".")  # LIKE takes "_" for any character
         return ["name", "state", "schedule"], [row for row in rows if re.fullmatch(like, row[0])]
 
     def _take_off(self, sql: str, *_: object) -> Answer:

@@ -37,8 +37,16 @@ class Account:
     may_pass_on_account = False
     """Whether an administrator has given setup its privileges WITH GRANT OPTION."""
 
+    dropped: set[str]
+    """Databases, which DuckDB cannot drop."""
+    future: set[tuple[str, str]]
+    """Roles and the schemas in which they are granted privileges on objects to come."""
+
     def __init__(self, peer: Peer) -> None:
+        self.future, self.dropped = set(), set()
         self.objects: dict[tuple[str, str], str] = {}
+        self.roles_made: set[str] = set()
+        """Roles that setup has made, and owns."""
         self.comments: dict[str, str] = {}
         """Of databases and schemas, by name, as their CREATE said first."""
         self.services: list[tuple[str, str, str]] = []
@@ -54,10 +62,6 @@ class Account:
         }
         peer.on(r"^use role", lambda *_: _DONE)
         peer.on(r"^SELECT CURRENT_REGION", lambda *_: (["region"], [[self.region]]))
-        self.future: set[tuple[str, str]] = set()
-        """Roles and the schemas in which they are granted privileges on objects to come."""
-        self.dropped: set[str] = set()
-        """Databases, which DuckDB cannot drop."""
         peer.on(r"^(GRANT|REVOKE) ", self._note_future)
         peer.on(r"^ALTER (COMPUTE POOL|NETWORK RULE|EXTERNAL ACCESS INTEGRATION)", self._alter)
         peer.on(rf"^CREATE (EXTERNAL ACCESS )?({_KINDS}) ", self._create)
@@ -83,6 +87,8 @@ class Account:
         if (family := re.search(r"INSTANCE_FAMILY = (\w+)", sql)) and not self._has(family[1]):
             raise SqlError(1008, "22023", f"Invalid instance family '{family[1]}'")
         self.objects[key] = _comment(sql)
+        if key[0] == "ROLE":
+            self.roles_made.add(key[1])
         if key[0] == "NETWORK RULE":
             self.hosts = _hosts(sql)
         return ["status"], [[f"{key[1]} successfully created."]]
@@ -118,6 +124,8 @@ class Account:
 
     def _is_of_others(self, sql: str) -> bool:
         """Whether a grant is on the account, or on an object that setup has not made."""
+        if role := re.match(r"GRANT ROLE (\w+) TO ROLE", sql):
+            return role[1].upper() not in self.roles_made
         if sql.startswith("GRANT DATABASE ROLE SNOWFLAKE."):
             return not self.may_pass_on_account
         match = re.search(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
@@ -9,6 +11,8 @@ from lungreg.backends.snowflake.setup.statement import mark_of
 from lungreg.errors import ForbiddenError
 from lungreg.stores import Removal
 from tests.backends.snowflake.peer import Peer
+from tests.backends.snowflake.peer.models import Models
+from tests.backends.snowflake.peer.privileges import Privileges
 from tests.backends.snowflake.setup.account import Account, names, of_database
 
 
@@ -43,6 +47,30 @@ def test_teardown_keeps_what_setup_did_not_make(
     kept = {removal.name: removal for removal in provisioner.removals() if removal.kept}
     assert set(kept) == {"LUNGREG_WH", "LUNGREG_READ"}
     assert not any(removal.statements for removal in kept.values())
+
+
+def test_teardown_lists_models_that_another_role_has_made(
+    provisioner: SnowflakeProvisioner, account: Account, peer: Peer, tmp_path: Path
+) -> None:
+    """Setup owns the schema, which alone would show it none: it is granted the role that trains."""
+    models, privileges = Models(peer), Privileges(peer)
+    provisioner.make()
+    name = f"{provisioner.source.settings.utils}.LUNGREG"
+    models.put(name, "V1", tmp_path)
+    privileges.made_by("LUNGREG_TRAIN", name)
+    assert "models: 1" in whole(provisioner).holds
+    peer.roles.granted.discard(("LUNGREG_TRAIN", "LUNGREG_SETUP"))
+    assert "models: 0" in whole(provisioner).holds
+
+
+def test_a_role_that_is_somebody_elses_is_left_to_them(
+    provisioner: SnowflakeProvisioner, account: Account
+) -> None:
+    """Only its owner lets setup have it; the rest of setup goes on."""
+    account.objects["ROLE", "LUNGREG_TRAIN"] = ""
+    left = provisioner.make().left
+    assert "GRANT ROLE LUNGREG_TRAIN TO ROLE LUNGREG_SETUP" in left
+    assert "GRANT ROLE LUNGREG_INFER TO ROLE LUNGREG_SETUP" not in left
 
 
 def test_teardown_keeps_a_database_that_others_use(

@@ -77,6 +77,12 @@ class ScheduleNames:
         return self.settings.incoming if self.command == "ingest" else self.settings.images
 
 
+def schedule_tasks(settings: SnowflakeBackend) -> list[str]:
+    """Full names of the tasks of all schedules that there may be."""
+    each = [ScheduleNames(settings, command) for command in NAMES]
+    return [task for names in each for task in (names.task, names.looking_task, names.job_task)]
+
+
 def schedule_log(settings: SnowflakeBackend) -> str:
     """Full name of the table with a row for each time that files were found."""
     return f"{settings.utils}.{_LOG}"

@@ -56,7 +56,24 @@ def role_statements(settings: SnowflakeBackend) -> list[Statement]:
     comment = f"COMMENT = '{mark_of(settings)}'"
     made = [f"CREATE ROLE IF NOT EXISTS {role} {comment}" for role in step_roles(settings)]
     granted = [grant.sql for grant in _grants(settings)]
-    return [Statement(sql=sql) for sql in (*made, *granted)]
+    return [
+        *(Statement(sql=sql) for sql in made),
+        *(given_to_setup(settings, role) for role in step_roles(settings)),
+        *(Statement(sql=sql) for sql in granted),
+    ]
+
+
+def given_to_setup(settings: SnowflakeBackend, role: str) -> Statement:
+    """Let the role of setup have all that a role of its own has.
+
+    SHOW hides from a schema's owner what other roles have made in it: without this a teardown would
+    drop models, tasks and jobs that it does not list.
+    """
+    return Statement(
+        sql=f"GRANT ROLE {role} TO ROLE {settings.roles.setup}",
+        note=f"where {role} is another role's own, by that one: else teardown lists less",
+        may_be_left=True,
+    )
 
 
 def step_roles(settings: SnowflakeBackend) -> tuple[str, str, str, str]:

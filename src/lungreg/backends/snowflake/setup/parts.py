@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lungreg.backends.snowflake.connection.faults import is_lost
 from lungreg.backends.snowflake.setup.governance import audit_queries, governance
 from lungreg.backends.snowflake.setup.schedules import schedule_setup
 from lungreg.backends.snowflake.setup.script import as_lines
-from lungreg.backends.snowflake.setup.statement import Ask, Statement
+from lungreg.backends.snowflake.setup.statement import Ask, Statement, asked
 from lungreg.config import SnowflakeBackend
 from lungreg.stores import SetupPart
 
@@ -42,13 +41,5 @@ def notes_of(settings: SnowflakeBackend, part: SetupPart) -> list[str]:
 
 def make_part(settings: SnowflakeBackend, part: SetupPart, ask: Ask) -> tuple[str, ...]:
     """Run the statements of a part; returns the SQL of those that are left to others."""
-    left = []
-    for statement in _STATEMENTS[part](settings):
-        try:
-            if not (statement.unless and ask(statement.unless)):
-                ask(statement.sql)
-        except Exception as error:
-            if not statement.may_be_left or is_lost(error):
-                raise
-            left.append(statement.sql)
+    _, left = asked(_STATEMENTS[part](settings), ask)
     return tuple(left)

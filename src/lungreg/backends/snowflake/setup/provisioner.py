@@ -29,7 +29,7 @@ from lungreg.backends.snowflake.setup.notebooks import (
 )
 from lungreg.backends.snowflake.setup.parts import make_part, notes_of, part_script
 from lungreg.backends.snowflake.setup.script import setup_script, setup_statements
-from lungreg.backends.snowflake.setup.statement import Ask
+from lungreg.backends.snowflake.setup.statement import Ask, asked
 from lungreg.backends.snowflake.setup.teardown import find_removals
 from lungreg.backends.snowflake.tables.result_sql import describe_result_view, replace_result_view
 from lungreg.config import Config, SnowflakeBackend
@@ -77,16 +77,15 @@ class SnowflakeProvisioner:
         def run_all(ask: Ask) -> Provisioned:
             settings = with_family(self.source.settings, ask)
             refuse_foreign_egress(settings, ask)
-            statements = [statement.sql for statement in setup_statements(settings)]
-            answers = [(sql, _first_cell(ask(sql))) for sql in statements]
+            done, left = asked(setup_statements(settings), ask)
             _renew_view(settings, ask)
-            created = [answer for sql, answer in answers if sql.startswith("CREATE")]
+            created = [_first_cell(rows) for each, rows in done if each.sql.startswith("CREATE")]
             found = sum(_THERE in answer for answer in created)
             return Provisioned(
                 made=len(created) - found,
                 found=found,
-                statements=len(statements),
-                left=left_to_others(settings, ask),
+                statements=len(done),
+                left=(*left, *left_to_others(settings, ask)),
             )
 
         return self._in_role(run_all)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lungreg.backends.snowflake.connection.faults import is_lost
 from lungreg.config import SnowflakeBackend
 
 if TYPE_CHECKING:
@@ -38,6 +39,25 @@ class Statement:
     """Where setup may not run it, another does."""
     unless: str = ""
     """A query: where it has rows, the statement is not run."""
+
+
+Asked = tuple[Statement, Sequence["Row"]]
+"""A statement that ran, and its rows."""
+
+
+def asked(statements: Iterable[Statement], ask: Ask) -> tuple[list[Asked], list[str]]:
+    """Run statements; returns those that ran with their rows, and the SQL left to others."""
+    done: list[Asked] = []
+    left: list[str] = []
+    for statement in statements:
+        try:
+            if not (statement.unless and ask(statement.unless)):
+                done.append((statement, ask(statement.sql)))
+        except Exception as error:
+            if not statement.may_be_left or is_lost(error):
+                raise
+            left.append(statement.sql)
+    return done, left
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lungreg.backends.snowflake.jobs.schedule_sql import schedule_log
+from lungreg.backends.snowflake.jobs.schedule_sql import schedule_log, schedule_tasks
 from lungreg.backends.snowflake.setup.grants import future_grants, step_roles
 from lungreg.backends.snowflake.setup.objects import schemas, stages
 from lungreg.backends.snowflake.setup.statement import MARK, Ask, Probe, mark_of
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _PUBLIC = "PUBLIC"
 _ALWAYS_THERE = {_PUBLIC, "INFORMATION_SCHEMA"}
-_KINDS = ("TABLES", "VIEWS", "STAGES", "MODELS")
+_KINDS = ("TABLES", "VIEWS", "STAGES", "MODELS", "TASKS")
 """Kinds of objects in lungreg's schemas."""
-_KINDS_OF_OTHERS = (*_KINDS, "NOTEBOOKS", "SERVICES", "TASKS", "SEQUENCES", "USER FUNCTIONS")
+_KINDS_OF_OTHERS = (*_KINDS, "NOTEBOOKS", "SERVICES", "SEQUENCES", "USER FUNCTIONS")
 """Kinds of objects that people make in PUBLIC."""
 _SERVICE_NAME = ("database_name", "schema_name", "name")
 _OLD_CLAIMS = "CLAIMS"
@@ -52,7 +52,8 @@ def find_removals(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
     future objects, and those grants end with their schema. Where the schema stays they are revoked.
     All statements may be run again, so that a teardown that broke off is started once more.
 
-    SHOW lists only objects on which the role of setup has a privilege: others are not found.
+    SHOW lists only objects on which the role of setup has a privilege, by itself or by a role that
+    it is granted: setup grants it those of the steps.
     """
     database = _database(settings, ask)
     staying = _staying(settings, database)
@@ -178,6 +179,7 @@ def _contents(settings: SnowflakeBackend, schema: str, ask: Ask) -> str:
     claims = f"{settings.results}.{_OLD_CLAIMS}"
     ours = {claims, result_table(settings), result_view(settings), *stages(settings)}
     ours |= {settings.packages, settings.incoming, schedule_log(settings)}
+    ours |= set(schedule_tasks(settings))
     ours.add(ratings_table(settings))
     known = {name.upper() for name in ours}
     others = [
