@@ -70,7 +70,7 @@ class Egress(Section):
 
 
 class Roles(Section):
-    """Names of the roles, one per step; each has the privileges of its step and no more."""
+    """Names of the roles, one per step and one of the page; each has what its step needs."""
 
     setup: Identifier = "LUNGREG_SETUP"
     """Role that creates and owns all objects. An administrator creates it and grants it to a
@@ -83,6 +83,9 @@ class Roles(Section):
     """Role that reads scans and models, writes runs and results, and starts jobs."""
     read: Identifier = "LUNGREG_READ"
     """Role that reads results and reports."""
+    app: Identifier = "LUNGREG_APP"
+    """Role that owns the page of `lungreg setup --app`, which runs with its rights: it reads
+    results and reports and keeps ratings, and nobody needs to be given it."""
 
 
 class Batch(Section):
@@ -162,8 +165,8 @@ class SnowflakeBackend(Section):
     roles: Roles = Roles()
     """Names of the roles that `lungreg setup` creates, one per step."""
     case_id_roles: tuple[Identifier, ...] = ()
-    """Roles that see case ids in tables, beside `roles.setup`, `roles.infer` and `roles.read`,
-    where `lungreg setup --governance` has masked them; others see a hash of each."""
+    """Roles that see case ids in tables, beside `roles.setup`, `roles.infer`, `roles.read` and
+    `roles.app`, where `lungreg setup --governance` has masked them; others see a hash of each."""
     integrations: tuple[Identifier, ...] = ()
     """Existing external access integrations that jobs use; their owner grants the roles USAGE, with
     the statements that `lungreg setup` prints. Without integrations and `egress.hosts`, all Python

@@ -18,6 +18,7 @@ ANY_WAREHOUSE, ITSELF = "warehouse", "itself"
 OWNED_IF_THERE = "ownership, if the role sees it at all"
 """What IF EXISTS needs: what a role does not see is not there for it."""
 _MODEL_FILES = "snow://model/"
+_APP_FILES = "snow://streamlit/"
 SHARED_PYPI = "SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY"
 MAY_USE_PYPI = "SNOWFLAKE.PYPI_REPOSITORY_USER"
 """The database role that may use it, which PUBLIC has unless it was revoked."""
@@ -56,7 +57,9 @@ def _files(text: str, match: re.Match[str]) -> Iterator[Need]:
     """PUT, GET, LIST, REMOVE: of a stage, or of a model's files."""
     verb, words = match[1].upper(), tokens_of(text)
     place = words[2] if verb == "PUT" else words[1]
-    if place.startswith(_MODEL_FILES):
+    if place.startswith(_APP_FILES):
+        yield Need(stored(place.removeprefix(_APP_FILES).partition("/")[0]), "OWNERSHIP")
+    elif place.startswith(_MODEL_FILES):
         yield Need(stored(place.removeprefix(_MODEL_FILES).partition("/")[0]), "READ")
     else:
         yield Need(_stage(place), "WRITE" if verb in ("PUT", "REMOVE", "RM") else "READ")
@@ -85,6 +88,10 @@ def _create(text: str, match: re.Match[str]) -> Iterator[Need]:
     if kind == "STREAM":
         source = re.search(rf" ON STAGE ({_FULL})", text, re.IGNORECASE)
         yield Need(stored(source[1]) if source else "?", "READ")
+    if kind == "STREAMLIT":
+        for key, privilege in ((r"FROM '@", "READ"), (r"QUERY_WAREHOUSE = ", "USAGE")):
+            source = re.search(rf"{key}({PART}(?:\.{PART})*)", text, re.IGNORECASE)
+            yield Need(stored(source[1]) if source else "?", privilege)
     if kind == "TASK" and " WAREHOUSE = " not in text.partition(" AS ")[0]:
         yield Need(ACCOUNT, "EXECUTE MANAGED TASK")
 
@@ -126,7 +133,7 @@ def _nothing(_: str, __: object) -> Iterator[Need]:
     return iter(())
 
 
-_KIND = r"(?P<kind>TABLE|VIEW|STAGE|MODEL|EXPERIMENT|TASK|STREAM)"
+_KIND = r"(?P<kind>TABLE|VIEW|STAGE|MODEL|EXPERIMENT|TASK|STREAM(?!LIT)|STREAMLIT)"
 _CREATE = (
     r"CREATE (?:OR REPLACE )?(?P<temporary>(?:SCOPED )?TEMP(?:ORARY)? )?"
     rf"{_KIND} (?P<there>IF NOT EXISTS )?{NAME}"

@@ -29,6 +29,9 @@ class Streamlits:
     def __init__(self, peer: Peer) -> None:
         self.viewers: dict[str, set[str]] = {}
         """By full name, the roles that may use it."""
+        self.owners: dict[str, str | None] = {}
+        """By full name, the role that made it, with whose rights it runs."""
+        self._roles = peer.roles
         self._root = peer.stages.root / "_streamlits"
         shutil.rmtree(self._root, ignore_errors=True)
         peer.stages.streamlit_place = self.place
@@ -71,6 +74,7 @@ class Streamlits:
             raise SqlError(1003, "22023", f"Main file '{match['main']}' is not in the source.")
         shutil.copytree(folder, self._root / name / "last", dirs_exist_ok=True)
         self.viewers[name] = set()
+        self.owners[name] = self._roles.of_connection(connection)
         return _DONE
 
     def _open(self, sql: str, *_: object) -> Answer:
@@ -80,8 +84,11 @@ class Streamlits:
         shutil.copytree(folder / "last", folder / "live")
         return _DONE
 
-    def _grant(self, sql: str, *_: object) -> Answer:
+    def _grant(self, sql: str, _binds: object, connection: Any) -> Answer:
+        """In a managed schema who owns it grants, and not who owns the app."""
         words = sql.split()
+        if self.owners[words[4].upper()] == self._roles.of_connection(connection):
+            raise SqlError(3001, "42501", "Insufficient privileges: the schema is managed.")
         self._known(words[4])
         self.viewers[words[4].upper()].add(words[-1])
         return _DONE

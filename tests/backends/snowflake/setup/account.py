@@ -60,7 +60,8 @@ class Account:
             *self.users_roles,
             *(name for kind, name in self.objects if kind == "ROLE"),
         }
-        peer.on(r"^use role", lambda *_: _DONE)
+        peer.on(r"^use role", self._use_role)
+        self._roles = peer.roles
         peer.on(r"^SELECT CURRENT_REGION", lambda *_: (["region"], [[self.region]]))
         peer.on(r"^(GRANT|REVOKE) ", self._note_future)
         peer.on(r"^ALTER (COMPUTE POOL|NETWORK RULE|EXTERNAL ACCESS INTEGRATION)", self._alter)
@@ -74,6 +75,15 @@ class Account:
         peer.on(r"^DROP (DATABASE|SCHEMA)", self._drop_marked)
         self.workspaces, self.tasks = Workspaces(peer), Tasks(peer)
         self.governance, self.streamlits = Governance(peer), Streamlits(peer)
+
+    def _use_role(self, sql: str, _binds: object, _connection: object) -> Any:
+        """Only a role that the user has, by itself or by another role of the user."""
+        role = sql.rsplit(maxsplit=1)[-1].strip('";').upper()
+        had = {low for high in self.users_roles for low in self._roles.had_by(high)}
+        if role not in had:
+            text = f"Requested role '{role}' is not assigned to the executing user."
+            raise SqlError(3013, "42501", text)
+        return _DONE
 
     def _create(self, sql: str, _binds: object, _connection: object) -> Any:
         form = rf"CREATE (?:EXTERNAL ACCESS )?({_KINDS}) (IF NOT EXISTS )?([\w.]+) "

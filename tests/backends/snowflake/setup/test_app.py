@@ -12,36 +12,47 @@ from lungreg.backends.snowflake.files.stage_names import spelled as spelled_by_l
 from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.backends.snowflake.tables.results import SnowflakeResultTable
 from lungreg.stores.names import RunNames
+from tests.backends.snowflake.peer import Peer
+from tests.backends.snowflake.peer.privileges import Privileges
 from tests.backends.snowflake.setup.account import Account, of_database
 from tests.contracts.results import result
 
 APP = "PAGED.RESULTS.LUNGREG_RESULTS"
 
 
-def test_the_page_is_made_replaced_and_reads_what_is_there(account: Account) -> None:
+def test_the_page_is_made_replaced_and_reads_what_is_there(account: Account, peer: Peer) -> None:
     """For who reads; a second time only its files change. One account for the whole story."""
+    privileges = Privileges(peer)
     made = of_database("PAGED")
     made.make()
     assert made.make_app() == APP
     files = account.streamlits.shown(APP)
     assert files.keys() == {"streamlit_app.py", "page.py", "app.json", "environment.yml"}
     assert account.streamlits.viewers == {APP: {"LUNGREG_READ", "LUNGREG_INFER"}}
+    assert account.streamlits.owners == {APP: "LUNGREG_APP"}
     assert made.make_app() == APP
+    account.users_roles.add("LUNGREG_APP")
     reads_and_writes(made, json.loads(files["app.json"]))
+    assert privileges.refused == []
     found = made.removals()
     assert not any("not lungreg's" in removal.holds for removal in found)
     made.remove(found)
+    assert not any(kind == "ROLE" for kind, _ in account.objects)
     assert account.streamlits.viewers == {}
 
 
 def reads_and_writes(made: SnowflakeProvisioner, about: dict[str, str]) -> None:
-    """The rows of the view, a case's page from the stage, and the latest of two ratings."""
+    """The rows of the view, a case's page from the stage, and the latest of two ratings.
+
+    With the privileges of the app's role, which has no others.
+    """
     source = SessionSource(made.source.settings.model_copy(update={"role": "LUNGREG_SETUP"}))
     row = result("case 1")
     SnowflakeResultTable(source).write([row])
     page = RunNames(row.run_id).case("case 1").page
     SnowflakeStage(source).write(page, b"<p>a page</p>")
-    with source.use() as session:
+    of_app = made.source.settings.model_copy(update={"role": "LUNGREG_APP"})
+    with SessionSource(of_app).use() as session:
         data = AccountData(session, about, "ANNA")
         shown = data.results()
         assert list(shown["case_id"]) == ["case 1"]

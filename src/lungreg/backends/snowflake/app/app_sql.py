@@ -2,8 +2,9 @@
 
 As Snowflake's pages "CREATE STREAMLIT" and "ALTER STREAMLIT" have it: FROM copies the files once;
 later ones are put into the live version, without which the app shows to its owner alone. CREATE OR
-REPLACE would take away its address and its grants. It runs on the warehouse, with the rights of the
-role of setup: whoever may use it sees case ids and pages, as the role that reads does.
+REPLACE would take away its address and its grants. It runs on the warehouse with all rights of
+its owner, whoever looks: that is a role of its own, which may read results and pages and keep
+ratings. Whoever may use it sees case ids and pages, as the role that reads does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from lungreg.backends.snowflake.app.streamlit_app import ABOUT
 from lungreg.backends.snowflake.connection.faults import number_of
 from lungreg.backends.snowflake.installed import PACKAGE
-from lungreg.backends.snowflake.setup.grants import Grant
+from lungreg.backends.snowflake.setup.grants import Grant, given_to_setup
 from lungreg.backends.snowflake.setup.notebooks import put
 from lungreg.backends.snowflake.setup.objects import create_stage
 from lungreg.backends.snowflake.setup.statement import Ask, Statement, mark_of
@@ -35,7 +36,7 @@ def app_name(settings: SnowflakeBackend) -> str:
 
 
 def app_statements(settings: SnowflakeBackend) -> list[Statement]:
-    """Before the files are there: their stage, and the table of ratings."""
+    """Before the files are there: their stage, the table of ratings, and the role of the app."""
     comment = f"COMMENT = '{mark_of(settings)}'"
     columns = (
         "run_id VARCHAR NOT NULL, case_id VARCHAR NOT NULL, rating VARCHAR NOT NULL, "
@@ -46,28 +47,52 @@ def app_statements(settings: SnowflakeBackend) -> list[Statement]:
         Statement(
             sql=f"CREATE TABLE IF NOT EXISTS {ratings_table(settings)} ({columns}) {comment}"
         ),
+        Statement(sql=f"CREATE ROLE IF NOT EXISTS {settings.roles.app} {comment}"),
+        # Setup takes the role to make the app; where it is somebody else's, that cannot be done.
+        Statement(sql=given_to_setup(settings, settings.roles.app).sql),
+        *(Statement(sql=grant.sql) for grant in app_grants(settings)),
     ]
 
 
+def app_grants(settings: SnowflakeBackend) -> list[Grant]:
+    """What the role of the app needs: to be made, to read results and pages, to keep ratings."""
+    rights = (
+        ("USAGE", "WAREHOUSE", settings.warehouse),
+        ("USAGE", "DATABASE", settings.database),
+        ("USAGE", "SCHEMA", settings.utils),
+        ("USAGE, CREATE STREAMLIT", "SCHEMA", settings.results),
+        ("READ", "STAGE", settings.packages),
+        ("READ", "STAGE", settings.runs),
+        ("SELECT", "VIEW", result_view(settings)),
+        ("SELECT, INSERT", "TABLE", ratings_table(settings)),
+    )
+    return [Grant(*right, settings.roles.app) for right in rights]
+
+
 def create_app(settings: SnowflakeBackend) -> list[Statement]:
-    """Once they are there: the app, and who may use it."""
+    """Once they are there: the app, in its role."""
     return [
         Statement(
             sql=f"CREATE STREAMLIT IF NOT EXISTS {app_name(settings)} FROM '{_source(settings)}' "
             f"MAIN_FILE = '{_MAIN}' QUERY_WAREHOUSE = {settings.warehouse} "
             f"TITLE = 'lungreg' COMMENT = '{mark_of(settings)}'"
-        ),
-        *(
-            Statement(sql=Grant("USAGE", "STREAMLIT", app_name(settings), role).sql)
-            for role in (settings.roles.infer, settings.roles.read)
-        ),
+        )
+    ]
+
+
+def share_app(settings: SnowflakeBackend) -> list[Statement]:
+    """Who may use it: in a managed schema its owner, the role of setup, says so."""
+    users = settings.roles.infer, settings.roles.read
+    return [
+        Statement(sql=Grant("USAGE", "STREAMLIT", app_name(settings), role).sql) for role in users
     ]
 
 
 def app_script(settings: SnowflakeBackend) -> str:
     """The statements, and in comments the upload, which `--execute` does."""
     before = [f"{each.sql};" for each in app_statements(settings)]
-    after = [f"{each.sql};" for each in create_app(settings)]
+    made = [f"{each.sql};" for each in create_app(settings)]
+    shared = [f"{each.sql};" for each in share_app(settings)]
     upload = put(Path("FOLDER/*"), _source(settings))
     live = [f"{_open(settings)};", f"{put(Path('FOLDER/*'), _live(settings))};"]
     return "\n".join(
@@ -76,9 +101,12 @@ def app_script(settings: SnowflakeBackend) -> str:
             "-- The page of the results:",
             *before,
             f"-- setup --app --execute makes and uploads the files:\n--   {upload};",
-            *after,
+            _use(settings.roles.app) + ";",
+            *made,
             "-- and, where the app was there before, replaces them:",
             *(f"--   {line}" for line in live),
+            _use(settings.roles.setup) + ";",
+            *shared,
             "",
         ]
     )
@@ -106,6 +134,7 @@ def put_app(settings: SnowflakeBackend, files: Sequence[Path], ask: Ask) -> None
     ask(f"REMOVE {_source(settings)}")
     for file in files:
         ask(put(file, _source(settings)))
+    ask(_use(settings.roles.app))
     for statement in create_app(settings):
         ask(statement.sql)
     try:
@@ -115,6 +144,13 @@ def put_app(settings: SnowflakeBackend, files: Sequence[Path], ask: Ask) -> None
             raise
     for file in files:
         ask(put(file, _live(settings)))
+    ask(_use(settings.roles.setup))
+    for statement in share_app(settings):
+        ask(statement.sql)
+
+
+def _use(role: str) -> str:
+    return f"USE ROLE {role}"
 
 
 def _source(settings: SnowflakeBackend) -> str:

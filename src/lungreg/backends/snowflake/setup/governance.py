@@ -81,7 +81,7 @@ def mask_body(settings: SnowflakeBackend) -> str:
     is written is the one that counts.
     """
     roles = settings.roles
-    seeing = (roles.setup, roles.infer, roles.read, *settings.case_id_roles)
+    seeing = (roles.setup, roles.infer, roles.read, roles.app, *settings.case_id_roles)
     names = ", ".join(f"'{role.upper()}'" for role in dict.fromkeys(seeing))
     return f"CASE WHEN CURRENT_ROLE() IN ({names}) THEN val ELSE LEFT(SHA2(val, 256), 12) END"
 

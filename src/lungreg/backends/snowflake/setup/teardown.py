@@ -62,6 +62,7 @@ def find_removals(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
         *database,
         *_found(settings, [_plain("warehouse", settings.warehouse)], ask),
         *_found(settings, [_role(settings, role, staying) for role in step_roles(settings)], ask),
+        *_found(settings, [_plain("role", settings.roles.app)], ask),
     ]
 
 
