@@ -35,11 +35,12 @@ def on(jobs: SnowflakeJobs, runtime: str | None) -> str:
         ("registry.example.org:443/db/sc/repo/image:3.0.1-py312", "3.12"),
         (f"{IMAGE}:py3.13-nightly", "3.13"),
         ("repo/image:of-our-own", None),
+        (f"{IMAGE}:3.0.1", None),
         ("cre@default", None),
     ],
 )
 def test_a_tag_names_the_python(image: str, python: str | None) -> None:
-    """Without "-py" a tag of numbers is 3.10; of others nothing is known."""
+    """Without "-py" a tag of numbers is 3.10, up to runtime 2; of others nothing is known."""
     assert python_of(image) == python
 
 

@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 _MEND = "set backend.runtime to a tag in full that names a Python it runs on, such as 2.6.0-py311"
 _OF_BARE_TAGS = "3.10"
 """The Python of an image whose tag names none: 2.6.0 is 2.6.0-py310, by what Snowflake's developers
-say in snowflake-ml-python's issue 230."""
+say in snowflake-ml-python's issue 230. Of Container Runtime 3 nobody has said so: a job that finds
+another Python than its wheels are for says so itself."""
 _REFERENCE = "cre@"
 """Begins an image that the account looks up by itself when the job starts."""
 
@@ -85,7 +86,7 @@ def python_of(image: str) -> str | None:
     tag = image.rpartition(":")[2] if ":" in image else ""
     if found := re.search(r"(?:^|-)py(\d)\.?(\d+)(?:-|$)", tag):
         return f"{found[1]}.{found[2]}"
-    return _OF_BARE_TAGS if re.fullmatch(r"\d+(\.\d+)+", tag) else None
+    return _OF_BARE_TAGS if re.fullmatch(r"[12](\.\d+)+", tag) else None
 
 
 def refuse_python(image: RuntimeImage) -> None:
