@@ -76,6 +76,7 @@ def test_a_job_gets_this_installation_and_the_configuration(
         "wheel": wheel,
         "bundled": False,
         "python": None,
+        "oldest_python": "3.11",
         "upgrades": [],
         "image": f"{IMAGE}:2.6.0-py{this_python().replace('.', '')}",
         "repositories": [],

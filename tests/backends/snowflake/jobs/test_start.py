@@ -190,6 +190,17 @@ def test_an_image_whose_python_is_managed_is_installed_into(
         start.pip("install", "leaf", source="A.B.PYPI")
 
 
+def test_an_older_python_than_lungreg_needs_is_told_before_pip_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook whose service has Python 3.10: pip would say that packages do not fit."""
+    about = {"wheel": "w.whl", "bundled": False, "upgrades": [], "oldest_python": "3.99"}
+    (tmp_path / "job.json").write_text(json.dumps(about))
+    monkeypatch.setattr(sys, "executable", "no-pip-is-run")
+    with pytest.raises(SystemExit, match=r"Python 3\.99 or later, got 3\.\d+.*a service with one"):
+        start.install(tmp_path)
+
+
 def test_a_freeze_is_read_by_canonical_names() -> None:
     """Spellings of one name are one package, and lines that pin nothing are passed over."""
     text = "Torch==2.8.0+cu126\n# a comment\ntyping_extensions==4.1\n-e git+x\nray @ file:///x\n"

@@ -95,10 +95,20 @@ def refuse_python(image: RuntimeImage) -> None:
     Raises:
         RunError: Its Python is too old or too new.
     """
-    needed = str(metadata.metadata(PACKAGE).json.get("requires_python", ""))
-    if image.python is not None and f"{image.python}.99" not in SpecifierSet(needed):
+    needed = _needed_python()
+    if image.python is not None and f"{image.python}.99" not in needed:
         msg = f"a job's image has a Python that lungreg runs on ({needed})"
         raise RunError(msg, got=f"Python {image.python} in {image.name}", mend=_MEND)
+
+
+def oldest_python() -> str | None:
+    """The oldest Python that lungreg runs on, such as "3.11"; None where any does."""
+    lowest = [one.version for one in _needed_python() if one.operator == ">="]
+    return lowest[0] if lowest else None
+
+
+def _needed_python() -> SpecifierSet:
+    return SpecifierSet(str(metadata.metadata(PACKAGE).json.get("requires_python", "")))
 
 
 def this_python() -> str:

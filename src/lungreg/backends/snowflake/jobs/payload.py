@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from lungreg.backends.snowflake.jobs.image import RuntimeImage, this_python
+from lungreg.backends.snowflake.jobs.image import RuntimeImage, oldest_python, this_python
 from lungreg.backends.snowflake.jobs.requirements import (
     download_wheels,
     job_requirements,
@@ -83,6 +83,7 @@ def write_installation(
         "wheel": wheel.name,
         "bundled": bundled,
         "python": (python or this_python()) if bundled else None,
+        "oldest_python": oldest_python(),
         "upgrades": list(settings.job_upgrades),
         "image": None if image is None else image.name,
         "repositories": [] if bundled else list(settings.artifact_repositories),

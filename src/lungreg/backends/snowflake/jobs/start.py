@@ -79,6 +79,7 @@ def install(folder: Path, tell: Tell = lambda *_: None) -> None:
     """
     settings = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     refuse_other_python(settings.get("python"))
+    refuse_old_python(settings.get("oldest_python"))
     tell("python", sys.version.split()[0])
     before = parse_freeze(freeze())
     tell("packages", ", ".join(as_lines({k: v for k, v in before.items() if k in SHOWN})))
@@ -234,6 +235,22 @@ def refuse_other_python(sent_for: str | None) -> None:
             f"lungreg: the wheels that came with the job are for Python {sent_for}, got {here}; "
             f"set backend.runtime to an image of Python {sent_for}, or let jobs install from an "
             "index with backend.egress.hosts"
+        )
+
+
+def refuse_old_python(oldest: str | None) -> None:
+    """Refuse a Python that lungreg does not run on, before anything is installed.
+
+    Args:
+        oldest: The oldest that it runs on, such as "3.11"; None where any does.
+
+    Raises:
+        SystemExit: This one is older.
+    """
+    if oldest and sys.version_info[:2] < tuple(int(part) for part in oldest.split(".")[:2]):
+        sys.exit(
+            f"lungreg: it runs on Python {oldest} or later, got {sys.version.split()[0]}; take a "
+            "backend.runtime of a later Python or, in a notebook, connect to a service with one"
         )
 
 
