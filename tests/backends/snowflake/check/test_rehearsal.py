@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from lungreg.backends.snowflake.check.rehearsal import try_out
+from lungreg.backends.snowflake.connection.session import SessionSource
 from lungreg.backends.snowflake.jobs import SnowflakeJobs
+from lungreg.backends.snowflake.setup import SnowflakeProvisioner
 from lungreg.backends.snowflake.setup.grants import RUN_BATCH, Grant, grants_of
 from lungreg.config import SnowflakeBackend, parse_config
 from lungreg.distributed import nodes
@@ -24,6 +26,7 @@ from tests.backends.snowflake.peer import Peer
 from tests.site import run
 
 TRAIN, INFER, READ = "LUNGREG_TRAIN", "LUNGREG_INFER", "LUNGREG_READ"
+INGEST = "LUNGREG_INGEST"
 PYPI = "snowflake.snowpark.pypi_shared_repository"
 ROW = "may: database role PYPI_REPOSITORY_USER"
 ONLY_OF_TRAIN = ("CREATE MODEL", "CREATE STAGE", "CREATE EXPERIMENT")
@@ -266,3 +269,25 @@ def test_a_local_backend_has_nothing_to_check(
     for arguments in (("check",), ("submit", "check")):
         done = run(*arguments)
         assert (done.code, "backend.kind: snowflake" in done.err) == (1, True)
+
+
+def test_what_schedules_take_is_looked_for_where_setup_was_asked_for_them(
+    checked: Checked,
+) -> None:
+    """An administrator's grant that is missing is named, with its statement. The last test here."""
+    assert checked.granted(INFER)["may: schedules"].found.startswith("not set up")
+    assert "may: schedules" not in checked.granted(TRAIN)
+    SnowflakeProvisioner(SessionSource(checked.settings)).make_part("schedules")
+    for role in (INGEST, INFER):
+        row = checked.granted(role)["may: schedules"]
+        assert (row.state, row.mend) == (
+            "fail",
+            f"GRANT EXECUTE TASK, EXECUTE MANAGED TASK ON ACCOUNT TO ROLE {role}; by an "
+            "administrator, or by whoever owns the object",
+        )
+        for privilege in ("EXECUTE TASK", "EXECUTE MANAGED TASK"):
+            checked.privileges.give(role, privilege, "ACCOUNT", kind="ACCOUNT")
+        assert checked.granted(role)["may: schedules"].state == "ok"
+    checked.privileges.take(INFER, "CREATE STREAM", "CHECKED.UTILS")
+    mend = checked.granted(INFER)["may: schedules"].mend
+    assert mend.endswith("TO ROLE LUNGREG_INFER; or run 'lungreg setup --schedules --execute'")

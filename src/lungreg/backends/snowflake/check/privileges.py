@@ -9,7 +9,9 @@ from functools import partial
 
 from lungreg.backends.snowflake.check.trial import SESSION, Trial
 from lungreg.backends.snowflake.connection.session import SessionSource
+from lungreg.backends.snowflake.jobs.schedule_sql import schedule_log
 from lungreg.backends.snowflake.setup.grants import DATABASE_ROLE, Grant
+from lungreg.backends.snowflake.setup.schedules import schedule_grants, schedule_grants_by_others
 from lungreg.config import SnowflakeBackend
 from lungreg.errors import ForbiddenError
 from lungreg.records import counted
@@ -19,6 +21,7 @@ _FUTURE = "FUTURE "
 _ALL = "ALL "
 _OWNER = "OWNERSHIP"
 _PUBLIC = "PUBLIC"
+_BY_OTHERS = "by an administrator, or by whoever owns the object"
 _DEEPEST = 5
 """Roles of roles that are looked into."""
 
@@ -96,7 +99,29 @@ def privilege_trials(source: SessionSource, role: str, grants: Iterable[Grant]) 
         if not grant.kind.startswith(_ALL):
             by_object.setdefault(_title(grant), []).append(grant)
     work = partial(_compare, source.settings, held)
-    return [*asked, *(_of_object(name, those, work) for name, those in by_object.items())]
+    objects = [_of_object(name, those, work) for name, those in by_object.items()]
+    return [*asked, *objects, *_of_schedules(source.settings, role, held)]
+
+
+def _of_schedules(settings: SnowflakeBackend, role: str, held: HeldPrivileges) -> list[Trial]:
+    """One row on all that schedules take; none for a role that has none."""
+    every = (*schedule_grants(settings), *schedule_grants_by_others(settings))
+    grants = [grant for grant in every if grant.role.upper() == role.upper()]
+    work = partial(_schedules, settings, held, grants)
+    return [Trial(name="may: schedules", work=work, needs=(GRANTS,))] if grants else []
+
+
+def _schedules(settings: SnowflakeBackend, held: HeldPrivileges, grants: list[Grant]) -> str:
+    """Whether the role may make schedules, where setup was asked for them.
+
+    Raises:
+        ForbiddenError: It was, and the role lacks a privilege.
+    """
+    log = schedule_log(settings)
+    if all(held.lacking(grant) for grant in grants if grant.name == log):
+        return "not set up: lungreg setup --schedules makes what they take"
+    _compare(settings, held, grants, part=" --schedules")
+    return "tasks, streams and jobs"
 
 
 def _of_object(name: str, grants: list[Grant], compare: Callable[[list[Grant]], str]) -> Trial:
@@ -109,8 +134,10 @@ def _of_object(name: str, grants: list[Grant], compare: Callable[[list[Grant]], 
     )
 
 
-def _compare(settings: SnowflakeBackend, held: HeldPrivileges, grants: list[Grant]) -> str:
-    """The privileges on one object.
+def _compare(
+    settings: SnowflakeBackend, held: HeldPrivileges, grants: list[Grant], part: str = ""
+) -> str:
+    """The privileges on one object, or for one part of setup, such as " --schedules".
 
     Raises:
         ForbiddenError: The role lacks some, and the mend is the statement that grants them.
@@ -122,16 +149,16 @@ def _compare(settings: SnowflakeBackend, held: HeldPrivileges, grants: list[Gran
     told = ", ".join(grant.privileges for grant in missing)
     only = f", for {grants[0].only_for} alone" if grants[0].only_for else ""
     msg = f"{grants[0].role} is granted {told}{only}"
-    mend = f"{'; '.join(grant.sql for grant in missing)}; {_by_whom(settings, grants[0])}"
+    of_setup = all(_is_of_setup(settings, grant) for grant, _ in lacking)
+    by_whom = f"or run 'lungreg setup{part} --execute'" if of_setup else _BY_OTHERS
+    mend = f"{'; '.join(grant.sql for grant in missing)}; {by_whom}"
     raise ForbiddenError(msg, got="no such grant", mend=mend)
 
 
-def _by_whom(settings: SnowflakeBackend, grant: Grant) -> str:
-    of_others = (*settings.integrations, *settings.artifact_repositories)
-    of_setup = not (grant.only_for or grant.name in of_others or grant.kind == DATABASE_ROLE)
-    if of_setup:
-        return "or run 'lungreg setup --execute'"
-    return "by an administrator, or by whoever owns the object"
+def _is_of_setup(settings: SnowflakeBackend, grant: Grant) -> bool:
+    """Whether setup makes a grant by itself; the account has no name."""
+    of_others = (*settings.integrations, *settings.artifact_repositories, "")
+    return not (grant.only_for or grant.name in of_others or grant.kind == DATABASE_ROLE)
 
 
 def _title(grant: Grant) -> str:
