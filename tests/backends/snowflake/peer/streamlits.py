@@ -38,6 +38,7 @@ class Streamlits:
         peer.on(r"^CREATE (OR REPLACE )?STREAMLIT ", self._create)
         peer.on(r"^ALTER STREAMLIT (\S+) ADD LIVE VERSION FROM LAST$", self._open)
         peer.on(r"^GRANT USAGE ON STREAMLIT ", self._grant)
+        peer.on(r"^DROP STREAMLIT IF EXISTS ", self._drop)
         self._stages = peer.stages
 
     def shown(self, name: str) -> dict[str, bytes]:
@@ -46,7 +47,9 @@ class Streamlits:
 
     def drop_in(self, name: str) -> None:
         """Forget those of a database or schema that is dropped."""
-        self.viewers = {k: v for k, v in self.viewers.items() if not k.startswith(f"{name}.")}
+        gone = [app for app in self.viewers if f"{app}.".startswith(f"{name}.")]
+        for app in gone:
+            del self.viewers[app]
 
     def place(self, reference: str) -> Place:
         """The folder of the live version."""
@@ -82,6 +85,10 @@ class Streamlits:
         if (folder / "live").is_dir():
             raise SqlError(99106, "42710", "A live version exists already.")
         shutil.copytree(folder / "last", folder / "live")
+        return _DONE
+
+    def _drop(self, sql: str, *_: object) -> Answer:
+        self.drop_in(sql.rsplit(maxsplit=1)[-1].upper())
         return _DONE
 
     def _grant(self, sql: str, _binds: object, connection: Any) -> Answer:

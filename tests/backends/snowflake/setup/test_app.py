@@ -66,6 +66,20 @@ def reads_and_writes(made: SnowflakeProvisioner, about: dict[str, str]) -> None:
     assert (kept["rating"], kept["rated_by"], kept["note"]) == ("bad", "ANNA", 'it\'s "noted"')
 
 
+def test_an_app_goes_before_its_role_where_its_schema_stays(account: Account, peer: Peer) -> None:
+    """Else it would run with the rights of who drops the role."""
+    made = of_database("KEPT")
+    made.make()
+    made.make_app()
+    account.comments["KEPT.RESULTS"] = "of another team"
+    made.remove(made.removals())
+    assert [item.text for item in peer.said("^DROP (STREAMLIT|ROLE IF EXISTS LUNGREG_APP)")] == [
+        "DROP STREAMLIT IF EXISTS KEPT.RESULTS.LUNGREG_RESULTS",
+        "DROP ROLE IF EXISTS LUNGREG_APP",
+    ]
+    assert account.streamlits.viewers == {}
+
+
 def test_names_on_the_stage_are_spelled_alike() -> None:
     """The page runs without lungreg, and finds the files of a case all the same."""
     for name in ("runs/r/cases/case 1/qc.html", "runs/r/cases/Müller=1/qc.html", "a/b'c/d"):

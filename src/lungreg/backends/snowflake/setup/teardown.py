@@ -62,7 +62,7 @@ def find_removals(settings: SnowflakeBackend, ask: Ask) -> list[Removal]:
         *database,
         *_found(settings, [_plain("warehouse", settings.warehouse)], ask),
         *_found(settings, [_role(settings, role, staying) for role in step_roles(settings)], ask),
-        *_found(settings, [_plain("role", settings.roles.app)], ask),
+        *_found(settings, [_app_role(settings, staying)], ask),
     ]
 
 
@@ -82,6 +82,18 @@ def _role(settings: SnowflakeBackend, role: str, staying: set[str]) -> _Candidat
     revoked = [grant for grant in future_grants(settings, role) if grant.name in staying]
     plain = _plain("role", role)
     return replace(plain, statements=(*(grant.revoke_sql for grant in revoked), *plain.statements))
+
+
+def _app_role(settings: SnowflakeBackend, staying: set[str]) -> _Candidate:
+    """The role of the app; where the app's schema stays the app goes first.
+
+    Else whoever drops the role, which is setup, would own the app, which runs with its owner's
+    rights.
+    """
+    plain = _plain("role", settings.roles.app)
+    app = f"DROP STREAMLIT IF EXISTS {settings.results}.{settings.app}"
+    first = (app,) if settings.results in staying else ()
+    return replace(plain, statements=(*first, *plain.statements))
 
 
 def _on_the_database(settings: SnowflakeBackend) -> list[_Candidate]:
