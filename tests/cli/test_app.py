@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -103,3 +105,17 @@ def test_no_arguments_show_the_help() -> None:
 def test_the_version_is_that_of_the_package() -> None:
     """For reports of errors."""
     assert run("--version").out == f"lungreg {__version__}\n"
+
+
+def test_a_commands_end_leaves_its_objects_to_the_end_of_the_process() -> None:
+    """Python would look through them one by one before; DuckDB's are its own affair."""
+    code = (
+        "import atexit, gc, sys\n"
+        "if 'duckdb' in sys.argv: import duckdb; sys.argv.remove('duckdb')\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000))\n"
+        "from lungreg.cli import main; main()"
+    )
+    for more, left in ([], "True"), (["duckdb"], "False"):
+        command = [sys.executable, "-c", code, "--version", *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.split()[-1] == left
