@@ -56,6 +56,17 @@ def test_a_missing_slice_is_refused(tmp_path: Path) -> None:
         read_volume(tmp_path)
 
 
+def test_a_part_in_a_folder_below_is_refused(tmp_path: Path) -> None:
+    """Half a chest would be read without a word."""
+    write_dicom(tmp_path, oblique(), values())
+    below = tmp_path / "rest"
+    below.mkdir()
+    for path in sorted(tmp_path.glob("*.dcm"))[:2]:
+        path.rename(below / path.name)
+    with pytest.raises(DataError, match="one folder, got more of them in a folder below; put"):
+        read_volume(tmp_path)
+
+
 def test_a_tilted_gantry_is_refused(tmp_path: Path) -> None:
     """Slices that are shifted sideways do not fill a box."""
     straight = oblique()

@@ -118,6 +118,43 @@ def test_copies_of_a_file_are_dropped_and_told(tmp_path: Path) -> None:
     assert [remark.text[:5] for remark in volume.remarks] == ["2 of "]
 
 
+@pytest.mark.parametrize("uid", ["", "1.2.3.4.1"])
+def test_slices_of_one_instance_are_no_copies(tmp_path: Path, uid: str) -> None:
+    """Tools that take names out may give all slices one SOP instance, or none."""
+    write_slices(tmp_path, chest(), edit=lambda data, _: setattr(data, "SOPInstanceUID", uid))
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.data, chest().transpose())
+    assert not volume.remarks
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_one"),
+    [
+        ([1, 2, 3, 4, 5, 6], True),
+        ([6, 5, 4, 3, 2, 1], True),
+        ([3, 1, 2, 6, 4, 5], True),
+        ([7, 7, 7, 7, 7, 7], True),
+        (["", 9, 2, 3, 1, 4], True),
+        ([1, 4, 2, 5, 3, 6], False),
+        ([4, 3, 5, 2, 6, 1], False),
+    ],
+)
+def test_numbers_of_two_passes_take_turns(
+    tmp_path: Path, numbers: list[int | str], is_one: bool
+) -> None:
+    """Two breaths without times, whose slices lie between each other's."""
+
+    def count(data: Any, k: int) -> None:
+        data.InstanceNumber = numbers[k]
+
+    write_slices(tmp_path, chest(), edit=count)
+    if is_one:
+        read_volume(tmp_path)
+        return
+    with pytest.raises(DataError, match=r"2 runs of InstanceNumber.*folder of its own"):
+        read_volume(tmp_path)
+
+
 @pytest.mark.parametrize(("tilt", "refused"), [(0.0, False), (0.001, False), (0.02, True)])
 def test_a_tilt_is_refused_beyond_rounding(tmp_path: Path, tilt: float, refused: bool) -> None:
     """A degree already lays the last slice of a chest centimetres off."""

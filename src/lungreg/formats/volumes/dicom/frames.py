@@ -16,7 +16,7 @@ from lungreg.spatial.geometry import FloatArray
 
 _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"),
-    *("NumberOfFrames", "Rows", "Columns", "SamplesPerPixel"),
+    *("InstanceNumber", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel"),
     *("PhotometricInterpretation", "BitsStored", "HighBit", "PixelRepresentation"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("RescaleSlope", "RescaleIntercept"),
@@ -75,6 +75,8 @@ class Frame:
     """Attributes that tell acquisitions, phases and reconstructions apart, where given."""
     time_s: float | None
     """Time of acquisition in seconds of the day."""
+    number: int | None
+    """InstanceNumber, of a file of one frame."""
 
 
 def read_frames(file: Path) -> list[Frame]:
@@ -158,6 +160,7 @@ def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: i
         frames=frames,
         passes=passes,
         time_s=_time_s(header) if frames == 1 else None,
+        number=_number(header) if frames == 1 else None,
     )
 
 
@@ -202,6 +205,14 @@ def _directions(value: Any) -> FloatArray:
         msg = "directions in ImageOrientationPatient have the length 1"
         raise DataError(msg, got=lengths.tolist(), mend="export the series again")
     return np.asarray(directions / lengths[:, None])
+
+
+def _number(header: Any) -> int | None:
+    """Where the slice comes in its series, if that is said."""
+    try:
+        return int(header.get("InstanceNumber"))
+    except (TypeError, ValueError):
+        return None
 
 
 def _time_s(header: Any) -> float | None:

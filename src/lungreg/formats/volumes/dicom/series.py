@@ -35,7 +35,8 @@ def read_series(folder: Path, *, mask: bool, max_voxels: int) -> Volume:
     Raises:
         UnreadableFileError: No DICOM series, or a damaged one.
         UnsafeInputError: More voxels than allowed.
-        DataError: Several series, no geometry, or slices that make no volume; see `stack_frames`.
+        DataError: Several series, a part of one in a folder below, no geometry, or slices that make
+            no volume; see `stack_frames`.
     """
     found = stack_frames([frame for file in _series_files(folder) for frame in read_frames(file)])
     rows, columns = found.frames[0].size
@@ -71,18 +72,31 @@ def _series_files(folder: Path) -> list[Path]:
 
 
 def _require_all(folder: Path, files: Sequence[Path], series: str) -> None:
-    """Refuse files of the series that GDCM has left out without a word, as they are damaged."""
-    known = {file.name for file in files}
-    for file in folder.iterdir():
-        if file.name in known or not file.is_file() or not _is_dicom(file):
+    """Refuse files of the series that GDCM has left out without a word.
+
+    Those in the folder are damaged; it does not look into folders below.
+    """
+    known = set(files)
+    for file in folder.rglob("*"):
+        if file in known or not file.is_file() or not is_dicom(file):
             continue
-        if str(read_header(file).get("SeriesInstanceUID", "")).strip() == series:
-            msg = "a DICOM file must be complete"
-            got = "one that SimpleITK cannot read"
-            raise UnreadableFileError(msg, got=got, mend="copy it again", where=file)
+        if str(read_header(file).get("SeriesInstanceUID", "")).strip() != series:
+            continue
+        if file.parent != folder:
+            msg = "the files of a DICOM series lie in one folder"
+            got = "more of them in a folder below"
+            raise DataError(msg, got=got, mend="put them together", where=file)
+        msg = "a DICOM file must be complete"
+        got = "one that SimpleITK cannot read"
+        raise UnreadableFileError(msg, got=got, mend="copy it again", where=file)
 
 
-def _is_dicom(file: Path) -> bool:
+def is_dicom(file: Path) -> bool:
+    """Whether a file begins as those of DICOM do.
+
+    Raises:
+        UnreadableFileError: It cannot be opened.
+    """
     try:
         with file.open("rb") as stream:
             return stream.read(132)[128:] == b"DICM"

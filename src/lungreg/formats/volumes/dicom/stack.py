@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,6 +20,8 @@ _DECIMAL_MM, _MAX_DECIMAL = 0.1, 0.2
 _SAME_DIRECTION = 1e-3
 _SAME_SPACING = 1e-3
 _SAME_TIME_S = 2.0
+_SLICES_OF_A_PASS = 3
+"""At least; of fewer, numbers may fall so by chance."""
 _COUNTED = ("AcquisitionNumber", "FrameAcquisitionNumber")
 _APART = "put each in a folder of its own"
 
@@ -36,13 +39,14 @@ class Stack:
 def stack_frames(frames: Sequence[Frame]) -> Stack:
     """Order the frames of a series and find where they lie.
 
-    Copies of a file, by their SOP instance, are dropped.
+    Copies of a file, by their SOP instance and place, are dropped: some tools that take names out
+    give all slices one instance, or none.
 
     Raises:
         DataError: Frames of different size, spacing or direction, of several acquisitions, phases
             or reconstructions, in one place, unevenly spaced, or of a tilted gantry.
     """
-    kept = list({(frame.uid, frame.index): frame for frame in frames}.values())
+    kept = list({(f.uid, f.index, *f.position.round(3)): f for f in frames}.values())
     first = kept[0]
     _require_alike(kept)
     normal = np.cross(*first.orientation)
@@ -107,6 +111,19 @@ def _require_one_pass(frames: Sequence[Frame], normal: FloatArray) -> None:
     if len(times) == len(frames) and _goes_to_and_fro(np.array(times)):
         got = "times of acquisition (AcquisitionTime) that go to and fro along the body"
         raise DataError(msg, got=got, mend=_APART)
+    numbers = [frame.number for frame in frames if frame.number is not None]
+    if len(numbers) == len(frames) and (passes := _interleaved_passes(numbers)):
+        got = f"{passes} runs of InstanceNumber, each over the whole length of the body"
+        raise DataError(msg, got=got, mend=_APART)
+
+
+def _interleaved_passes(numbers: Sequence[int]) -> int:
+    """How many runs of numbers take turns along the body, one behind the other; 0 for one run."""
+    for count in range(2, len(numbers) // _SLICES_OF_A_PASS + 1):
+        runs = sorted((min(run), max(run)) for run in (numbers[k::count] for k in range(count)))
+        if all(before[1] < after[0] for before, after in pairwise(runs)):
+            return count
+    return 0
 
 
 def _goes_to_and_fro(times: FloatArray) -> bool:
