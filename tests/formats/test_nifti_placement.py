@@ -39,6 +39,14 @@ def test_what_is_written_of_another_unit_is_in_mm(tmp_path: Path, unit: int) -> 
     np.testing.assert_allclose(by_itk, volume.grid.affine, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("unit", "told"), [(0, []), (2, []), (5, ["unknown_unit"])])
+def test_a_unit_that_is_none_is_told(unit: int, told: list[str]) -> None:
+    """Lengths are taken as mm, as other tools do."""
+    volume = decode_scan(odd_nifti(xyzt_units=unit))
+    np.testing.assert_allclose(volume.grid.affine, oblique().affine, atol=1e-4)
+    assert [remark.code for remark in volume.remarks] == told
+
+
 @pytest.mark.parametrize("decode", [decode_scan, decode_mask])
 def test_forms_that_lie_apart_are_refused_with_both_places(decode: type) -> None:
     """One tool would take one of them and ITK, by its code, the other."""

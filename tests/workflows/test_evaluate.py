@@ -132,7 +132,7 @@ class TestRun:
     def test_what_is_no_run(self, done: tuple[Site, str]) -> None:
         """An unknown name, and files given for a run."""
         site, run_id = done
-        with pytest.raises(RunError, match="a run has results, got none for 'infer-0'"):
+        with pytest.raises(RunError, match=r"none for 'infer-0'.*check the name of the folder"):
             evaluate(site.config(), "infer-0")
         with pytest.raises(ConfigError, match="those of a run are on the stage"):
             evaluate(site.config(), run_id, files={"fixed": Path("a.nii.gz")})

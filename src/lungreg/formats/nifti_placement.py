@@ -24,8 +24,8 @@ from lungreg.formats.placement import (
 from lungreg.spatial.geometry import FloatArray, Grid, Shape
 
 _SPACE_UNITS = 0b111
-_UNITS = {1: ("metres", 1e3), 3: ("microns", 1e-3)}
-"""Name and mm by NIfTI's code; others are mm or not said."""
+_UNITS = {0: ("mm", 1.0), 1: ("metres", 1e3), 2: ("mm", 1.0), 3: ("microns", 1e-3)}
+"""Name and mm by NIfTI's code; 0 is not said."""
 _ITK_WITHOUT_FORMS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -43,7 +43,8 @@ def nifti_placement(header: Any, shape: Shape) -> Placement:
     spacing = _spacing(header)
     forms = _forms(header)
     stated = forms.get("sform", forms.get("qform", _without_forms(header)))
-    name, mm = _UNITS.get(int(header["xyzt_units"]) & _SPACE_UNITS, ("mm", 1.0))
+    unit = int(header["xyzt_units"]) & _SPACE_UNITS
+    name, mm = _UNITS.get(unit, ("mm", 1.0))
     scale = np.full(3, mm)
     converted = in_millimetres(stated, scale, name)
     straight = right_angled(converted.affine, shape)
@@ -54,7 +55,8 @@ def nifti_placement(header: Any, shape: Shape) -> Placement:
         other = in_millimetres(forms["qform"], scale, name).affine
         _require_one_place(grid, Grid(shape=shape, affine=other))
     unsaid = () if forms else (_no_orientation(grid),)
-    remarks = (*converted.remarks, *straight.remarks, *unsaid)
+    unknown = () if unit in _UNITS else (_unknown_unit(unit),)
+    remarks = (*converted.remarks, *unknown, *straight.remarks, *unsaid)
     return Placement(affine=straight.affine, remarks=remarks)
 
 
@@ -109,6 +111,11 @@ def _require_one_place(sform: Grid, qform: Grid) -> None:
         mend = "tools differ in which they take: in nibabel, img.set_qform(img.get_sform(), 1) "
         mend += "keeps the sform and img.set_sform(img.get_qform(), 1) the qform"
         raise DataError(msg, got=got, mend=mend)
+
+
+def _unknown_unit(unit: int) -> Remark:
+    text = f"the header gives lengths in a unit that NIfTI does not know ({unit}): mm was taken"
+    return Remark(code="unknown_unit", text=text)
 
 
 def _no_orientation(grid: Grid) -> Remark:

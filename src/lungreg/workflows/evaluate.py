@@ -148,7 +148,7 @@ def _evaluate_files(
 def _evaluate_run(
     config: Config, backend: Backend, run_id: str, on_progress: OnProgress
 ) -> EvaluationReport:
-    results = run_results(backend, run_id)
+    results = run_results(backend, run_id, or_folder=True)
     stored = read_config(backend.stage, run_id, config, kind="infer")
     rows: list[CaseEvaluation] = []
     for row in _rows(config, backend.stage, results, stored.preprocessing.hu_window):

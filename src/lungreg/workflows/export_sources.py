@@ -53,7 +53,7 @@ def of_run(config: Config, run_id: str, backend: Backend | None) -> tuple[list[S
         RunError: The run has no results.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "export")
-    rows = run_results(backend, run_id)
+    rows = run_results(backend, run_id, or_folder=True)
     cases, limit, stage = _known_cases(backend.stage), config.ingest.max_voxels, backend.stage
 
     def source(row: CaseResult) -> Source:

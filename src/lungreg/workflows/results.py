@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def run_results(backend: Backend, run_id: str) -> list[CaseResult]:
+def run_results(backend: Backend, run_id: str, *, or_folder: bool = False) -> list[CaseResult]:
     """The rows of a run.
+
+    Args:
+        backend: Where they are kept.
+        run_id: Of the run.
+        or_folder: Whether a folder could have been named instead, and the name is none's.
 
     Raises:
         RunError: The run has none.
@@ -24,7 +29,9 @@ def run_results(backend: Backend, run_id: str) -> list[CaseResult]:
     rows = backend.results.rows(run_id)
     if not rows:
         msg = "a run has results"
-        raise RunError(msg, got=f"none for {run_id!r}", mend="list runs with 'lungreg results'")
+        mend = "list runs with 'lungreg results'"
+        mend += ", or check the name of the folder" if or_folder else ""
+        raise RunError(msg, got=f"none for {run_id!r}", mend=mend)
     return rows
 
 

@@ -200,6 +200,14 @@ def test_damaged_files_are_refused(data: bytes, capfd: pytest.CaptureFixture[str
     capfd.readouterr()
 
 
+@pytest.mark.parametrize("suffix", [".txt", ".mat"])
+def test_a_bare_matrix_is_refused_with_its_mend(suffix: str) -> None:
+    """FLIRT and NiftyReg write four rows of numbers, each in a frame of its own."""
+    data = b"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n"
+    with pytest.raises(LungregError, match=r"a bare matrix.*must be converted"):
+        decode_composite(data, suffix=suffix)
+
+
 def test_other_suffixes_are_refused() -> None:
     """ITK would guess."""
     with pytest.raises(UnreadableFileError, match=r"\.h5"):

@@ -8,6 +8,7 @@ import pytest
 
 from lungreg.errors import MissingFileError, UnreadableFileError
 from lungreg.formats.volumes import read_volume
+from tests.formats.volumes.dicom.made_files import chest, write_slices
 
 
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii", "scan.mha"])
@@ -31,3 +32,12 @@ def test_an_unknown_suffix_lists_the_readable_ones(tmp_path: Path) -> None:
     (tmp_path / "scan.jpg").write_bytes(b"jpeg")
     with pytest.raises(UnreadableFileError, match=r"\.nrrd.*got \.jpg; convert"):
         read_volume(tmp_path / "scan.jpg")
+
+
+def test_a_slice_alone_is_refused_with_its_folder(tmp_path: Path) -> None:
+    """Whatever the end of its name."""
+    write_slices(tmp_path, chest())
+    for name in ("0.dcm", "IM0001"):
+        path = (tmp_path / "0.dcm").rename(tmp_path / name)
+        with pytest.raises(UnreadableFileError, match="give the folder that holds the series"):
+            read_volume(path)

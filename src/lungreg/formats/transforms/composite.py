@@ -156,7 +156,8 @@ def _read(data: bytes, suffix: str) -> sitk.Transform:
         except (RuntimeError, UnicodeDecodeError) as error:
             msg = "the file must be a complete ITK transform"
             got = "one that SimpleITK cannot read"
-            raise UnreadableFileError(msg, got=got, mend="copy it again") from error
+            mend = "copy it again; a bare matrix (FLIRT, NiftyReg) must be converted for ITK first"
+            raise UnreadableFileError(msg, got=got, mend=mend) from error
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from lungreg.errors import LungregError, MissingFileError, UnreadableFileError, UnsafeInputError
 from lungreg.formats.nifti import MAX_VOXELS
 from lungreg.formats.volumes.codec import decode_mask, decode_scan
-from lungreg.formats.volumes.dicom.series import read_series
+from lungreg.formats.volumes.dicom.series import is_dicom, read_series
 from lungreg.formats.volumes.itk import read_itk_file
 from lungreg.formats.volumes.volume import Volume
 
@@ -71,7 +71,10 @@ def _read(path: Path, *, mask: bool, max_voxels: int) -> Volume:
         _check_file(path, max_voxels)
     if reader is None:
         msg = f"a volume is {', '.join(READERS)} or a folder of DICOM files"
-        raise UnreadableFileError(msg, got=path.suffix or "no suffix", mend="convert it")
+        got = path.suffix or "no suffix"
+        is_slice = path.is_file() and is_dicom(path)
+        mend = "give the folder that holds the series" if is_slice else "convert it"
+        raise UnreadableFileError(msg, got=got, mend=mend)
     return reader(path, mask=mask, max_voxels=max_voxels)
 
 
