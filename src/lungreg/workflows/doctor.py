@@ -177,4 +177,5 @@ def _network(config: Config) -> Check:
         mend = "use extract_levels [0, 1, 2, 3]"
         found = "extract_levels [3] has no decoder: its field is coarse"
         return Check(name="network", state="warn", found=found, mend=mend)
-    return Check(name="network", state="ok", found=f"levels {config.network.extract_levels}")
+    levels = ", ".join(map(str, config.network.extract_levels))
+    return Check(name="network", state="ok", found=f"LocalNet with levels {levels}")
