@@ -9,6 +9,8 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
 from lungreg.formats.volumes import Volume, read_volume
@@ -219,6 +221,36 @@ def test_a_damaged_file_is_unreadable(tmp_path: Path, enhanced: bool, cut: float
     (tmp_path / "0.dcm").write_bytes(whole[: int(len(whole) * cut)])
     with pytest.raises(UnreadableFileError):
         read_volume(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 140, 300])
+def test_a_slice_at_the_end_is_not_left_out(tmp_path: Path, kept: int) -> None:
+    """Though nothing in what is left of its file says which series it is of."""
+    write_slices(tmp_path, chest())
+    whole = (tmp_path / "5.dcm").read_bytes()
+    (tmp_path / "5.dcm").write_bytes(whole[:kept])
+    with pytest.raises(UnreadableFileError, match=r"5\.dcm.*complete.*copy it again"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["DICOMDIR", "Thumbs.db", "VERSION", "note.txt"])
+def test_other_files_beside_a_series_are_passed_over(tmp_path: Path, name: str) -> None:
+    """A disc holds more than slices."""
+    write_slices(tmp_path, chest())
+    (tmp_path / name).write_bytes(b"other")
+    assert read_volume(tmp_path).grid.same_as(expected_grid(6), tolerance_mm=1e-4)
+
+
+def test_the_table_of_contents_of_a_disc_is_passed_over(tmp_path: Path) -> None:
+    """It is a DICOM file of no series."""
+    write_slices(tmp_path, chest())
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.1.3.10", "1.9"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    contents = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    contents.FileSetID = "DISC"
+    contents.save_as(tmp_path / "DICOMDIR", enforce_file_format=True)
+    assert read_volume(tmp_path).grid.same_as(expected_grid(6), tolerance_mm=1e-4)
 
 
 def test_a_series_obeys_the_cap(tmp_path: Path) -> None:

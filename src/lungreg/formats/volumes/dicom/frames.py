@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,6 +26,12 @@ _TAGS = (
     *("AcquisitionTime", "AcquisitionDateTime", "ConvolutionKernel", "KVP"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
+_PIXELS = 0x7FE0, 0x0010
+"""The element's tag."""
+_ELEMENT_BYTES = 12
+"""Of the head of its element: tag, kind and length; without the kind in files that leave it out."""
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+"""Of compressed pixels."""
 _DATE_CHARACTERS = len("YYYYMMDD")
 _GROUPS = {
     "ImagePositionPatient": "PlanePositionSequence",
@@ -131,13 +139,40 @@ def read_header(file: Path, *, pixels: bool = False) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # their texts hold values of the header
         try:
-            return pydicom.dcmread(
-                file, stop_before_pixels=not pixels, specific_tags=tags, force=True
-            )
+            with file.open("rb") as stream:
+                header = pydicom.dcmread(
+                    stream, stop_before_pixels=not pixels, specific_tags=tags, force=True
+                )
+                whole = pixels or _holds_its_pixels(stream, header)
         except Exception as error:  # pydicom raises many kinds for a damaged file
-            msg = "a DICOM file must be complete"
-            got = type(error).__name__
-            raise UnreadableFileError(msg, got=got, mend="copy it again") from error
+            raise _incomplete(type(error).__name__) from error
+    if not whole:
+        got = "one that is cut off"
+        raise _incomplete(got)
+    return header
+
+
+def _holds_its_pixels(stream: BinaryIO, header: Any) -> bool:
+    """Whether a file goes on for as long as its pixels, whose element the stream stands before.
+
+    Some versions of SimpleITK put zeros, without a word, where a file is cut off.
+    """
+    implicit, little = header.original_encoding
+    start, order = stream.tell(), "<" if little else ">"
+    element = stream.read(_ELEMENT_BYTES)
+    if implicit is None or len(element) < _ELEMENT_BYTES:
+        return True
+    if struct.unpack(f"{order}2H", element[:4]) != _PIXELS:
+        return True
+    begin = _ELEMENT_BYTES - 4 if implicit else _ELEMENT_BYTES
+    (length,) = struct.unpack(f"{order}I", element[begin - 4 : begin])
+    missing = start + begin + int(length) - stream.seek(0, os.SEEK_END)
+    return length == _UNDEFINED_LENGTH or missing <= 0
+
+
+def _incomplete(got: str) -> UnreadableFileError:
+    msg = "a DICOM file must be complete"
+    return UnreadableFileError(msg, got=got, mend="copy it again")
 
 
 def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: int) -> Frame:

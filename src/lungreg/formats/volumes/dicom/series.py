@@ -21,6 +21,8 @@ from lungreg.formats.volumes.volume import Stored, Volume
 from lungreg.spatial.geometry import Grid, Shape
 
 _ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+_DICOMDIR = "1.2.840.10008.1.3.10"
+"""Class of the table of contents of a disc."""
 _INVERSION = "the series is to be shown with its lowest values white (MONOCHROME1): "
 
 
@@ -76,11 +78,9 @@ def _require_all(folder: Path, files: Sequence[Path], series: str) -> None:
 
     Those in the folder are damaged; it does not look into folders below.
     """
-    known = set(files)
+    known, ends = set(files), {file.suffix for file in files} - {""}
     for file in folder.rglob("*"):
-        if file in known or not file.is_file() or not is_dicom(file):
-            continue
-        if str(read_header(file).get("SeriesInstanceUID", "")).strip() != series:
+        if file in known or not file.is_file() or not _may_belong(file, folder, ends, series):
             continue
         if file.parent != folder:
             msg = "the files of a DICOM series lie in one folder"
@@ -89,6 +89,17 @@ def _require_all(folder: Path, files: Sequence[Path], series: str) -> None:
         msg = "a DICOM file must be complete"
         got = "one that SimpleITK cannot read"
         raise UnreadableFileError(msg, got=got, mend="copy it again", where=file)
+
+
+def _may_belong(file: Path, folder: Path, ends: set[str], series: str) -> bool:
+    """Whether a file is of a series by what it says or, where it says nothing, by its name."""
+    if not is_dicom(file):
+        return file.parent == folder and file.suffix in ends
+    header = read_header(file)
+    if "SeriesInstanceUID" in header:
+        return str(header.SeriesInstanceUID).strip() == series
+    is_directory = header.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR
+    return file.parent == folder and not is_directory
 
 
 def is_dicom(file: Path) -> bool:
