@@ -199,7 +199,7 @@ class Outcome:
         return json.loads(self.out)
 
 
-def _runner() -> CliRunner:
+def runner() -> CliRunner:
     """Click before 8.2 mixes both streams unless asked not to; later ones never do."""
     old = "mix_stderr" in inspect.signature(CliRunner.__init__).parameters
     return CliRunner(mix_stderr=False) if old else CliRunner()
@@ -207,7 +207,7 @@ def _runner() -> CliRunner:
 
 def run(*arguments: str) -> Outcome:
     """Run a `lungreg` command in this process."""
-    result = _runner().invoke(build_app(), arguments)
+    result = runner().invoke(build_app(), arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Outcome(code=result.exit_code, out=result.stdout, err=result.stderr)

@@ -9,13 +9,12 @@ from typing import Annotated
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from lungreg.cli.command import ConfigOptions, command, config_command
 from lungreg.cli.console import Console
 from lungreg.config import MODEL_NAME
 from lungreg.distributed.cluster import Capacity
-from tests.site import Site, run
+from tests.site import Site, run, runner
 
 FORMATS = ("itk", "ants", "learn2reg")
 
@@ -153,7 +152,7 @@ def configured(console: Console, options: ConfigOptions, epochs: int | None = No
 def call(function: object, *arguments: str) -> str:
     app = typer.Typer()
     app.command()(function)
-    result = CliRunner().invoke(app, arguments)
+    result = runner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 

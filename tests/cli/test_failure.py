@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from lungreg.cli.command import ANONYMOUS, command
 from lungreg.cli.console import Console
 from lungreg.errors import DataError
-from tests.site import run
+from tests.site import run, runner
 
 
 @command
@@ -33,7 +32,7 @@ def failure(*arguments: str) -> dict[str, object]:
     """The only JSON document on stdout."""
     app = typer.Typer()
     app.command()(failing)
-    result = CliRunner().invoke(app, [*arguments, "--json"])
+    result = runner().invoke(app, [*arguments, "--json"])
     assert result.exit_code == 1
     document: dict[str, object] = json.loads(result.stdout)
     return document

@@ -148,7 +148,7 @@ def _words(option: dict[str, Any]) -> str:
         return " or ".join(f'"{value}"' for value in listed)
     kind = option.get("type", "")
     if kind in _NUMBERS:
-        bounds = [f"{word} {option[key]}" for key, word in _BOUNDS if key in option]
+        bounds = [f"{word} {option[key]:.15g}" for key, word in _BOUNDS if key in option]
         return " ".join([_NUMBERS[kind], *bounds])
     if kind == "array" and "prefixItems" in option:
         return f"a list of {len(option['prefixItems'])}: {_words(option['prefixItems'][0])} each"
