@@ -12,7 +12,7 @@ from lungreg.formats.volumes import Stored, Volume, encode_labels
 from lungreg.formats.volumes.volume import require_same_grid
 from lungreg.records import Case
 from lungreg.registration.intensity import hounsfield
-from lungreg.registration.pair import read_pair
+from lungreg.registration.pair import read_pair, require_size
 from lungreg.spatial.geometry import Grid, apply_affine
 from lungreg.testing import MemoryStage
 from tests.small_cases import FIXED_GRID, MOVING_GRID, breath, landmarks, put_case, scan
@@ -127,3 +127,21 @@ def test_case_without_anything_else_is_enough(stage: MemoryStage) -> None:
     put_case(stage, "a")
     pair = read_pair(stage, Case(case_id="x", fixed="fixed/a", moving="moving/a"))
     assert pair.fixed.grid.same_as(FIXED_GRID)
+
+
+@pytest.mark.parametrize("side", ["fixed", "moving"])
+@pytest.mark.parametrize(("factor", "refused"), [(0.01, True), (0.3, False), (3, False), (6, True)])
+def test_a_size_that_no_patient_has_is_refused(
+    stage: MemoryStage, side: str, factor: float, refused: bool
+) -> None:
+    """Grids in mm around it would need all of the memory, or have no voxel."""
+    pair = read_pair(stage, put_case(stage, "case_001"))
+    whole: Volume = getattr(pair, side)
+    affine = np.diag([factor, factor, factor, 1]) @ whole.grid.affine
+    scaled = dataclasses.replace(whole, grid=Grid(shape=whole.grid.shape, affine=affine))
+    odd = dataclasses.replace(pair, **{side: scaled})
+    if not refused:
+        require_size(odd)
+        return
+    with pytest.raises(DataError, match=rf"the {side} scan is as large as a chest.*spacing in its"):
+        require_size(odd)

@@ -22,6 +22,8 @@ from lungreg.spatial.geometry import FloatArray, Transform
 from lungreg.stores import Stage
 
 _FILES_AT_ONCE = 5
+_SMALLEST_MM, _WIDEST_MM, _LONGEST_MM = 20.0, 1200.0, 3000.0
+"""Of any scan of a patient, with room: beyond, memory or time would not suffice."""
 _EVERY = 7
 """Of so many slices one is compared first, which tells two scans apart at once."""
 
@@ -95,6 +97,21 @@ class Estimated:
 
 Estimate = Callable[[Pair, FloatArray], Estimated]
 """Finds the transform `T` of a pair, given the (4, 4) initial alignment `A`."""
+
+
+def require_size(pair: Pair) -> None:
+    """Refuse scans that are not as large as one of a patient may be: a header's spacing is wrong.
+
+    Raises:
+        DataError: The middle one of three sides is below 2 cm or above 1.2 m, or one above 3 m.
+    """
+    for name, scan in (("fixed", pair.fixed), ("moving", pair.moving)):
+        sides_mm = scan.grid.spacing_mm * np.array(scan.grid.shape)
+        _, middle, longest = sorted(sides_mm)
+        if middle < _SMALLEST_MM or middle > _WIDEST_MM or longest > _LONGEST_MM:
+            msg = f"the {name} scan is as large as a chest, 100 to 1000 mm"
+            got = f"{' x '.join(f'{side:.4g}' for side in sides_mm)} mm"
+            raise DataError(msg, got=got, mend="correct the spacing in its header, or its unit")
 
 
 def read_pair(stage: Stage, case: Case, *, max_voxels: int = MAX_VOXELS) -> Pair:

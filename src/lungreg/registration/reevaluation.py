@@ -19,7 +19,7 @@ from lungreg.records import CaseEvaluation, Split
 from lungreg.registration.evaluation import measure
 from lungreg.registration.images import PairImages, carry_moving, pair_images
 from lungreg.registration.judgement import judge_pair
-from lungreg.registration.pair import Pair
+from lungreg.registration.pair import Pair, require_size
 from lungreg.spatial.displacement import CPU, resample, transform_points
 from lungreg.spatial.geometry import FloatArray, Transform
 from lungreg.spatial.inversion import invert_points
@@ -57,7 +57,11 @@ def reevaluate(
         backward: The pair registered the other way round, moving to fixed, where there is such a
             transform: two independent estimates that agree say more than a numerical inverse.
         device: Where to compute.
+
+    Raises:
+        DataError: A scan is not as large as one of a patient may be.
     """
+    require_size(pair)
     carried = carry_moving(pair, transform, device)
     images = pair_images(pair, transform, carried, hu_window=hu_window, device=device)
     measured = measure(pair, transform, images, device=device)

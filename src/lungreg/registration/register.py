@@ -19,7 +19,7 @@ from lungreg.registration.evaluation import Measured, measure
 from lungreg.registration.images import PairImages, carry_moving, pair_images
 from lungreg.registration.judgement import judge_pair
 from lungreg.registration.lungs import LungsFrom
-from lungreg.registration.pair import Estimate, Pair
+from lungreg.registration.pair import Estimate, Pair, require_size
 from lungreg.spatial.geometry import Transform
 
 Within = Callable[[str], AbstractContextManager[object]]
@@ -71,7 +71,11 @@ def register_pair(
         thresholds: Of the verdict.
         device: Where to compute.
         within: Told of the parts "lungs", "alignment", "transform" and "measures".
+
+    Raises:
+        DataError: A scan is not as large as one of a patient may be.
     """
+    require_size(pair)
     started = time.perf_counter()
     with within("lungs"):
         # The pair keeps them: all that comes after uses them.
