@@ -29,7 +29,7 @@ class TestDefaults:
         assert (augmentation.rotation_deg, augmentation.translation_vox) == (6.0, 10.0)
         assert (augmentation.scale, augmentation.noise_std) == (0.1, 0.05)
         assert augmentation.blur_sigma == (0.5, 1.5)
-        assert config.network.extract_levels == (0, 1, 2, 3)
+        assert config.network.extract_levels == (1, 2, 3)
         assert (config.network.mode, config.network.norm) == ("trilinear", "instance")
         assert (config.train.epochs, config.train.batch_size) == (25, 2)
         assert (config.data.split.train, config.data.split.val, config.data.split.test) == (

@@ -174,7 +174,7 @@ def _enough(name: str, free: float, needed: float, mend: str) -> Check:
 
 def _network(config: Config) -> Check:
     if config.network.extract_levels == (3,):
-        mend = "use extract_levels [0, 1, 2, 3]"
+        mend = "use extract_levels [1, 2, 3]"
         found = "extract_levels [3] has no decoder: its field is coarse"
         return Check(name="network", state="warn", found=found, mend=mend)
     levels = ", ".join(map(str, config.network.extract_levels))

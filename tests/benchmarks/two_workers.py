@@ -1,0 +1,83 @@
+"""An epoch of training by one worker and by two, each on one thread, and their losses.
+
+    python -m tests.benchmarks.two_workers --cases 8 --size 48 48 56
+
+Prints the seconds of each epoch after the first, which reads the scans, their ratio, and how far the
+losses of both are apart. Needs two cores with nothing else on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lungreg.config import parse_config
+from lungreg.sources.simulation import simulate_cohort
+from lungreg.workflows.ingest import ingest
+from lungreg.workflows.progress import Progress
+from lungreg.workflows.train import train
+from tests.benchmarks.compare import machine
+
+SHAPE, SPACING_MM = (96, 80, 96), (3.3, 3.1, 3.4)
+
+
+def main() -> None:
+    """Train the same network both ways."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=8, help="to train on")
+    parser.add_argument("--size", type=int, nargs=3, default=[48, 48, 56])
+    parser.add_argument("--epochs", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        simulate_cohort(
+            folder / "pairs", cases=asked.cases + 1, seed=2, shape=SHAPE, spacing_mm=SPACING_MM
+        )
+        found = [measured(folder, asked, workers) for workers in (1, 2)]
+    one, two = (row["epoch_s"] for row in found)
+    apart = [abs(a - b) for a, b in zip(*(row["losses"] for row in found), strict=True)]
+    Console().print_json(
+        data={
+            "machine": machine(),
+            "workers": found,
+            "two / one": round(min(two) / min(one), 3),
+            "losses differ by": max(apart),
+        }
+    )
+
+
+def measured(folder: Path, asked: argparse.Namespace, workers: int) -> dict[str, Any]:
+    """Seconds and training losses of the epochs."""
+    names = [f"case_{number:03d}" for number in range(1, asked.cases + 2)]
+    config = parse_config(
+        {
+            "backend": {"root": str(folder / f"stage-{workers}"), "tracking": False},
+            "ingest": {"source": str(folder / "pairs")},
+            "data": {"split": {"train": names[:-1], "val": names[-1:]}},
+            "preprocessing": {"spatial_size": asked.size},
+            "train": {"workers": workers, "threads": 1, "epochs": asked.epochs, "batch_size": 2},
+        }
+    )
+    ingest(config)
+    ends: list[float] = []
+
+    def seen(progress: Progress) -> None:
+        ends.append(time.perf_counter())
+
+    done = train(config, on_progress=seen)
+    took = [round(b - a, 2) for a, b in itertools.pairwise(ends[-asked.epochs :])]
+    return {
+        "workers": workers,
+        "epoch_s": took,
+        "losses": [epoch["loss"] for epoch in done.history],
+    }
+
+
+if __name__ == "__main__":
+    main()
