@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.two_workers --cases 8 --size 48 48 56
 
-Prints the seconds of each epoch after the first, which reads the scans, their ratio, and how far the
-losses of both are apart. Needs two cores with nothing else on them.
+Prints the seconds of each epoch after the first, which reads the scans, their ratio, and how far
+the losses of both are apart. Needs two cores with nothing else on them.
 """
 
 from __future__ import annotations
