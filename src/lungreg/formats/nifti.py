@@ -31,7 +31,7 @@ from lungreg.spatial.geometry import FloatArray
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_VOXELS = 1_000_000_000
-_LEVEL = 1
+_LEVEL = 3
 _PIECE = 2**24
 _MAX_OFFSET = 2**26
 _MAX_TRAILING = 2**20

@@ -19,6 +19,7 @@ from lungreg.formats.transforms import (
 )
 from lungreg.formats.transforms.itk_files import encode_transform_files
 from lungreg.formats.transforms.reading import read_transform
+from lungreg.formats.transforms.rounding import STEP_MM
 from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import affine_transform, flip_lps
 from lungreg.spatial.total_displacement import total_displacement_mm
@@ -60,7 +61,7 @@ def test_a_grid_that_an_affine_has_sheared_is_none_for_images(tmp_path: Path) ->
     points = interior(known.transform.grid, 20)
     expected = [itk.TransformPoint(x) for x in flip_lps(points).tolist()]
     moved = transform_points(known.transform, points)
-    np.testing.assert_allclose(flip_lps(moved), expected, atol=1e-3)
+    np.testing.assert_allclose(flip_lps(moved), expected, atol=STEP_MM)
 
 
 def test_the_json_beside_it_gives_direction_and_grids(tmp_path: Path) -> None:
@@ -90,11 +91,11 @@ def test_a_displacement_field_carries_points_as_it_was_made(
     found = read_transform(tmp_path / "u.nii.gz").transform
     points = interior(FIELD, 50)
     np.testing.assert_allclose(
-        transform_points(found, points), transform_points(breath(), points), atol=1e-3
+        transform_points(found, points), transform_points(breath(), points), atol=STEP_MM
     )
     far = FIELD.to_world(np.array([[-5.0, 3.0, 3.0]]))
     gap_mm = transform_points(found, far) - transform_points(breath(), far)
-    assert (np.abs(gap_mm).max() < 1e-3) == described
+    assert (np.abs(gap_mm).max() < STEP_MM) == described
 
 
 def test_another_json_is_passed_over_with_a_warning(

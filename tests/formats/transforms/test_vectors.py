@@ -18,7 +18,7 @@ from lungreg.formats.transforms import (
     encode_displacement,
     encode_learn2reg,
 )
-from lungreg.formats.transforms.rounding import rounded
+from lungreg.formats.transforms.rounding import STEP_MM, rounded
 from lungreg.formats.volumes import Stored, encode_volume
 from lungreg.spatial.geometry import Grid, flip_lps
 from tests.formats.transforms.linear_field import GRID, OFFSET_MM, SLOPE, linear_field
@@ -34,7 +34,7 @@ def test_simpleitk_moves_points_by_the_file_as_we_say(tmp_path: Path) -> None:
     points = GRID.to_world(rng.uniform(0.1, np.array(GRID.shape) - 1.1, size=(50, 3)))
     expected = points + points @ SLOPE + OFFSET_MM
     moved = [transform.TransformPoint(point.tolist()) for point in flip_lps(points)]
-    np.testing.assert_allclose(flip_lps(np.array(moved)), expected, atol=1e-3)
+    np.testing.assert_allclose(flip_lps(np.array(moved)), expected, atol=STEP_MM)
 
 
 def test_displacement_round_trip() -> None:

@@ -35,7 +35,7 @@ COMPOSITE_SUFFIXES = (".h5", ".hdf5", ".tfm", ".txt", ".mat")
 _SIGNS = np.array([-1.0, -1.0, 1.0])
 _CHUNK = 1 << 18
 """Numbers that are compressed together."""
-_LEVEL = 2
+_LEVEL = 3
 """As fast as level 1, and a little smaller."""
 _SUPPORTED = (
     "affine maps, one displacement field, or a composite of affine maps around one displacement "
