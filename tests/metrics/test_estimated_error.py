@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lungreg.metrics.estimated_error import error_by_region, found_share
+from lungreg.metrics.estimated_error import error_by_region, found_share, unmatched_regions
 
 
 def everywhere(count: int) -> dict[str, NDArray[np.bool_]]:
@@ -56,3 +56,22 @@ def test_few_deep_places_do_not_make_a_share() -> None:
     assert found_share(found, deep=few, shown=many) == 0.75
     assert found_share(found, deep=few, shown=few) == 0.5
     assert found_share(found[:0], deep=few[:0], shown=few[:0]) == 0.0
+
+
+def test_a_part_where_next_to_none_finds_a_partner_is_named() -> None:
+    """Four of 50 are next to none; five are not. A part that is hardly shown is not judged."""
+    names = np.repeat(["left lower", "left upper", "right lower", "right upper"], 50)
+    found, deep = np.zeros(200, bool), np.ones(200, bool)
+    found[:4] = found[50:55] = found[150:] = True
+    shown = (np.arange(200) < 119) | (names == "right upper")
+    assert unmatched_regions(found, names, deep=deep, shown=shown) == ("left lower",)
+    nothing = np.zeros(0, bool)
+    assert unmatched_regions(nothing, names[:0], deep=nothing, shown=nothing) == ()
+
+
+def test_few_partners_in_all_parts_single_out_none() -> None:
+    """A scan on coarse voxels: of 50 places 4 have a partner here and 12 there."""
+    names = np.repeat(["left lower", "left upper"], 50)
+    found = np.zeros(100, bool)
+    found[:4] = found[50:62] = True
+    assert unmatched_regions(found, names, **everywhere(100)) == ()

@@ -34,6 +34,7 @@ def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verd
         ),
         ({"without_lungs": "moving"}, Verdict.FAIL, "no lungs were found in the moving scan"),
         ({"doubts": "in the fixed scan only one lung"}, Verdict.WARN, "in the fixed scan only one"),
+        ({"unmatched": "right lower"}, Verdict.WARN, "no distinctive place .* .right lower."),
         ({"mirrored": "left and right"}, Verdict.FAIL, "left and right seem exchanged"),
         ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),
         ({"stretch": 0.5}, Verdict.WARN, "0.50 times"),

@@ -9,6 +9,7 @@ import pytest
 
 from lungreg.formats.volumes import Volume
 from lungreg.records import Evidence
+from lungreg.registration.correspondences import LandmarkEstimate, estimate_landmarks
 from lungreg.registration.evidence import gather_evidence
 from lungreg.registration.images import carry_moving, pair_images
 from lungreg.registration.pair import Pair
@@ -19,11 +20,11 @@ from tests.registration.refinement.breathing_pairs import as_pair, simulated
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def evidence(pair: Pair, transform: Transform) -> Evidence:
-    """Of a pair under a transform, without an estimate of landmarks."""
+def evidence(pair: Pair, transform: Transform, places: LandmarkEstimate | None = None) -> Evidence:
+    """Of a pair under a transform, by default without an estimate of landmarks."""
     carried = carry_moving(pair, transform, CPU)
     images = pair_images(pair, transform, carried, hu_window=(-1000.0, 500.0), device=CPU)
-    return gather_evidence(pair, transform, images, None)
+    return gather_evidence(pair, transform, images, places)
 
 
 def true_transform() -> Transform:
@@ -93,3 +94,15 @@ def test_a_scan_without_lungs_is_named(role: str) -> None:
     )
     assert found.without_lungs == role
     assert found.volume_ratio_lungs is None
+
+
+def test_a_lung_without_partners_is_named() -> None:
+    """One lung of another patient, or far from its place: in sums the other lung hides it."""
+    pair, true = as_pair(simulated()), true_transform()
+    places = estimate_landmarks(pair, true)
+    assert places is not None
+    assert evidence(pair, true, places).unmatched is None
+    right = places.places_ras[:, 0] > np.median(places.places_ras[:, 0])
+    errors_mm = np.where(right, np.nan, places.errors_mm)
+    one_sided = replace(places, errors_mm=errors_mm)
+    assert evidence(pair, true, one_sided).unmatched == "right lower, right upper"

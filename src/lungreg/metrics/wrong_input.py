@@ -11,7 +11,7 @@ _SMALLER = 0.95
 
 def wrong_input(judged: Judged) -> list[Finding]:
     """Exchanged scans, mirrored headers, wrong slice distances, lungs missing or in doubt."""
-    checks = (_without_lungs, _doubtful, _exchanged, _mirrored, _stretched)
+    checks = (_without_lungs, _doubtful, _unmatched, _exchanged, _mirrored, _stretched)
     found = [check(judged) for check in checks]
     return [finding for finding in found if finding is not None]
 
@@ -26,6 +26,18 @@ def _without_lungs(judged: Judged) -> Finding | None:
 def _doubtful(judged: Judged) -> Finding | None:
     doubts = judged.evidence.doubts
     return None if doubts is None else Finding(Verdict.WARN, doubts)
+
+
+def _unmatched(judged: Judged) -> Finding | None:
+    """Landmarks know what partners do not, if they lie in that part; where they lie is not told."""
+    parts = judged.evidence.unmatched
+    if parts is None:
+        return None
+    reason = (
+        f"next to no distinctive place finds a partner in a part of the lungs ({parts}): the error "
+        "there is not known, or the tissue is not the same"
+    )
+    return Finding(Verdict.WARN, reason)
 
 
 def _exchanged(judged: Judged) -> Finding | None:

@@ -93,6 +93,9 @@ class Evidence:
     etre_regions: tuple[RegionError, ...] = ()
     """The estimated error by part of the lungs; parts with few partners are left out."""
 
+    unmatched: str | None = None
+    """The parts of the lungs, such as "right lower", where next to no distinctive place found a
+    partner: nothing is known of the error there."""
     residual: float | None = None
     """Residual image difference inside the lungs without local density, 0 to 1.41; see
     `metrics.residual_difference`."""

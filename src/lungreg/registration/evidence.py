@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lungreg import metrics
-from lungreg.metrics.estimated_error import error_by_region
+from lungreg.metrics.estimated_error import error_by_region, unmatched_regions
 from lungreg.records import Evidence
 from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
@@ -111,9 +111,9 @@ def _regions(pair: Pair, places: LandmarkEstimate | None) -> dict[str, Any]:
     if places is None:
         return {}
     names = region_names(places.places_ras, pair.fixed_lungs)
+    counted = {"deep": places.deep, "shown": places.shown}
     return {
         "etre_places": int(np.count_nonzero(places.found)),
-        "etre_regions": error_by_region(
-            places.errors_mm, names, deep=places.deep, shown=places.shown
-        ),
+        "etre_regions": error_by_region(places.errors_mm, names, **counted),
+        "unmatched": ", ".join(unmatched_regions(places.found, names, **counted)) or None,
     }

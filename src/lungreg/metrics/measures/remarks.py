@@ -58,5 +58,12 @@ MIRRORED = _words(
     says="The sides, such as left and right, that seem exchanged in the headers.",
     bad="The verdict is fail: a header is wrong.",
 )
+UNMATCHED = _words(
+    "unmatched",
+    "Parts without partners",
+    brief="the parts of the lungs where next to no place found a partner",
+    says="The parts of the lungs where next to no distinctive place found a partner.",
+    bad="The verdict is warn: nothing is known of the error there. Look there on the page.",
+)
 LUNGS_FROM = (FIXED_FROM, MOVING_FROM)
-REMARKS = (*LUNGS_FROM, WITHOUT_LUNGS, DOUBTS, MIRRORED)
+REMARKS = (*LUNGS_FROM, WITHOUT_LUNGS, DOUBTS, MIRRORED, UNMATCHED)
