@@ -36,6 +36,10 @@ def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verd
         ({"doubts": "in the fixed scan only one lung"}, Verdict.WARN, "in the fixed scan only one"),
         ({"unmatched": "right lower"}, Verdict.WARN, "no distinctive place .* .right lower."),
         ({"mirrored": "left and right"}, Verdict.FAIL, "left and right seem exchanged"),
+        ({"mass_ratio": 2.2}, Verdict.WARN, "2.20 times as heavy .* voxel sizes"),
+        ({"mass_ratio": 0.34}, Verdict.WARN, "0.34 times as heavy"),
+        # One wrong slice distance is named once.
+        ({"stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "distance of the slices"),
         ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),
         ({"stretch": 0.5}, Verdict.WARN, "0.50 times"),
     ],
@@ -56,6 +60,9 @@ def test_each_fault_has_its_name(evidence: dict[str, Any], verdict: Verdict, wor
         {"density_change_hu": -60.0, "volume_ratio_jacobian": 1.2, "volume_ratio_lungs": 0.6},
         # Another scanner may be off by some HU where the volumes are in order.
         {"density_change_hu": 30.0, "volume_ratio_jacobian": 1.1, "volume_ratio_lungs": 1.1},
+        # Consolidation in one scan.
+        {"mass_ratio": 1.4},
+        {"mass_ratio": 0.65},
         # One scan with itself.
         {"density_change_hu": 0.0, "volume_ratio_jacobian": 1.0, "volume_ratio_lungs": 1.0},
     ],

@@ -41,7 +41,21 @@ def test_a_breath_in_holds_more_air() -> None:
     assert found.volume_ratio_lungs > 1.1
     assert found.density_change_hu is not None
     assert found.density_change_hu < -10
+    assert found.mass_ratio == pytest.approx(1, abs=0.2)
     assert found.without_lungs is None
+
+
+def test_voxels_that_are_too_large_make_lungs_heavy() -> None:
+    """A header whose sizes are wrong by a third in all directions: 2.2 times the mass."""
+    pair, factor = as_pair(simulated()), 1.3
+    same = replace(pair, moving=pair.fixed, moving_mask=pair.fixed_mask)
+    larger = np.diag([factor, factor, factor, 1.0])
+    grid = Grid(shape=pair.fixed.grid.shape, affine=larger @ pair.fixed.grid.affine)
+    wrong = replace(same, moving=replace(same.moving, grid=grid))
+    nodes = pair.fixed.grid.resized((2, 2, 2))
+    found = evidence(wrong, affine_transform(larger, nodes))
+    assert found.mass_ratio == pytest.approx(factor**3, rel=0.01)
+    assert found.stretch == pytest.approx(1, abs=1e-3)
 
 
 def test_one_scan_with_itself_changes_nothing() -> None:
@@ -52,6 +66,7 @@ def test_one_scan_with_itself_changes_nothing() -> None:
     assert found.volume_ratio_lungs == 1
     assert found.volume_ratio_jacobian == pytest.approx(1, abs=1e-5)
     assert found.density_change_hu == pytest.approx(0, abs=0.01)
+    assert found.mass_ratio == pytest.approx(1, abs=1e-4)
     assert found.stretch == pytest.approx(1, abs=1e-5)
     assert found.residual == pytest.approx(0, abs=1e-4)
 

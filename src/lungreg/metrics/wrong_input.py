@@ -7,12 +7,18 @@ from lungreg.records import Verdict
 
 _DENSER_HU = 10.0
 _SMALLER = 0.95
+_LIGHTEST, _HEAVIEST = 0.5, 1.8
+"""A breath moves air and little blood: some 10 % of the mass. Good pairs of tests/varied, whose
+densities are drawn more freely, lie from 0.65 (consolidation in one scan) to 1.51 (noise in one,
+cut off at the density of air)."""
 
 
 def wrong_input(judged: Judged) -> list[Finding]:
     """Exchanged scans, mirrored headers, wrong slice distances, lungs missing or in doubt."""
-    checks = (_without_lungs, _doubtful, _unmatched, _exchanged, _mirrored, _stretched)
+    checks = (_without_lungs, _doubtful, _unmatched, _exchanged, _mirrored)
     found = [check(judged) for check in checks]
+    # One wrong distance may show in both; it is named once.
+    found.append(_stretched(judged) or _heavier(judged))
     return [finding for finding in found if finding is not None]
 
 
@@ -77,5 +83,20 @@ def _stretched(judged: Judged) -> Finding | None:
     reason = (
         f"the lungs are lengthened {stretch:.2f} times more along one direction than across it, "
         f"beyond {1 / limit:.2f} to {limit:.2f}: is the distance of the slices right in both scans?"
+    )
+    return Finding(Verdict.WARN, reason)
+
+
+def _heavier(judged: Judged) -> Finding | None:
+    """The mass of the lungs differs more than between any two breaths: voxels are not that large.
+
+    It is known in Hounsfield units alone.
+    """
+    ratio = judged.evidence.mass_ratio
+    if ratio is None or judged.evidence.doubts or _LIGHTEST <= ratio <= _HEAVIEST:
+        return None
+    reason = (
+        f"the lungs are {ratio:.2f} times as heavy in the moving scan, beyond {_LIGHTEST} to "
+        f"{_HEAVIEST}: are the voxel sizes right, or does one scan show fluid or dense tissue?"
     )
     return Finding(Verdict.WARN, reason)

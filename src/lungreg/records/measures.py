@@ -117,6 +117,9 @@ class Evidence:
     density_change_hu: float | None = None
     """Mean density inside the fixed lungs of the warped scan less that of the fixed scan, HU:
     negative where the moving scan holds more air."""
+    mass_ratio: float | None = None
+    """By what factor the lungs, where both scans show them, are heavier in the moving scan: density
+    above that of air times volume. About 1, whatever the breath."""
     stretch: float | None = None
     """By how much `T` lengthens the lungs along the direction that differs most from the two
     others, relative to these; 1 where all are lengthened alike."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lungreg import metrics
 from lungreg.metrics.estimated_error import error_by_region, unmatched_regions
@@ -17,6 +18,7 @@ from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import Transform
 
 _MOST_POINTS = 20_000
+_AIR_HU = -1000.0
 
 
 def gather_evidence(
@@ -36,6 +38,7 @@ def gather_evidence(
         volume_ratio_jacobian=metrics.volume_ratio(images.jacobian, lungs),
         stretch=_stretch(pair, transform),
         density_change_hu=_density_change_hu(images),
+        mass_ratio=_mass_ratio(images),
         without_lungs=_without_lungs(pair),
         doubts=_doubts(pair),
         **_volumes(pair),
@@ -60,6 +63,25 @@ def _density_change_hu(images: PairImages) -> float | None:
     low, high = images.hu_window
     warped, fixed = (image[shown].mean(dtype=np.float64) for image in (images.warped, images.fixed))
     return float((warped - fixed) * (high - low))
+
+
+def _mass_ratio(images: PairImages) -> float | None:
+    """Density times volume of the lungs where the moving scan shows them, by that in the fixed one.
+
+    The window clips both in the same way; its lower end must be air.
+    """
+    if images.fixed_mask is None:
+        return None
+    shown = images.fixed_mask & ~images.outside
+    low, high = images.hu_window
+    above_air = low - _AIR_HU
+
+    def densities(image: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(image[shown].astype(np.float64) * (high - low) + above_air)
+
+    fixed = float(densities(images.fixed).sum())
+    moved = densities(images.warped) * np.maximum(images.jacobian[shown], 0)
+    return float(np.nan_to_num(moved).sum()) / fixed if fixed > 0 else None
 
 
 def _without_lungs(pair: Pair) -> str | None:

@@ -160,7 +160,22 @@ DENSITY = Measure(
     typical="−40 to 15 HU; the lower the deeper the breath",
     bad="Far above zero, the scans may have been exchanged.",
 )
+MASS = Measure(
+    name="mass_ratio",
+    label="Mass of the moving lungs by that of the fixed ones",
+    short="Mass",
+    decimals=2,
+    brief="mass of the lungs in the moving scan by that in the fixed one",
+    says=(
+        "By what factor the lungs, where both scans show them, are heavier in the moving scan: a "
+        "breath moves air, which weighs next to nothing."
+    ),
+    formula="Σ (w(x) + 1000 HU) det ∇T(x) / Σ (f(x) + 1000 HU)",
+    source="lungreg",
+    typical="0.85 to 1.25",
+    bad="Voxel sizes are wrong in one scan, one has fluid or dense tissue, or registration failed.",
+)
 LUNGS = (
     *(DICE, HD95, DICE_SEGMENTED, HD95_SEGMENTED),
-    *(FIXED_ML, MOVING_ML, LUNG_RATIO, JACOBIAN_RATIO, DENSITY),
+    *(FIXED_ML, MOVING_ML, LUNG_RATIO, JACOBIAN_RATIO, DENSITY, MASS),
 )
