@@ -80,13 +80,14 @@ def unmatched_regions(
         found: (N,) which places found a partner.
         regions: (N,) the name of the part that each place lies in.
         deep: (N,) as for `found_share`.
-        shown: (N,) as for `found_share`. A part that the moving scan hardly shows is not judged.
+        shown: (N,) as for `found_share`. A part that the moving scan shows less than half of is not
+            judged: at the face of a scan that is cut off few places find a partner.
     """
     unmatched = []
     whole = found_share(found, deep=deep, shown=shown)
     for region in np.unique(regions):
         inside = regions == region
-        few = np.count_nonzero(inside & shown) < _FEWEST_COUNTED
+        few = np.count_nonzero(inside & shown) < max(_FEWEST_COUNTED, inside.sum() / 2)
         share = found_share(found[inside], deep=deep[inside], shown=shown[inside])
         if not few and share < min(_NEXT_TO_NONE, _FAR_FEWER * whole):
             unmatched.append(str(region))
