@@ -146,3 +146,15 @@ def test_they_are_looked_for_once(breath: SimulatedPair, monkeypatch: pytest.Mon
     again = dataclasses.replace(pair)
     assert again.fixed_lungs is not pair.fixed_lungs
     assert len(calls) == 3
+
+
+def test_a_mask_of_one_lung_is_doubtful(breath: SimulatedPair) -> None:
+    """What is measured says nothing of the other lung; a mask of both raises no doubt."""
+    pair = bare(breath)
+    both = dataclasses.replace(pair, fixed_mask=breath.fixed_mask, moving_mask=breath.moving_mask)
+    assert both.fixed_lungs.doubts == both.moving_lungs.doubts == ()
+    for half in (slice(None, 20), slice(20, None)):
+        one = np.zeros_like(breath.fixed_mask)
+        one[half] = breath.fixed_mask[half]
+        lungs = dataclasses.replace(pair, fixed_mask=one).fixed_lungs
+        assert lungs.doubts == ("the mask holds one lung alone: nothing is known of the other",)

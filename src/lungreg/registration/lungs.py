@@ -15,6 +15,10 @@ from lungreg.spatial.geometry import Grid
 
 LungsFrom = Literal["mask", "threshold", "whole scan"]
 
+_TISSUE_ABOVE_HU = -300.0
+_NEARLY_ALL = 0.97
+_MOST_VOXELS = 300_000
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScanLungs:
@@ -46,6 +50,8 @@ def find_lungs(scan: Volume, mask: NDArray[Any] | None, offset: float) -> ScanLu
     hu = hounsfield(scan, offset)
     if mask is not None and (mask > 0).any():
         inside, doubts = np.asarray(mask > 0), _odd_values(hu, mask)
+        if not doubts and _on_one_side(hu, inside, scan.grid):
+            doubts = ("the mask holds one lung alone: nothing is known of the other",)
         return ScanLungs(inside=inside, known_from="mask", grid=scan.grid, doubts=doubts)
     found, doubts = search_lungs(hu, scan.grid), _odd_values(hu, None)
     if not found.labels.any():
@@ -64,3 +70,16 @@ def _odd_values(hu: NDArray[np.float32], mask: NDArray[Any] | None) -> tuple[str
     if units.cut_at_hu is not None:
         return (f"the values are cut off at {units.cut_at_hu:.0f} HU: lung and air look alike",)
     return ()
+
+
+def _on_one_side(hu: NDArray[np.float32], inside: NDArray[np.bool_], grid: Grid) -> bool:
+    """Whether nearly all of a mask lies left or right of the middle of the body."""
+    step = max(1, round((hu.size / _MOST_VOXELS) ** (1 / 3)))
+    few = (slice(None, None, step),) * 3
+    across = int(np.abs(grid.directions[0]).argmax())
+    tissue = np.nonzero(hu[few] > _TISSUE_ABOVE_HU)[across]
+    lung = np.nonzero(inside[few])[across]
+    if not len(tissue) or not len(lung):
+        return False
+    right = float((lung > np.median(tissue)).mean())
+    return max(right, 1 - right) > _NEARLY_ALL
