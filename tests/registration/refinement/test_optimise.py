@@ -177,3 +177,17 @@ def _carried(pair: Pair, fixed: Grid, moving: Grid) -> Pair:
         moving_mask=None,
         landmarks_vox=None,
     )
+
+
+def test_a_scan_of_few_slices_keeps_the_alignment() -> None:
+    """Thinner than the coarse levels show it: there is no place to compare, and nothing moves."""
+    pair = as_pair(simulated(), masks=False)
+    few = (slice(None), slice(None), slice(20, 23))
+    fixed = replace(
+        pair.fixed,
+        data=np.ascontiguousarray(pair.fixed.data[few]),
+        grid=pair.fixed.grid.cropped(few),
+    )
+    found = refine(replace(pair, fixed=fixed), np.eye(4), FAST, device=CPU).transform
+    assert found.displacement_mm is not None
+    assert not found.displacement_mm.any()

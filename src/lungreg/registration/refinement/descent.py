@@ -98,10 +98,14 @@ def descend(
         generator: Decides in which order parts of the places are looked at.
 
     Yields:
-        The displacement at the nodes after each step, and the loss that led there.
+        The displacement at the nodes after each step, and the loss that led there. Nothing where
+        the fixed scan shows no place of this level, as a scan of a few slices: there is nothing to
+        compare.
     """
     spacing_mm = float(comparison.grid.spacing_mm[0])
     tasks = list(_tasks(comparison, level, plan))
+    if not tasks:
+        return
     order = torch.randperm(len(tasks), generator=generator).tolist()
     parameter, adam = nodes.clone(), _Adam(nodes)
     field = smoothed(parameter)
