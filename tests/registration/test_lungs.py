@@ -158,3 +158,10 @@ def test_a_mask_of_one_lung_is_doubtful(breath: SimulatedPair) -> None:
         one[half] = breath.fixed_mask[half]
         lungs = dataclasses.replace(pair, fixed_mask=one).fixed_lungs
         assert lungs.doubts == ("the mask holds one lung alone: nothing is known of the other",)
+
+
+def test_a_mask_of_the_whole_scan_is_doubted(breath: SimulatedPair) -> None:
+    """It says nothing of where the lungs are."""
+    pair = bare(breath)
+    whole = dataclasses.replace(pair, fixed_mask=np.ones_like(breath.fixed_mask)).fixed_lungs
+    assert whole.doubts == ("the mask covers nearly all of the scan: it shows no lungs",)

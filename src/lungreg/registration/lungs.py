@@ -18,6 +18,8 @@ LungsFrom = Literal["mask", "threshold", "whole scan"]
 _TISSUE_ABOVE_HU = -300.0
 _NEARLY_ALL = 0.97
 _MOST_VOXELS = 300_000
+_NO_LUNGS = 0.9
+"""Share of the scan's voxels; in a box around them lungs fill about half."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,7 +52,9 @@ def find_lungs(scan: Volume, mask: NDArray[Any] | None, offset: float) -> ScanLu
     hu = hounsfield(scan, offset)
     if mask is not None and (mask > 0).any():
         inside, doubts = np.asarray(mask > 0), _odd_values(hu, mask)
-        if not doubts and _on_one_side(hu, inside, scan.grid):
+        if not doubts and inside.mean() > _NO_LUNGS:
+            doubts = ("the mask covers nearly all of the scan: it shows no lungs",)
+        elif not doubts and _on_one_side(hu, inside, scan.grid):
             doubts = ("the mask holds one lung alone: nothing is known of the other",)
         return ScanLungs(inside=inside, known_from="mask", grid=scan.grid, doubts=doubts)
     found, doubts = search_lungs(hu, scan.grid), _odd_values(hu, None)
