@@ -16,6 +16,7 @@ import torch
 
 from lungreg.config import Augmentation, Preprocessing
 from lungreg.errors import DataError
+from lungreg.formats.transforms.rounding import STEP_MM
 from lungreg.learning.prepared_cases import PreparedCases, prepare_case
 from lungreg.learning.preprocessing import PreparedPair, prepare_pair
 from lungreg.records import Case
@@ -116,7 +117,7 @@ class TestDisplacement:
         expected = (apply_affine(breath(1), points) - points).T.reshape(3, 16, 16, 16)
         assert pair.true_displacement_mm is not None
         inner = (slice(None), *[slice(1, -1)] * 3)
-        np.testing.assert_allclose(pair.true_displacement_mm[inner], expected[inner], atol=1e-3)
+        np.testing.assert_allclose(pair.true_displacement_mm[inner], expected[inner], atol=STEP_MM)
 
     def test_damaged_one_names_the_case(self) -> None:
         """A file that was overwritten on the stage."""

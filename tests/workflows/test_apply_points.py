@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from lungreg.formats.points.files import decode_points
 from lungreg.formats.transforms import encode_composite
+from lungreg.formats.transforms.rounding import STEP_MM
 from lungreg.spatial.geometry import Frame, flip_lps
 from lungreg.workflows.apply import apply_to_points
 from tests.formats.transforms.breathing import FIELD, FIXED, MOVING, affine, breath, interior
@@ -46,7 +47,7 @@ class TestPoints:
             direction="moving-to-fixed" if back else "fixed-to-moving",
         )
         found = read_points(folder / "out.csv", frame, end[1])
-        np.testing.assert_allclose(found, end[0], atol=1e-3)
+        np.testing.assert_allclose(found, end[0], atol=STEP_MM)
         assert (done.points, done.inexact) == (len(POINTS), 0)
         assert decode_points((folder / "out.csv").read_bytes(), "out.csv").labels[3] == "L3"
 
@@ -57,7 +58,7 @@ class TestPoints:
         path = points_file(folder, name, POINTS, Frame.LPS, FIXED)
         apply_to_points([folder / "transform.h5"], path, folder / out)
         found = read_points(folder / out, Frame.LPS, MOVING)
-        np.testing.assert_allclose(found, MOVED, atol=1e-3)
+        np.testing.assert_allclose(found, MOVED, atol=STEP_MM)
         listed = decode_points((folder / out).read_bytes(), out)
         assert listed.labels[0] == "L0"
         assert listed.frame is (None if out == "out.csv" else Frame.LPS)
@@ -67,7 +68,7 @@ class TestPoints:
         path = points_file(folder, "in.csv", POINTS, Frame.VOXEL, FIXED)
         apply_to_points([folder / "transform.h5"], path, folder / "o.fcsv", frame="voxel")
         np.testing.assert_allclose(
-            read_points(folder / "o.fcsv", Frame.LPS, MOVING), MOVED, atol=1e-3
+            read_points(folder / "o.fcsv", Frame.LPS, MOVING), MOVED, atol=STEP_MM
         )
 
     def test_simpleitk_moves_them_to_the_same_place(self, folder: Path) -> None:
@@ -77,7 +78,7 @@ class TestPoints:
         itk = sitk.ReadTransform(str(folder / "transform.h5"))
         truth = [itk.TransformPoint(point) for point in flip_lps(POINTS).tolist()]
         found = decode_points((folder / "out.csv").read_bytes(), "out.csv").points
-        np.testing.assert_allclose(found, truth, atol=1e-3)
+        np.testing.assert_allclose(found, truth, atol=STEP_MM)
 
     def test_the_inverse_file_knows_its_own_direction(self, folder: Path) -> None:
         """Moving to fixed is as it maps; fixed to moving is its inverse."""
@@ -135,4 +136,4 @@ class TestPoints:
             reference=folder / "moving.nii.gz",
         )
         found = read_points(folder / "out.csv", Frame.VOXEL, MOVING)
-        np.testing.assert_allclose(found, MOVED, atol=1e-3)
+        np.testing.assert_allclose(found, MOVED, atol=STEP_MM)
