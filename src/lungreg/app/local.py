@@ -14,7 +14,8 @@ from lungreg.backends import open_backend
 from lungreg.config import load_config
 from lungreg.errors import NotFoundError
 from lungreg.stores import Backend
-from lungreg.stores.names import RATINGS_FOLDER, RUNS, RunNames
+from lungreg.stores.names import RunNames
+from lungreg.stores.run_files import runs_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +53,7 @@ class LocalData:
         import pandas as pd
 
         stage = self.backend.stage
-        folders = (f"{run}/{RATINGS_FOLDER}" for run in stage.folders(RUNS))
-        files = (file.name for folder in folders for file in stage.list(folder))
+        files = (file.name for run in runs_on(stage) for file in stage.list(run.ratings))
         rows = [json.loads(stage.read(name)) for name in files]
         return pd.DataFrame(rows, columns=list(_RATING))
 

@@ -35,8 +35,6 @@ PAGE_FILE = "qc.html"
 INPUTS_FILE = "inputs.json"
 """Written by `register` only: where the pair's files are on this machine."""
 REPORT_FILE = "report.html"
-RESULTS_FOLDER = "results"
-RATINGS_FOLDER = "ratings"
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -138,12 +136,12 @@ class RunNames:
     @property
     def results(self) -> str:
         """Folder of the result table's Parquet parts."""
-        return f"{self.folder}/{RESULTS_FOLDER}"
+        return f"{self.folder}/results"
 
     @property
     def ratings(self) -> str:
         """Folder of what people think of the registrations."""
-        return f"{self.folder}/{RATINGS_FOLDER}"
+        return f"{self.folder}/ratings"
 
     def rating(self, case_id: str) -> str:
         """What a person thinks of a registration: by the page of the results."""

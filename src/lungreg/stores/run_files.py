@@ -16,7 +16,7 @@ from lungreg.config import Config, parse_config
 from lungreg.errors import NotFoundError, RunError
 from lungreg.records import Case, Split
 from lungreg.stores import Stage
-from lungreg.stores.names import RunNames
+from lungreg.stores.names import RUNS, RunNames
 
 _MEND = "restore it from a backup, or start a run"
 _HISTORY_MEND = "delete it: the run's checkpoint has the same, and --resume writes it again"
@@ -50,6 +50,11 @@ def read_config(stage: Stage, run_id: str, current: Config, *, kind: str) -> Con
         raise RunError(msg, got=repr(run_id), mend=mend) from error
     here = current.model_dump(include={"backend": True, "ingest": {"max_voxels"}})
     return parse_config({**stored, **here})
+
+
+def runs_on(stage: Stage) -> list[RunNames]:
+    """The runs that have files on a stage; those of their cases are not listed."""
+    return [RunNames(folder.removeprefix(f"{RUNS}/")) for folder in stage.folders(RUNS)]
 
 
 def write_split(stage: Stage, run_id: str, split: Mapping[Split, Sequence[str]]) -> None:

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from lungreg.records import CaseResult
 from lungreg.stores import Stage
-from lungreg.stores.names import RESULTS_FOLDER, RUNS, RunNames
+from lungreg.stores.names import RUNS, RunNames
 from lungreg.stores.part_table import PartTable
 from lungreg.stores.result_rows import from_row, query_rows, result_schema, to_row
+from lungreg.stores.run_files import runs_on
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,7 @@ class ParquetResultTable:
 
     def query(self, sql: str) -> pa.Table:
         """The answer to an SQL query on `results`; times are in UTC."""
-        # Not all files of all runs: of each case there are many.
-        runs = self.stage.folders(RUNS)
-        folders = [f"{run}/{RESULTS_FOLDER}" for run in runs]
+        folders = (run.results for run in runs_on(self.stage))
         return query_rows(self._table.read(*folders), sql)
 
     def compact(self, run_id: str) -> None:

@@ -137,6 +137,18 @@ def refine(
     Raises:
         ResourceError: Not even a coarse grid fits into memory.
     """
+
+    def attempt(plan: Plan) -> tuple[Transform, int]:
+        """The transform and the steps to it; features and places are gone at its end."""
+        descent = _Descent(
+            scene_at=lambda mm: make_scene(pair, affine, working_grid(pair, affine, mm), device),
+            affine=affine,
+            plan=plan,
+            seed=seed,
+            on_step=on_step,
+        )
+        return _optimise(descent, plan, start), descent.steps
+
     plan = plan.for_voxels(float(np.cbrt(pair.fixed.grid.voxel_volume_mm3)))
     plan = plan if start is None else plan.continued()
     notes: tuple[str, ...] = ()
@@ -146,7 +158,7 @@ def refine(
         )
         notes += warnings
         try:
-            transform, steps = _found(pair, affine, plan, device, seed, start, on_step)
+            transform, steps = attempt(plan)
             break
         except (MemoryError, torch.OutOfMemoryError):
             plan = plan.coarser()
@@ -159,26 +171,6 @@ def refine(
         steps=steps,
         notes=notes,
     )
-
-
-def _found(
-    pair: Pair,
-    affine: FloatArray,
-    plan: Plan,
-    device: torch.device,
-    seed: int,
-    start: Transform | None,
-    on_step: OnStep | None,
-) -> tuple[Transform, int]:
-    """The transform and the steps that led to it; features and places are gone at its end."""
-    descent = _Descent(
-        scene_at=lambda mm: make_scene(pair, affine, working_grid(pair, affine, mm), device),
-        affine=affine,
-        plan=plan,
-        seed=seed,
-        on_step=on_step,
-    )
-    return _optimise(descent, plan, start), descent.steps
 
 
 def _optimise(descent: _Descent, plan: Plan, start: Transform | None) -> Transform:
