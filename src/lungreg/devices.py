@@ -38,6 +38,13 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def gpu_bytes() -> int | None:
+    """Memory of this machine's smallest GPU; None where PyTorch sees none."""
+    count = torch.cuda.device_count()
+    sizes = (torch.cuda.get_device_properties(number).total_memory for number in range(count))
+    return min(sizes, default=None)
+
+
 def use_threads(threads: int | None) -> None:
     """Let PyTorch use so many CPU threads in this process; None leaves its own choice."""
     if threads is not None:

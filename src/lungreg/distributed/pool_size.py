@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from lungreg.config import Config
-from lungreg.devices import cpu_count
+from lungreg.devices import cpu_count, gpu_bytes
 from lungreg.distributed.capacity import Capacity, least_and_most, require_workers, takes_gpus
 from lungreg.registration.refinement import plan_for
 from lungreg.registration.refinement.memory_budget import usual_bytes
@@ -89,15 +87,6 @@ def _per_gpu(config: Config, capacity: Capacity) -> int:
     if config.infer.workers_per_gpu != "auto":
         return config.infer.workers_per_gpu
     refinement = usual_bytes(plan_for(config.refine.preset)) if config.refine.enabled else 0
-    on_gpu = gpu_bytes() // (_BYTES_ON_GPU + refinement)
+    on_gpu = (gpu_bytes() or _USUAL_GPU_BYTES) // (_BYTES_ON_GPU + refinement)
     beside = capacity.memory_bytes // capacity.gpus // _BYTES_ON_GPU
     return max(1, min(capacity.cpus // capacity.gpus, on_gpu, beside))
-
-
-def gpu_bytes() -> int:
-    """Memory of this machine's smallest GPU; a usual one's where it has none."""
-    sizes = (
-        torch.cuda.get_device_properties(number).total_memory
-        for number in range(torch.cuda.device_count())
-    )
-    return min(sizes, default=_USUAL_GPU_BYTES)
