@@ -42,6 +42,7 @@ def main() -> None:
     config = load_config(asked.config)
     device = choose_device("cpu")
     backend = open_backend(config.backend)
+    assert config.infer.model, "the configuration of a finished demo names its network"
     network, _, _ = load_estimate(backend.models, config, config.infer.model, device)
     cases = read_cases(backend.stage, config.infer.cases)
     pairs = [read_pair(backend.stage, case) for case in cases]

@@ -180,7 +180,7 @@ def limits_s(config: Config, asked: argparse.Namespace, device: torch.device) ->
     # Both scans as 16-bit integers in, the warped one out.
     moved = 3 * 2 * int(np.prod(asked.shape)) / bandwidth
     one = flops / rate
-    trained = len(config.data.split.train)  # type: ignore[arg-type, union-attr]
+    trained = len(config.data.split.train)  # type: ignore[arg-type]
     infer_s = round(asked.cases * (one + moved), 4)
     return {
         "rates": {

@@ -30,7 +30,9 @@ import yaml
 from rich.console import Console
 
 from lungreg.backends import open_backend
-from lungreg.backends.local import LocalStage, ParquetResultTable, StageModelRegistry
+from lungreg.backends.local.registry import StageModelRegistry
+from lungreg.backends.local.results import ParquetResultTable
+from lungreg.backends.local.stage import LocalStage
 from lungreg.config import Config, load_config
 from lungreg.config.section import MODEL_NAME
 from lungreg.sources.simulation import simulate_cohort

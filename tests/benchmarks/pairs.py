@@ -120,6 +120,7 @@ def write_varied(folder: Path, made: VariedCase) -> BenchPair:
         "moving": (pair.moving.data, pair.moving.grid),
     }
     masks = {"fixed": made.fixed_mask, "moving": made.moving_mask}
+    assert pair.landmarks_vox is not None
     return _write_files(folder, scans, masks, pair.landmarks_vox)
 
 

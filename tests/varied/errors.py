@@ -56,7 +56,8 @@ def slid(rng: _Rng, case: VariedCase, *, size_mm: float) -> Transform:
     depth = _depth(case, grid)
     direction = rng.normal(0, 1, 3) * (0.3, 0.4, 1.0)
     direction *= size_mm / np.linalg.norm(direction)
-    everywhere = np.ones((3, *grid.shape)) * direction[:, None, None, None]
+    everywhere = np.ones((3, *grid.shape), np.float32)
+    everywhere *= direction.astype(np.float32)[:, None, None, None]
     error = along_wall(everywhere, depth, grid) * rise(depth / max(_SLIDING_MM, 0.8 * size_mm))
     return _with(case, error)
 

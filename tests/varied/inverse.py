@@ -36,7 +36,7 @@ class Inverse:
 
     def __call__(self, points_ras: FloatArray) -> NDArray[np.float64]:
         target = np.asarray(points_ras, dtype=np.float64)
-        found = self.starts[self.tree.query(target)[1]].copy()
+        found: NDArray[np.float64] = self.starts[self.tree.query(target)[1]].copy()
         for _ in range(_STEPS):
             missing = target - self.truth(found)
             open_ = np.flatnonzero(np.linalg.norm(missing, axis=1) > _ENOUGH_MM)

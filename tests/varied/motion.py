@@ -80,7 +80,9 @@ def _near_lungs(scan: Scan, points_ras: FloatArray) -> NDArray[np.float64]:
     few = scan.mask[:: step[0], :: step[1], :: step[2]].astype(np.float32)
     near = ndimage.gaussian_filter(few, 15.0 / (step * scan.grid.spacing_mm))
     places = scan.grid.to_voxel(points_ras).T / step[:, None]
-    found = ndimage.map_coordinates(near, places, output=np.float64, order=1, mode="nearest")
+    found: NDArray[np.float64] = ndimage.map_coordinates(
+        near, places, output=np.float64, order=1, mode="nearest"
+    )
     return np.clip(2.5 * found, 0.0, 1.0)
 
 

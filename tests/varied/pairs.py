@@ -109,7 +109,7 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
         fixed_mask=scans["fixed"].mask,
         moving_mask=scans["moving"].mask,
         truth=truth,
-        landmarks_ras=scans["fixed"].grid.to_world(landmarks[:, :3]),
+        landmarks_ras=scans["fixed"].grid.to_world(landmarks[:, :3]).astype(np.float64),
         node_mm=5.0 if base == "small" else 2.5,
     )
 
@@ -160,7 +160,9 @@ def _source_voxels(
     """(3, X, Y, Z) voxel coordinates of the inspiration at `T` of every voxel of a grid."""
     middle = np.stack(world_axes(grid, slice(0, None))) + smooth_mm
     matrix = np.linalg.inv(source.grid.affine)
-    places = np.einsum("kl,lxyz->kxyz", matrix[:3, :3].astype(np.float32), middle)
+    places: NDArray[np.float32] = np.einsum(
+        "kl,lxyz->kxyz", matrix[:3, :3].astype(np.float32), middle
+    )
     places += matrix[:3, 3].astype(np.float32)[:, None, None, None]
     rounds = np.ceil(8.0 / source.grid.spacing_mm.min()).astype(int)
     near = ndimage.binary_dilation(source.mask > 0, iterations=int(rounds)).astype(np.uint8)

@@ -107,14 +107,16 @@ def test_a_third_of_the_seeds_is_held_back() -> None:
 def near_lungs(case: VariedCase) -> NDArray[np.float64]:
     """(N, 3) RAS mm in and just around the fixed scan's lungs, every 20th voxel."""
     near = ndimage.binary_dilation(case.fixed_mask > 0, iterations=1)
-    return case.pair.fixed.grid.to_world(np.argwhere(near)[::20].astype(np.float64))
+    voxels = np.argwhere(near)[::20].astype(np.float64)
+    return case.pair.fixed.grid.to_world(voxels).astype(np.float64)
 
 
 def at(
     values: NDArray[np.generic], grid: Grid, points: NDArray[np.float64], *, order: int = 1
 ) -> NDArray[np.float64]:
     places = grid.to_voxel(points).T
-    return ndimage.map_coordinates(values.astype(float), places, order=order, mode="nearest")
+    values = values.astype(float)
+    return np.asarray(ndimage.map_coordinates(values, places, order=order, mode="nearest"))
 
 
 def alike(a: NDArray[np.float64], b: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
