@@ -14,6 +14,7 @@ import argparse
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -86,32 +87,35 @@ class CountingStage(LocalStage):
     """A folder stage that counts what it is asked for."""
 
     asked: Counter[str] = field(default_factory=Counter, kw_only=True)
+    counting: threading.Lock = field(default_factory=threading.Lock, kw_only=True)
+
+    def count(self, **asked: int) -> None:
+        with self.counting:  # ingest writes from several threads
+            self.asked.update(asked)
 
     def read(self, name: str) -> bytes:
-        self.asked["read"] += 1
+        self.count(read=1)
         return super().read(name)
 
     def write(self, name: str, data: bytes) -> None:
-        self.asked["write"] += 1
-        self.asked["bytes written"] += len(data)
+        self.count(write=1, bytes_written=len(data))
         super().write(name, data)
 
     def download(self, name: str, path: Path) -> None:
-        self.asked["download"] += 1
+        self.count(download=1)
         super().download(name, path)
 
     def upload(self, path: Path, name: str) -> None:
-        self.asked["upload"] += 1
+        self.count(upload=1)
         super().upload(path, name)
 
     def exists(self, name: str) -> bool:
-        self.asked["exists"] += 1
+        self.count(exists=1)
         return super().exists(name)
 
     def list(self, folder: str = "") -> list[FileInfo]:
         found = super().list(folder)
-        self.asked["list"] += 1
-        self.asked["files listed"] += len(found)
+        self.count(list=1, files_listed=len(found))
         return found
 
 

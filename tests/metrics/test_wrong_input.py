@@ -15,6 +15,10 @@ from lungreg.records import CaseMetrics, Evidence, Verdict
 EXCHANGED = {"density_change_hu": 60.0, "volume_ratio_jacobian": 0.8, "volume_ratio_lungs": 0.8}
 
 
+def bones(stretch: float, volume_ratio: float) -> dict[str, Any]:
+    return {"bone_stretch": stretch, "bone_volume_ratio": volume_ratio}
+
+
 def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verdict, str]]:
     """Of a case with this evidence."""
     judged = Judged(
@@ -40,6 +44,10 @@ def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verd
         ({"mass_ratio": 0.34}, Verdict.WARN, "0.34 times as heavy"),
         # One wrong slice distance is named once.
         ({"stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "distance of the slices"),
+        ({**bones(2.0, 2.0), "stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "the bones"),
+        (bones(1.22, 1.23), Verdict.WARN, "1.22 times as long .* 1.23 times as large"),
+        (bones(0.82, 0.85), Verdict.WARN, "voxel sizes in both headers"),
+        (bones(1.1, 1.33), Verdict.WARN, "1.33 times as large"),
         ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),
         ({"stretch": 0.5}, Verdict.WARN, "0.50 times"),
     ],
@@ -63,6 +71,8 @@ def test_each_fault_has_its_name(evidence: dict[str, Any], verdict: Verdict, wor
         # Consolidation in one scan.
         {"mass_ratio": 1.4},
         {"mass_ratio": 0.65},
+        # Ribs turn with the breath.
+        bones(1.12, 1.18),
         # One scan with itself.
         {"density_change_hu": 0.0, "volume_ratio_jacobian": 1.0, "volume_ratio_lungs": 1.0},
     ],

@@ -39,6 +39,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "other patient": ("wrong:other_patient",),
     "mirrored": ("wrong:mirrored_lr", "wrong:mirrored_ap", "wrong:mirrored_si"),
     "spacing": ("wrong:spacing_z_double", "wrong:spacing_z_half"),
+    "spacing by a fifth": (
+        *("wrong:spacing_z_120", "wrong:spacing_z_80"),
+        *("wrong:spacing_115", "wrong:spacing_85"),
+    ),
     "no lungs": ("wrong:no_lungs",),
     "same scan": ("wrong:same_scan",),
 }

@@ -77,13 +77,14 @@ def _mirrored(case: VariedCase, *, along: int) -> VariedCase:
     )
 
 
-def _spaced(case: VariedCase, *, factor: float) -> VariedCase:
-    """The moving header says another distance between slices; its middle stays."""
+def _spaced(case: VariedCase, *, factor: float, everywhere: bool = False) -> VariedCase:
+    """The moving header says another distance between slices, or voxels; its middle stays."""
     moving = case.pair.moving
-    axis = int(np.abs(moving.grid.directions[2]).argmax())
+    slices = int(np.abs(moving.grid.directions[2]).argmax())
     index = np.eye(4)
-    index[axis, axis] = factor
-    index[axis, 3] = (1 - factor) * (moving.grid.shape[axis] - 1) / 2
+    for axis in range(3) if everywhere else (slices,):
+        index[axis, axis] = factor
+        index[axis, 3] = (1 - factor) * (moving.grid.shape[axis] - 1) / 2
     grid = Grid(shape=moving.grid.shape, affine=moving.grid.affine @ index)
     change = grid.affine @ np.linalg.inv(moving.grid.affine)
     return replace(
@@ -137,6 +138,22 @@ _KINDS: Mapping[str, tuple[str, Callable[[VariedCase], VariedCase]]] = MappingPr
         "spacing_z_half": (
             "the moving header says half the slice distance; the truth shrinks",
             partial(_spaced, factor=0.5),
+        ),
+        "spacing_z_120": (
+            "the moving header says 1.2 times the slice distance; the truth stretches",
+            partial(_spaced, factor=1.2),
+        ),
+        "spacing_z_80": (
+            "the moving header says 0.8 times the slice distance; the truth shrinks",
+            partial(_spaced, factor=0.8),
+        ),
+        "spacing_115": (
+            "the moving header says voxels of 1.15 times the size; the truth stretches",
+            partial(_spaced, factor=1.15, everywhere=True),
+        ),
+        "spacing_85": (
+            "the moving header says voxels of 0.85 times the size; the truth shrinks",
+            partial(_spaced, factor=0.85, everywhere=True),
         ),
         "no_lungs": ("one scan is of an abdomen; no truth", _no_lungs),
         "same_scan": ("a scan with itself: a good case, which must pass", _same_scan),

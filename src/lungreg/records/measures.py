@@ -123,6 +123,11 @@ class Evidence:
     stretch: float | None = None
     """By how much `T` lengthens the lungs along the direction that differs most from the two
     others, relative to these; 1 where all are lengthened alike."""
+    bone_stretch: float | None = None
+    """The factor furthest from 1, in any direction, by which `T` lengthens the bones near the
+    lungs. Bones keep their size: about 1, whatever the breath."""
+    bone_volume_ratio: float | None = None
+    """By what factor `T` enlarges them."""
     without_lungs: str | None = None
     """"fixed" or "moving": the scan in which no lungs were found."""
     doubts: str | None = None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lungreg import metrics
 from lungreg.metrics.estimated_error import error_by_region, unmatched_regions
 from lungreg.records import Evidence
+from lungreg.registration.bones import bone_change
 from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
 from lungreg.registration.lung_regions import region_names
@@ -40,6 +41,7 @@ def gather_evidence(
         density_change_hu=_density_change_hu(images),
         mass_ratio=_mass_ratio(images),
         without_lungs=_without_lungs(pair),
+        **_bones(pair, transform),
         doubts=_doubts(pair),
         **_volumes(pair),
         **_regions(pair, places),
@@ -127,6 +129,13 @@ def _stretch(pair: Pair, transform: Transform) -> float | None:
     small, middle, large = np.sort(factors)
     odd, other = (large, small) if large - middle > middle - small else (small, large)
     return float(np.exp(odd - (middle + other) / 2))
+
+
+def _bones(pair: Pair, transform: Transform) -> dict[str, Any]:
+    change = bone_change(pair, transform)
+    if change is None:
+        return {}
+    return {"bone_stretch": change.stretch, "bone_volume_ratio": change.volume_ratio}
 
 
 def _regions(pair: Pair, places: LandmarkEstimate | None) -> dict[str, Any]:

@@ -169,6 +169,33 @@ STRETCH = Measure(
     typical="0.89 to 1.2",
     bad="A slice distance in a header may be wrong, so that one scan is too long.",
 )
+BONE_STRETCH = Measure(
+    name="bone_stretch",
+    label="Stretch of the bones",
+    short="Bones",
+    decimals=2,
+    brief="lengthening of the bones near the lungs, 1 in any breath",
+    says=(
+        "The factor by which the transform lengthens the bones near the lungs, in the direction in "
+        "which it is furthest from 1: ribs turn with the breath, but keep their size."
+    ),
+    formula="singular value of the affine transform nearest to T at the bones",
+    source="lungreg",
+    typical="0.95 to 1.15",
+    bad="The voxel sizes in one header are wrong, or the registration missed the bones.",
+)
+BONE_VOLUME = Measure(
+    name="bone_volume_ratio",
+    label="Change of volume of the bones",
+    short="Bone volume",
+    decimals=2,
+    brief="change of volume of the bones near the lungs, 1 in any breath",
+    says="By what factor the transform enlarges the bones near the lungs, in all directions.",
+    formula="determinant of the affine transform nearest to T at the bones",
+    source="lungreg",
+    typical="0.95 to 1.2",
+    bad="The voxel sizes in one header are wrong, or the registration missed the bones.",
+)
 SECONDS = Measure(
     name="compute_s",
     label="Time",
@@ -184,5 +211,5 @@ SECONDS = Measure(
 )
 DEFORMATION = (
     *(FOLDS, J_MIN, J_MAX, SDLOGJ, SDLOGJ_LEARN2REG, OUTSIDE),
-    *(INVERSE_MEAN, INVERSE_MAX, STRETCH, SECONDS),
+    *(INVERSE_MEAN, INVERSE_MAX, STRETCH, BONE_STRETCH, BONE_VOLUME, SECONDS),
 )

@@ -1,0 +1,94 @@
+"""By how much a transform lengthens the bones around the lungs, which no breath does.
+
+Ribs turn and the spine bends a little, but their sizes stay. So where `T`, which follows the bones
+beside the lungs to about a millimetre, makes them longer, the voxels of one scan are not as large
+as its header says. The lungs themselves cannot tell that: they are stretched by every breath.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lungreg.registration.pair import Pair
+from lungreg.spatial.coarsening import block_mean, block_sizes
+from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.geometry import FloatArray, Grid, Transform
+
+_BLOCK_MM = 3.0
+_BONE_HU, _LEAST_HU = 150.0, 80.0
+"""Means over blocks: of bone in the fixed scan, and in the moving scan where `T` meets bone."""
+_NEAR_MM = 12.0
+_FEWEST = 300
+_LEAST_SHARE = 0.4
+_LEAST_SPREAD_MM = 15.0
+_ROUNDS, _OUTLIER = 3, 2.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoneChange:
+    """How the affine transform nearest to `T` at the bones changes sizes."""
+
+    stretch: float
+    """The factor of length that is furthest from 1, in any direction."""
+    volume_ratio: float
+    """The factor of volume."""
+
+
+def bone_change(pair: Pair, transform: Transform) -> BoneChange | None:
+    """Measure the bones beside the lungs; None where too few are seen or `T` misses them.
+
+    Args:
+        pair: The case in memory; values in Hounsfield units.
+        transform: `T`.
+    """
+    points = _bones(pair)
+    if len(points) < _FEWEST:
+        return None
+    carried = transform_points(transform, points)
+    within = pair.moving.grid.contains(carried)
+    points, carried = points[within], carried[within]
+    if len(points) < _FEWEST or _bone_share(pair, carried) < _LEAST_SHARE:
+        return None
+    if np.sqrt(np.linalg.eigvalsh(np.cov(points.T))[0]) < _LEAST_SPREAD_MM:
+        return None
+    factors = np.linalg.svd(_linear(points, carried), compute_uv=False)
+    odd = factors[np.argmax(np.abs(np.log(np.maximum(factors, 1e-6))))]
+    return BoneChange(stretch=float(odd), volume_ratio=float(factors.prod()))
+
+
+def _bones(pair: Pair) -> FloatArray:
+    """(N, 3) fixed RAS mm of blocks of bone near the lungs, not in them."""
+    inside = pair.fixed_lungs.inside
+    if inside is None:
+        return np.empty((0, 3))
+    grid = pair.fixed.grid
+    blocks = block_sizes(grid, _BLOCK_MM)
+    hu, coarse = block_mean(pair.fixed_hu, grid, blocks)
+    lungs = block_mean(inside, grid, blocks)[0] > 0.5
+    dense = hu > _BONE_HU
+    away_mm = ndimage.distance_transform_edt(~lungs, sampling=coarse.spacing_mm)
+    return coarse.to_world(np.argwhere(dense & ~lungs & (away_mm < _NEAR_MM)).astype(np.float64))
+
+
+def _bone_share(pair: Pair, points_ras: FloatArray) -> float:
+    """Share of points (moving RAS mm) around which the moving scan is dense."""
+    grid = pair.moving.grid
+    hu, coarse = block_mean(pair.moving_hu, grid, block_sizes(grid, _BLOCK_MM))
+    places = coarse.to_voxel(points_ras).T
+    found = ndimage.map_coordinates(hu, places, order=1, mode="nearest")
+    return float((found > _LEAST_HU).mean())
+
+
+def _linear(points: FloatArray, carried: FloatArray) -> NDArray[np.float64]:
+    """(3, 3) least squares, without the points that follow it least."""
+    design = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    kept = np.ones(len(points), dtype=bool)
+    for _ in range(_ROUNDS):
+        fitted, *_ = np.linalg.lstsq(design[kept], carried[kept], rcond=None)
+        away = np.linalg.norm(carried - design @ fitted, axis=1)
+        kept = away <= _OUTLIER * np.median(away) + 1e-6
+    return np.asarray(fitted[:3].T)
