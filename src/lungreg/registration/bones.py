@@ -16,7 +16,7 @@ from scipy import ndimage
 from lungreg.registration.pair import Pair
 from lungreg.spatial.coarsening import block_mean, block_sizes
 from lungreg.spatial.displacement import transform_points
-from lungreg.spatial.geometry import FloatArray, Grid, Transform
+from lungreg.spatial.geometry import FloatArray, Transform
 
 _BLOCK_MM = 3.0
 _BONE_HU, _LEAST_HU = 150.0, 80.0
@@ -24,7 +24,7 @@ _BONE_HU, _LEAST_HU = 150.0, 80.0
 _NEAR_MM = 12.0
 _FEWEST = 300
 _LEAST_SHARE = 0.4
-_LEAST_SPREAD_MM = 15.0
+_LEAST_SPREAD_MM = 17.0
 _ROUNDS, _OUTLIER = 3, 2.5
 
 
@@ -45,14 +45,15 @@ def bone_change(pair: Pair, transform: Transform) -> BoneChange | None:
         pair: The case in memory; values in Hounsfield units.
         transform: `T`.
     """
-    points = _bones(pair)
-    if len(points) < _FEWEST:
+    bones = _bones(pair)
+    if len(bones) < _FEWEST:
         return None
-    carried = transform_points(transform, points)
-    within = pair.moving.grid.contains(carried)
-    points, carried = points[within], carried[within]
-    if len(points) < _FEWEST or _bone_share(pair, carried) < _LEAST_SHARE:
+    carried = transform_points(transform, bones)
+    shown = pair.moving.grid.contains(carried)
+    met = shown & _meets_bone(pair, carried)
+    if met.sum() < max(_FEWEST, _LEAST_SHARE * shown.sum()):
         return None
+    points, carried = bones[met], carried[met]
     if np.sqrt(np.linalg.eigvalsh(np.cov(points.T))[0]) < _LEAST_SPREAD_MM:
         return None
     factors = np.linalg.svd(_linear(points, carried), compute_uv=False)
@@ -74,13 +75,13 @@ def _bones(pair: Pair) -> FloatArray:
     return coarse.to_world(np.argwhere(dense & ~lungs & (away_mm < _NEAR_MM)).astype(np.float64))
 
 
-def _bone_share(pair: Pair, points_ras: FloatArray) -> float:
-    """Share of points (moving RAS mm) around which the moving scan is dense."""
+def _meets_bone(pair: Pair, points_ras: FloatArray) -> NDArray[np.bool_]:
+    """(N,) around which points (moving RAS mm) the moving scan is dense."""
     grid = pair.moving.grid
     hu, coarse = block_mean(pair.moving_hu, grid, block_sizes(grid, _BLOCK_MM))
     places = coarse.to_voxel(points_ras).T
     found = ndimage.map_coordinates(hu, places, order=1, mode="nearest")
-    return float((found > _LEAST_HU).mean())
+    return np.asarray(found > _LEAST_HU)
 
 
 def _linear(points: FloatArray, carried: FloatArray) -> NDArray[np.float64]:
