@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lungreg.formats.volumes import Volume
 from lungreg.registration.pair import Pair
 from lungreg.spatial.coarsening import block_mean, block_sizes
 from lungreg.spatial.displacement import transform_points
-from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.spatial.geometry import Box, FloatArray, Grid, Shape, Transform
+from lungreg.spatial.mask_box import mask_box
 
 _BLOCK_MM = 3.0
 _BONE_HU, _LEAST_HU = 150.0, 80.0
@@ -66,22 +68,38 @@ def _bones(pair: Pair) -> FloatArray:
     inside = pair.fixed_lungs.inside
     if inside is None:
         return np.empty((0, 3))
-    grid = pair.fixed.grid
-    blocks = block_sizes(grid, _BLOCK_MM)
-    hu, coarse = block_mean(pair.fixed_hu, grid, blocks)
-    lungs = block_mean(inside, grid, blocks)[0] > 0.5
-    dense = hu > _BONE_HU
-    away_mm = ndimage.distance_transform_edt(~lungs, sampling=coarse.spacing_mm)
-    return coarse.to_world(np.argwhere(dense & ~lungs & (away_mm < _NEAR_MM)).astype(np.float64))
+    margin = np.ceil(_NEAR_MM / pair.fixed.grid.spacing_mm).astype(int).tolist()
+    box = mask_box(inside, margin=margin)
+    hu, coarse = _blocks(pair.fixed, box)
+    share, _ = block_mean(inside[box], pair.fixed.grid.cropped(box), _sizes(pair.fixed))
+    beside = np.asarray(share <= 0.5)
+    near = ndimage.distance_transform_edt(beside, sampling=coarse.spacing_mm) < _NEAR_MM
+    dense = hu - pair.case.fixed_hu_offset > _BONE_HU
+    return coarse.to_world(np.argwhere(dense & beside & near).astype(np.float64))
 
 
 def _meets_bone(pair: Pair, points_ras: FloatArray) -> NDArray[np.bool_]:
     """(N,) around which points (moving RAS mm) the moving scan is dense."""
     grid = pair.moving.grid
-    hu, coarse = block_mean(pair.moving_hu, grid, block_sizes(grid, _BLOCK_MM))
+    voxels = grid.to_voxel(points_ras)
+    ends = [
+        np.clip(np.rint(end), 0, np.array(grid.shape) - 1)
+        for end in (voxels.min(axis=0), voxels.max(axis=0))
+    ]
+    x, y, z = (slice(int(low), int(high) + 1) for low, high in zip(*ends, strict=True))
+    values, coarse = _blocks(pair.moving, (x, y, z))
     places = coarse.to_voxel(points_ras).T
-    found = ndimage.map_coordinates(hu, places, order=1, mode="nearest")
-    return np.asarray(found > _LEAST_HU)
+    found = ndimage.map_coordinates(values, places, order=1, mode="nearest")
+    return np.asarray(found - pair.case.moving_hu_offset > _LEAST_HU)
+
+
+def _blocks(scan: Volume, box: Box) -> tuple[NDArray[np.float32], Grid]:
+    """Means of the stored values over blocks of a part of a scan, and their grid."""
+    return block_mean(scan.data[box], scan.grid.cropped(box), _sizes(scan))
+
+
+def _sizes(scan: Volume) -> Shape:
+    return block_sizes(scan.grid, _BLOCK_MM)
 
 
 def _linear(points: FloatArray, carried: FloatArray) -> NDArray[np.float64]:

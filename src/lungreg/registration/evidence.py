@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lungreg import metrics
 from lungreg.metrics.estimated_error import error_by_region, unmatched_regions
@@ -38,8 +37,7 @@ def gather_evidence(
         residual=_residual(images),
         volume_ratio_jacobian=metrics.volume_ratio(images.jacobian, lungs),
         stretch=_stretch(pair, transform),
-        density_change_hu=_density_change_hu(images),
-        mass_ratio=_mass_ratio(images),
+        **_densities(images),
         without_lungs=_without_lungs(pair),
         **_bones(pair, transform),
         doubts=_doubts(pair),
@@ -55,35 +53,28 @@ def _residual(images: PairImages) -> float | None:
     return metrics.residual_difference(images.fixed, images.warped, shown, images.grid)
 
 
-def _density_change_hu(images: PairImages) -> float | None:
-    """Warped less fixed, where both show lung; the window clips both in the same way."""
-    if images.fixed_mask is None:
-        return None
-    shown = images.fixed_mask & ~images.outside
-    if not shown.any():
-        return None
-    low, high = images.hu_window
-    warped, fixed = (image[shown].mean(dtype=np.float64) for image in (images.warped, images.fixed))
-    return float((warped - fixed) * (high - low))
+def _densities(images: PairImages) -> dict[str, Any]:
+    """Change of density, warped less fixed, and of mass, density times volume, moving by fixed.
 
-
-def _mass_ratio(images: PairImages) -> float | None:
-    """Density times volume of the lungs where the moving scan shows them, by that in the fixed one.
-
-    The window clips both in the same way; its lower end must be air.
+    Where both show lung. The window clips both in the same way; for the mass its lower end must be
+    air.
     """
     if images.fixed_mask is None:
-        return None
+        return {}
     shown = images.fixed_mask & ~images.outside
+    if not shown.any():
+        return {}
     low, high = images.hu_window
-    above_air = low - _AIR_HU
-
-    def densities(image: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(image[shown].astype(np.float64) * (high - low) + above_air)
-
-    fixed = float(densities(images.fixed).sum())
-    moved = densities(images.warped) * np.maximum(images.jacobian[shown], 0)
-    return float(np.nan_to_num(moved).sum()) / fixed if fixed > 0 else None
+    above_air, scale = low - _AIR_HU, high - low
+    fixed, warped = images.fixed[shown], images.warped[shown].astype(np.float64)
+    grown = np.nan_to_num(np.maximum(images.jacobian[shown], 0)).astype(np.float64)
+    means = fixed.mean(dtype=np.float64), warped.mean()
+    mass = float(means[0] * scale + above_air)
+    moved = float((warped @ grown) / grown.size * scale + grown.mean() * above_air)
+    return {
+        "density_change_hu": float((means[1] - means[0]) * scale),
+        "mass_ratio": moved / mass if mass > 0 else None,
+    }
 
 
 def _without_lungs(pair: Pair) -> str | None:
@@ -121,8 +112,11 @@ def _stretch(pair: Pair, transform: Transform) -> float | None:
     """
     if pair.fixed_lungs.inside is None:
         return None
-    voxels = np.argwhere(pair.fixed_lungs.inside)
-    points = pair.fixed.grid.to_world(voxels[:: -(-len(voxels) // _MOST_POINTS)].astype(np.float64))
+    inside = pair.fixed_lungs.inside
+    flat = np.flatnonzero(inside)
+    few = flat[:: -(-len(flat) // _MOST_POINTS)]
+    voxels = np.stack(np.unravel_index(few, inside.shape), axis=1)
+    points = pair.fixed.grid.to_world(voxels.astype(np.float64))
     design = np.concatenate([points, np.ones((len(points), 1))], axis=1)
     fitted, *_ = np.linalg.lstsq(design, transform_points(transform, points), rcond=None)
     factors = np.log(np.maximum(np.linalg.svd(fitted[:3].T, compute_uv=False), 1e-3))

@@ -44,7 +44,7 @@ _UNCERTAIN_MM = 2.5
 """Uncertainty of a partner whose patch does not correlate at all; else times the root of what is
 missing to a correlation of 1. Chosen on tests/varied, seeds 1, 2, 4 and 5: of 60 registered pairs
 (each base plain, with noise, thick slices, other kernels, blur) the estimate is 0.89 of the true
-error, and 1.10 of it in 84 with errors put in, which partners do not share; without it 0.51 and 1.0.
+error, and 1.10 in 84 with errors put in, which partners do not share; without it 0.51 and 1.0.
 """
 _FEWEST = 20
 
@@ -124,7 +124,7 @@ def estimate_landmarks(
 def _partners(
     volumes: SearchVolumes, transform: Transform, places: Tensor, places_ras: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """(N, 3) partners in moving RAS mm, from one search or two, and (N,) their uncertainty in mm."""
+    """(N, 3) partners in moving RAS mm, by one search or two, and (N,) their uncertainty in mm."""
     partners: FloatArray = np.full(places_ras.shape, np.nan)
     uncertain_mm: FloatArray = np.zeros(len(places))
     if not len(places):
