@@ -79,8 +79,12 @@ def measure(config: Config, repeat: int) -> dict[str, Any]:
     backend = open_backend(config.backend)
     once = registration(backend, config)
     once()  # compiles what is compiled at its first call
-    least: dict[str, float] = {}
+    least: dict[str, float] = {"register_case, not profiled": np.inf}
     for _ in range(repeat):
+        start = time.process_time()
+        once()
+        whole = time.process_time() - start
+        least["register_case, not profiled"] = min(least["register_case, not profiled"], whole)
         profile = cProfile.Profile(time.process_time)
         row = profile.runcall(once)
         for name, seconds in steps(profile).items():

@@ -31,14 +31,14 @@ def main() -> None:
     """Train the same network both ways."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=8, help="to train on")
+    parser.add_argument("--validation", type=int, default=2, help="cases to validate on")
     parser.add_argument("--size", type=int, nargs=3, default=[48, 48, 56])
     parser.add_argument("--epochs", type=int, default=3)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        simulate_cohort(
-            folder / "pairs", cases=asked.cases + 1, seed=2, shape=SHAPE, spacing_mm=SPACING_MM
-        )
+        made = asked.cases + asked.validation
+        simulate_cohort(folder / "pairs", cases=made, seed=2, shape=SHAPE, spacing_mm=SPACING_MM)
         found = [measured(folder, asked, workers) for workers in (1, 2)]
     one, two = (row["epoch_s"] for row in found)
     apart = [abs(a - b) for a, b in zip(*(row["losses"] for row in found), strict=True)]
@@ -54,12 +54,14 @@ def main() -> None:
 
 def measured(folder: Path, asked: argparse.Namespace, workers: int) -> dict[str, Any]:
     """Seconds and training losses of the epochs."""
-    names = [f"case_{number:03d}" for number in range(1, asked.cases + 2)]
+    made = asked.cases + asked.validation
+    names = [f"case_{number:03d}" for number in range(1, made + 1)]
+    split = {"train": names[: asked.cases], "val": names[asked.cases :]}
     config = parse_config(
         {
             "backend": {"root": str(folder / f"stage-{workers}"), "tracking": False},
             "ingest": {"source": str(folder / "pairs")},
-            "data": {"split": {"train": names[:-1], "val": names[-1:]}},
+            "data": {"split": split},
             "preprocessing": {"spatial_size": asked.size},
             "train": {"workers": workers, "threads": 1, "epochs": asked.epochs, "batch_size": 2},
         }

@@ -46,6 +46,7 @@ def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verd
         ({"stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "distance of the slices"),
         ({**bones(2.0, 2.0), "stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "the bones"),
         (bones(1.22, 1.23), Verdict.WARN, "1.22 times as long .* 1.23 times as large"),
+        ({**bones(1.22, 1.23), "bone_misfit_mm": 3.5}, Verdict.WARN, "1.22 times as long"),
         (bones(0.82, 0.85), Verdict.WARN, "voxel sizes in both headers"),
         (bones(1.1, 1.33), Verdict.WARN, "1.33 times as large"),
         ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),
@@ -73,6 +74,8 @@ def test_each_fault_has_its_name(evidence: dict[str, Any], verdict: Verdict, wor
         {"mass_ratio": 0.65},
         # Ribs turn with the breath.
         bones(1.12, 1.18),
+        # Some were mistaken for their neighbours.
+        {**bones(1.18, 1.3), "bone_misfit_mm": 4.9},
         # One scan with itself.
         {"density_change_hu": 0.0, "volume_ratio_jacobian": 1.0, "volume_ratio_lungs": 1.0},
     ],

@@ -95,3 +95,15 @@ def test_nothing_is_known_where_bones_are_missed() -> None:
     assert bone_change(pair, affine_transform(away)) is None
     assert bone_change(replace(pair, fixed=soft), still) is None
     assert bone_change(replace(pair, fixed=water, fixed_mask=None), still) is None
+
+
+def test_ribs_that_are_mistaken_for_their_neighbours_show_in_the_misfit() -> None:
+    """The lower half is carried 20 mm along the body: no affine transform does that."""
+    pair = twice()
+    field = np.zeros((3, *pair.fixed.grid.shape), dtype=np.float32)
+    field[2, :, :, : pair.fixed.grid.shape[2] // 2] = 20.0
+    found = bone_change(
+        pair, Transform(affine=np.eye(4), displacement_mm=field, grid=pair.fixed.grid)
+    )
+    assert found is not None
+    assert found.misfit_mm > 3

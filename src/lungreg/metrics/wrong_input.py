@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lungreg.metrics.rules import Finding, Judged
 from lungreg.records import Verdict
 
@@ -15,6 +17,9 @@ densities are drawn more freely, lie from 0.65 (consolidation in one scan) to 1.
 _BONE_LENGTHS, _BONE_VOLUMES = (0.9, 1.17), (0.84, 1.25)
 """Ribs turn with the breath, which looks like some 5 %; in good pairs of tests/varied, whose smooth
 motions carry bones with them, the factors reach 1.14 and 1.19."""
+_BONE_ARM_MM = 20.0
+"""A third of the distance of bones from their middle: what `T` misses there by more than this times
+the change of size could have made that change."""
 
 
 def wrong_input(judged: Judged) -> list[Finding]:
@@ -87,6 +92,9 @@ def _bones(judged: Judged) -> Finding | None:
     if stretch is None or volume is None or evidence.doubts:
         return None
     lengths, volumes = _BONE_LENGTHS, _BONE_VOLUMES
+    changed = max(abs(math.log(stretch)), abs(math.log(volume)) / 2)
+    if (evidence.bone_misfit_mm or 0) > _BONE_ARM_MM * changed:
+        return None
     if lengths[0] <= stretch <= lengths[1] and volumes[0] <= volume <= volumes[1]:
         return None
     reason = (

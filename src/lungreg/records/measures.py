@@ -128,6 +128,9 @@ class Evidence:
     lungs. Bones keep their size: about 1, whatever the breath."""
     bone_volume_ratio: float | None = None
     """By what factor `T` enlarges them."""
+    bone_misfit_mm: float | None = None
+    """Median distance at the bones between `T` and the nearest affine transform, which both
+    factors are those of, mm."""
     without_lungs: str | None = None
     """"fixed" or "moving": the scan in which no lungs were found."""
     doubts: str | None = None

@@ -28,6 +28,7 @@ _FEWEST = 300
 _LEAST_SHARE = 0.4
 _LEAST_SPREAD_MM = 17.0
 _ROUNDS, _OUTLIER = 3, 2.5
+_FLAT = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,9 @@ class BoneChange:
     """The factor of length that is furthest from 1, in any direction."""
     volume_ratio: float
     """The factor of volume."""
+    misfit_mm: float
+    """Median distance between `T` and that affine transform: large where ribs are mistaken for
+    their neighbours, or follow the lungs that slide along them."""
 
 
 def bone_change(pair: Pair, transform: Transform) -> BoneChange | None:
@@ -58,9 +62,10 @@ def bone_change(pair: Pair, transform: Transform) -> BoneChange | None:
     points, carried = bones[met], carried[met]
     if np.sqrt(np.linalg.eigvalsh(np.cov(points.T))[0]) < _LEAST_SPREAD_MM:
         return None
-    factors = np.linalg.svd(_linear(points, carried), compute_uv=False)
-    odd = factors[np.argmax(np.abs(np.log(np.maximum(factors, 1e-6))))]
-    return BoneChange(stretch=float(odd), volume_ratio=float(factors.prod()))
+    affine, misfit_mm = _nearest_affine(points, carried)
+    factors = np.maximum(np.linalg.svd(affine, compute_uv=False), _FLAT)
+    odd = factors[np.argmax(np.abs(np.log(factors)))]
+    return BoneChange(stretch=float(odd), volume_ratio=float(factors.prod()), misfit_mm=misfit_mm)
 
 
 def _bones(pair: Pair) -> FloatArray:
@@ -102,12 +107,12 @@ def _sizes(scan: Volume) -> Shape:
     return block_sizes(scan.grid, _BLOCK_MM)
 
 
-def _linear(points: FloatArray, carried: FloatArray) -> NDArray[np.float64]:
-    """(3, 3) least squares, without the points that follow it least."""
+def _nearest_affine(points: FloatArray, carried: FloatArray) -> tuple[FloatArray, float]:
+    """(3, 3) least squares without the points that follow it least; the median misfit of all."""
     design = np.concatenate([points, np.ones((len(points), 1))], axis=1)
     kept = np.ones(len(points), dtype=bool)
     for _ in range(_ROUNDS):
         fitted, *_ = np.linalg.lstsq(design[kept], carried[kept], rcond=None)
         away = np.linalg.norm(carried - design @ fitted, axis=1)
         kept = away <= _OUTLIER * np.median(away) + 1e-6
-    return np.asarray(fitted[:3].T)
+    return fitted[:3].T, float(np.median(away))

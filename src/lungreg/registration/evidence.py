@@ -129,7 +129,11 @@ def _bones(pair: Pair, transform: Transform) -> dict[str, Any]:
     change = bone_change(pair, transform)
     if change is None:
         return {}
-    return {"bone_stretch": change.stretch, "bone_volume_ratio": change.volume_ratio}
+    return {
+        "bone_stretch": change.stretch,
+        "bone_volume_ratio": change.volume_ratio,
+        "bone_misfit_mm": change.misfit_mm,
+    }
 
 
 def _regions(pair: Pair, places: LandmarkEstimate | None) -> dict[str, Any]:
