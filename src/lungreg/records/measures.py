@@ -38,7 +38,8 @@ class CaseMetrics(Summary):
     tre_aligned_mm: float | None = None
     etre_mm: float | None = None
     """Mean estimated landmark error, mm: at distinctive places of the fixed lungs, the distance of
-    the partner that a search in the moving scan found from where `T` leads."""
+    the partner that a search in the moving scan found from where `T` leads, with the partner's own
+    uncertainty."""
     etre_median_mm: float | None = None
     etre_p95_mm: float | None = None
     etre_aligned_mm: float | None = None
