@@ -19,6 +19,10 @@ def bones(stretch: float, volume_ratio: float) -> dict[str, Any]:
     return {"bone_stretch": stretch, "bone_volume_ratio": volume_ratio}
 
 
+def ratios(both: float) -> dict[str, Any]:
+    return {"volume_ratio_jacobian": both, "volume_ratio_lungs": both}
+
+
 def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verdict, str]]:
     """Of a case with this evidence."""
     judged = Judged(
@@ -48,6 +52,17 @@ def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verd
         (bones(1.22, 1.23), Verdict.WARN, "1.22 times as long .* 1.23 times as large"),
         ({**bones(1.22, 1.23), "bone_misfit_mm": 3.5}, Verdict.WARN, "1.22 times as long"),
         (bones(0.82, 0.85), Verdict.WARN, "voxel sizes in both headers"),
+        (
+            {**bones(1.25, 1.26), "bone_lengths": "left to right 1.01, head to foot 1.25"},
+            Verdict.WARN,
+            "changes most .left to right 1.01, head to foot 1.25. and 1.26 times as large",
+        ),
+        # The lungs are smaller since the voxels are; with the bones they are not.
+        (
+            {**bones(0.88, 0.92), **EXCHANGED, "density_change_hu": -9.8, **ratios(0.93)},
+            Verdict.WARN,
+            "^the bones",
+        ),
         (bones(1.1, 1.33), Verdict.WARN, "1.33 times as large"),
         ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),
         ({"stretch": 0.5}, Verdict.WARN, "0.50 times"),
@@ -83,6 +98,13 @@ def test_each_fault_has_its_name(evidence: dict[str, Any], verdict: Verdict, wor
 def test_nothing_is_said_of_right_scans(evidence: dict[str, Any]) -> None:
     """A breath in, a cut scan, another scanner, one scan twice."""
     assert findings(**evidence) == []
+
+
+def test_exchanged_scans_are_named_beside_a_wrong_header() -> None:
+    """Lungs that are smaller than the bones say."""
+    exchanged, odd = findings(**EXCHANGED, **bones(0.88, 0.9))
+    assert "exchanged" in exchanged[1]
+    assert "bones" in odd[1]
 
 
 def test_time_points_have_no_order() -> None:

@@ -52,6 +52,7 @@ def test_the_factors_of_a_header_are_found(
     assert found is not None
     assert found.stretch == pytest.approx(stretch, rel=1e-6)
     assert found.volume_ratio == pytest.approx(np.prod(factors), rel=1e-6)
+    assert found.lengths == pytest.approx(factors, rel=1e-6)
 
 
 def test_a_turned_patient_keeps_the_size() -> None:

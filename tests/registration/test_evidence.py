@@ -56,6 +56,7 @@ def test_voxels_that_are_too_large_make_lungs_heavy() -> None:
     found = evidence(wrong, affine_transform(larger, nodes))
     assert found.mass_ratio == pytest.approx(factor**3, rel=0.01)
     assert found.stretch == pytest.approx(1, abs=1e-3)
+    assert found.bone_lengths == "left to right 1.30, front to back 1.30, head to foot 1.30"
 
 
 def test_one_scan_with_itself_changes_nothing() -> None:

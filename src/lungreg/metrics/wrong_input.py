@@ -60,12 +60,14 @@ def _exchanged(judged: Judged) -> Finding | None:
 
     Its lungs are denser where both overlap and smaller by one measure, or smaller by both measures
     and not thinner: scanners differ by some HU, and a scan that is cut off hides lung from a mask.
+    Where bones show that a header's voxel sizes are wrong, volumes are compared with theirs.
     """
     evidence = judged.evidence
     if judged.thresholds.time_points or evidence.density_change_hu is None:
         return None
     ratios = (evidence.volume_ratio_jacobian, evidence.volume_ratio_lungs)
-    smaller = [ratio is not None and ratio < _SMALLER for ratio in ratios]
+    least = _SMALLER * ((evidence.bone_volume_ratio or 1.0) if _bones(judged) else 1.0)
+    smaller = [ratio is not None and ratio < least for ratio in ratios]
     denser_hu = evidence.density_change_hu
     if not (
         (any(smaller) and denser_hu > _DENSER_HU) or (all(smaller) and denser_hu > -_DENSER_HU)
@@ -97,10 +99,11 @@ def _bones(judged: Judged) -> Finding | None:
         return None
     if lengths[0] <= stretch <= lengths[1] and volumes[0] <= volume <= volumes[1]:
         return None
+    by_direction = f" ({evidence.bone_lengths})" if evidence.bone_lengths else ""
     reason = (
-        f"the bones near the lungs are {stretch:.2f} times as long in one direction and "
-        f"{volume:.2f} times as large in the moving scan, where no breath changes their size: are "
-        "the voxel sizes in both headers right?"
+        f"the bones near the lungs are {stretch:.2f} times as long in the direction that "
+        f"changes most{by_direction} and {volume:.2f} times as large in the moving scan, where no "
+        "breath changes their size: are the voxel sizes in both headers right?"
     )
     return Finding(Verdict.WARN, reason)
 

@@ -132,6 +132,9 @@ class Evidence:
     bone_misfit_mm: float | None = None
     """Median distance at the bones between `T` and the nearest affine transform, which both
     factors are those of, mm."""
+    bone_lengths: str | None = None
+    """The factors of their lengths, such as "left to right 1.02, front to back 1.01, head to foot
+    1.25": which voxel size is wrong."""
     without_lungs: str | None = None
     """"fixed" or "moving": the scan in which no lungs were found."""
     doubts: str | None = None

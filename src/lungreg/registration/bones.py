@@ -39,6 +39,8 @@ class BoneChange:
     """The factor of length that is furthest from 1, in any direction."""
     volume_ratio: float
     """The factor of volume."""
+    lengths: tuple[float, float, float]
+    """The factors from left to right, from front to back and from head to foot."""
     misfit_mm: float
     """Median distance between `T` and that affine transform: large where ribs are mistaken for
     their neighbours, or follow the lungs that slide along them."""
@@ -65,7 +67,13 @@ def bone_change(pair: Pair, transform: Transform) -> BoneChange | None:
     affine, misfit_mm = _nearest_affine(points, carried)
     factors = np.maximum(np.linalg.svd(affine, compute_uv=False), _FLAT)
     odd = factors[np.argmax(np.abs(np.log(factors)))]
-    return BoneChange(stretch=float(odd), volume_ratio=float(factors.prod()), misfit_mm=misfit_mm)
+    across, along, up = np.linalg.norm(affine, axis=0).tolist()
+    return BoneChange(
+        stretch=float(odd),
+        volume_ratio=float(factors.prod()),
+        lengths=(across, along, up),
+        misfit_mm=misfit_mm,
+    )
 
 
 def _bones(pair: Pair) -> FloatArray:

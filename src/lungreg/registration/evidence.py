@@ -19,6 +19,7 @@ from lungreg.spatial.geometry import Transform
 
 _MOST_POINTS = 20_000
 _AIR_HU = -1000.0
+_DIRECTIONS = ("left to right", "front to back", "head to foot")
 
 
 def gather_evidence(
@@ -129,10 +130,12 @@ def _bones(pair: Pair, transform: Transform) -> dict[str, Any]:
     change = bone_change(pair, transform)
     if change is None:
         return {}
+    named = zip(_DIRECTIONS, change.lengths, strict=True)
     return {
         "bone_stretch": change.stretch,
         "bone_volume_ratio": change.volume_ratio,
         "bone_misfit_mm": change.misfit_mm,
+        "bone_lengths": ", ".join(f"{direction} {factor:.2f}" for direction, factor in named),
     }
 
 

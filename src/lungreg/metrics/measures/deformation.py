@@ -174,7 +174,7 @@ BONE_STRETCH = Measure(
     label="Stretch of the bones",
     short="Bones",
     decimals=2,
-    brief="lengthening of the bones near the lungs, 1 in any breath",
+    brief="lengthening of the bones near the lungs, about 1 in any breath",
     says=(
         "The factor by which the transform lengthens the bones near the lungs, in the direction in "
         "which it is furthest from 1: ribs turn with the breath, but keep their size."
@@ -189,7 +189,7 @@ BONE_VOLUME = Measure(
     label="Change of volume of the bones",
     short="Bone volume",
     decimals=2,
-    brief="change of volume of the bones near the lungs, 1 in any breath",
+    brief="change of volume of the bones, about 1 in any breath",
     says="By what factor the transform enlarges the bones near the lungs, in all directions.",
     formula="determinant of the affine transform nearest to T at the bones",
     source="lungreg",

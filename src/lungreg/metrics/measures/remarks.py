@@ -65,5 +65,15 @@ UNMATCHED = _words(
     says="The parts of the lungs where next to no distinctive place found a partner.",
     bad="The verdict is warn: nothing is known of the error there. Look there on the page.",
 )
+BONE_LENGTHS = _words(
+    "bone_lengths",
+    "Stretch of the bones by direction",
+    brief="lengthening of the bones near the lungs in three directions",
+    says=(
+        "The factors by which the transform lengthens the bones near the lungs from left to right, "
+        "from front to back and from head to foot."
+    ),
+    bad="The direction that is far from 1 is the one whose voxel size is wrong in one header.",
+)
 LUNGS_FROM = (FIXED_FROM, MOVING_FROM)
-REMARKS = (*LUNGS_FROM, WITHOUT_LUNGS, DOUBTS, MIRRORED, UNMATCHED)
+REMARKS = (*LUNGS_FROM, WITHOUT_LUNGS, DOUBTS, MIRRORED, UNMATCHED, BONE_LENGTHS)
