@@ -151,6 +151,17 @@ def test_counts_and_rows_say_what_verdicts_rest_on():
     ]
 
 
+def test_an_estimate_is_not_judged_beside_landmarks():
+    """Its limits mark the cell of a case that rests on it, and of no other."""
+    results = [row(kind, evidence=kind, etre_mm=2.5) for kind in ("estimated", "landmarks")]
+    data = data_of(cohort(results))
+    found = {
+        entry["case"]: [data["columns"][place]["title"] for place in entry["unjudged"]]
+        for entry in data["rows"]
+    }
+    assert found == {"estimated": [], "landmarks": ["Estimated landmark error, mean"]}
+
+
 def test_panels_come_in_order_and_know_their_rows():
     """Panels stand in the order given, at their rows; one without a row is left out."""
     results = [row("a"), row("b"), row("c")]

@@ -232,6 +232,7 @@ def _table(
             "state": state(result),
             "words": words(result),
             "values": [_short(number(result, measure.name), measure) for measure in measures],
+            "unjudged": _unjudged(result, measures),
             "code": result.error_code,
             "message": result.error_message,
             "panel": row in with_panel,
@@ -241,6 +242,13 @@ def _table(
     ]
     named = {name: TERMS[name] for name in ("Case", "Verdict", "Split", "Error")}
     return {"columns": columns, "rows": rows, "terms": named}
+
+
+def _unjudged(result: CaseResult, measures: Sequence[Measure]) -> list[int]:
+    """The columns whose limits do not count in a case: that of an estimate it does not rest on."""
+    if result.evidence in (None, "estimated"):
+        return []
+    return [place for place, measure in enumerate(measures) if measure is ETRE]
 
 
 def _columns() -> tuple[Measure, ...]:

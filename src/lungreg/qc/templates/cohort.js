@@ -66,7 +66,8 @@
     if (columns.includes(error)) made.append(errorCell(row));
     data.columns.forEach((column, place) => {
       const value = row.values[place];
-      made.append(element("td", `n ${level(value, column)}`, written(value, column.decimals)));
+      const found = row.unjudged.includes(place) ? "" : level(value, column);
+      made.append(element("td", `n ${found}`, written(value, column.decimals)));
     });
     made.dataset.row = index;
     return made;
