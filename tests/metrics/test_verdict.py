@@ -127,3 +127,11 @@ def test_a_verdict_has_reasons_where_it_is_no_pass(dice: float) -> None:
     """And none where it is."""
     found = judged(dice_score=dice)
     assert (found.verdict is Verdict.PASS) == (found.reasons == ())
+
+
+def test_what_is_wrong_with_the_scans_is_said_first() -> None:
+    """A moving file that is no CT fails in many ways, for one reason."""
+    evidence = Evidence(doubts="in the moving scan the values do not look like Hounsfield units")
+    found = judge(CaseMetrics(ncc=0.1, dice_score=0.5), Quality(), evidence)
+    assert found.verdict is Verdict.FAIL
+    assert found.reasons[0] == evidence.doubts

@@ -25,7 +25,8 @@ class Judgement:
     """The strongest measure of the error inside the lungs: "landmarks", "estimated" (errors at
     distinctive places), "masks" (their overlap alone); None for none of them."""
     reasons: tuple[str, ...]
-    """Why the verdict is not "pass", failures first."""
+    """Why the verdict is not "pass": what is wrong with the scans, then what follows from it, each
+    with failures first."""
 
 
 def judge(
@@ -39,14 +40,18 @@ def judge(
     where an image is constant there, which no good registration leaves.
     """
     judged = Judged(metrics=metrics, evidence=evidence, thresholds=thresholds)
-    found = [finding for rule in RULES for finding in check(rule, judged)]
-    found += [*_without_evidence(judged), *_not_better(judged), *wrong_input(judged)]
-    found.sort(key=lambda finding: -_ORDER.index(finding.verdict))
+    measured = [finding for rule in RULES for finding in check(rule, judged)]
+    measured += [*_without_evidence(judged), *_not_better(judged)]
+    found = [*_worst_first(wrong_input(judged)), *_worst_first(measured)]
     return Judgement(
-        verdict=found[0].verdict if found else Verdict.PASS,
+        verdict=max((finding.verdict for finding in found), key=_ORDER.index, default=Verdict.PASS),
         evidence=judged.rests_on,
         reasons=tuple(finding.reason for finding in found),
     )
+
+
+def _worst_first(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: -_ORDER.index(finding.verdict))
 
 
 def _without_evidence(judged: Judged) -> list[Finding]:

@@ -102,7 +102,7 @@ class Remarks:
     """Remarks on a registered case beside its figures; without case ids and paths."""
 
     reasons: tuple[str, ...] = ()
-    """Why the verdict is not "pass", failures first."""
+    """Why the verdict is not "pass": what is wrong with the scans, then failures, then the rest."""
     lungs_from: str | None = None
     """How the lungs of the fixed scan were found: "mask", "threshold" (segmented here), or
     "whole scan" (none were found)."""
