@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tests.benchmarks.compare import RESULTS
 
-MEASURED = RESULTS / "2026-11-28-costs.json"
+MEASURED = RESULTS / "2026-11-29-costs.json"
 PAIRS = (20, 1_000, 1_000_000)
 CORES = 16
 HEAD = (
