@@ -79,7 +79,8 @@ def affine_to_sitk(matrix: NDArray[np.float64]) -> sitk.AffineTransform:
 def blob(grid: Grid, centre_ras: NDArray[np.float64], sigma_mm: float) -> NDArray[np.float32]:
     """(X, Y, Z) a Gaussian of height 1 around a point."""
     gap_mm = np.linalg.norm(grid.to_world(voxels(grid)) - centre_ras, axis=1)
-    return np.exp(-0.5 * (gap_mm / sigma_mm) ** 2).reshape(grid.shape).astype(np.float32)
+    height = np.exp(-0.5 * (gap_mm / sigma_mm) ** 2)
+    return np.asarray(height.reshape(grid.shape), dtype=np.float32)
 
 
 def centre_of_mass(values: NDArray[Any], *, above: float = 0.02) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -19,9 +20,7 @@ from tests.contracts.processes import start_python
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def result(
-    case_id: str, *, run_id: str = "run", minute: float = 0, **changes: object
-) -> CaseResult:
+def result(case_id: str, *, run_id: str = "run", minute: float = 0, **changes: Any) -> CaseResult:
     """A row that finished `minute` minutes after the first."""
     finished = BEGIN + timedelta(minutes=minute)
     row = CaseResult(run_id=run_id, case_id=case_id, started_at=BEGIN, finished_at=finished)
@@ -29,6 +28,11 @@ def result(
 
 
 _METRICS = tuple(metric.name for metric in dataclasses.fields(CaseMetrics))
+
+
+def _some_metrics() -> dict[str, Any]:
+    return {name: 0.1 + index / 7 for index, name in enumerate(_METRICS)}
+
 
 FULL = result(
     "case 'Ü' \"1\"",
@@ -38,7 +42,7 @@ FULL = result(
     evidence="estimated",
     error_code="data",
     error_message="a 'quoted' message; with, commas\nand a second line",
-    **{name: 0.1 + index / 7 for index, name in enumerate(_METRICS)},
+    **_some_metrics(),
     output_image="runs/run/a/registered_img.nii.gz",
     output_label="runs/run/a/registered_label.nii.gz",
     output_transform="runs/run/a/displacement.h5",
@@ -91,6 +95,7 @@ class ResultTableContract:
         table.write([result("a", jacobian_min=-math.inf, sdlogj=math.nan, ncc=None)])
         (row,) = table.rows("run")
         assert row.jacobian_min == -math.inf
+        assert row.sdlogj is not None
         assert math.isnan(row.sdlogj)
         assert row.ncc is None
 
@@ -216,6 +221,7 @@ class ResultTableContract:
             "    time.sleep(0.02)\n"
         )
         with start_python(code, (table, rows)) as process:
+            assert process.stdout is not None
             for _ in range(self.many // 4):
                 process.stdout.readline()
             counts = [len(table.rows("run"))]

@@ -49,7 +49,7 @@ def scan(grid: Grid = MOVING) -> NDArray[np.float32]:
     """(X, Y, Z) Hounsfield units that vary slowly."""
     x, y, z = (grid.to_world(voxels(grid)) - FIXED.centre_ras).T / 25.0
     values = -500 + 300 * np.sin(x) * np.cos(y) + 200 * np.cos(z + 0.5)
-    return values.reshape(grid.shape).astype(np.float32)
+    return np.asarray(values.reshape(grid.shape), dtype=np.float32)
 
 
 def interior(grid: Grid, count: int, *, margin: float = 1.0) -> NDArray[np.float64]:
