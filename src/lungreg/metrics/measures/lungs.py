@@ -126,7 +126,7 @@ LUNG_RATIO = Measure(
     says="By what factor the lungs of the moving scan are larger than those of the fixed scan.",
     formula="V(moving) / V(fixed)",
     source="lungreg",
-    typical="1.0 to 1.4; a deep breath reaches 3 at most",
+    typical="1.1 to 1.4; a deep breath reaches 3 at most",
     bad=(
         "A ratio below 1 suggests exchanged scans. One that differs from the volume change by the "
         "transform: a scan is cut off, a mask leaves out a part, or the registration failed."
@@ -172,7 +172,7 @@ MASS = Measure(
     ),
     formula="Σ (w(x) + 1000 HU) det ∇T(x) / Σ (f(x) + 1000 HU)",
     source="lungreg",
-    typical="0.85 to 1.25",
+    typical="0.95 to 1.25",
     bad="Voxel sizes are wrong in one scan, one has fluid or dense tissue, or registration failed.",
 )
 LUNGS = (
