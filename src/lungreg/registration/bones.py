@@ -1,8 +1,8 @@
 """By how much a transform lengthens the bones around the lungs, which no breath does.
 
-Ribs turn and the spine bends a little, but their sizes stay. So where `T`, which follows the bones
-beside the lungs to about a millimetre, makes them longer, the voxels of one scan are not as large
-as its header says. The lungs themselves cannot tell that: they are stretched by every breath.
+Ribs turn and the spine bends a little, but their sizes stay. So where `T`, which mostly follows the
+bones beside the lungs to one or two millimetres, makes them longer, the voxels of one scan are not
+as large as its header says. The lungs cannot tell that: every breath stretches them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _BLOCK_MM = 3.0
 _BONE_HU, _LEAST_HU = 150.0, 80.0
 """Means over blocks: of bone in the fixed scan, and in the moving scan where `T` meets bone."""
 _NEAR_MM = 12.0
-"""From the lungs, up to which `T` follows the bones to about a millimetre."""
+"""From the lungs: further away nothing ties `T` to the bones."""
 _FEWEST = 300
 _LEAST_SHARE = 0.4
-"""Of the bones shown, that `T` carries to bone: a wrong `T` meets it by chance in 0.1 to 0.2."""
+"""Of the bones shown, that `T` must carry to bone."""
 _LEAST_SPREAD_MM = 17.0
 """Standard deviation of the places in the direction in which they are closest together."""
 _ROUNDS, _OUTLIER = 3, 2.5
