@@ -20,6 +20,7 @@ from lungreg.spatial.geometry import (
     convert_points,
     cubic_grid,
     flip_lps,
+    nearest_affine,
 )
 from tests.grids import oblique_grid, to_sitk, voxels
 
@@ -223,3 +224,16 @@ def test_a_cubic_grid_holds_its_points_and_the_margin() -> None:
     np.testing.assert_allclose(inside.min(axis=0), 2.0)
     assert (inside.max(axis=0) <= np.array(grid.shape) - 1 - 2.0 + 1e-9).all()
     assert cubic_grid(points[:1], frame, 2.5, fewest=3).shape == (3, 3, 3)
+
+
+def test_the_nearest_affine_of_affine_points_is_theirs() -> None:
+    """Exact where the points follow one; of noise it keeps the mean."""
+    rng = np.random.default_rng(1)
+    points = rng.normal(0, 50, (40, 3))
+    affine = np.eye(4)
+    affine[:3] += rng.normal(0, 0.3, (3, 4))
+    carried = apply_affine(affine, points)
+    np.testing.assert_allclose(nearest_affine(points, carried), affine, atol=1e-12)
+    noisy = carried + rng.normal(0, 1, carried.shape)
+    found = apply_affine(nearest_affine(points, noisy), points)
+    np.testing.assert_allclose(found.mean(axis=0), noisy.mean(axis=0), atol=1e-10)

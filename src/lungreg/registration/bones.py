@@ -17,7 +17,15 @@ from lungreg.formats.volumes import Volume
 from lungreg.registration.pair import Pair
 from lungreg.spatial.coarsening import block_mean, block_sizes
 from lungreg.spatial.displacement import transform_points
-from lungreg.spatial.geometry import Box, FloatArray, Grid, Shape, Transform
+from lungreg.spatial.geometry import (
+    Box,
+    FloatArray,
+    Grid,
+    Shape,
+    Transform,
+    apply_affine,
+    nearest_affine,
+)
 from lungreg.spatial.mask_box import mask_box
 
 _BLOCK_MM = 3.0
@@ -70,7 +78,7 @@ def bone_change(pair: Pair, transform: Transform) -> BoneChange | None:
     points, carried = points[met], carried[met]
     if np.linalg.eigvalsh(np.cov(points.T))[0] < _LEAST_SPREAD_MM**2:
         return None
-    affine, misfit_mm = _nearest_affine(points, carried)
+    affine, misfit_mm = _robust_affine(points, carried)
     factors = np.maximum(np.linalg.svd(affine, compute_uv=False), _FLAT)
     odd = factors[np.argmax(np.abs(np.log(factors)))]
     across, along, up = np.linalg.norm(affine, axis=0).tolist()
@@ -121,12 +129,11 @@ def _sizes(scan: Volume) -> Shape:
     return block_sizes(scan.grid, _BLOCK_MM)
 
 
-def _nearest_affine(points: FloatArray, carried: FloatArray) -> tuple[FloatArray, float]:
-    """(3, 3) least squares without the points that follow it least; the median misfit of all."""
-    design = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+def _robust_affine(points: FloatArray, carried: FloatArray) -> tuple[FloatArray, float]:
+    """(3, 3) nearest without the points that follow it least; the median misfit of all."""
     kept = np.ones(len(points), dtype=bool)
     for _ in range(_ROUNDS):
-        fitted, *_ = np.linalg.lstsq(design[kept], carried[kept], rcond=None)
-        away = np.linalg.norm(carried - design @ fitted, axis=1)
+        affine = nearest_affine(points[kept], carried[kept])
+        away = np.linalg.norm(carried - apply_affine(affine, points), axis=1)
         kept = away <= _OUTLIER * np.median(away) + 1e-6
-    return fitted[:3].T, float(np.median(away))
+    return affine[:3, :3], float(np.median(away))

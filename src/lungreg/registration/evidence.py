@@ -15,7 +15,7 @@ from lungreg.registration.images import PairImages
 from lungreg.registration.lung_regions import region_names
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import transform_points
-from lungreg.spatial.geometry import Transform
+from lungreg.spatial.geometry import Transform, nearest_affine
 
 _MOST_POINTS = 20_000
 _AIR_HU = -1000.0
@@ -118,9 +118,8 @@ def _stretch(pair: Pair, transform: Transform) -> float | None:
     few = flat[:: -(-len(flat) // _MOST_POINTS)]
     voxels = np.stack(np.unravel_index(few, inside.shape), axis=1)
     points = pair.fixed.grid.to_world(voxels.astype(np.float64))
-    design = np.concatenate([points, np.ones((len(points), 1))], axis=1)
-    fitted, *_ = np.linalg.lstsq(design, transform_points(transform, points), rcond=None)
-    factors = np.log(np.maximum(np.linalg.svd(fitted[:3].T, compute_uv=False), 1e-3))
+    affine = nearest_affine(points, transform_points(transform, points))
+    factors = np.log(np.maximum(np.linalg.svd(affine[:3, :3], compute_uv=False), 1e-3))
     small, middle, large = np.sort(factors)
     odd, other = (large, small) if large - middle > middle - small else (small, large)
     return float(np.exp(odd - (middle + other) / 2))

@@ -182,6 +182,15 @@ def nearest_orthogonal(matrix: FloatArray) -> FloatArray:
     return np.asarray(left @ right)
 
 
+def nearest_affine(points: FloatArray, carried: FloatArray) -> FloatArray:
+    """(4, 4) the affine map that carries points (N, 3) nearest to others (N, 3): least squares."""
+    design = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    fitted, *_ = np.linalg.lstsq(design, carried, rcond=None)
+    affine = np.eye(4)
+    affine[:3] = fitted.T
+    return affine
+
+
 def cubic_grid(
     points_ras: FloatArray,
     frame: FloatArray,
