@@ -226,6 +226,21 @@ def test_a_cubic_grid_holds_its_points_and_the_margin() -> None:
     assert cubic_grid(points[:1], frame, 2.5, fewest=3).shape == (3, 3, 3)
 
 
+def test_an_anchored_grid_begins_whole_blocks_from_its_anchor() -> None:
+    """Points that differ move its ends alone; it holds them and the margin."""
+    scan, rng = oblique_grid((5, 6, 7)), np.random.default_rng(0)
+    anchor = scan.affine[:3, 3]
+    for _ in range(5):
+        points = rng.uniform(-40, 60, (9, 3))
+        grid = cubic_grid(points, scan.frame, 2.5, margin_mm=5.0, anchor_ras=anchor, block=4)
+        blocks = grid.to_voxel(anchor[None]) / 4
+        np.testing.assert_allclose(blocks, np.rint(blocks), atol=1e-9)
+        first, last = (getattr(grid.to_voxel(points), end)(axis=0) for end in ("min", "max"))
+        assert (first >= 2.0 - 1e-9).all()
+        assert (first < 2.0 + 4).all()
+        assert (last <= np.array(grid.shape) - 1 - 2.0 + 1e-9).all()
+
+
 def test_the_nearest_affine_of_affine_points_is_theirs() -> None:
     """Exact where the points follow one; of noise it keeps the mean."""
     rng = np.random.default_rng(1)

@@ -198,6 +198,8 @@ def cubic_grid(
     *,
     margin_mm: float = 0.0,
     fewest: int = 1,
+    anchor_ras: FloatArray | None = None,
+    block: int = 1,
 ) -> Grid:
     """The grid of cubic voxels over the box around some points.
 
@@ -205,11 +207,17 @@ def cubic_grid(
         points_ras: (N, 3) RAS mm, at least one.
         frame: (3, 3) orthonormal directions of the axes, one per column.
         spacing_mm: Of the voxels.
-        margin_mm: Width beyond the points on every side.
+        margin_mm: Width beyond the points on every side, at least.
         fewest: Voxels along each axis, at least.
+        anchor_ras: (3,) The grid begins at a whole number of blocks from here: points that differ a
+            little move its ends and not its voxels. It begins at the margin where there is none.
+        block: Voxels of a block along each axis.
     """
     points = points_ras @ frame
     low, high = points.min(axis=0) - margin_mm, points.max(axis=0) + margin_mm
+    if anchor_ras is not None:
+        anchor, block_mm = anchor_ras @ frame, block * spacing_mm
+        low = anchor + np.floor((low - anchor) / block_mm) * block_mm
     nx, ny, nz = (max(int(n) + 1, fewest) for n in np.ceil((high - low) / spacing_mm))
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = frame * spacing_mm, frame @ low
