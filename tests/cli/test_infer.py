@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from lungreg.cli.console import Console
-from lungreg.cli.infer import print_means
-from lungreg.records import CaseResult
+from lungreg.cli.infer import print_cases, print_means
+from lungreg.records import CaseResult, Verdict
 from lungreg.workflows.infer_report import means_by_split
 from tests.site import Site
 
@@ -30,6 +30,28 @@ def test_figures_are_means_by_split_and_times(finished: tuple[Site, str]) -> Non
         "val",
         "test",
     ]
+
+
+def test_the_table_says_why_a_verdict_is_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the cases, for those that have reasons; passes alone have no such table."""
+    rows = [
+        CaseResult(
+            run_id="r",
+            case_id=case_id,
+            verdict=Verdict.WARN if reasons else Verdict.PASS,
+            reasons=reasons,
+            started_at=NOW,
+            finished_at=NOW,
+        )
+        for case_id, reasons in (("case_1", None), ("case_2", "folds; little overlap"))
+    ]
+    print_cases(Console(quiet=False, as_json=False), "r", [vars(row) for row in rows])
+    cases, why = capsys.readouterr().out.split("Why")
+    assert "case_1" in cases
+    assert "case_1" not in why
+    assert why.splitlines()[3].split(maxsplit=2) == ["case_2", "warn", "folds; little overlap"]
+    print_cases(Console(quiet=False, as_json=False), "r", [vars(rows[0])])
+    assert "Why" not in capsys.readouterr().out
 
 
 def test_a_cohort_without_masks_and_landmarks_has_its_means_too(

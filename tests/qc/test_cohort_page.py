@@ -136,7 +136,7 @@ def test_counts_and_rows_say_what_verdicts_rest_on():
         row("a", evidence="estimated"),
         row("b", evidence="estimated"),
         row("c", evidence="landmarks"),
-        row("d", Verdict.WARN),
+        dataclasses.replace(row("d", Verdict.WARN), reasons="little overlap"),
         failed("e"),
     ]
     page = cohort(results)
@@ -149,6 +149,9 @@ def test_counts_and_rows_say_what_verdicts_rest_on():
         ("pass", "pass (landmarks)"),
         ("warn", "warn"),
     ]
+    whys = [entry["message"] for entry in data_of(page)["rows"]]
+    assert sum(why is not None for why in whys) == 2
+    assert "little overlap" in whys
 
 
 def test_an_estimate_is_not_judged_beside_landmarks():
@@ -184,7 +187,7 @@ def test_columns_and_plots_say_what_they_are():
     columns = {column["label"]: column for column in data_of(page)["columns"]}
     assert all(column["says"].endswith(".") for column in columns.values())
     assert columns["NCC before"]["says"].startswith("The value before registration")
-    assert data_of(page)["terms"].keys() == {"Case", "Verdict", "Split", "Error"}
+    assert data_of(page)["terms"].keys() == {"Case", "Verdict", "Split", "Why"}
     assert page.count('class="term"') > 9
     assert page.count("<figure>") == 2
     assert "test and unseen cases" in page

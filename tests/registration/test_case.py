@@ -124,6 +124,8 @@ class TestMetrics:
         found = register(stage, case, far)
         assert found.verdict is Verdict.FAIL
         assert found.outside_fov_pct == 100.0
+        assert found.reasons is not None
+        assert json.loads(output(stage, "metrics.json"))["reasons"] == found.reasons.split("; ")
         assert (decode_scan(output(stage, "registered_img.nii.gz")).data == -1000.0).all()
 
 

@@ -42,6 +42,9 @@ def print_cases(console: Console, run_id: str, rows: Sequence[Mapping[str, objec
     ]
     title = f"Run {run_id}: {counted(len(rows), 'case')}, {', '.join(models)}"
     console.table(title, _CASE_COLUMNS, shown)
+    why = [[row["case_id"], _words(row), row["reasons"]] for row in rows if row["reasons"]]
+    if why:
+        console.table("Why", ("case_id", "verdict", "reasons"), why)
     names = ("case_id", "error_code", "error_message")
     failed = [[row[name] for name in names] for row in rows if row["error_code"]]
     if failed:

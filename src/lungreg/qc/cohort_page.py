@@ -234,13 +234,13 @@ def _table(
             "values": [_short(number(result, measure.name), measure) for measure in measures],
             "unjudged": _unjudged(result, measures),
             "code": result.error_code,
-            "message": result.error_message,
+            "message": result.error_message or result.reasons,
             "panel": row in with_panel,
             "link": _quoted(case_links.get(result.case_id)),
         }
         for row, result in enumerate(results)
     ]
-    named = {name: TERMS[name] for name in ("Case", "Verdict", "Split", "Error")}
+    named = {name: TERMS[name] for name in ("Case", "Verdict", "Split", "Why")}
     return {"columns": columns, "rows": rows, "terms": named}
 
 

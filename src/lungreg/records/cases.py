@@ -110,3 +110,8 @@ class Remarks:
     """Warnings about the files and about how the transform was found."""
     regions: tuple[RegionError, ...] = ()
     """The estimated error by part of the lungs, the worst first."""
+
+    @property
+    def in_one_line(self) -> str | None:
+        """The reasons, joined with semicolons; None where there are none."""
+        return "; ".join(self.reasons) or None

@@ -55,6 +55,9 @@ class CaseResult(CaseMetrics):
     verdict: Verdict = Verdict.PASS
     evidence: str | None = None
     """What the verdict rests on: "landmarks", "estimated" or "masks"; None for nothing."""
+    reasons: str | None = None
+    """Why the verdict is not "pass", in words, joined with semicolons; without case ids or paths.
+    None for a pass, for a failed case, and in rows of versions that did not keep them."""
     error_code: str | None = None
     error_message: str | None = None
     """Without case ids or paths."""
@@ -84,7 +87,8 @@ class CaseResult(CaseMetrics):
         """The main facts, by name; they are what is shown of it."""
         words = verdict_words(self.status, self.verdict, self.evidence)
         known = {"case_id": self.case_id, "run_id": self.run_id, "verdict": words}
-        return {**known, "error": self.error_message, **super().facts()}
+        why = {"why": self.reasons, "error": self.error_message}
+        return {**known, **why, **super().facts()}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -98,7 +102,8 @@ class PairResult(CaseResult):
 
 
 RESULT_COLUMNS: tuple[str, ...] = (
-    *("run_id", "case_id", "split", "status", "verdict", "evidence", "error_code", "error_message"),
+    *("run_id", "case_id", "split", "status", "verdict", "evidence", "reasons"),
+    *("error_code", "error_message"),
     *(metric.name for metric in dataclasses.fields(CaseMetrics)),
     *("output_image", "output_label", "output_transform", "model_name", "model_version"),
     *("read_s", "compute_s", "write_s", "attempt", "worker", "started_at", "finished_at"),

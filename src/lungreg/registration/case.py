@@ -99,6 +99,7 @@ def register_case(
         split=job.splits.get(case.fingerprint, Split.UNSEEN),
         verdict=registered.judgement.verdict,
         evidence=registered.judgement.evidence,
+        reasons=remarks_of(registered).in_one_line,
         **job.model_columns,
         read_s=read_s,
         compute_s=registered.field_s,

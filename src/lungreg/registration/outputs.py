@@ -84,6 +84,7 @@ def write_outputs(
     description = _description(pair, registered, result, full_resolution=full_resolution)
     facts = {
         **dataclasses.asdict(result),
+        "reasons": remarks_of(registered).reasons,
         "alignment": registered.alignment.kind,
         "alignment_warning": registered.alignment.warning,
         "lungs_from": registered.lungs_from,

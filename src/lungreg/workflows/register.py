@@ -185,7 +185,7 @@ def _register(
             registered,
             result,
             full_resolution=settings.full_resolution_field,
-            more={"reasons": remarks.reasons, "made": facts, "wall_s": time.time() - started},
+            more={"made": facts, "wall_s": time.time() - started},
         )
     return RegisterReport(
         folder=out,
@@ -224,6 +224,7 @@ def _result(registered: Registered, begun: datetime, device: torch.device) -> Ca
         case_id=_CASE,
         verdict=registered.judgement.verdict,
         evidence=registered.judgement.evidence,
+        reasons=remarks_of(registered).in_one_line,
         compute_s=registered.field_s,
         worker=str(device),
         started_at=begun,

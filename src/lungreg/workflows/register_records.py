@@ -37,10 +37,9 @@ class RegisterReport(Summary):
 
     def facts(self) -> Facts:
         """The main facts, by name; they are what is shown of it."""
-        reasons = "; ".join(self.reasons) or None
         found = {name: getattr(self.result, name) for name in MAIN_METRICS}
         words = verdict_words(self.result.status, self.result.verdict, self.result.evidence)
-        more = {"why": reasons, "wall_s": self.wall_s}
+        more = {"why": self.result.reasons, "wall_s": self.wall_s}
         return {"folder": self.folder, "verdict": words, **found, **more}
 
     def parts(self) -> Sequence[Facts]:

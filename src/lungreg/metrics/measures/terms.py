@@ -24,7 +24,10 @@ MOMENTS: Mapping[str, str] = MappingProxyType(
 
 TERMS: Mapping[str, str] = MappingProxyType(
     {
-        "Why": "What decided the verdict, the worst finding first.",
+        "Why": (
+            "What decided the verdict, what is wrong with the scans first; or why the case could "
+            "not be registered."
+        ),
         "Estimated error": (
             "Distance between where the transform leads from a distinctive place and where a "
             "search in the moving scan found it, by part of the lungs, worst first."
@@ -88,7 +91,6 @@ TERMS: Mapping[str, str] = MappingProxyType(
             "Whether the result can be trusted: pass, warn or fail, with what it rests on. "
             "Not registered are cases that stopped with an error."
         ),
-        "Error": "Why a case was not registered.",
     }
 )
 """What pages name beside the measures."""

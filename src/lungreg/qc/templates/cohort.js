@@ -11,14 +11,14 @@
   const severity = { failed: 0, fail: 1, warn: 2, pass: 3 };
   const order = { test: 0, unseen: 1, val: 2, train: 3 };
   const names = new Intl.Collator(undefined, { numeric: true });
-  const error = {
-    label: "Error", kind: "text", className: "error", value: (row) => row.message || row.code,
+  const why = {
+    label: "Why", kind: "text", className: "why", value: (row) => row.message || row.code,
   };
   const columns = [
     { label: "Case", kind: "text", className: "name", value: (row) => row.case },
     { label: "Verdict", kind: "number", value: (row) => severity[row.state] },
     { label: "Split", kind: "number", value: (row) => order[row.split] },
-    ...(data.rows.some((row) => row.code || row.message) ? [error] : []),
+    ...(data.rows.some((row) => row.code || row.message) ? [why] : []),
     ...data.columns.map((column, place) => ({
       ...column, kind: "number", className: "n", value: (row) => row.values[place],
     })),
@@ -52,8 +52,8 @@
     cell.append(name);
     return cell;
   };
-  const errorCell = (row) => {
-    const cell = element("td", "error");
+  const whyCell = (row) => {
+    const cell = element("td", "why");
     if (row.code) cell.append(element("b", "", row.code), " ");
     cell.append(row.message || "");
     return cell;
@@ -63,7 +63,7 @@
     const verdict = element("td");
     verdict.append(element("span", `badge ${row.state}`, row.words));
     made.append(nameCell(row, index), verdict, element("td", "", row.split));
-    if (columns.includes(error)) made.append(errorCell(row));
+    if (columns.includes(why)) made.append(whyCell(row));
     data.columns.forEach((column, place) => {
       const value = row.values[place];
       const found = row.unjudged.includes(place) ? "" : level(value, column);

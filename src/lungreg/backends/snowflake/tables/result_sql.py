@@ -11,7 +11,7 @@ VIEW, RATINGS = "RESULTS", "RATINGS"
 _KEY = ("run_id", "case_id")
 LATER_COLUMNS = (
     *("evidence", "tre_p95_mm", "etre_mm", "etre_median_mm", "etre_p95_mm", "etre_aligned_mm"),
-    *("etre_found_pct", "ssim_aligned", "ncc_aligned"),
+    *("etre_found_pct", "ssim_aligned", "ncc_aligned", "reasons"),
 )
 """Columns that tables of earlier versions lack. Each new column is added here."""
 _LATER = "(s.attempt > t.attempt OR s.attempt = t.attempt AND s.finished_at > t.finished_at)"
