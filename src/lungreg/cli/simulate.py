@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from lungreg.cli.command import command
 from lungreg.cli.console import Console
+from lungreg.cli.process import program
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,5 +52,6 @@ def simulate(
         ct=ct,
         mask=mask,
     )
-    console.line(f"{counted(len(ids), 'pair')} in {out}; layout: zenodo")
+    made = f"{counted(len(ids), 'pair')} in {out}"
+    console.line(f"{made}; next: {program()} init {shlex.quote(str(out))}")
     console.document({"folder": str(out), "cases": list(ids)})

@@ -121,8 +121,9 @@ def _scan_grid(
     """Axes towards left, back and head, as scanners write them; the chest near the origin."""
     size = np.array(shape) * np.array(spacing_mm)
     if (size < _SMALLEST_MM).any():
-        msg = f"the field of view holds a chest: at least {_SMALLEST_MM} mm"
-        raise DataError(msg, got=tuple(size.tolist()), mend="raise the shape or the spacing")
+        least, got = (" x ".join(f"{n:.0f}" for n in sides) for sides in (_SMALLEST_MM, size))
+        msg = f"the field of view holds a chest: at least {least} mm"
+        raise DataError(msg, got=f"{got} mm", mend="raise the shape or the spacing")
     steps = np.array([-1.0, -1.0, 1.0]) * spacing_mm
     affine = np.diag([*steps, 1.0])
     affine[:3, 3] = -steps * (np.array(shape) - 1) / 2 + shift_mm
