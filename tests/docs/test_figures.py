@@ -1,0 +1,108 @@
+"""Figures in the README and on pages are those of the records that they name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.docs.blocks import PAGES, ROOT
+from tests.varied import is_held_back
+
+BASES = ("cip_ct64", "analytic", "lung_fcp")
+"""In the order of the table's rows."""
+TOOLS = ("lungreg, no masks", "lungreg", "ConvexAdam", "greedy", "elastix", "ANTs SyN")
+"""In the order of its columns; of two settings of a tool, the better counts."""
+README, REPORT = ROOT / "README.md", PAGES / "tutorials" / "report.md"
+CLASSES_MM = (2.0, 4.0)
+VERDICTS = ("pass", "warn", "fail")
+
+
+def record(page: str) -> list[dict[str, Any]]:
+    """The rows of the first record of benchmarks that a page names."""
+    name = re.findall(r"`(?:tests/benchmarks/results/)?([-\d]+\.json)`", page)[0]
+    file = ROOT / "tests" / "benchmarks" / "results" / name
+    rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
+def errors(rows: list[dict[str, Any]], tool: str, base: str) -> str:
+    """Of the pairs of a base, the mean of mean and of median errors, mm."""
+    part = [row for row in rows if row["tool"] == tool and base in row["pair"]]
+    means = (fmean(row[name] for row in part) for name in ("tre_mm", "tre_median_mm"))
+    return " / ".join(f"{value:.2f}" for value in means)
+
+
+def test_figures_of_the_presets_are_measured() -> None:
+    """Errors and seconds of the table are means of the file that it names, over both pairs."""
+    text = (PAGES / "presets.md").read_text(encoding="utf-8")
+    (file,) = re.findall(r"`(tests/benchmarks/results/[^`]+)`", text)
+    measured = json.loads((ROOT / file).read_text(encoding="utf-8"))["rows"]
+    shown = re.findall(r"([\d.]+) / ([\d.]+), (\d+) s", text)
+    columns = ("tre_mm", "tre_median_mm", "cpu_s")
+    expected = []
+    for base in ("analytic", "cip", "lung_fcp"):
+        for tool in ("lungreg fast", "lungreg", "lungreg best"):
+            rows = [row for row in measured if row["tool"] == tool and base in row["pair"]]
+            mean, median, seconds = (fmean(row[column] for row in rows) for column in columns)
+            expected.append((f"{mean:.2f}", f"{median:.2f}", f"{seconds:.0f}"))
+    assert shown == expected
+
+
+@pytest.mark.parametrize("page", [README, PAGES / "other-tools.md"], ids=["README", "tools"])
+def test_the_table_of_tools_is_measured(page: Path) -> None:
+    """All tools in one run, means over the pairs of each base."""
+    text = page.read_text(encoding="utf-8")
+    rows = record(text)
+    names = sorted({row["tool"] for row in rows})
+    table = text[text.index("| varied pairs, seeds 3 and 6 |") :].splitlines()[2:5]
+    for base, line in zip(BASES, table, strict=True):
+        shown = [cell.strip().strip("*") for cell in line.split("|")[2:-1]]
+        expected = [
+            min(errors(rows, name, base) for name in names if name in (tool, f"{tool} 4, 6"))
+            for tool in TOOLS
+        ]
+        assert shown == expected
+
+
+def held_back() -> list[dict[str, Any]]:
+    """Cases of the newest calibration by which no threshold was set."""
+    file = max((ROOT / "tests" / "varied" / "results").glob("calibration-*.json"))
+    rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    return [row for row in rows if is_held_back(row["seed"])]
+
+
+@pytest.mark.parametrize("page", [README, REPORT], ids=["README", "report"])
+def test_what_is_said_of_verdicts_was_counted(page: Path) -> None:
+    """Passes and failures of good and bad cases, judged without landmarks."""
+    counts = Counter((row["kind"], row["estimated"]["verdict"]) for row in held_back())
+    good, bad = ([counts[kind, said] for said in VERDICTS] for kind in ("good", "bad"))
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    of_good = re.search(r"Of (\d+) good .*?(\d+) passed.*? and (\d+) failed", text)
+    of_bad = re.search(r"of (\d+) bad ones .*?(\d+|none) passed", text)
+    assert of_good is not None
+    assert of_bad is not None
+    assert of_good.groups() == (str(sum(good)), str(good[0]), str(good[2]))
+    assert of_bad.groups() == (str(sum(bad)), str(bad[0] or "none"))
+
+
+def test_what_is_said_of_the_estimated_error_was_counted() -> None:
+    """How often its class is that of the true error, both means, and their correlation."""
+    known = [
+        (row["true_mm"], row["etre_mm"])
+        for row in held_back()
+        if row["true_mm"] is not None
+        and row.get("etre_mm") is not None
+        and not row["trouble"].startswith("wrong:")
+    ]
+    true, found = np.array(known).T
+    right = int((np.digitize(true, CLASSES_MM) == np.digitize(found, CLASSES_MM)).sum())
+    text = " ".join(REPORT.read_text(encoding="utf-8").split())
+    assert f"in {right} of {len(known)}, correlation {np.corrcoef(true, found)[0, 1]:.2f}" in text
+    assert f"mean {found.mean():.1f} against {true.mean():.1f} mm" in text
