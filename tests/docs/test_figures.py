@@ -71,6 +71,22 @@ def test_the_table_of_tools_is_measured(page: Path) -> None:
         assert shown == expected
 
 
+def test_what_a_network_gives_was_measured() -> None:
+    """Of each base, the first pair of the file that the page names."""
+    text = (PAGES / "tutorials" / "training.md").read_text(encoding="utf-8")
+    (file,) = re.findall(r"`(tests/benchmarks/results/[^`]+)`", text)
+    rows = json.loads((ROOT / file).read_text(encoding="utf-8"))
+    of = {(row["pair"], row["what"]): row for row in rows}
+    expected = []
+    for base in ("analytic", "cip_ct64", "lung_fcp"):
+        for what in ("alignment", "network", "optimiser", "network, then optimiser"):
+            row = of[f"varied-{base}-none-1", what]
+            seconds = f", {row['cpu_s']:.0f} s" if "optimiser" in what else ""
+            expected.append(f"{row['mean_mm']:.2f} / {row['median_mm']:.2f}{seconds}")
+    shown = re.findall(r"\| ([\d.]+ / [\d.]+(?:, \d+ s)?)(?= \|)", text)
+    assert shown == expected
+
+
 def held_back() -> list[dict[str, Any]]:
     """Cases of the newest calibration by which no threshold was set."""
     file = max((ROOT / "tests" / "varied" / "results").glob("calibration-*.json"))
