@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 _ACCURACY = (
     *("tre_mm", "etre_mm", "dice_score", "fold_pct", "hd95_mm", "etre_found_pct"),
     *("ncc", "ssim_score", "sdlogj", "tre_median_mm", "tre_p95_mm", "tre_max_mm", "etre_p95_mm"),
+    *("tre_aligned_mm", "etre_aligned_mm", "dice_aligned", "ncc_aligned", "ssim_aligned"),
+    *("tre_initial_mm", "dice_initial", "etre_median_mm", "landmarks", "etre_places"),
 )
 _TRUST = (
     *("volume_ratio_lungs", "volume_ratio_jacobian", "residual", "inverse_mean_mm"),
     *("fixed_lungs_from", "moving_lungs_from", "fixed_lungs_ml", "moving_lungs_ml"),
-    *("dice_segmented", "sdlogj_learn2reg"),
+    *("dice_segmented", "stretch", "bone_stretch", "bone_volume_ratio", "mass_ratio"),
+    *("density_change_hu", "jacobian_min", "jacobian_max", "outside_fov_pct"),
+    *("bone_misfit_mm", "hd95_segmented_mm", "inverse_max_mm", "sdlogj_learn2reg"),
 )
+"""Columns of both tables, the most telling first: as many are shown as fit, all with --wide."""
 
 
 def add_to(app: typer.Typer) -> None:
