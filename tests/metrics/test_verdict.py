@@ -135,3 +135,16 @@ def test_what_is_wrong_with_the_scans_is_said_first() -> None:
     found = judge(CaseMetrics(ncc=0.1, dice_score=0.5), Quality(), evidence)
     assert found.verdict is Verdict.FAIL
     assert found.reasons[0] == evidence.doubts
+
+
+def test_a_part_without_partners_is_a_warning_after_failures() -> None:
+    """It follows from what failed: too few places find a partner where two patients were taken."""
+    evidence = dataclasses.replace(PLACES, unmatched="right lower")
+    found = judged(NO_LANDMARKS, evidence)
+    assert found.verdict is Verdict.WARN
+    assert "no distinctive place finds a partner in a part" in found.reasons[0]
+    assert "(right lower)" in found.reasons[0]
+    found = judged(NO_LANDMARKS, evidence, etre_found_pct=4.0)
+    assert found.verdict is Verdict.FAIL
+    assert "may not be scans of the same patient" in found.reasons[0]
+    assert "(right lower)" in found.reasons[1]

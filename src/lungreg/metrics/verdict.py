@@ -41,7 +41,7 @@ def judge(
     """
     judged = Judged(metrics=metrics, evidence=evidence, thresholds=thresholds)
     measured = [finding for rule in RULES for finding in check(rule, judged)]
-    measured += [*_without_evidence(judged), *_not_better(judged)]
+    measured += [*_unmatched(judged), *_without_evidence(judged), *_not_better(judged)]
     found = [*_worst_first(wrong_input(judged)), *_worst_first(measured)]
     return Judgement(
         verdict=max((finding.verdict for finding in found), key=_ORDER.index, default=Verdict.PASS),
@@ -52,6 +52,18 @@ def judge(
 
 def _worst_first(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: -_ORDER.index(finding.verdict))
+
+
+def _unmatched(judged: Judged) -> list[Finding]:
+    """Landmarks know what partners do not, if they lie in that part; where they lie is not told."""
+    parts = judged.evidence.unmatched
+    if parts is None:
+        return []
+    reason = (
+        f"next to no distinctive place finds a partner in a part of the lungs ({parts}): the error "
+        "there is not known, or the tissue is not the same"
+    )
+    return [Finding(Verdict.WARN, reason)]
 
 
 def _without_evidence(judged: Judged) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lungreg.metrics.rules import Finding, Judged
-from lungreg.records import Verdict
+from lungreg.records import Evidence, Verdict
 
 _DENSER_HU = 10.0
 _SMALLER = 0.95
@@ -26,7 +26,7 @@ of 20 with voxel sizes wrong by a fifth 18 are."""
 
 def wrong_input(judged: Judged) -> list[Finding]:
     """Exchanged scans, mirrored headers, wrong slice distances, lungs missing or in doubt."""
-    checks = (_without_lungs, _doubtful, _unmatched, _exchanged, _mirrored)
+    checks = (_without_lungs, _doubtful, _exchanged, _mirrored)
     found = [check(judged) for check in checks]
     # One wrong distance may show in both; it is named once.
     found.append(_bones(judged) or _stretched(judged) or _heavier(judged))
@@ -45,30 +45,20 @@ def _doubtful(judged: Judged) -> Finding | None:
     return None if doubts is None else Finding(Verdict.WARN, doubts)
 
 
-def _unmatched(judged: Judged) -> Finding | None:
-    """Landmarks know what partners do not, if they lie in that part; where they lie is not told."""
-    parts = judged.evidence.unmatched
-    if parts is None:
-        return None
-    reason = (
-        f"next to no distinctive place finds a partner in a part of the lungs ({parts}): the error "
-        "there is not known, or the tissue is not the same"
-    )
-    return Finding(Verdict.WARN, reason)
-
-
 def _exchanged(judged: Judged) -> Finding | None:
     """The moving scan holds less air than the fixed one.
 
     Its lungs are denser where both overlap and smaller by one measure, or smaller by both measures
     and not thinner: scanners differ by some HU, and a scan that is cut off hides lung from a mask.
-    Where bones show that a header's voxel sizes are wrong, volumes are compared with theirs.
+    Where bones show that a header's voxel sizes are wrong, volumes are compared with theirs, unless
+    the lungs have kept their mass: then they are smaller since air is missing.
     """
     evidence = judged.evidence
     if judged.thresholds.time_points or evidence.density_change_hu is None:
         return None
     ratios = (evidence.volume_ratio_jacobian, evidence.volume_ratio_lungs)
-    least = _SMALLER * ((evidence.bone_volume_ratio or 1.0) if _bones(judged) else 1.0)
+    header = 1.0 if _bones(judged) is None or _keeps_mass(evidence) else evidence.bone_volume_ratio
+    least = _SMALLER * (header or 1.0)
     smaller = [ratio is not None and ratio < least for ratio in ratios]
     denser_hu = evidence.density_change_hu
     if not (
@@ -80,6 +70,14 @@ def _exchanged(judged: Judged) -> Finding | None:
         f"their density differs by {denser_hu:+.0f} HU"
     )
     return Finding(Verdict.WARN, reason)
+
+
+def _keeps_mass(evidence: Evidence) -> bool:
+    """Whether the mass of the lungs changes less than it would with the volume of the bones."""
+    mass, bones = evidence.mass_ratio, evidence.bone_volume_ratio
+    if not mass or not bones or min(mass, bones) <= 0:
+        return False
+    return abs(math.log(mass)) < abs(math.log(mass / bones))
 
 
 def _mirrored(judged: Judged) -> Finding | None:

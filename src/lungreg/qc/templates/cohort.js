@@ -54,8 +54,11 @@
   };
   const whyCell = (row) => {
     const cell = element("td", "why");
-    if (row.code) cell.append(element("b", "", row.code), " ");
-    cell.append(row.message || "");
+    const text = element("div");
+    if (row.code) text.append(element("b", "", row.code), " ");
+    text.append(row.message || "");
+    cell.title = row.message || "";
+    cell.append(text);
     return cell;
   };
   const build = (row, index) => {
