@@ -23,10 +23,14 @@ def ratios(both: float) -> dict[str, Any]:
     return {"volume_ratio_jacobian": both, "volume_ratio_lungs": both}
 
 
-def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verdict, str]]:
-    """Of a case with this evidence."""
+def findings(
+    quality: Quality | None = None, *, found_pct: float | None = None, **evidence: Any
+) -> list[tuple[Verdict, str]]:
+    """Of a case with this evidence, where so many distinctive places find a partner."""
     judged = Judged(
-        metrics=CaseMetrics(), evidence=Evidence(**evidence), thresholds=quality or Quality()
+        metrics=CaseMetrics(etre_found_pct=found_pct),
+        evidence=Evidence(**evidence),
+        thresholds=quality or Quality(),
     )
     return [(found.verdict, found.reason) for found in wrong_input(judged)]
 
@@ -45,12 +49,14 @@ def findings(quality: Quality | None = None, **evidence: Any) -> list[tuple[Verd
         ({"mirrored": "left and right"}, Verdict.FAIL, "left and right seem exchanged"),
         ({"mass_ratio": 2.2}, Verdict.WARN, "2.20 times as heavy .* voxel sizes"),
         ({"mass_ratio": 0.34}, Verdict.WARN, "0.34 times as heavy"),
+        # Fluid makes lungs smaller and denser, as a breath does, but heavier too.
+        ({**EXCHANGED, "mass_ratio": 2.3}, Verdict.WARN, "2.30 times as heavy .* fluid"),
         # One wrong slice distance is named once.
         ({"stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "distance of the slices"),
         ({**bones(2.0, 2.0), "stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "the bones"),
         (bones(1.22, 1.23), Verdict.WARN, "1.22 times as long .* 1.23 times as large"),
         ({**bones(1.22, 1.23), "bone_misfit_mm": 3.5}, Verdict.WARN, "1.22 times as long"),
-        (bones(0.82, 0.85), Verdict.WARN, "voxel sizes in both headers"),
+        (bones(0.82, 0.85), Verdict.WARN, "voxel sizes in both headers .* gantry tilted"),
         (
             {**bones(1.25, 1.26), "bone_lengths": "left to right 1.01, head to foot 1.25"},
             Verdict.WARN,
@@ -115,9 +121,21 @@ def test_nothing_is_said_of_right_scans(evidence: dict[str, Any]) -> None:
 
 def test_exchanged_scans_are_named_beside_a_wrong_header() -> None:
     """Lungs that are smaller than the bones say."""
-    exchanged, odd = findings(**EXCHANGED, **bones(0.88, 0.9))
+    exchanged, odd = findings(**EXCHANGED, **bones(0.88, 0.9), mass_ratio=0.9)
     assert "exchanged" in exchanged[1]
     assert "bones" in odd[1]
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [{**EXCHANGED, "mass_ratio": 1.2}, bones(0.66, 0.52), {"stretch": 0.4}, {"mass_ratio": 5.5}],
+)
+def test_what_does_not_match_tells_nothing_of_sizes(evidence: dict[str, Any]) -> None:
+    """Another patient's lungs or an abdomen are not named as a wrong header or order."""
+    assert len(findings(found_pct=8.0, **evidence)) == 1
+    assert findings(found_pct=7.9, **evidence) == []
+    ((_, reason),) = findings(found_pct=0.0, without_lungs="moving", **evidence)
+    assert "no lungs were found" in reason
 
 
 def test_time_points_have_no_order() -> None:

@@ -71,11 +71,9 @@ def _without_evidence(judged: Judged) -> list[Finding]:
     if judged.metrics.ncc is None:
         found.append(Finding(Verdict.FAIL, "an image is constant inside the lungs"))
     if judged.rests_on not in ("landmarks", "estimated"):
-        places = judged.evidence.etre_places or 0
-        reason = (
-            f"only {places} distinctive places found a partner, too few to know the error inside "
-            "the lungs"
-        )
+        places = judged.evidence.etre_places
+        few = f"only {places} distinctive places" if places else "no distinctive place"
+        reason = f"{few} found a partner, too few to know the error inside the lungs"
         found.append(Finding(Verdict.WARN, reason))
     return found
 

@@ -26,18 +26,31 @@ of 20 with voxel sizes wrong by a fifth 18 are."""
 
 def wrong_input(judged: Judged) -> list[Finding]:
     """Exchanged scans, mirrored headers, wrong slice distances, lungs missing or in doubt."""
-    checks = (_without_lungs, _doubtful, _exchanged, _mirrored)
+    checks = [_without_lungs, _doubtful, _mirrored]
+    if _is_matched(judged):
+        checks += [_exchanged, _wrong_sizes]
     found = [check(judged) for check in checks]
-    # One wrong distance may show in both; it is named once.
-    found.append(_bones(judged) or _stretched(judged) or _heavier(judged))
     return [finding for finding in found if finding is not None]
+
+
+def _is_matched(judged: Judged) -> bool:
+    """Whether `T` carries tissue to the same tissue; else it tells nothing of volumes and masses.
+
+    Of scans with wrong voxel sizes, by up to four times, and of exchanged ones a tenth of the
+    places find a partner at the least.
+    """
+    share = judged.metrics.etre_found_pct
+    return share is None or share >= judged.thresholds.etre_found_fail_pct
 
 
 def _without_lungs(judged: Judged) -> Finding | None:
     scan = judged.evidence.without_lungs
     if scan is None:
         return None
-    return Finding(Verdict.FAIL, f"no lungs were found in the {scan} scan: is it a chest CT?")
+    reason = (
+        f"no lungs were found in the {scan} scan: is it a chest CT, and are its voxel sizes right?"
+    )
+    return Finding(Verdict.FAIL, reason)
 
 
 def _doubtful(judged: Judged) -> Finding | None:
@@ -48,26 +61,16 @@ def _doubtful(judged: Judged) -> Finding | None:
 def _exchanged(judged: Judged) -> Finding | None:
     """The moving scan holds less air than the fixed one.
 
-    Its lungs are denser where both overlap and smaller by one measure, or smaller by both measures
-    and not thinner: scanners differ by some HU, and a scan that is cut off hides lung from a mask.
     Where bones show that a header's voxel sizes are wrong, volumes are compared with theirs, unless
     the lungs have kept their mass: then they are smaller since air is missing.
     """
     evidence = judged.evidence
-    if judged.thresholds.time_points or evidence.density_change_hu is None:
-        return None
-    ratios = (evidence.volume_ratio_jacobian, evidence.volume_ratio_lungs)
     header = 1.0 if _bones(judged) is None or _keeps_mass(evidence) else evidence.bone_volume_ratio
-    least = _SMALLER * (header or 1.0)
-    smaller = [ratio is not None and ratio < least for ratio in ratios]
-    denser_hu = evidence.density_change_hu
-    if not (
-        (any(smaller) and denser_hu > _DENSER_HU) or (all(smaller) and denser_hu > -_DENSER_HU)
-    ):
+    if not _holds_less_air(judged, header or 1.0):
         return None
     reason = (
         "expiration and inspiration seem exchanged: the lungs of the moving scan are smaller, and "
-        f"their density differs by {denser_hu:+.0f} HU"
+        f"their density differs by {evidence.density_change_hu:+.0f} HU"
     )
     return Finding(Verdict.WARN, reason)
 
@@ -80,11 +83,34 @@ def _keeps_mass(evidence: Evidence) -> bool:
     return abs(math.log(mass)) < abs(math.log(mass / bones))
 
 
+def _holds_less_air(judged: Judged, size: float) -> bool:
+    """Whether the moving lungs hold less air than the fixed ones times `size`.
+
+    Its lungs are denser where both overlap and smaller by one measure, or smaller by both measures
+    and not thinner: scanners differ by some HU, and a scan that is cut off hides lung from a mask.
+    A lung full of fluid is smaller and denser too, but heavier, which no breath makes it.
+    """
+    evidence = judged.evidence
+    denser_hu = evidence.density_change_hu
+    if judged.thresholds.time_points or denser_hu is None:
+        return False
+    if evidence.mass_ratio is not None and evidence.mass_ratio / size > _HEAVIEST:
+        return False
+    ratios = (evidence.volume_ratio_jacobian, evidence.volume_ratio_lungs)
+    smaller = [ratio is not None and ratio < _SMALLER * size for ratio in ratios]
+    return (any(smaller) and denser_hu > _DENSER_HU) or (all(smaller) and denser_hu > -_DENSER_HU)
+
+
 def _mirrored(judged: Judged) -> Finding | None:
     sides = judged.evidence.mirrored
     if sides is None:
         return None
     return Finding(Verdict.FAIL, f"{sides} seem exchanged in one of the scans: check its header")
+
+
+def _wrong_sizes(judged: Judged) -> Finding | None:
+    """One wrong distance may show in several measures; it is named once."""
+    return _bones(judged) or _stretched(judged) or _heavier(judged)
 
 
 def _bones(judged: Judged) -> Finding | None:
@@ -103,7 +129,8 @@ def _bones(judged: Judged) -> Finding | None:
     reason = (
         f"the bones near the lungs are {stretch:.2f} times as long in the direction that "
         f"changes most{by_direction} and {volume:.2f} times as large in the moving scan, where no "
-        "breath changes their size: are the voxel sizes in both headers right?"
+        "breath changes their size: are the voxel sizes in both headers right, and was the gantry "
+        "tilted for one scan?"
     )
     return Finding(Verdict.WARN, reason)
 
@@ -113,7 +140,7 @@ def _stretched(judged: Judged) -> Finding | None:
     if stretch is None or 1 / limit <= stretch <= limit:
         return None
     reason = (
-        f"the lungs are lengthened {stretch:.2f} times more along one direction than across it, "
+        f"the lungs are lengthened {stretch:.2f} times as much along one direction as across it, "
         f"beyond {1 / limit:.2f} to {limit:.2f}: is the distance of the slices right in both scans?"
     )
     return Finding(Verdict.WARN, reason)
@@ -129,6 +156,7 @@ def _heavier(judged: Judged) -> Finding | None:
         return None
     reason = (
         f"the lungs are {ratio:.2f} times as heavy in the moving scan, beyond {_LIGHTEST} to "
-        f"{_HEAVIEST}: are the voxel sizes right, or does one scan show fluid or dense tissue?"
+        f"{_HEAVIEST}: are voxel sizes and Hounsfield units right, or does one scan show fluid or "
+        "dense tissue?"
     )
     return Finding(Verdict.WARN, reason)
