@@ -26,6 +26,7 @@ from lungreg.sources.pair_checks import (
     errors_about,
     header_warnings,
 )
+from lungreg.sources.slice_checks import check_slices
 from lungreg.sources.source_case import SourceCase, load_landmarks
 from lungreg.spatial.geometry import Grid
 
@@ -99,8 +100,9 @@ def load_pair(
     )
     of_headers = (header_warnings(names[role], volume) for role, volume in volumes.items())
     of_extents = (check_extent(side, volumes[side]) for side in _SIDES)
+    of_slices = (check_slices(side, volumes[side]) for side in _SIDES)
     warnings = (
-        *(warning for found in (*of_headers, *of_extents) for warning in found),
+        *(warning for found in (*of_headers, *of_extents, *of_slices) for warning in found),
         *units["fixed"][1],
         *units["moving"][1],
         *_one_scan(pair),
