@@ -30,6 +30,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run_id=RUN,
             case_id=case_id,
             verdict=verdict,
+            reasons=None if verdict == "pass" else "the scans hardly agree",
             tre_mm=1.5,
             dice_score=0.97,
             started_at=now,
@@ -71,6 +72,8 @@ def test_filters_leave_what_was_asked_for(page: object) -> None:
     assert [text.value for text in page.markdown] == []
     assert [one.value for one in page.metric] == ["3 of 3", "2", "0", "1"]
     assert list(page.dataframe[0].value["case_id"]) == ["case_a", "case_b", "case_c"]
+    whys = page.dataframe[0].value["reasons"]
+    assert list(whys.notna()) == [one not in ("case_a", "case_c") for one in VERDICTS]
     page.sidebar.multiselect(key="verdict").set_value(["pass"]).run()
     assert [one.value for one in page.metric] == ["2 of 3", "2", "0", "0"]
     assert page.selectbox(key="case").options == ["case_a", "case_c"]

@@ -25,7 +25,10 @@ VERDICTS = {"pass": "#3a7d44", "warn": "#d08c00", "fail": "#b23a48"}
 """Verdicts with their colours, which are those of the report."""
 RATINGS = ("good", "doubtful", "bad")
 NOT_RATED = "not rated"
-_SHOWN = ("case_id", "verdict", "rating", *METRICS, "run_id", "finished_at")
+_SHOWN = (
+    *("case_id", "verdict", "evidence", "rating", *METRICS, "reasons"),
+    *("run_id", "finished_at"),
+)
 _PAGE_HEIGHT_PX = 1100
 
 
