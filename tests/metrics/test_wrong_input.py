@@ -49,8 +49,14 @@ def findings(
         ({"mirrored": "left and right"}, Verdict.FAIL, "left and right seem exchanged"),
         ({"mass_ratio": 2.2}, Verdict.WARN, "2.20 times as heavy .* voxel sizes"),
         ({"mass_ratio": 0.34}, Verdict.WARN, "0.34 times as heavy"),
-        # Fluid makes lungs smaller and denser, as a breath does, but heavier too.
-        ({**EXCHANGED, "mass_ratio": 2.3}, Verdict.WARN, "2.30 times as heavy .* fluid"),
+        # Fluid hides lung from a mask, and is denser.
+        (
+            {**EXCHANGED, "volume_ratio_jacobian": 1.1, "mass_ratio": 2.3},
+            Verdict.WARN,
+            "2.30 times as heavy .* fluid",
+        ),
+        # A fixed scan that is cut off has small lungs too.
+        ({**EXCHANGED, "volume_ratio_lungs": 1.4}, Verdict.WARN, "exchanged"),
         # One wrong slice distance is named once.
         ({"stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "distance of the slices"),
         ({**bones(2.0, 2.0), "stretch": 2.0, "mass_ratio": 2.0}, Verdict.WARN, "the bones"),
@@ -100,6 +106,7 @@ def test_mass_tells_an_exchange_from_small_voxels(mass: float, causes: int) -> N
         {"density_change_hu": -90.0, "volume_ratio_jacobian": 1.4, "stretch": 1.2},
         # A moving scan that is cut off is smaller, and still holds more air.
         {"density_change_hu": -60.0, "volume_ratio_jacobian": 1.2, "volume_ratio_lungs": 0.6},
+        {"density_change_hu": 18.0, "volume_ratio_jacobian": 1.04, "volume_ratio_lungs": 0.62},
         # Another scanner may be off by some HU where the volumes are in order.
         {"density_change_hu": 30.0, "volume_ratio_jacobian": 1.1, "volume_ratio_lungs": 1.1},
         # Consolidation in one scan.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import lungreg.registration.lungs
 from lungreg.formats.volumes import Stored, Volume
 from lungreg.records import Case
-from lungreg.registration.lungs import ScanLungs
+from lungreg.registration.lungs import ScanLungs, find_lungs
 from lungreg.registration.pair import Pair, read_pair
 from lungreg.sources.simulation import SimulatedPair, simulate_pair
 from lungreg.testing import MemoryStage
@@ -165,3 +165,13 @@ def test_a_mask_of_the_whole_scan_is_doubted(breath: SimulatedPair) -> None:
     pair = bare(breath)
     whole = dataclasses.replace(pair, fixed_mask=np.ones_like(breath.fixed_mask)).fixed_lungs
     assert whole.doubts == ("the mask covers nearly all of the scan: it shows no lungs",)
+
+
+def test_a_mask_that_lies_beside_the_lungs_is_doubted(breath: SimulatedPair) -> None:
+    """The values are right then: the mask of another scan, or one that was moved."""
+    volume, mask = (
+        bare(breath).fixed,
+        np.roll(breath.fixed_mask, breath.fixed_mask.shape[2] // 2, 2),
+    )
+    found = find_lungs(volume, mask, 0.0)
+    assert found.doubts == ("most of the mask is denser than lung: is it the mask of this scan?",)

@@ -86,6 +86,13 @@ class TestUnits:
             "implausible_hu: the moving scan does not look like Hounsfield units"
         )
 
+    def test_a_mask_of_other_tissue_is_asked_about(self) -> None:
+        """The values are right then."""
+        noisy = HU + np.random.default_rng(0).normal(0, 10, SHAPE).astype(np.float32)
+        offset, (warning,) = check_units("moving", volume(noisy), noisy > -300)
+        assert offset == 0.0
+        assert warning.text.endswith("units, or most of its mask does not lie in the lungs")
+
     def test_a_window_is_warned_of(self) -> None:
         """Lung and air are one value then, within Hounsfield units or with an offset."""
         noisy = HU + np.random.default_rng(0).normal(0, 10, SHAPE).astype(np.float32)

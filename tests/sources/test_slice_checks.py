@@ -44,8 +44,8 @@ def test_a_slice_in_the_place_of_others_is_told(order: tuple[int, int, int]) -> 
     data[..., 5:8] = data[..., 4:5]
     (warning,) = check_slices("moving", scan(data, order))
     assert str(warning) == (
-        "repeated_slices: slices of the moving scan that repeat the one before: 3 of 12: were "
-        "slices written twice, or in the place of others?"
+        "repeated_slices: in the moving scan 3 of 12 slices repeat the one before: were slices "
+        "written twice, or in the place of others?"
     )
 
 
@@ -56,5 +56,5 @@ def test_empty_slices_within_a_scan_are_told(order: tuple[int, int, int]) -> Non
     data[..., 5:9] = data[..., -1:] = -1024
     (warning,) = check_slices("fixed", scan(data, order))
     assert str(warning) == (
-        "empty_slices: slices within the fixed scan that hold one value: 4: are some missing?"
+        "empty_slices: within the fixed scan 4 of 12 slices hold one value: are some missing?"
     )

@@ -86,19 +86,17 @@ def _keeps_mass(evidence: Evidence) -> bool:
 def _holds_less_air(judged: Judged, size: float) -> bool:
     """Whether the moving lungs hold less air than the fixed ones times `size`.
 
-    Its lungs are denser where both overlap and smaller by one measure, or smaller by both measures
-    and not thinner: scanners differ by some HU, and a scan that is cut off hides lung from a mask.
-    A lung full of fluid is smaller and denser too, but heavier, which no breath makes it.
+    `T` shrinks the lungs and they are denser where both overlap; scanners differ by some HU, so
+    they may be a little thinner where the lungs found in both scans say the same. Those alone say
+    nothing: a scan that is cut off, fluid and dense lobes hide lung from a mask.
     """
     evidence = judged.evidence
-    denser_hu = evidence.density_change_hu
-    if judged.thresholds.time_points or denser_hu is None:
+    denser_hu, least = evidence.density_change_hu, _SMALLER * size
+    by_transform, by_lungs = evidence.volume_ratio_jacobian, evidence.volume_ratio_lungs
+    if judged.thresholds.time_points or denser_hu is None or by_transform is None:
         return False
-    if evidence.mass_ratio is not None and evidence.mass_ratio / size > _HEAVIEST:
-        return False
-    ratios = (evidence.volume_ratio_jacobian, evidence.volume_ratio_lungs)
-    smaller = [ratio is not None and ratio < _SMALLER * size for ratio in ratios]
-    return (any(smaller) and denser_hu > _DENSER_HU) or (all(smaller) and denser_hu > -_DENSER_HU)
+    both = by_lungs is not None and by_lungs < least
+    return by_transform < least and denser_hu > (-_DENSER_HU if both else _DENSER_HU)
 
 
 def _mirrored(judged: Judged) -> Finding | None:

@@ -32,12 +32,15 @@ def check_slices(role: str, scan: Volume) -> tuple[PairWarning, ...]:
     repeated = int((_as_the_one_before(slices) & ~empty).sum())
     found = []
     if blank:
-        text = f"slices within the {role} scan that hold one value: {blank}: are some missing?"
+        text = (
+            f"within the {role} scan {blank} of {len(slices)} slices hold one value: are some "
+            "missing?"
+        )
         found.append(PairWarning(code="empty_slices", text=text))
     if repeated:
         text = (
-            f"slices of the {role} scan that repeat the one before: {repeated} of {len(slices)}: "
-            "were slices written twice, or in the place of others?"
+            f"in the {role} scan {repeated} of {len(slices)} slices repeat the one before: were "
+            "slices written twice, or in the place of others?"
         )
         found.append(PairWarning(code="repeated_slices", text=text))
     return tuple(found)
