@@ -148,3 +148,10 @@ def test_a_part_without_partners_is_a_warning_after_failures() -> None:
     assert found.verdict is Verdict.FAIL
     assert "may not be scans of the same patient" in found.reasons[0]
     assert "(right lower)" in found.reasons[1]
+
+
+def test_few_partners_ask_whether_it_is_one_patient() -> None:
+    """Six of 21 other patients of the calibration find between 8 and 15 % and are a warning."""
+    found = judged(NO_LANDMARKS, etre_found_pct=10.0)
+    assert found.verdict is Verdict.WARN
+    assert found.reasons[0].endswith("is below 15 %: are these scans of the same patient?")

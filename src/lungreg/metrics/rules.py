@@ -80,6 +80,8 @@ class Rule:
     unit: str = ""
     note: str = ""
     """What a failure may mean, for the reason."""
+    question: str = ""
+    """What a warning asks, for the reason."""
 
 
 def check(rule: Rule, judged: Judged) -> Iterator[Finding]:
@@ -130,7 +132,8 @@ def _sentence(rule: Rule, value: float, limit: float, verdict: Verdict) -> str:
         shown = f"{value:.{decimals}f}"
         if float(shown) != limit:
             break
-    note = f": {rule.note}" if rule.note and verdict is Verdict.FAIL else ""
+    said = rule.note if verdict is Verdict.FAIL else rule.question
+    note = f": {said}" if said else ""
     return f"{rule.what} {shown}{unit} is {side} {limit:g}{unit}{note}"
 
 
@@ -185,6 +188,7 @@ RULES: tuple[Rule, ...] = (
         fail="etre_found_fail_pct",
         unit="%",
         note="these may not be scans of the same patient",
+        question="are these scans of the same patient?",
     ),
     Rule(
         measure="etre_regions",
