@@ -1,7 +1,8 @@
 """An epoch of training by one worker and by two, each on one thread, and their losses.
 
-    python -m tests.benchmarks.two_workers --cases 8 --size 48 48 56
+    python -m tests.benchmarks.two_workers --cases 8 --size 72 72 80 --epochs 2
 
+On much smaller grids PyTorch computes one case alone in another way than two, and slower.
 Prints the seconds of each epoch after the first, which reads the scans, their ratio, and how far
 the losses of both are apart. Beside them, what the machine allows: the time of the network's own
 steps in two processes at once that know nothing of each other, each with half of the batch, over

@@ -40,6 +40,7 @@ FULL = result(
     status=Status.FAILED,
     verdict=Verdict.WARN,
     evidence="estimated",
+    reasons="folds; a 'quoted' reason",
     error_code="data",
     error_message="a 'quoted' message; with, commas\nand a second line",
     **_some_metrics(),

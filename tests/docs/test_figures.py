@@ -14,22 +14,20 @@ import pytest
 
 from tests.docs.blocks import PAGES, ROOT
 from tests.varied import is_held_back
+from tests.varied.calibrate import CLASSES_MM, RESULTS, VERDICTS, with_both_errors
 
 BASES = ("cip_ct64", "analytic", "lung_fcp")
 """In the order of the table's rows."""
 TOOLS = ("lungreg, no masks", "lungreg", "ConvexAdam", "greedy", "elastix", "ANTs SyN")
 """In the order of its columns; of two settings of a tool, the better counts."""
 README, REPORT = ROOT / "README.md", PAGES / "tutorials" / "report.md"
-CLASSES_MM = (2.0, 4.0)
-VERDICTS = ("pass", "warn", "fail")
 
 
-def record(page: str) -> list[dict[str, Any]]:
-    """The rows of the first record of benchmarks that a page names."""
-    name = re.findall(r"`(?:tests/benchmarks/results/)?([-\d]+\.json)`", page)[0]
-    file = ROOT / "tests" / "benchmarks" / "results" / name
-    rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
-    return rows
+def records(page: str) -> list[Any]:
+    """The records of benchmarks that a page names, in its order."""
+    names = re.findall(r"`(?:tests/benchmarks/results/)?(\d[-\w]+\.json)`", page)
+    folder = ROOT / "tests" / "benchmarks" / "results"
+    return [json.loads((folder / name).read_text(encoding="utf-8")) for name in names]
 
 
 def errors(rows: list[dict[str, Any]], tool: str, base: str) -> str:
@@ -42,8 +40,8 @@ def errors(rows: list[dict[str, Any]], tool: str, base: str) -> str:
 def test_figures_of_the_presets_are_measured() -> None:
     """Errors and seconds of the table are means of the file that it names, over both pairs."""
     text = (PAGES / "presets.md").read_text(encoding="utf-8")
-    (file,) = re.findall(r"`(tests/benchmarks/results/[^`]+)`", text)
-    measured = json.loads((ROOT / file).read_text(encoding="utf-8"))["rows"]
+    (record,) = records(text)
+    measured = record["rows"]
     shown = re.findall(r"([\d.]+) / ([\d.]+), (\d+) s", text)
     columns = ("tre_mm", "tre_median_mm", "cpu_s")
     expected = []
@@ -59,7 +57,7 @@ def test_figures_of_the_presets_are_measured() -> None:
 def test_the_table_of_tools_is_measured(page: Path) -> None:
     """All tools in one run, means over the pairs of each base."""
     text = page.read_text(encoding="utf-8")
-    rows = record(text)
+    rows = records(text)[0]["rows"]
     names = sorted({row["tool"] for row in rows})
     table = text[text.index("| varied pairs, seeds 3 and 6 |") :].splitlines()[2:5]
     for base, line in zip(BASES, table, strict=True):
@@ -74,8 +72,7 @@ def test_the_table_of_tools_is_measured(page: Path) -> None:
 def test_what_a_network_gives_was_measured() -> None:
     """Of each base, the first pair of the file that the page names."""
     text = (PAGES / "tutorials" / "training.md").read_text(encoding="utf-8")
-    (file,) = re.findall(r"`(tests/benchmarks/results/[^`]+)`", text)
-    rows = json.loads((ROOT / file).read_text(encoding="utf-8"))
+    (rows,) = records(text)
     of = {(row["pair"], row["what"]): row for row in rows}
     expected = []
     for base in ("analytic", "cip_ct64", "lung_fcp"):
@@ -89,7 +86,7 @@ def test_what_a_network_gives_was_measured() -> None:
 
 def held_back() -> list[dict[str, Any]]:
     """Cases of the newest calibration by which no threshold was set."""
-    file = max((ROOT / "tests" / "varied" / "results").glob("calibration-*.json"))
+    file = max(RESULTS.glob("calibration-*.json"))
     rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
     return [row for row in rows if is_held_back(row["seed"])]
 
@@ -110,13 +107,7 @@ def test_what_is_said_of_verdicts_was_counted(page: Path) -> None:
 
 def test_what_is_said_of_the_estimated_error_was_counted() -> None:
     """How often its class is that of the true error, both means, and their correlation."""
-    known = [
-        (row["true_mm"], row["etre_mm"])
-        for row in held_back()
-        if row["true_mm"] is not None
-        and row.get("etre_mm") is not None
-        and not row["trouble"].startswith("wrong:")
-    ]
+    known = [(row["true_mm"], row["etre_mm"]) for row in with_both_errors(held_back())]
     true, found = np.array(known).T
     right = int((np.digitize(true, CLASSES_MM) == np.digitize(found, CLASSES_MM)).sum())
     text = " ".join(REPORT.read_text(encoding="utf-8").split())

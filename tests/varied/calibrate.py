@@ -137,7 +137,7 @@ def _outcome(row: dict[str, Any], evidence: str) -> Outcome | None:
 
 
 def _confusion(title: str, found: list[Outcome]) -> Table:
-    columns = [f"{kind} {verdict}" for kind in ("good", "between", "bad") for verdict in _VERDICTS]
+    columns = [f"{kind} {verdict}" for kind in ("good", "between", "bad") for verdict in VERDICTS]
     table = Table("trouble", *columns, title=title)
     for group in (*dict.fromkeys(outcome.group for outcome in found), "all"):
         part = [outcome for outcome in found if group in ("all", outcome.group)]
@@ -149,21 +149,26 @@ def _confusion(title: str, found: list[Outcome]) -> Table:
     return table
 
 
-def _estimates(title: str, rows: list[dict[str, Any]]) -> Table:
-    """By kind of trouble: correlation of both errors, mean of each, share of right classes."""
-    known = [
+def with_both_errors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of right inputs whose true error is known, and estimated."""
+    return [
         row
         for row in rows
         if row["true_mm"] is not None
         and "etre_mm" in row
         and not row["trouble"].startswith(WRONG_PREFIX)
     ]
+
+
+def _estimates(title: str, rows: list[dict[str, Any]]) -> Table:
+    """By kind of trouble: correlation of both errors, mean of each, share of right classes."""
+    known = with_both_errors(rows)
     columns = ("cases", "correlation", "true mm", "estimated mm", "right class %")
     table = Table("trouble", *columns, title=title)
     for group in (*dict.fromkeys(row["group"] for row in known), "all"):
         part = [row for row in known if group in ("all", row["group"])]
         true, found = (np.array([row[name] for row in part]) for name in ("true_mm", "etre_mm"))
-        right = np.digitize(true, _CLASSES_MM) == np.digitize(found, _CLASSES_MM)
+        right = np.digitize(true, CLASSES_MM) == np.digitize(found, CLASSES_MM)
         varied = len(part) > 2 and true.std() > 0 and found.std() > 0
         agree = f"{np.corrcoef(true, found)[0, 1]:.2f}" if varied else "-"
         means = (f"{values.mean():.2f}" for values in (true, found))
@@ -171,8 +176,8 @@ def _estimates(title: str, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-_CLASSES_MM = (2.0, 4.0)
-_VERDICTS = ("pass", "warn", "fail")
+CLASSES_MM = (2.0, 4.0)
+VERDICTS = ("pass", "warn", "fail")
 
 
 if __name__ == "__main__":

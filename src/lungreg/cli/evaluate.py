@@ -16,6 +16,7 @@ from lungreg.cli.command import (
     config_command,
 )
 from lungreg.cli.console import Console
+from lungreg.cli.infer import print_why
 from lungreg.cli.process import importing
 
 if TYPE_CHECKING:
@@ -128,10 +129,7 @@ def _print(
         columns = ("split", "measure", "cases", "mean", "median", "30 % tail")
         console.table("By split", columns, rows)
         _print_meanings(console, used)
-    why = [[row.case_id, _verdict(row), "; ".join(row.reasons)] for row in done.cases]
-    why = [row for row in why if row[2]]
-    if why:
-        console.table("Why", ("case_id", "verdict", "reasons"), why)
+    print_why(console, [[row.case_id, _verdict(row), "; ".join(row.reasons)] for row in done.cases])
 
 
 def _print_one(console: Console, row: CaseEvaluation) -> None:

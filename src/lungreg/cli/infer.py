@@ -42,13 +42,18 @@ def print_cases(console: Console, run_id: str, rows: Sequence[Mapping[str, objec
     ]
     title = f"Run {run_id}: {counted(len(rows), 'case')}, {', '.join(models)}"
     console.table(title, _CASE_COLUMNS, shown)
-    why = [[row["case_id"], _words(row), row["reasons"]] for row in rows if row["reasons"]]
-    if why:
-        console.table("Why", ("case_id", "verdict", "reasons"), why)
+    print_why(console, [[row["case_id"], _words(row), row["reasons"]] for row in rows])
     names = ("case_id", "error_code", "error_message")
     failed = [[row[name] for name in names] for row in rows if row["error_code"]]
     if failed:
         console.table("Not registered", ("case_id", "code", "why"), failed)
+
+
+def print_why(console: Console, rows: Sequence[Sequence[object]]) -> None:
+    """Print case, verdict and reasons of those rows that have reasons; nothing where none has."""
+    known = [row for row in rows if row[-1]]
+    if known:
+        console.table("Why", ("case_id", "verdict", "reasons"), known)
 
 
 def _model_of(row: Mapping[str, object]) -> str:

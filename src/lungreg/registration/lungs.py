@@ -69,7 +69,7 @@ def find_lungs(scan: Volume, mask: NDArray[Any] | None, offset: float) -> ScanLu
 def _odd_values(hu: NDArray[np.float32], mask: NDArray[Any] | None) -> tuple[str, ...]:
     """What is wrong with a scan's values where they should be Hounsfield units."""
     units = hu_offset(hu, mask)
-    if mask is not None and not units.plausible and hu_offset(hu).plausible:
+    if units.beside_lungs:
         return ("most of the mask is denser than lung: is it the mask of this scan?",)
     if not units.plausible or units.offset:
         return ("the values do not look like Hounsfield units",)

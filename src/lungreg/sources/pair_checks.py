@@ -84,7 +84,7 @@ def check_units(
     units = hu_offset(scan.data, mask)
     if not units.plausible:
         text = f"the {role} scan does not look like Hounsfield units"
-        if mask is not None and hu_offset(scan.data).plausible:
+        if units.beside_lungs:
             text += ", or most of its mask does not lie in the lungs"
         return units.offset, (PairWarning(code="implausible_hu", text=text),)
     if units.cut_at_hu is not None:

@@ -159,13 +159,13 @@ def _register(
         within=within,
     )
     registered = replace(registered, notes=(*read.notes, *registered.notes))
+    remarks = remarks_of(registered)
     result = replace(
-        _result(registered, begun, device),
+        _result(registered, remarks, begun, device),
         read_s=read_s,
         model_name=made.get("model"),
         model_version=made.get("version"),
     )
-    remarks = remarks_of(registered)
     facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
     with within("inverse"):
         beside = _transform_files(pair, registered, facts, device)
@@ -216,7 +216,9 @@ def _thresholds(config: Config, settings: RegisterSettings) -> Quality:
     return given.model_copy(update={"time_points": given.time_points or settings.time_points})
 
 
-def _result(registered: Registered, begun: datetime, device: torch.device) -> CaseResult:
+def _result(
+    registered: Registered, remarks: Remarks, begun: datetime, device: torch.device
+) -> CaseResult:
     return CaseResult(
         **asdict(registered.measured.metrics),
         **result_files(_NAMES, registered),
@@ -224,7 +226,7 @@ def _result(registered: Registered, begun: datetime, device: torch.device) -> Ca
         case_id=_CASE,
         verdict=registered.judgement.verdict,
         evidence=registered.judgement.evidence,
-        reasons=remarks_of(registered).in_one_line,
+        reasons=remarks.in_one_line,
         compute_s=registered.field_s,
         worker=str(device),
         started_at=begun,

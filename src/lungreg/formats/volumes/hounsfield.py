@@ -40,6 +40,8 @@ class HuVerdict:
     """Whether values minus `offset` look like a thorax in Hounsfield units."""
     cut_at_hu: float | None = None
     """Where an intensity window cut off the values of lung and air alike; None for none."""
+    beside_lungs: bool = False
+    """Whether the values are plausible by themselves, and not in the mask that was given."""
 
 
 def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdict:
@@ -75,8 +77,12 @@ def hu_offset(values: NDArray[Any], mask: NDArray[Any] | None = None) -> HuVerdi
         is_hu = has_lung_hu and _looks_like_hu(shown)
     offset = _which_offset(shown) if is_shifted and not is_hu else 0.0
     plausible = is_hu or is_shifted
-    cut_at_hu = _cut_at_hu(sample, offset) if plausible else None
-    return HuVerdict(offset=offset, plausible=plausible, cut_at_hu=cut_at_hu)
+    return HuVerdict(
+        offset=offset,
+        plausible=plausible,
+        cut_at_hu=_cut_at_hu(sample, offset) if plausible else None,
+        beside_lungs=not plausible and (_looks_like_hu if has_lung_hu else _looks_shifted)(shown),
+    )
 
 
 def _without_padding(sample: FloatArray) -> FloatArray:
