@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lungreg.spatial.carrying import resample_with_labels
+from lungreg.spatial.carrying import PaddedScan, resample_scan, resample_with_labels
 from lungreg.spatial.displacement import (
     dense_displacement,
     jacobian_determinant,
@@ -104,12 +104,37 @@ def test_a_scan_and_its_labels_in_one_pass(kind: type[np.number[Any]]) -> None:
     dense_mm = dense_displacement(transform, FIXED)
     labels = (scan() > scan().mean()).astype(kind) * 3
     grids = MOVING, FIXED, transform.affine, dense_mm
-    found, taken = resample_with_labels(scan(), labels, *grids, outside_value=7)
+    whole = PaddedScan(values=scan(), grid=MOVING, shown=None)
+    found, taken = resample_with_labels(whole, labels, *grids[1:], outside_value=7)
     expected = resample(scan(), *grids, outside_value=7)
     np.testing.assert_array_equal(found.values, expected.values)
     np.testing.assert_array_equal(found.outside, expected.outside)
     np.testing.assert_array_equal(taken, resample(labels, *grids, mode="nearest").values)
     assert taken.dtype == kind
+
+
+def test_a_scan_ends_where_its_padding_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is interpolated from padding, whatever its value; elsewhere all is as without."""
+    transform = breath()
+    dense_mm = dense_displacement(transform, FIXED)
+    shown = np.ones(MOVING.shape, dtype=bool)
+    shown[:9] = False
+    grids = MOVING, FIXED, transform.affine, dense_mm
+    values = np.where(shown, scan(), np.float32(-3024))
+    padded = PaddedScan(values=values, grid=MOVING, shown=shown)
+    found, expected = both(monkeypatch, lambda: resample_scan(padded, *grids[1:], outside_value=7))
+    np.testing.assert_array_equal(found.values, expected.values)
+    np.testing.assert_array_equal(found.outside, expected.outside)
+    whole = resample(scan(), *grids, outside_value=7)
+    hidden = resample(shown.astype(np.float32), *grids).values < 1 - 1e-5
+    assert 0.1 < (hidden & ~whole.outside).mean() < 0.9
+    np.testing.assert_array_equal(found.outside, whole.outside | hidden)
+    np.testing.assert_array_equal(found.values, np.where(found.outside, 7, whole.values))
+    labels = shown.astype(np.uint8)
+    both_found, taken = resample_with_labels(padded, labels, *grids[1:], outside_value=7)
+    np.testing.assert_array_equal(both_found.values, found.values)
+    np.testing.assert_array_equal(both_found.outside, found.outside)
+    np.testing.assert_array_equal(taken, resample(labels, *grids, mode="nearest").values)
 
 
 @pytest.mark.parametrize("straight", [True, False])

@@ -151,6 +151,30 @@ def cropped(scan: Scan, axis: int, kept: slice) -> Scan:
     )
 
 
+def circled(scan: Scan, hidden: float, value: float) -> Scan:
+    """One value beyond an upright cylinder around the middle, as a scanner fills up its slices.
+
+    Args:
+        scan: To change.
+        hidden: Share of the lungs that lie beyond it.
+        value: What is stored there, HU.
+    """
+    up, _ = bottom_face(scan.grid)
+    across = [axis for axis in range(3) if axis != up]
+    away = np.zeros(scan.grid.shape)
+    for axis in across:
+        size, step = scan.grid.shape[axis], float(scan.grid.spacing_mm[axis])
+        line = (np.arange(size) - (size - 1) / 2) * step
+        away += np.expand_dims(line**2, [other for other in range(3) if other != axis])
+    beyond = away > np.quantile(away[scan.mask > 0], 1 - hidden)
+    return Scan(
+        hu=np.where(beyond, np.float32(value), scan.hu),
+        mask=np.where(beyond, 0, scan.mask).astype(np.uint8),
+        grid=scan.grid,
+        untrue=beyond if scan.untrue is None else beyond | scan.untrue,
+    )
+
+
 def with_header(scan: Scan, change: FloatArray) -> Scan:
     """The same voxels under another header: an affine (4, 4) of the old world to the new."""
     return replace(scan, grid=Grid(shape=scan.grid.shape, affine=change @ scan.grid.affine))

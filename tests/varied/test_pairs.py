@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ def test_the_truth_carries_structures(trouble: str) -> None:
     moved, inside = case.true_moving(points), np.ones(len(points), dtype=bool)
     grid = case.pair.moving.grid
     for shift in SHIFTS_MM:
-        inside &= grid.contains(moved + shift)
+        inside &= grid.contains(moved + shift) & data(case.pair.moving_shown, grid, moved + shift)
+    inside &= data(case.pair.fixed_shown, case.pair.fixed.grid, points)
     here = alike(shown, at(case.pair.moving_hu, grid, moved), inside)
     beside = [alike(shown, at(case.pair.moving_hu, grid, moved + s), inside) for s in SHIFTS_MM]
     assert here > max(0.75, max(beside) + 0.02)
@@ -109,6 +111,11 @@ def near_lungs(case: VariedCase) -> NDArray[np.float64]:
     near = ndimage.binary_dilation(case.fixed_mask > 0, iterations=1)
     voxels = np.argwhere(near)[::20].astype(np.float64)
     return case.pair.fixed.grid.to_world(voxels).astype(np.float64)
+
+
+def data(shown: NDArray[np.bool_] | None, grid: Grid, points_ras: NDArray[np.float64]) -> Any:
+    """Where a scan is no padding."""
+    return True if shown is None else at(shown.astype(np.float32), grid, points_ras) > 0.999
 
 
 def at(

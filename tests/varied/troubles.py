@@ -13,9 +13,11 @@ from scipy import ndimage
 from tests.varied.anatomy import consolidation, emphysema, motion_artefact
 from tests.varied.appearance import Look
 from tests.varied.plan import Change, Plan
-from tests.varied.scans import Scan, cut_off, reshaped, thick_slices
+from tests.varied.scans import Scan, circled, cut_off, reshaped, thick_slices
 
 _BLUR_MM, _COARSE = 2.0, (32, 32, 32)
+_HIDDEN = 0.12
+_PADDING_HU = (-3024.0, -2000.0, -1024.0)
 
 
 def _sliced(rng: np.random.Generator, scan: Scan) -> Scan:
@@ -42,6 +44,10 @@ def _cut(rng: np.random.Generator, scan: Scan, *, length_mm: float, apices: bool
 
 def _half(rng: np.random.Generator, scan: Scan) -> Scan:
     return cut_off(scan, np.inf, apices=False, most=0.5)
+
+
+def _circled(rng: np.random.Generator, scan: Scan) -> Scan:
+    return circled(scan, _HIDDEN, float(rng.choice(_PADDING_HU)))
 
 
 def _noisy(rng: np.random.Generator, look: Look) -> Look:
@@ -105,6 +111,14 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
         ),
         "fixed_upper_half": Plan(
             about="fixed shows the upper half of the lungs", finished={"fixed": _half}
+        ),
+        "fixed_circle": Plan(
+            about="fixed reconstructed in a circle that cuts off 12 % of its lungs",
+            finished={"fixed": _circled},
+        ),
+        "moving_circle": Plan(
+            about="moving reconstructed in a circle that cuts off 12 % of its lungs",
+            finished={"moving": _circled},
         ),
         "turned10_long": _turned("long", (0, 0, 10)),
         "turned20_long": _turned("long", (0, 0, 20)),

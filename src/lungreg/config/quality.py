@@ -64,8 +64,8 @@ class Quality(Section):
     ncc_fail: float = Field(default=0.3, ge=-1, le=1)
     """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is fail."""
     outside_fov_warn_pct: float = Field(default=30.0, ge=0)
-    """Percentage of voxels of the fixed scan that the transform carries outside the moving scan,
-    above which the verdict is warn."""
+    """Percentage of the fixed lungs that the transform carries to where the moving scan shows
+    nothing, above which the verdict is warn."""
     inverse_warn_mm: float = Field(default=0.5, ge=0)
     """Mean inverse consistency error inside the lungs, in mm, above which the verdict is warn."""
     inverse_fail_mm: float = Field(default=2.0, ge=0)

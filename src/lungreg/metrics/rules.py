@@ -236,7 +236,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         measure="outside_fov_pct",
-        what="share outside the moving scan",
+        what="share of the lungs outside the moving scan",
         value=lambda judged: judged.metrics.outside_fov_pct,
         warn="outside_fov_warn_pct",
         unit="%",

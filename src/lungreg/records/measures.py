@@ -52,7 +52,7 @@ class CaseMetrics(Summary):
     sdlogj: float | None = None
     """Standard deviation of the logarithm of the Jacobian inside the fixed lungs."""
     outside_fov_pct: float | None = None
-    """Share of fixed voxels that `T` carries out of the moving scan, %."""
+    """Share of the fixed lungs that `T` carries to where the moving scan shows nothing, %."""
 
     def facts(self) -> Facts:
         """The main facts, by name; they are what is shown of it."""

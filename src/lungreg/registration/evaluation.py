@@ -52,7 +52,7 @@ def measure(
         jacobian_min=jacobian.minimum,
         jacobian_max=jacobian.maximum,
         sdlogj=jacobian.sdlogj,
-        outside_fov_pct=float(100 * images.outside.mean()),
+        outside_fov_pct=float(100 * images.outside[lungs].mean()),
         **_overlap(pair, images),
         **_landmarks(pair, landmarks),
         **_estimated(places),
@@ -69,7 +69,8 @@ def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
     fixed = images.fixed_mask if pair.fixed_lungs.known_from == "mask" else None
     if fixed is None or images.warped_mask is None:
         return {}
-    if is_cut_off(pair.moving_lungs.or_everything) and (fixed & ~images.outside).any():
+    lungs, padded = pair.moving_lungs.or_everything, pair.moving_shown is not None
+    if (padded or is_cut_off(lungs)) and (fixed & ~images.outside).any():
         fixed = fixed & ~images.outside
     moved = {
         "dice_score": images.warped_mask,

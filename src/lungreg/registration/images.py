@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from lungreg.registration.intensity import AIR_HU, window
 from lungreg.registration.pair import Pair
-from lungreg.spatial.carrying import resample_with_labels
+from lungreg.spatial.carrying import resample_scan, resample_with_labels
 from lungreg.spatial.displacement import (
-    Interpolation,
     Resampled,
     dense_displacement,
     jacobian_determinant,
@@ -53,7 +52,7 @@ class PairImages:
     jacobian: NDArray[np.float32]
     """(X, Y, Z) determinant of the Jacobian of `T`."""
     outside: BoolArray
-    """(X, Y, Z) True where `T` leaves the moving scan."""
+    """(X, Y, Z) True where `T` leaves what the moving scan shows."""
 
     @property
     def displacement_mm(self) -> NDArray[np.float32]:
@@ -83,19 +82,13 @@ def carry_moving(pair: Pair, transform: Transform, device: torch.device) -> Carr
     """Resample the moving scan and its labels through `T`, each once."""
     dense_mm = dense_displacement(transform, pair.fixed.grid, device=device)
     air = AIR_HU + pair.case.moving_hu_offset
-    affine, label = transform.affine, None
+    stored = replace(pair.moving_scan, values=pair.moving.data)
+    place, label = (pair.fixed.grid, transform.affine, dense_mm), None
     if pair.moving_mask is None:
-        scan = _resampled(pair, pair.moving.data, affine, device, dense_mm=dense_mm, outside=air)
+        scan = resample_scan(stored, *place, outside_value=air, device=device)
     else:
         scan, label = resample_with_labels(
-            pair.moving.data,
-            pair.moving_mask,
-            pair.moving.grid,
-            pair.fixed.grid,
-            affine,
-            dense_mm,
-            outside_value=air,
-            device=device,
+            stored, pair.moving_mask, *place, outside_value=air, device=device
         )
     return Carried(dense_mm=dense_mm, scan=scan, label=label)
 
@@ -118,7 +111,7 @@ def pair_images(
         device: Where to compute.
     """
     grid, affine = pair.fixed.grid, transform.affine
-    aligned = _resampled(pair, pair.moving_hu, affine, device, outside=AIR_HU)
+    aligned = resample_scan(pair.moving_scan, grid, affine, outside_value=AIR_HU, device=device)
     warped_hu = carried.scan.values - np.float32(pair.case.moving_hu_offset)
     return PairImages(
         grid=grid,
@@ -137,32 +130,11 @@ def pair_images(
     )
 
 
-def _resampled(
-    pair: Pair,
-    values: NDArray[Any],
-    affine: FloatArray,
-    device: torch.device,
-    *,
-    dense_mm: NDArray[np.float32] | None = None,
-    outside: float = 0.0,
-    mode: Interpolation = "linear",
-) -> Resampled:
-    return resample(
-        values,
-        pair.moving.grid,
-        pair.fixed.grid,
-        affine,
-        dense_mm,
-        mode=mode,
-        outside_value=outside,
-        device=device,
-    )
-
-
 def _resampled_mask(pair: Pair, affine: FloatArray, device: torch.device) -> NDArray[Any] | None:
     if pair.moving_mask is None:
         return None
-    return _resampled(pair, pair.moving_mask, affine, device, mode="nearest").values
+    grids = pair.moving.grid, pair.fixed.grid
+    return resample(pair.moving_mask, *grids, affine, mode="nearest", device=device).values
 
 
 def _positive(mask: NDArray[Any] | None) -> BoolArray | None:

@@ -18,6 +18,8 @@ from lungreg.formats.volumes.volume import require_same_grid
 from lungreg.records import Case
 from lungreg.registration.intensity import hounsfield
 from lungreg.registration.lungs import ScanLungs, find_lungs
+from lungreg.registration.padding import shown_voxels
+from lungreg.spatial.carrying import PaddedScan
 from lungreg.spatial.geometry import FloatArray, Transform
 from lungreg.stores import Stage
 
@@ -65,6 +67,26 @@ class Pair:
     def moving_lungs(self) -> ScanLungs:
         """The lungs of the moving scan, from its mask or segmented once."""
         return find_lungs(self.moving, self.moving_mask, self.case.moving_hu_offset)
+
+    @cached_property
+    def fixed_shown(self) -> NDArray[np.bool_] | None:
+        """(X, Y, Z) where the fixed scan is no padding; None where it has none."""
+        return shown_voxels(self.fixed_hu, self.fixed.grid, self.fixed_lungs.inside)
+
+    @cached_property
+    def moving_shown(self) -> NDArray[np.bool_] | None:
+        """(U, V, W) where the moving scan is no padding; None where it has none."""
+        return shown_voxels(self.moving_hu, self.moving.grid, self.moving_lungs.inside)
+
+    @property
+    def fixed_scan(self) -> PaddedScan:
+        """Hounsfield units of the fixed scan, and where they show something."""
+        return PaddedScan(values=self.fixed_hu, grid=self.fixed.grid, shown=self.fixed_shown)
+
+    @property
+    def moving_scan(self) -> PaddedScan:
+        """Hounsfield units of the moving scan, and where they show something."""
+        return PaddedScan(values=self.moving_hu, grid=self.moving.grid, shown=self.moving_shown)
 
     @property
     def is_one_scan(self) -> bool:

@@ -1,7 +1,8 @@
-"""A scan and the labels on its grid, both carried through one transform in one pass."""
+"""A scan that may hold padding, alone or with labels on its grid, carried through a transform."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,51 @@ from lungreg.spatial.geometry import FloatArray, Grid
 from lungreg.spatial.lines import affine_lines
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PaddedScan:
+    """The values of a scan, and which of them show something."""
+
+    values: NDArray[np.float32]
+    """(X', Y', Z')"""
+    grid: Grid
+    shown: NDArray[np.bool_] | None
+    """(X', Y', Z') False where the scan holds padding; None without padding."""
+
+
+def resample_scan(
+    moving: PaddedScan,
+    fixed_grid: Grid,
+    affine: FloatArray,
+    dense_mm: NDArray[np.float32] | None = None,
+    *,
+    outside_value: float = 0.0,
+    device: torch.device = CPU,
+) -> Resampled:
+    """`resample` of a scan, linear; what would be interpolated from padding is outside.
+
+    Args:
+        moving: The scan.
+        fixed_grid: Grid of the fixed scan.
+        affine: (4, 4) `A`, fixed RAS mm to moving RAS mm.
+        dense_mm: (3, X, Y, Z) `u` on the fixed grid in mm; None for zero.
+        outside_value: What voxels get whose point lies outside.
+        device: Where to compute.
+    """
+    found = resample(
+        _open(moving),
+        moving.grid,
+        fixed_grid,
+        affine,
+        dense_mm,
+        outside_value=outside_value,
+        device=device,
+    )
+    return found if moving.shown is None else _closed(found, outside_value)
+
+
 def resample_with_labels(
-    moving: NDArray[np.float32],
+    moving: PaddedScan,
     labels: NDArray[Any],
-    moving_grid: Grid,
     fixed_grid: Grid,
     affine: FloatArray,
     dense_mm: NDArray[np.float32],
@@ -25,24 +67,38 @@ def resample_with_labels(
     outside_value: float = 0.0,
     device: torch.device = CPU,
 ) -> tuple[Resampled, NDArray[Any]]:
-    """`resample` of a scan, linear, and of its labels, nearest neighbour and 0 outside.
+    """`resample_scan` of a scan, and `resample` of its labels, nearest neighbour and 0 outside.
 
     Args:
-        moving: (X', Y', Z') values on `moving_grid`.
-        labels: (X', Y', Z') integers there.
-        moving_grid: Grid of the moving scan.
+        moving: The scan.
+        labels: (X', Y', Z') integers on its grid.
         fixed_grid: Grid of the fixed scan.
         affine: (4, 4) `A`, fixed RAS mm to moving RAS mm.
         dense_mm: (3, X, Y, Z) `u` on the fixed grid in mm.
-        outside_value: What voxels of the scan get whose point lies outside the moving grid.
+        outside_value: What voxels of the scan get whose point lies outside.
         device: Where to compute.
     """
-    grids = moving_grid, fixed_grid, affine, dense_mm
-    if not is_fused(device) or moving.dtype != np.float32 or labels.dtype not in LABEL_TYPES:
-        scan = resample(moving, *grids, outside_value=outside_value, device=device)
-        return scan, resample(labels, *grids, mode="nearest", device=device).values
-    to_moving = np.linalg.inv(moving_grid.affine) @ affine
-    both = np.ascontiguousarray(moving), np.ascontiguousarray(labels)
+    place = fixed_grid, affine, dense_mm
+    fused = is_fused(device) and moving.values.dtype == np.float32 and labels.dtype in LABEL_TYPES
+    if not fused:
+        scan = resample_scan(moving, *place, outside_value=outside_value, device=device)
+        return scan, resample(labels, moving.grid, *place, mode="nearest", device=device).values
+    to_moving = np.linalg.inv(moving.grid.affine) @ affine
+    both = np.ascontiguousarray(_open(moving)), np.ascontiguousarray(labels)
     lines = affine_lines(to_moving @ fixed_grid.affine, fixed_grid.shape)
     values, taken, outside = both_on(both, lines, dense_mm, to_moving[:3, :3], (outside_value, 0.0))
-    return Resampled(values=values, outside=outside), taken
+    scan = Resampled(values=values, outside=outside)
+    return scan if moving.shown is None else _closed(scan, outside_value), taken
+
+
+def _open(scan: PaddedScan) -> NDArray[np.float32]:
+    """Not a number in padding, as is then all that is interpolated from it."""
+    return (
+        scan.values if scan.shown is None else np.where(scan.shown, scan.values, np.float32("nan"))
+    )
+
+
+def _closed(found: Resampled, outside_value: float) -> Resampled:
+    outside = found.outside | np.isnan(found.values)
+    values = np.where(outside, np.float32(outside_value), found.values)
+    return Resampled(values=values, outside=outside)

@@ -57,10 +57,12 @@ def coarse(scan: Scan, spacing_mm: float) -> Coarse:
     """A scan as means of blocks of about `spacing_mm`."""
     blocks = block_sizes(scan.grid, spacing_mm)
     image, grid = block_mean(scan.image, scan.grid, blocks)
-    lungs = np.zeros_like(image)
+    lungs, shown = np.zeros_like(image), _shown(image)
     if scan.lungs is not None:
         lungs, _ = block_mean(scan.lungs, scan.grid, blocks)
-    return Coarse(channels=torch.from_numpy(np.stack([image, lungs, _shown(image)])), grid=grid)
+    if scan.shown is not None:
+        shown *= block_mean(scan.shown, scan.grid, blocks)[0]
+    return Coarse(channels=torch.from_numpy(np.stack([image, lungs, shown])), grid=grid)
 
 
 def coarser(scan: Coarse, spacing_mm: float) -> Coarse:

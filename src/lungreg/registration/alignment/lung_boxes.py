@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from lungreg.registration.alignment.scan import Scan
 from lungreg.spatial.coarsening import block_mean, block_sizes
 from lungreg.spatial.geometry import FloatArray
+from lungreg.spatial.neighbours import dilated
 
 _SPACING_MM = 3.0
 _TAIL_ML = 40.0
 _TAIL_SHARE = 0.05
 _BORDER_MM = 5.0
+_PADDED_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,7 +120,8 @@ def _lungs(scan: Scan, frame: FloatArray) -> _Lungs | None:
     turn = np.eye(4)
     turn[:3, :3] = frame.T @ scan.grid.directions
     for axis, (target, sign) in enumerate(io_orientation(turn)):
-        usable[int(target)] = ~_at_border(scan, scan.lungs, axis)[:: int(sign)]
+        ends_there = _at_border(scan, scan.lungs, axis) | _at_padding(scan, scan.lungs, axis)
+        usable[int(target)] = ~ends_there[:: int(sign)]
     return _Lungs(
         points_mm=coarse.to_world(voxels) @ frame,
         point_ml=coarse.voxel_volume_mm3 / 1000.0,
@@ -138,3 +141,19 @@ def _at_border(scan: Scan, lungs: NDArray[np.bool_], axis: int) -> NDArray[np.bo
         start = next(i for i, part in enumerate(parts[::step]) if part.any())
         gaps.append((start - shown) * scan.grid.spacing_mm[axis])
     return np.array(gaps) <= _BORDER_MM
+
+
+def _at_padding(scan: Scan, lungs: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """(2,) whether the outermost 5 mm of the lungs, at each end of an axis, lie beside padding."""
+    if scan.shown is None:
+        return np.zeros(2, dtype=bool)
+    parts = np.moveaxis(lungs, axis, 0)
+    beside = np.moveaxis(lungs & dilated(~scan.shown), axis, 0)
+    depth = max(1, round(_BORDER_MM / float(scan.grid.spacing_mm[axis])))
+    found = []
+    for step in (1, -1):
+        start = next(i for i, part in enumerate(parts[::step]) if part.any())
+        outer = slice(start, start + depth)
+        lung, padded = (np.count_nonzero(it[::step][outer]) for it in (parts, beside))
+        found.append(padded > _PADDED_SHARE * lung)
+    return np.array(found)

@@ -23,6 +23,8 @@ class Scan:
     grid: Grid
     lungs: NDArray[np.bool_] | None
     """(X, Y, Z) with at least one voxel, or None where no lungs are known."""
+    shown: NDArray[np.bool_] | None = None
+    """(X, Y, Z) where the scan is no padding; None where it has none, or it is not known."""
 
     @property
     def bare(self) -> Scan:
@@ -51,15 +53,14 @@ def scans_of(
 
     Where a mask is missing, the lungs are segmented by threshold.
     """
-    return (
-        make_scan(
-            window(pair.fixed_hu, hu_window),
-            pair.fixed.grid,
-            pair.fixed_lungs.inside if lungs else None,
-        ),
-        make_scan(
-            window(pair.moving_hu, hu_window),
-            pair.moving.grid,
-            pair.moving_lungs.inside if lungs else None,
-        ),
+    fixed = make_scan(
+        window(pair.fixed_hu, hu_window),
+        pair.fixed.grid,
+        pair.fixed_lungs.inside if lungs else None,
     )
+    moving = make_scan(
+        window(pair.moving_hu, hu_window),
+        pair.moving.grid,
+        pair.moving_lungs.inside if lungs else None,
+    )
+    return replace(fixed, shown=pair.fixed_shown), replace(moving, shown=pair.moving_shown)

@@ -63,7 +63,7 @@ class LandmarkEstimate:
     deep: NDArray[np.bool_]
     """(N,) which places lie at least 10 mm below the surface of the lungs."""
     shown: NDArray[np.bool_]
-    """(N,) which places `T` carries into the moving scan: beyond it there is no partner."""
+    """(N,) which places `T` carries into what the moving scan shows: beyond it is no partner."""
     aligned_mm: FloatArray
     """(N,) distance of the partner from `A(x)`, as uncertain: before registration."""
 
@@ -115,10 +115,19 @@ def estimate_landmarks(
         places_ras=places_ras,
         partners_ras=partners_ras,
         deep=volumes.deep[tuple(places.T)].cpu().numpy(),
-        shown=pair.moving.grid.contains(carried_ras),
+        shown=_shown(pair, carried_ras),
         errors_mm=np.hypot(np.linalg.norm(errors, axis=1), uncertain_mm),
         aligned_mm=np.hypot(np.linalg.norm(aligned, axis=1), uncertain_mm),
     )
+
+
+def _shown(pair: Pair, points_ras: FloatArray) -> NDArray[np.bool_]:
+    """(N,) whether the moving scan shows something at points of its own."""
+    grid, inside = pair.moving.grid, pair.moving.grid.contains(points_ras)
+    if pair.moving_shown is None:
+        return inside
+    nearest = np.clip(np.rint(grid.to_voxel(points_ras)), 0, np.array(grid.shape) - 1).astype(int)
+    return np.asarray(inside & pair.moving_shown[tuple(nearest.T)])
 
 
 def _partners(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +14,9 @@ from lungreg.registration.correspondences.search import Searchable, searchable
 from lungreg.registration.intensity import AIR_HU, tissue_for_grid
 from lungreg.registration.pair import Pair
 from lungreg.registration.refinement.features import cube_max
+from lungreg.spatial.carrying import PaddedScan, resample_scan
 from lungreg.spatial.displacement import dense_displacement, resample
-from lungreg.spatial.geometry import FloatArray, Grid, Transform, cubic_grid
+from lungreg.spatial.geometry import Grid, Transform, cubic_grid
 from lungreg.spatial.mask_box import mask_box
 
 _FINEST_MM = 2.0
@@ -53,17 +54,16 @@ class SearchVolumes:
         return max(2, round(length_mm / self.spacing_mm))
 
     @cached_property
-    def _moving_hu(self) -> FloatArray:
+    def _moving(self) -> PaddedScan:
         """The moving scan's densities, smoothed once for both searches."""
-        return tissue_for_grid(self.pair.moving_hu, self.pair.moving.grid, self.grid)
+        return _smoothed(self.pair.moving_scan, self.grid)
 
     def warped(self, transform: Transform) -> Searchable:
         """The moving scan through a transform."""
         device = self.image.device
         dense_mm = dense_displacement(transform, self.grid, device=device)
-        found = resample(
-            self._moving_hu,
-            self.pair.moving.grid,
+        found = resample_scan(
+            self._moving,
             self.grid,
             transform.affine,
             dense_mm,
@@ -84,8 +84,8 @@ def search_volumes(pair: Pair, *, margin_mm: float, device: torch.device) -> Sea
     """
     grid = _working_grid(pair, margin_mm)
     source, here = pair.fixed.grid, np.eye(4)
-    hu = tissue_for_grid(pair.fixed_hu, source, grid)
-    found = resample(hu, source, grid, here, outside_value=AIR_HU, device=device)
+    fixed = _smoothed(pair.fixed_scan, grid)
+    found = resample_scan(fixed, grid, here, outside_value=AIR_HU, device=device)
     lungs = pair.fixed_lungs.or_everything.astype(np.float32)
     found_lungs = resample(lungs, source, grid, here, device=device).values
     share = torch.as_tensor(found_lungs, device=device)
@@ -100,6 +100,10 @@ def search_volumes(pair: Pair, *, margin_mm: float, device: torch.device) -> Sea
         fixed=searchable(image, torch.as_tensor(~found.outside, device=device), patch=patch),
         patch=patch,
     )
+
+
+def _smoothed(scan: PaddedScan, grid: Grid) -> PaddedScan:
+    return replace(scan, values=tissue_for_grid(scan.values, scan.grid, grid))
 
 
 def _working_grid(pair: Pair, margin_mm: float) -> Grid:

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from lungreg.registration.lung_segmentation.values import (
+    FEET_TO_HEAD,
     Scale,
     blank_values,
     find_scale,
+    from_the_sides,
     is_one_of,
+    side_values,
 )
 from lungreg.spatial.coarsening import block_mean, block_sizes
 from lungreg.spatial.geometry import FloatArray, Grid, Shape
@@ -31,8 +34,6 @@ IN_AXIAL_SLICE[:, 1, 1] = IN_AXIAL_SLICE[1, :, 1] = True
 
 _WORKING_SPACING_MM = 2.5
 _BELOW_AIR_HU = -1150.0
-_LEAST_BLANK = 0.002
-"""Share of the volume in one piece that is blank; noise cut off at one value makes many."""
 _BODY_MM, _CUT_BODY_MM, _LUNGS_MM = 250.0, 180.0, 220.0
 """Widths that are adult, or more than that."""
 _SMALLEST_SIZE = 0.25
@@ -82,9 +83,10 @@ def copy_chest(
     turn, blocks = io_orientation(grid.affine), working_blocks(grid, size)
     coarse, coarse_grid = block_mean(stored, grid, blocks)
     coarse = apply_orientation(coarse, turn)
-    blanks, same = blank_values(_sides(stored, turn))
+    upward = int(np.flatnonzero(turn[:, 0] == FEET_TO_HEAD)[0])
+    blanks, same = blank_values(side_values(stored, upward))
     blanks = blanks if blank else []
-    empty = _from_the_sides(is_one_of(coarse, blanks, same))
+    empty = from_the_sides(is_one_of(coarse, blanks, same))
     scale = find_scale(stored, coarse, empty)
     hu, air = scale.hounsfield(coarse), coarse < np.float32(scale.air_below)
     if scale.exact and empty.any():
@@ -131,29 +133,6 @@ def patient_size(chest: Chest, inside: BoolArray) -> float:
     across_mm = float(chest.spacing_mm[0])
     found = max(body * across_mm / typical, float(ends[1] - ends[0]) * across_mm / _LUNGS_MM)
     return float(np.clip(found, _SMALLEST_SIZE, 1.0))
-
-
-def _sides(stored: NDArray[np.float32], turn: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Values on the four faces that no axis from feet to head runs through."""
-    across = [axis for axis in range(3) if turn[axis, 0] != 2]
-    return np.concatenate(
-        [np.take(stored, end, axis=axis).ravel() for axis in across for end in (0, -1)]
-    )
-
-
-def _from_the_sides(same: BoolArray) -> BoolArray:
-    """Those voxels that hang together with a left, right, back or front face of the volume."""
-    if not same.any():
-        return same
-    # Clipped voxels of a lung are single ones; through them blankness would leak into it.
-    core = opened(np.pad(same, 2, mode="edge"))[2:-2, 2:-2, 2:-2]
-    pieces, count = label(dilated(core) & same)
-    keep = np.zeros(count + 1, dtype=bool)
-    for face in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
-        keep[face.ravel()] = True
-    keep &= np.bincount(pieces.ravel(), minlength=count + 1) > _LEAST_BLANK * same.size
-    keep[0] = False
-    return np.asarray(keep[pieces])
 
 
 def _body(dense: BoolArray) -> BoolArray:

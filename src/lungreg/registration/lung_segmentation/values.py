@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import label
 
 from lungreg.formats.volumes import hu_offset
-from lungreg.spatial.neighbours import eroded
+from lungreg.spatial.neighbours import dilated, eroded, opened
 
+FEET_TO_HEAD = 2
+"""The axis of RAS that axial slices lie across."""
 AIR_BELOW_HU = -320.0
 _AIR_MODE_HU, _TISSUE_MODE_HU = -900.0, 20.0
 _WAY_TO_TISSUE = (AIR_BELOW_HU - _AIR_MODE_HU) / (_TISSUE_MODE_HU - _AIR_MODE_HU)
@@ -25,6 +28,8 @@ _BINS = 256
 _TISSUE_HU = (-250.0, 200.0)
 _BONE_HU = 300.0
 _BLANK_SHARE = 0.05
+_LEAST_BLANK = 0.002
+"""Share of the volume in one piece that is blank; noise cut off at one value makes many."""
 _SAME_VALUE = 1e-4
 _MOST_VALUES = 200_000
 
@@ -106,6 +111,34 @@ def is_one_of(stored: NDArray[Any], values: list[float], same: float) -> BoolArr
     for value in values:
         found |= np.abs(stored - np.float32(value)) <= same
     return found
+
+
+def side_values(stored: NDArray[Any], upward: int) -> NDArray[Any]:
+    """Values on the four faces (left, right, back and front) along the axis from feet to head.
+
+    Args:
+        stored: (X, Y, Z) values of a scan.
+        upward: Its axis from feet to head.
+    """
+    across = [axis for axis in range(3) if axis != upward]
+    return np.concatenate(
+        [np.take(stored, end, axis=axis).ravel() for axis in across for end in (0, -1)]
+    )
+
+
+def from_the_sides(same: BoolArray) -> BoolArray:
+    """Those voxels (A, B, S) that hang together with a face across the first or second axis."""
+    if not same.any():
+        return same
+    # Clipped voxels of a lung are single ones; through them blankness would leak into it.
+    core = opened(np.pad(same, 2, mode="edge"))[2:-2, 2:-2, 2:-2]
+    pieces, count = label(dilated(core) & same)
+    keep = np.zeros(count + 1, dtype=bool)
+    for face in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
+        keep[face.ravel()] = True
+    keep &= np.bincount(pieces.ravel(), minlength=count + 1) > _LEAST_BLANK * same.size
+    keep[0] = False
+    return np.asarray(keep[pieces])
 
 
 def _two_kinds(stored: NDArray[Any]) -> tuple[float, float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from lungreg.registration.intensity import AIR_HU, tissue_for_grid
 from lungreg.registration.lungs import ScanLungs
 from lungreg.registration.pair import Pair
 from lungreg.registration.refinement.features import REACH, cube_max
+from lungreg.spatial.carrying import PaddedScan, resample_scan
 from lungreg.spatial.displacement import resample
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine, cubic_grid
 from lungreg.spatial.mask_box import mask_box
@@ -64,8 +65,8 @@ def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
 def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device) -> Scene:
     """Resample both scans onto the working grid, each smoothed for its spacing and sampled once."""
     here = np.eye(4)
-    fixed, fixed_shown = _onto(pair.fixed_hu, pair.fixed.grid, here, grid, device)
-    moving, moving_shown = _onto(pair.moving_hu, pair.moving.grid, affine, grid, device)
+    fixed, fixed_shown = _onto(pair.fixed_scan, here, grid, device)
+    moving, moving_shown = _onto(pair.moving_scan, affine, grid, device)
     return Scene(
         grid=grid,
         fixed=fixed,
@@ -83,17 +84,17 @@ def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.devic
 
 
 def _onto(
-    hu: NDArray[np.float32], source: Grid, affine: FloatArray, grid: Grid, device: torch.device
+    scan: PaddedScan, affine: FloatArray, grid: Grid, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    soft = tissue_for_grid(hu, source, grid)
-    carried = resample(soft, source, grid, affine, outside_value=AIR_HU, device=device)
+    soft = replace(scan, values=tissue_for_grid(scan.values, scan.grid, grid))
+    carried = resample_scan(soft, grid, affine, outside_value=AIR_HU, device=device)
     return _tensor(carried.values, device), _inner(_tensor(~carried.outside, device))
 
 
 def _inner(shown: Tensor) -> Tensor:
     """Without the rim, where features see the end of the scan as if it were tissue.
 
-    Where a scan is cut off, this false edge would pull the lungs of the other scan onto it.
+    Where a scan is cut off or padded, this false edge would pull the other scan's lungs onto it.
     """
     return 1 - cube_max(1 - shown, REACH)
 
