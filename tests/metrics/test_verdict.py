@@ -151,7 +151,7 @@ def test_a_part_without_partners_is_a_warning_after_failures() -> None:
 
 
 def test_few_partners_ask_whether_it_is_one_patient() -> None:
-    """Six of 21 other patients of the calibration find between 8 and 15 % and are a warning."""
-    found = judged(NO_LANDMARKS, etre_found_pct=10.0)
+    """A warning from 15 % down to 12; of other patients of tests/varied at most 11.5 % find one."""
+    found = judged(NO_LANDMARKS, etre_found_pct=13.0)
     assert found.verdict is Verdict.WARN
     assert found.reasons[0].endswith("is below 15 %: are these scans of the same patient?")

@@ -55,6 +55,30 @@ def test_the_factors_of_a_header_are_found(
     assert found.lengths == pytest.approx(factors, rel=1e-6)
 
 
+def slab(pair: Pair, planes: slice) -> Pair:
+    """Some slices of one scan as both."""
+    part = slice(None), slice(None), planes
+    grid = pair.fixed.grid.cropped(part)
+    cut = replace(pair.fixed, data=pair.fixed.data[part], grid=grid)
+    assert pair.fixed_mask is not None
+    mask = pair.fixed_mask[part]
+    return replace(pair, fixed=cut, moving=cut, fixed_mask=mask, moving_mask=mask)
+
+
+def test_a_few_slices_tell_of_the_directions_in_them() -> None:
+    """Over 52 mm of height bones say nothing of the height; across, all."""
+    factors = (0.85, 0.85, 1.0)
+    pair = resized(slab(twice(), slice(22, 32)), factors)
+    found = bone_change(pair, affine_transform(np.diag([*factors, 1.0])))
+    assert found is not None
+    assert found.stretch == pytest.approx(0.85, rel=1e-3)
+    assert found.volume_ratio == pytest.approx(0.85**3, rel=1e-2)
+    higher = affine_transform(np.diag([1.0, 1.0, 1.4, 1.0]))
+    flat = bone_change(resized(slab(twice(), slice(22, 32)), (1.0, 1.0, 1.4)), higher)
+    assert flat is not None
+    assert flat.stretch == pytest.approx(1, abs=0.02)
+
+
 def test_a_turned_patient_keeps_the_size() -> None:
     """A rotation is no stretch."""
     turn = np.eye(4)

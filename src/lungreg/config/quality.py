@@ -29,7 +29,7 @@ class Quality(Section):
     etre_found_warn_pct: float = Field(default=15.0, ge=0, le=100)
     """Percentage of the distinctive places of the lungs that find a partner in the moving scan,
     below which the verdict is warn."""
-    etre_found_fail_pct: float = Field(default=8.0, ge=0, le=100)
+    etre_found_fail_pct: float = Field(default=12.0, ge=0, le=100)
     """Percentage of the distinctive places of the lungs that find a partner in the moving scan,
     below which the verdict is fail: the scans may not be of one patient."""
     etre_places_warn: int = Field(default=40, ge=0)

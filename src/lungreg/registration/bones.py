@@ -37,7 +37,8 @@ _FEWEST = 300
 _LEAST_SHARE = 0.4
 """Of the bones shown, that `T` must carry to bone."""
 _LEAST_SPREAD_MM = 17.0
-"""Standard deviation of the places in the direction in which they are closest together."""
+"""Standard deviation of the places along a direction whose factor is taken for known."""
+_FEWEST_DIRECTIONS = 2
 _ROUNDS, _OUTLIER = 3, 2.5
 _FLAT = 1e-6
 
@@ -47,9 +48,10 @@ class BoneChange:
     """How the affine transform nearest to `T` at the bones changes sizes."""
 
     stretch: float
-    """The factor of length that is furthest from 1, in any direction."""
+    """The factor of length that is furthest from 1, in any direction that the bones spread in."""
     volume_ratio: float
-    """The factor of volume."""
+    """The factor of volume; where the bones spread in two directions, as if the third were alike.
+    """
     lengths: tuple[float, float, float]
     """The factors from left to right, from front to back and from head to foot."""
     misfit_mm: float
@@ -76,15 +78,16 @@ def bone_change(pair: Pair, transform: Transform) -> BoneChange | None:
     if met.sum() < max(_FEWEST, _LEAST_SHARE * len(met)):
         return None
     points, carried = points[met], carried[met]
-    if np.linalg.eigvalsh(np.cov(points.T))[0] < _LEAST_SPREAD_MM**2:
+    known = _spread_directions(points)
+    if known.shape[1] < _FEWEST_DIRECTIONS:
         return None
     affine, misfit_mm = _robust_affine(points, carried)
-    factors = np.maximum(np.linalg.svd(affine, compute_uv=False), _FLAT)
+    factors = np.maximum(np.linalg.svd(affine @ known, compute_uv=False), _FLAT)
     odd = factors[np.argmax(np.abs(np.log(factors)))]
     across, along, up = np.linalg.norm(affine, axis=0).tolist()
     return BoneChange(
         stretch=float(odd),
-        volume_ratio=float(factors.prod()),
+        volume_ratio=float(factors.prod() ** (3 / len(factors))),
         lengths=(across, along, up),
         misfit_mm=misfit_mm,
     )
@@ -127,6 +130,12 @@ def _blocks(scan: Volume, box: Box) -> tuple[NDArray[np.float32], Grid]:
 
 def _sizes(scan: Volume) -> Shape:
     return block_sizes(scan.grid, _BLOCK_MM)
+
+
+def _spread_directions(points: FloatArray) -> FloatArray:
+    """(3, K) the orthogonal directions along which points (N, 3) lie far enough apart."""
+    variances, directions = np.linalg.eigh(np.cov(points.T))
+    return np.asarray(directions[:, variances >= _LEAST_SPREAD_MM**2])
 
 
 def _robust_affine(points: FloatArray, carried: FloatArray) -> tuple[FloatArray, float]:
