@@ -14,6 +14,7 @@ import pytest
 import SimpleITK as sitk
 
 import lungreg
+from lungreg.config import Config
 from lungreg.errors import ConfigError, DataError, MissingFileError, RunError, UnreadableFileError
 from lungreg.formats.nifti import encode_nifti
 from lungreg.formats.transforms import decode_displacement
@@ -23,6 +24,7 @@ from lungreg.records import CaseMetrics, Status, Verdict
 from lungreg.workflows.evaluate import evaluate
 from lungreg.workflows.infer import infer
 from tests.grids import affine_to_sitk
+from tests.registration.refinement.breathing_pairs import simulated
 from tests.site import CASES, Site, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -203,6 +205,24 @@ class TestFolder:
         (still,) = evaluate(site[0].config(), alone, files=files).cases
         assert still.tre_mm == pytest.approx(row.tre_initial_mm, abs=1e-3)
         assert still.volume_ratio_jacobian == pytest.approx(1.0, abs=1e-5)
+
+    def test_a_field_that_was_read_in_the_wrong_frame(self, tmp_path: Path) -> None:
+        """It fails, and the first reason says why; read in its own frame it does not."""
+        made = simulated(40.0)
+        files = {role: tmp_path / f"{role}.nii.gz" for role in ("fixed", "moving")}
+        files["fixed"].write_bytes(encode_nifti(made.fixed, made.fixed_grid.affine))
+        files["moving"].write_bytes(encode_nifti(made.moving, made.moving_grid.affine))
+        field = tmp_path / "field.nii.gz"
+        vectors = np.moveaxis(made.displacement_mm, 0, -1)[:, :, :, None]
+        field.write_bytes(encode_nifti(vectors, made.fixed_grid.affine))
+        rows = [
+            evaluate(Config(), field, files=files, field=parse_meaning("displacement", frame))
+            for frame in ("ras", "lps")
+        ]
+        right, wrong = (done.cases[0] for done in rows)
+        assert right.verdict is Verdict.PASS
+        assert wrong.verdict is not Verdict.PASS
+        assert "in the other frame (--field-frame ras or lps)" in wrong.reasons[0]
 
     def test_bad_folders(self, site: tuple[Site, str], tmp_path: Path) -> None:
         """No field, no scans, a JSON of something else, a field of another place."""

@@ -55,6 +55,11 @@ class KnownTransform:
     end: Grid | None
     """Grid of the scan that it leads to; None where it is not known."""
 
+    @property
+    def is_described(self) -> bool:
+        """Whether a JSON of lungreg beside the file says what it is."""
+        return self.end is not None
+
 
 def require_fields(paths: Sequence[Path], said: FieldMeaning) -> None:
     """Refuse a meaning of vectors that is said of files without any.
@@ -62,9 +67,14 @@ def require_fields(paths: Sequence[Path], said: FieldMeaning) -> None:
     Raises:
         ConfigError: None of the files is a vector field by its name.
     """
-    if said != UNSAID and not any(path.name.lower().endswith(_FIELD_SUFFIXES) for path in paths):
+    if said != UNSAID and not any(map(is_vector_field, paths)):
         msg = f"--field-kind and --field-frame are for vector fields ({', '.join(_FIELD_SUFFIXES)})"
         raise ConfigError(msg, got="transforms that say it themselves", mend="leave them out")
+
+
+def is_vector_field(path: Path) -> bool:
+    """Whether a file holds vectors on a grid, by its name."""
+    return path.name.lower().endswith(_FIELD_SUFFIXES)
 
 
 def read_transform(path: Path, said: FieldMeaning = UNSAID) -> KnownTransform:
@@ -100,7 +110,7 @@ def _read(path: Path, said: FieldMeaning) -> KnownTransform:
     directions = {} if known is None else known.directions
     direction = directions.get(path.name, FIXED_TO_MOVING)
     name, own = path.name.lower(), None
-    if name.endswith(_FIELD_SUFFIXES):
+    if is_vector_field(path):
         affine = np.eye(4) if known is None else known.affine
         affine = np.linalg.inv(affine) if direction == MOVING_TO_FIXED else affine
         field = _read_field(path)

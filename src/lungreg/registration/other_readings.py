@@ -1,0 +1,95 @@
+"""Whether a transform fits its scans far better when its file is read in another way.
+
+What vectors mean is a convention of the tool that wrote them, and a file read by another one still
+looks like a transform. The scans tell: tissue meets like tissue under the right reading alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from lungreg.registration.intensity import AIR_HU
+from lungreg.registration.pair import Pair
+from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.spatial.inversion import invert_points
+
+_MOST_POINTS = 30_000
+_LEAST_GAIN = 0.1
+_TISSUE_HU = 200.0
+_TO_LPS = np.array([-1.0, -1.0, 1.0])
+
+
+class _Reading(NamedTuple):
+    words: str
+    moved_ras: FloatArray
+    """(N, 3) where it carries the points."""
+
+
+def better_reading(pair: Pair, transform: Transform, *, is_field: bool) -> str | None:
+    """What a transform seems to be instead, in words; None where nothing fits far better.
+
+    Args:
+        pair: The case in memory.
+        transform: `T`, as its file was read.
+        is_field: Whether the file holds vectors, whose frame and unit it may not say.
+    """
+    points = _lung_points(pair)
+    as_read = transform_points(transform, points)
+    now = _agreement(pair, points, as_read)
+    readings = list(_readings(transform, points, as_read, is_field=is_field))
+    scores = [_agreement(pair, points, reading.moved_ras) for reading in readings]
+    best = int(np.argmax(scores))
+    if scores[best] < now + _LEAST_GAIN:
+        return None
+    return (
+        f"the scans agree far better where the transform is read {readings[best].words}: "
+        f"correlation inside the lungs {scores[best]:.2f}, not {now:.2f}"
+    )
+
+
+def _readings(
+    transform: Transform, points: FloatArray, as_read: FloatArray, *, is_field: bool
+) -> Iterator[_Reading]:
+    yield _Reading(
+        "as the way back, from the moving scan to the fixed one (was its inverse meant?)",
+        invert_points(transform, points)[0],
+    )
+    if not is_field:
+        return
+    moved = as_read - points
+    yield _Reading("in the other frame (--field-frame ras or lps)", points + moved * _TO_LPS)
+    steps = transform.grid.affine[:3, :3]
+    for signs in (np.ones(3), _TO_LPS):
+        yield _Reading(
+            "in voxels of its grid (lungreg takes mm: multiply by the voxels' sizes and axes)",
+            points + (moved * signs) @ steps.T,
+        )
+
+
+def _lung_points(pair: Pair) -> FloatArray:
+    """(N, 3) centres of voxels in the fixed lungs, evenly chosen, RAS mm."""
+    flat = np.flatnonzero(pair.fixed_lungs.or_everything)
+    few = flat[:: -(-len(flat) // _MOST_POINTS)]
+    shape = pair.fixed.grid.shape
+    return pair.fixed.grid.to_world(np.stack(np.unravel_index(few, shape), axis=1).astype(float))
+
+
+def _agreement(pair: Pair, points_ras: FloatArray, moved_ras: FloatArray) -> float:
+    """Correlation of the densities at points and where they are carried; 0 without contrast."""
+    fixed = _densities(pair.fixed_hu, pair.fixed.grid.to_voxel(points_ras))
+    moving = _densities(pair.moving_hu, pair.moving.grid.to_voxel(moved_ras))
+    if np.ptp(fixed) == 0 or np.ptp(moving) == 0:
+        return 0.0
+    return float(np.corrcoef(fixed, moving)[0, 1])
+
+
+def _densities(hu: NDArray[np.float32], voxels: FloatArray) -> NDArray[np.float32]:
+    """(N,) HU at voxels, air beyond the scan."""
+    values = map_coordinates(hu, voxels.T, order=1, mode="constant", cval=AIR_HU)
+    return np.asarray(np.clip(values, AIR_HU, _TISSUE_HU))
