@@ -58,6 +58,38 @@ def test_a_circle_of_a_value_like_air_where_it_cuts_lungs(radius: float) -> None
     assert shown_voxels(hu, _GRID) is None
 
 
+@pytest.mark.parametrize("value", [-3024.0, -1024.0, 0.0])
+def test_slices_of_one_value_at_the_ends(value: float) -> None:
+    """As where a cut scan was resampled onto the grid of a whole one."""
+    hu = _chest()
+    hu[..., :6] = hu[..., 18:] = value
+    shown = shown_voxels(hu, _GRID, _LUNGS)
+    assert shown is not None
+    assert shown[..., 6:18].all()
+    assert not shown[..., :6].any()
+    assert not shown[..., 18:].any()
+
+
+@pytest.mark.parametrize("value", [-3024.0, -1024.0, 0.0])
+def test_a_wedge_beyond_a_scan_that_was_turned(value: float) -> None:
+    """Also of a value like air, where it cuts lungs."""
+    x, _, z = np.indices(_SHAPE)
+    beyond = x + 1.5 * z < 22
+    hu, left = np.where(beyond, np.float32(value), _chest()), _LUNGS & ~beyond
+    shown = shown_voxels(hu, _GRID, left)
+    assert shown is not None
+    assert not shown[beyond].any()
+    assert shown[left].all()
+
+
+def test_what_a_resampling_mixed_with_padding_is_padding_too() -> None:
+    """Between -3024 and tissue lies no air."""
+    hu = np.where(np.round(_AWAY) == 17, np.float32(-1800), _circled(_chest(), 17, -3024))
+    shown = shown_voxels(hu, _GRID, _LUNGS)
+    assert shown is not None
+    assert not shown[hu < -1150].any()
+
+
 @pytest.mark.parametrize("air", [-1000.0, -1024.0])
 def test_air_around_a_body_is_no_padding(air: float) -> None:
     """Though it is one value."""
@@ -127,6 +159,20 @@ def test_a_circle_through_the_lungs_does_not_pull_them(plain: VariedCase, role: 
     assert (outside_pct > 5) == (role == "moving")
     assert measured.places is not None
     assert not measured.places.found[~measured.places.shown].any()
+
+
+@pytest.mark.parametrize("value", [-1024.0, 0.0])
+def test_padded_slices_are_as_slices_that_were_cut_off(value: float) -> None:
+    """The landmarks come as near, where the moving scan lacks 40 mm of the bases."""
+    cut = make_varied("small", "moving_cut40_bases", 1)
+    scan = cut.pair.moving
+    data = np.pad(scan.data, ((0, 0), (0, 0), (8, 0)), constant_values=value)
+    affine = scan.grid.affine.copy()
+    affine[:3, 3] -= 8 * affine[:3, 2]
+    grid = Grid(shape=data.shape, affine=affine)
+    padded = replace(cut.pair, moving=replace(scan, data=data, grid=grid))
+    cut_mm, padded_mm = (cut.error_mm(_registered(it)).mean() for it in (cut.pair, padded))
+    assert padded_mm < 1.05 * cut_mm
 
 
 def test_padding_is_the_same_whatever_its_value() -> None:

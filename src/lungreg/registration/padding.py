@@ -20,6 +20,8 @@ _BELOW_AIR_HU = -1150.0
 _AIR_HU = -900.0
 _LEAST_TOUCHED, _MOST_TOUCHED = 0.01, 0.8
 """Shares of the surface of the lungs that lies beside padding."""
+_EVERY = 3
+"""Of so many voxels along each axis one is looked at first, since most scans have no padding."""
 
 BoolArray = NDArray[np.bool_]
 
@@ -29,11 +31,11 @@ def shown_voxels(
 ) -> BoolArray | None:
     """(X, Y, Z) where a scan shows something; None where it does so everywhere.
 
-    Padding is one value that fills a good part of the scan's sides: around the circle that a
-    scanner reconstructs (-2000, -3024) or beyond a scan that was turned (often 0). One value near
-    that of air may be air that was clipped. It is padding where it is the same in all slices, as a
-    circle is, and where lungs end at it, which lie within a body and never beside the air around.
-    What lies around most of the lungs is no padding: they were cut out along their own outline.
+    Padding is slices of one value at the ends, and one value that fills a good part of the scan's
+    sides: around the circle that a scanner reconstructs (-2000, -3024) or beyond a scan that was
+    turned (often 0). One value near that of air may be air that was clipped. It is padding where
+    lungs end at it, which lie within a body and never beside the air around. What lies around most
+    of the lungs is no padding: they were cut out along their own outline.
 
     Args:
         hu: (X, Y, Z) Hounsfield units.
@@ -42,31 +44,55 @@ def shown_voxels(
     """
     upward = int(np.flatnonzero(io_orientation(grid.affine)[:, 0] == FEET_TO_HEAD)[0])
     values, same = blank_values(side_values(hu, upward))
-    hidden = np.zeros(hu.shape, dtype=bool)
-    slices = np.moveaxis(hidden, upward, 2)
+    hidden = _outer_slices(hu, upward)
     for value in values:
-        here = np.moveaxis(is_one_of(hu, [value], same), upward, 2)
         if value < _BELOW_AIR_HU:
-            slices |= here
+            hidden |= is_one_of(hu, [value], same)
         elif value > _AIR_HU:
-            slices |= from_the_sides(here)
-        else:
-            always = np.logical_and.reduce(here, axis=2, keepdims=True)
-            around = np.broadcast_to(from_the_sides(always), here.shape)
-            if (
-                lungs is not None
-                and _beside(lungs, np.moveaxis(around, 2, upward)) > _LEAST_TOUCHED
-            ):
-                slices |= around
+            hidden |= _from_the_sides(hu, value, same, upward)
+        elif lungs is not None:
+            hidden |= _where_lungs_end(hu, value, same, upward, lungs)
     if not hidden.any() or hidden.all():
         return None
+    # On its border padding is mixed with tissue where a scan was resampled.
+    hidden |= dilated(hidden) & (hu < _BELOW_AIR_HU)
     if lungs is not None and _beside(lungs, hidden) > _MOST_TOUCHED:
         return None
     return ~hidden
 
 
+def _outer_slices(hu: NDArray[np.float32], upward: int) -> BoolArray:
+    """(X, Y, Z) the lowest and highest slices that hold one value."""
+    hidden = np.zeros(hu.shape, dtype=bool)
+    slices, found = np.moveaxis(hu, upward, 0), np.moveaxis(hidden, upward, 0)
+    for step in (1, -1):
+        plain = 0
+        while plain < len(slices) and np.ptp(slices[::step][plain]) == 0:
+            plain += 1
+        found[::step][:plain] = True
+    return hidden
+
+
+def _from_the_sides(hu: NDArray[np.float32], value: float, same: float, upward: int) -> BoolArray:
+    here = np.moveaxis(is_one_of(hu, [value], same), upward, 2)
+    return np.moveaxis(from_the_sides(here), 2, upward)
+
+
+def _where_lungs_end(
+    hu: NDArray[np.float32], value: float, same: float, upward: int, lungs: BoolArray
+) -> BoolArray:
+    """One value as far as it hangs together with the sides, if lungs end at it."""
+    few = (slice(None, None, _EVERY),) * 3
+    around = np.zeros(hu.shape, dtype=bool)
+    if _beside(lungs[few], is_one_of(hu[few], [value], same)) > _LEAST_TOUCHED:
+        around = _from_the_sides(hu, value, same, upward)
+    return around if _beside(lungs, around) > _LEAST_TOUCHED else np.zeros_like(around)
+
+
 def _beside(lungs: BoolArray, padding: BoolArray) -> float:
     """Share of the surface of lungs that lies beside padding."""
+    if not padding.any():
+        return 0.0
     surface = lungs & dilated(~lungs)
     touched = surface & dilated(padding)
     return float(touched.sum() / max(1, surface.sum()))
