@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,6 +92,15 @@ class TestGrid:
             np.testing.assert_allclose(theirs, ours, atol=1e-9)
         assert resized.shape == shape
         assert resized.resized(GRID.shape).same_as(GRID, tolerance_mm=1e-9)
+
+    @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+    def test_axis_along_the_world(self, order: tuple[int, int, int]) -> None:
+        """Of axes in any order, reversed and a little oblique."""
+        affine = np.eye(4)
+        affine[:3, :3] = [[-2.0, 0.3, 0.1], [0.2, 1.5, -0.4], [0.1, 0.3, 5.0]]
+        affine[:3, :3] = affine[:3, order]
+        grid = Grid(shape=(4, 5, 6), affine=affine)
+        assert [order[grid.axis_along(world)] for world in range(3)] == [0, 1, 2]
 
     def test_cropped_keeps_every_voxel_in_its_place(self) -> None:
         """A voxel of the box lies where it lay in the whole grid."""

@@ -82,7 +82,7 @@ def _on_one_side(hu: NDArray[np.float32], inside: NDArray[np.bool_], grid: Grid)
     """Whether nearly all of a mask lies left or right of the middle of the body."""
     step = max(1, round((hu.size / _MOST_VOXELS) ** (1 / 3)))
     few = (slice(None, None, step),) * 3
-    across = int(np.abs(grid.directions[0]).argmax())
+    across = grid.axis_along(0)
     tissue = np.nonzero(hu[few] > _TISSUE_ABOVE_HU)[across]
     lung = np.nonzero(inside[few])[across]
     if not len(tissue) or not len(lung):

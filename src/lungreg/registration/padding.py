@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
 from lungreg.registration.lung_segmentation.values import (
-    FEET_TO_HEAD,
     blank_values,
     from_the_sides,
     is_one_of,
@@ -42,7 +40,7 @@ def shown_voxels(
         grid: Their grid.
         lungs: (X, Y, Z) the lungs of this scan, where they are known.
     """
-    upward = int(np.flatnonzero(io_orientation(grid.affine)[:, 0] == FEET_TO_HEAD)[0])
+    upward = grid.axis_along(2)
     values, same = blank_values(side_values(hu, upward))
     hidden = _outer_slices(hu, upward)
     for value in values:

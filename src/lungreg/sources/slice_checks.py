@@ -23,7 +23,7 @@ def check_slices(role: str, scan: Volume) -> tuple[PairWarning, ...]:
         role: "fixed" or "moving".
         scan: Its values as stored.
     """
-    slices = np.moveaxis(scan.data, int(np.abs(scan.grid.directions[2]).argmax()), 0)
+    slices = np.moveaxis(scan.data, scan.grid.axis_along(2), 0)
     empty = _of_one_value(slices)
     shown = np.flatnonzero(~empty)
     if not shown.size:

@@ -85,6 +85,10 @@ class Grid:
         """(3, 3) the orthonormal directions nearest to the voxel axes in RAS, one per column."""
         return nearest_orthogonal(self.directions)
 
+    def axis_along(self, world: int) -> int:
+        """The axis of voxels nearest to one of RAS: 0 left-right, 1 front-back, 2 feet-head."""
+        return int(np.abs(self.directions[world]).argmax())
+
     @property
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel in cubic mm."""

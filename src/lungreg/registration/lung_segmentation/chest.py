@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from lungreg.registration.lung_segmentation.values import (
-    FEET_TO_HEAD,
     Scale,
     blank_values,
     find_scale,
@@ -83,7 +82,7 @@ def copy_chest(
     turn, blocks = io_orientation(grid.affine), working_blocks(grid, size)
     coarse, coarse_grid = block_mean(stored, grid, blocks)
     coarse = apply_orientation(coarse, turn)
-    upward = int(np.flatnonzero(turn[:, 0] == FEET_TO_HEAD)[0])
+    upward = int(np.flatnonzero(turn[:, 0] == 2)[0])
     blanks, same = blank_values(side_values(stored, upward))
     blanks = blanks if blank else []
     empty = from_the_sides(is_one_of(coarse, blanks, same))

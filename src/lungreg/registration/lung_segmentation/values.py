@@ -12,8 +12,6 @@ from scipy.ndimage import label
 from lungreg.formats.volumes import hu_offset
 from lungreg.spatial.neighbours import dilated, eroded, opened
 
-FEET_TO_HEAD = 2
-"""The axis of RAS that axial slices lie across."""
 AIR_BELOW_HU = -320.0
 _AIR_MODE_HU, _TISSUE_MODE_HU = -900.0, 20.0
 _WAY_TO_TISSUE = (AIR_BELOW_HU - _AIR_MODE_HU) / (_TISSUE_MODE_HU - _AIR_MODE_HU)

@@ -85,7 +85,7 @@ def measure_chest(mask: NDArray[Any], grid: Grid) -> Chest:
 
 def bottom_face(grid: Grid) -> tuple[int, bool]:
     """The index axis that runs along the body, and whether its index 0 is the lower end."""
-    axis = int(np.abs(grid.directions[2]).argmax())
+    axis = grid.axis_along(2)
     return axis, bool(grid.directions[2, axis] > 0)
 
 
