@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lungreg.config.model import Preprocessing
 from lungreg.registration.alignment import align
-from lungreg.registration.evaluation import measure
+from lungreg.registration.evaluation import Measured, measure
 from lungreg.registration.images import carry_moving, pair_images
 from lungreg.registration.padding import shown_voxels
 from lungreg.registration.pair import Pair
@@ -129,6 +129,12 @@ def _registered(pair: Pair) -> Transform:
     return refine(pair, chosen.affine, plan_for("fast"), device=CPU).transform
 
 
+def _measured(pair: Pair, transform: Transform) -> Measured:
+    carried = carry_moving(pair, transform, CPU)
+    images = pair_images(pair, transform, carried, hu_window=_WINDOW, device=CPU)
+    return measure(pair, transform, images)
+
+
 @pytest.fixture(scope="module")
 def plain() -> VariedCase:
     """A chest whose lungs both scans show whole."""
@@ -146,14 +152,7 @@ def test_a_circle_through_the_lungs_does_not_pull_them(plain: VariedCase, role: 
     whole_mm = plain.error_mm(_registered(plain.pair))
     transform = _registered(circled.pair)
     assert plain.error_mm(transform).mean() < 1.25 * whole_mm.mean()
-    images = pair_images(
-        circled.pair,
-        transform,
-        carry_moving(circled.pair, transform, CPU),
-        hu_window=_WINDOW,
-        device=CPU,
-    )
-    measured = measure(circled.pair, transform, images)
+    measured = _measured(circled.pair, transform)
     outside_pct = measured.metrics.outside_fov_pct
     assert outside_pct is not None
     assert (outside_pct > 5) == (role == "moving")
@@ -173,6 +172,14 @@ def test_padded_slices_are_as_slices_that_were_cut_off(value: float) -> None:
     padded = replace(cut.pair, moving=replace(scan, data=data, grid=grid))
     cut_mm, padded_mm = (cut.error_mm(_registered(it)).mean() for it in (cut.pair, padded))
     assert padded_mm < 1.05 * cut_mm
+
+
+def test_images_are_compared_where_both_show_lung(plain: VariedCase) -> None:
+    """A circle through the moving lungs makes a right transform look no worse."""
+    circled = make_varied("small", "moving_circle", 1).pair
+    pairs, truth = (plain.pair, circled), plain.true_transform()
+    likeness = [_measured(pair, truth).metrics.ncc for pair in pairs]
+    assert likeness[1] == pytest.approx(likeness[0], abs=0.03)
 
 
 def test_padding_is_the_same_whatever_its_value() -> None:

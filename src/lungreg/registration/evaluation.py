@@ -11,7 +11,7 @@ from lungreg import metrics
 from lungreg.records import CaseMetrics, Evidence
 from lungreg.registration.correspondences import LandmarkEstimate, estimate_landmarks
 from lungreg.registration.evidence import gather_evidence
-from lungreg.registration.images import PairImages
+from lungreg.registration.images import BoolArray, PairImages
 from lungreg.registration.landmark_places import LandmarkPlaces, place_landmarks
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import CPU
@@ -42,12 +42,13 @@ def measure(
     places = estimate_landmarks(pair, transform, device=device)
     landmarks = place_landmarks(pair, transform)
     lungs = images.measured_in
+    compared = _compared_in(pair, images, lungs)
     jacobian = metrics.jacobian_summary(images.jacobian, lungs)
     found = CaseMetrics(
-        ssim_score=metrics.ssim(images.fixed, images.warped, lungs),
-        ssim_aligned=metrics.ssim(images.fixed, images.aligned, lungs),
-        ncc=metrics.ncc(images.fixed, images.warped, lungs),
-        ncc_aligned=metrics.ncc(images.fixed, images.aligned, lungs),
+        ssim_score=metrics.ssim(images.fixed, images.warped, compared),
+        ssim_aligned=metrics.ssim(images.fixed, images.aligned, compared),
+        ncc=metrics.ncc(images.fixed, images.warped, compared),
+        ncc_aligned=metrics.ncc(images.fixed, images.aligned, compared),
         fold_pct=jacobian.fold_pct,
         jacobian_min=jacobian.minimum,
         jacobian_max=jacobian.maximum,
@@ -61,17 +62,23 @@ def measure(
     return Measured(metrics=found, evidence=evidence, places=places, landmarks=landmarks)
 
 
-def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
-    """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names.
+def _compared_in(pair: Pair, images: PairImages, lungs: BoolArray) -> BoolArray:
+    """(X, Y, Z) lungs of the fixed scan: of a moving scan that cuts its own off, what it shows.
 
-    Where the moving scan cuts its lungs off, masks are compared inside it alone.
+    A transform that leaves a moving scan with whole lungs is wrong there, and is measured there.
     """
+    padded = pair.moving_shown is not None
+    shown = lungs & ~images.outside
+    cut_off = padded or is_cut_off(pair.moving_lungs.or_everything)
+    return shown if cut_off and shown.any() else lungs
+
+
+def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
+    """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names."""
     fixed = images.fixed_mask if pair.fixed_lungs.known_from == "mask" else None
     if fixed is None or images.warped_mask is None:
         return {}
-    lungs, padded = pair.moving_lungs.or_everything, pair.moving_shown is not None
-    if (padded or is_cut_off(lungs)) and (fixed & ~images.outside).any():
-        fixed = fixed & ~images.outside
+    fixed = _compared_in(pair, images, fixed)
     moved = {
         "dice_score": images.warped_mask,
         "dice_initial": images.initial_mask,

@@ -14,7 +14,8 @@ NCC = Measure(
     brief="correlation of the images in the lungs, 1 is perfect",
     says=(
         "How well light and dark of the two images go together in the lungs: 1 where one is the "
-        "other but for brightness and contrast, 0 where they have nothing to do with each other."
+        "other but for brightness and contrast, 0 where they have nothing to do with each other. "
+        "Of lungs that the moving scan cuts off, what it shows counts."
     ),
     formula="Σ (f − f̄)(w − w̄) / √(Σ (f − f̄)² Σ (w − w̄)²)",
     source="Pearson correlation",
