@@ -222,7 +222,7 @@ class TestFolder:
         right, wrong = (done.cases[0] for done in rows)
         assert right.verdict is Verdict.PASS
         assert wrong.verdict is not Verdict.PASS
-        assert "in the other frame (--field-frame ras or lps)" in wrong.reasons[0]
+        assert "in the other frame (--field-frame ras)" in wrong.reasons[0]
 
     def test_bad_folders(self, site: tuple[Site, str], tmp_path: Path) -> None:
         """No field, no scans, a JSON of something else, a field of another place."""

@@ -16,7 +16,7 @@ from scipy.ndimage import map_coordinates
 from lungreg.registration.intensity import AIR_HU
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import transform_points
-from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.spatial.geometry import FloatArray, Frame, Transform
 from lungreg.spatial.inversion import invert_points
 
 _MOST_POINTS = 30_000
@@ -31,18 +31,18 @@ class _Reading(NamedTuple):
     """(N, 3) where it carries the points."""
 
 
-def better_reading(pair: Pair, transform: Transform, *, is_field: bool) -> str | None:
+def better_reading(pair: Pair, transform: Transform, *, frame: Frame | None) -> str | None:
     """What a transform seems to be instead, in words; None where nothing fits far better.
 
     Args:
         pair: The case in memory.
         transform: `T`, as its file was read.
-        is_field: Whether the file holds vectors, whose frame and unit it may not say.
+        frame: RAS or LPS, as the vectors of the file were read; None of a file without vectors.
     """
     points = _lung_points(pair)
     as_read = transform_points(transform, points)
     now = _agreement(pair, points, as_read)
-    readings = list(_readings(transform, points, as_read, is_field=is_field))
+    readings = list(_readings(transform, points, as_read, frame))
     scores = [_agreement(pair, points, reading.moved_ras) for reading in readings]
     best = int(np.argmax(scores))
     if scores[best] < now + _LEAST_GAIN:
@@ -54,16 +54,17 @@ def better_reading(pair: Pair, transform: Transform, *, is_field: bool) -> str |
 
 
 def _readings(
-    transform: Transform, points: FloatArray, as_read: FloatArray, *, is_field: bool
+    transform: Transform, points: FloatArray, as_read: FloatArray, frame: Frame | None
 ) -> Iterator[_Reading]:
     yield _Reading(
         "as the way back, from the moving scan to the fixed one (was its inverse meant?)",
         invert_points(transform, points)[0],
     )
-    if not is_field:
+    if frame is None:
         return
     moved = as_read - points
-    yield _Reading("in the other frame (--field-frame ras or lps)", points + moved * _TO_LPS)
+    other = Frame.RAS if frame is Frame.LPS else Frame.LPS
+    yield _Reading(f"in the other frame (--field-frame {other.value})", points + moved * _TO_LPS)
     steps = transform.grid.affine[:3, :3]
     for signs in (np.ones(3), _TO_LPS):
         yield _Reading(

@@ -14,11 +14,7 @@ from lungreg.devices import choose_device
 from lungreg.errors import ConfigError, DataError, NotFoundError
 from lungreg.formats.transforms import FIXED_TO_MOVING
 from lungreg.formats.transforms.fields import UNSAID, FieldMeaning
-from lungreg.formats.transforms.reading import (
-    is_vector_field,
-    read_transform,
-    require_fields,
-)
+from lungreg.formats.transforms.reading import read_transform, require_fields
 from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict, verdict_words
 from lungreg.records.summary import Facts, Summary
 from lungreg.registration.case import describe
@@ -145,7 +141,7 @@ def _evaluate_files(
         window = config.preprocessing.hu_window
         row = _measure(config, read.pair, known.transform, window, Split.UNSEEN)
         if not known.is_described and row.verdict is not Verdict.PASS:
-            meant = better_reading(read.pair, known.transform, is_field=is_vector_field(file))
+            meant = better_reading(read.pair, known.transform, frame=known.frame)
             row = row if meant is None else replace(row, reasons=(meant, *row.reasons))
     except DataError as error:
         error.where = error.where or file

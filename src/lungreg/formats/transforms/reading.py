@@ -35,7 +35,7 @@ from lungreg.formats.transforms.fields import (
     total_displacement,
 )
 from lungreg.formats.transforms.vectors import total_transform
-from lungreg.spatial.geometry import Grid, Transform
+from lungreg.spatial.geometry import Frame, Grid, Transform
 
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _FIELD_SUFFIXES = (*_NIFTI_SUFFIXES, *FIELD_IMAGE_SUFFIXES)
@@ -54,6 +54,8 @@ class KnownTransform:
     """Grid of the scan whose points it takes; an image resampled through it lies on this grid."""
     end: Grid | None
     """Grid of the scan that it leads to; None where it is not known."""
+    frame: Frame | None = None
+    """RAS or LPS, as the vectors of its file were read; None of a file without vectors."""
 
     @property
     def is_described(self) -> bool:
@@ -109,12 +111,13 @@ def _read(path: Path, said: FieldMeaning) -> KnownTransform:
     known = _description(path)
     directions = {} if known is None else known.directions
     direction = directions.get(path.name, FIXED_TO_MOVING)
-    name, own = path.name.lower(), None
+    name, own, frame = path.name.lower(), None, None
     if is_vector_field(path):
         affine = np.eye(4) if known is None else known.affine
         affine = np.linalg.inv(affine) if direction == MOVING_TO_FIXED else affine
         field = _read_field(path)
-        total_mm = total_displacement(field, said if known is None else ITK_DISPLACEMENT)
+        meaning = said if known is None else ITK_DISPLACEMENT
+        total_mm, frame = total_displacement(field, meaning), meaning.frame or field.meaning.frame
         transform = total_transform(total_mm, field.grid, affine)
     elif name.endswith(COMPOSITE_SUFFIXES):
         data = read_file(path)
@@ -127,10 +130,14 @@ def _read(path: Path, said: FieldMeaning) -> KnownTransform:
         raise UnreadableFileError(msg, got=path.suffix or "no suffix", mend="convert it")
     if known is None:
         start = _image_grid(transform.grid if own is None else own)
-        return KnownTransform(transform=transform, direction=direction, start=start, end=None)
+        return KnownTransform(
+            transform=transform, direction=direction, start=start, end=None, frame=frame
+        )
     grids = (known.fixed, known.moving)
     start, end = grids if direction == FIXED_TO_MOVING else grids[::-1]
-    return KnownTransform(transform=transform, direction=direction, start=start, end=end)
+    return KnownTransform(
+        transform=transform, direction=direction, start=start, end=end, frame=frame
+    )
 
 
 def _read_field(path: Path) -> VectorField:
