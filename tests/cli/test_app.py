@@ -98,8 +98,10 @@ def test_no_command_lacks_a_common_option() -> None:
 
 
 def test_no_arguments_show_the_help() -> None:
-    """As newcomers start."""
-    assert "lungreg demo" in run().out
+    """As newcomers start: with the shortest ways, none of which needs a model."""
+    shown = " ".join(run().out.split())
+    assert "A first look: lungreg demo. One pair: lungreg register." in shown
+    assert "lungreg init, then ingest, infer, report;" in shown
 
 
 def test_the_version_is_that_of_the_package() -> None:

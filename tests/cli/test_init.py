@@ -38,7 +38,9 @@ def test_a_folder_of_pairs_becomes_a_configuration(
     assert "{case_id}/exhale.nii.gz and {case_id}/inhale.nii.gz: 2 pairs" in done.out
     assert "next: lungreg ingest -c 'my runs.yaml'" in done.out
     assert "source: ./data" in (tmp_path / "my runs.yaml").read_text()
-    assert "2 cases: 2 on the stage" in run("ingest", "-c", "my runs.yaml").out
+    brought = run("ingest", "-c", "my runs.yaml").out
+    assert "2 cases: 2 on the stage" in brought
+    assert "next: lungreg infer -c 'my runs.yaml'" in brought
 
 
 def test_names_that_leave_it_open_are_refused_without_a_terminal(

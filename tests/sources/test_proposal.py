@@ -147,6 +147,7 @@ def test_a_known_layout_needs_no_pattern(tmp_path: Path) -> None:
     filled(tmp_path, "scans/ID_exp.nii.gz", "scans/ID_insp.nii.gz", "lungMasks/ID_exp.nii.gz")
     (found,) = propose(tmp_path)
     assert (found.layout, found.pattern, len(found.cases)) == ("zenodo", None, 3)
+    assert found.summary.startswith("layout zenodo: 3 pairs")
 
 
 @pytest.mark.parametrize("names", [(), ("ID/a.nii.gz", "ID/b.nii.gz"), ("ID/exp.nii.gz",)])

@@ -34,8 +34,8 @@ from lungreg.cli.group import RootGroup
 
 _HELP = """Register paired lung CT, expiration and inspiration, for whole cohorts.
 
-A first look: lungreg demo. Your own data: lungreg init, then ingest, train, infer, report.
-Research use only, not a medical device.
+A first look: lungreg demo. One pair: lungreg register. Many: lungreg init, then ingest, infer,
+report; train is for a model, which none of them needs. Research use only, not a medical device.
 
 Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 finished, but some cases failed or were
 rejected.

@@ -37,6 +37,8 @@ def ingest(
         console.line(f"warning: {note}")
     if done.key_file is not None:
         console.line(f"under pseudonyms; their key, for you alone: {done.key_file}")
+    if len(done.rows) > len(done.rejected):
+        console.line(f"next: {options.next_command('infer')}")
     console.document(
         {
             "uploaded": done.uploaded,

@@ -49,7 +49,7 @@ class Proposal:
     @property
     def summary(self) -> str:
         """What it finds and what it leaves, for people."""
-        how: str = self.layout
+        how = f"layout {self.layout}"
         if self.pattern is not None:
             how = f"{self.pattern.fixed} and {self.pattern.moving}"
         more = f"; {counted(self.left, 'scan')} in no pair" if self.left else ""
