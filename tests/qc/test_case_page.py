@@ -41,6 +41,12 @@ def test_page_says_what_it_is(images):
     assert "nan" not in re.sub(r'(src|d)="[^"]*"', "", page).lower()
 
 
+def test_page_says_how_hidden_places_are_drawn(images):
+    """What a moving scan does not show looks like a large difference, and is none."""
+    page = " ".join(render_case(phantom_result(), images, provenance={}).split())
+    assert "Where the moving scan shows nothing it is drawn as air" in page
+
+
 def test_page_is_self_contained(images):
     """Nothing on the page points anywhere, and its policy forbids fetching."""
     page = render_case(phantom_result(), images, provenance={})
