@@ -182,6 +182,20 @@ def test_images_are_compared_where_both_show_lung(plain: VariedCase) -> None:
     assert likeness[1] == pytest.approx(likeness[0], abs=0.03)
 
 
+def test_a_mask_that_goes_on_in_padding_is_compared_where_the_scan_shows(
+    plain: VariedCase,
+) -> None:
+    """Drawn on another reconstruction, it holds lung that this one hides."""
+    circled = make_varied("small", "moving_circle", 1).pair
+    masks = {"fixed_mask": plain.fixed_mask, "moving_mask": plain.moving_mask}
+    truth = plain.true_transform()
+    whole, hidden = (
+        _measured(replace(pair, **masks), truth).metrics for pair in (plain.pair, circled)
+    )
+    assert hidden.dice_score == pytest.approx(whole.dice_score, abs=0.01)
+    assert hidden.hd95_mm == pytest.approx(whole.hd95_mm, abs=1.0)
+
+
 def test_padding_is_the_same_whatever_its_value() -> None:
     """-3024 and -2000 lead to one transform."""
     case = make_varied("small", "moving_circle", 1).pair

@@ -75,20 +75,23 @@ def _compared_in(pair: Pair, images: PairImages, lungs: BoolArray) -> BoolArray:
 
 def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
     """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names."""
-    fixed = images.fixed_mask if pair.fixed_lungs.known_from == "mask" else None
-    if fixed is None or images.warped_mask is None:
+    given = images.fixed_mask if pair.fixed_lungs.known_from == "mask" else None
+    if given is None or images.warped_mask is None:
         return {}
-    fixed = _compared_in(pair, images, fixed)
+    fixed = _compared_in(pair, images, given)
+    # A moving mask may go on where padding hides the lungs, as one drawn on another reconstruction.
+    hidden = images.outside & (fixed is not given)
     moved = {
         "dice_score": images.warped_mask,
         "dice_initial": images.initial_mask,
         "dice_aligned": images.aligned_mask,
     }
+    seen = {name: mask & ~hidden for name, mask in moved.items() if mask is not None}
     found: dict[str, float | None] = {
-        name: metrics.dice(fixed, mask) for name, mask in moved.items() if mask is not None
+        name: metrics.dice(fixed, mask) for name, mask in seen.items()
     }
-    if images.warped_mask.any():
-        found["hd95_mm"] = metrics.hd95_mm(fixed, images.warped_mask, images.grid)
+    if seen["dice_score"].any():
+        found["hd95_mm"] = metrics.hd95_mm(fixed, seen["dice_score"], images.grid)
     return found
 
 
