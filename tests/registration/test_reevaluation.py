@@ -170,6 +170,22 @@ class TestWithoutMasksAndLandmarks:
         assert found.volume_ratio_lungs == pytest.approx(found.volume_ratio_jacobian, rel=0.1)
         assert found.verdict is Verdict.PASS, found.reasons
 
+    def test_lungs_that_padding_hides_are_not_compared(
+        self, bare: Pair, breathing: SimulatedPair
+    ) -> None:
+        """A circle through the moving lungs, as a small reconstruction leaves it."""
+        middle = np.reshape(bare.moving.data.shape, (3, 1, 1, 1)) / 2
+        x, y, _ = np.indices(bare.moving.data.shape) - middle
+        data = np.where(np.hypot(x, y) * 6.0 > 86, np.float32(-3024), bare.moving.data)
+        circled = dataclasses.replace(bare, moving=dataclasses.replace(bare.moving, data=data))
+        found = measured(circled, true_motion(breathing))
+        assert found.outside_fov_pct is not None
+        assert found.outside_fov_pct > 15
+        assert found.dice_segmented is not None
+        assert found.dice_segmented > 0.92
+        assert found.hd95_segmented_mm is not None
+        assert found.hd95_segmented_mm < 15
+
     def test_a_lost_registration_does_not(self, bare: Pair, breathing: SimulatedPair) -> None:
         """Moved by 25 mm the images no longer fit, and the reasons say so."""
         good = true_motion(breathing)

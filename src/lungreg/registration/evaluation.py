@@ -42,7 +42,7 @@ def measure(
     places = estimate_landmarks(pair, transform, device=device)
     landmarks = place_landmarks(pair, transform)
     lungs = images.measured_in
-    compared = _compared_in(pair, images, lungs)
+    compared = compared_in(pair, images, lungs)
     jacobian = metrics.jacobian_summary(images.jacobian, lungs)
     found = CaseMetrics(
         ssim_score=metrics.ssim(images.fixed, images.warped, compared),
@@ -62,10 +62,15 @@ def measure(
     return Measured(metrics=found, evidence=evidence, places=places, landmarks=landmarks)
 
 
-def _compared_in(pair: Pair, images: PairImages, lungs: BoolArray) -> BoolArray:
+def compared_in(pair: Pair, images: PairImages, lungs: BoolArray) -> BoolArray:
     """(X, Y, Z) lungs of the fixed scan: of a moving scan that cuts its own off, what it shows.
 
     A transform that leaves a moving scan with whole lungs is wrong there, and is measured there.
+
+    Args:
+        pair: The case in memory.
+        images: Its images under the transform.
+        lungs: (X, Y, Z) of the fixed scan.
     """
     padded = pair.moving_shown is not None
     shown = lungs & ~images.outside
@@ -78,7 +83,7 @@ def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
     given = images.fixed_mask if pair.fixed_lungs.known_from == "mask" else None
     if given is None or images.warped_mask is None:
         return {}
-    fixed = _compared_in(pair, images, given)
+    fixed = compared_in(pair, images, given)
     # A moving mask may go on where padding hides the lungs, as one drawn on another reconstruction.
     hidden = images.outside & (fixed is not given)
     moved = {

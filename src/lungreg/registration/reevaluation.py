@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lungreg import metrics
 from lungreg.config import Quality
 from lungreg.records import CaseEvaluation, Split
-from lungreg.registration.evaluation import measure
+from lungreg.registration.evaluation import compared_in, measure
 from lungreg.registration.images import PairImages, carry_moving, pair_images
 from lungreg.registration.judgement import judge_pair
 from lungreg.registration.pair import Pair, require_size
@@ -67,7 +67,7 @@ def reevaluate(
     measured = measure(pair, transform, images, device=device)
     evidence = dataclasses.replace(
         measured.evidence,
-        **_segmented_overlap(pair, transform, carried.dense_mm, device),
+        **_segmented_overlap(pair, transform, images, device),
         **_round_trip(pair, transform, backward, images),
     )
     measured, judgement = judge_pair(
@@ -127,7 +127,7 @@ def _landmark_spread(pair: Pair, transform: Transform) -> dict[str, Any]:
 
 
 def _segmented_overlap(
-    pair: Pair, transform: Transform, dense_mm: NDArray[np.float32], device: torch.device
+    pair: Pair, transform: Transform, images: PairImages, device: torch.device
 ) -> dict[str, Any]:
     """Dice and HD95 where a lung mask was segmented here, under their own names."""
     lungs, moving = pair.fixed_lungs, pair.moving_lungs
@@ -140,14 +140,14 @@ def _segmented_overlap(
         pair.moving.grid,
         fixed,
         transform.affine,
-        dense_mm,
+        images.dense_mm,
         mode="nearest",
         device=device,
     )
-    arrived = np.asarray(moved.values > 0)
+    arrived, compared = np.asarray(moved.values > 0), compared_in(pair, images, lungs.inside)
     return {
-        "dice_segmented": metrics.dice(lungs.inside, arrived),
-        "hd95_segmented_mm": metrics.hd95_mm(lungs.inside, arrived, fixed),
+        "dice_segmented": metrics.dice(compared, arrived),
+        "hd95_segmented_mm": metrics.hd95_mm(compared, arrived, fixed),
     }
 
 
