@@ -44,7 +44,9 @@ def demo(
     console.table("Test pairs", ("mean of", "aligned", "registered"), rows)
     console.line(f"done in {done.seconds:.0f} s; research use only, not a medical device")
     console.line(f"open  {done.report_file}")
-    console.line(f"again {program()} infer -c {shlex.quote(str(done.config_file))}")
+    again = f"{program()} infer -c {shlex.quote(str(done.config_file))}"
+    console.line(f"registered again: {again}")
+    console.line(f"without the model, which is more exact: {again} --set infer.model=null")
     console.document(
         {
             "seconds": done.seconds,
