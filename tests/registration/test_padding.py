@@ -196,6 +196,23 @@ def test_a_mask_that_goes_on_in_padding_is_compared_where_the_scan_shows(
     assert hidden.hd95_mm == pytest.approx(whole.hd95_mm, abs=1.0)
 
 
+def test_a_transform_that_leaves_whole_lungs_is_measured_there(plain: VariedCase) -> None:
+    """Padding far from the lungs is no excuse for it."""
+    pair = plain.pair
+    data = pair.moving.data.copy()
+    data[0] = data[-1] = data[:, 0] = data[:, -1] = -3024
+    padded = replace(pair, moving=replace(pair.moving, data=data))
+    assert padded.moving_shown is not None
+    truth = plain.true_transform()
+    affine = truth.affine.copy()
+    affine[0, 3] += 150.0
+    away = replace(truth, affine=affine)
+    wrong, lost = (_measured(it, away).metrics for it in (pair, padded))
+    assert wrong.outside_fov_pct is not None
+    assert wrong.outside_fov_pct > 10
+    assert lost.ncc == pytest.approx(wrong.ncc, abs=0.01)
+
+
 def test_padding_is_the_same_whatever_its_value() -> None:
     """-3024 and -2000 lead to one transform."""
     case = make_varied("small", "moving_circle", 1).pair

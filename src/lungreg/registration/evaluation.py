@@ -13,6 +13,7 @@ from lungreg.registration.correspondences import LandmarkEstimate, estimate_land
 from lungreg.registration.evidence import gather_evidence
 from lungreg.registration.images import BoolArray, PairImages
 from lungreg.registration.landmark_places import LandmarkPlaces, place_landmarks
+from lungreg.registration.padding import end_at_padding
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import CPU
 from lungreg.spatial.geometry import Transform
@@ -72,9 +73,8 @@ def compared_in(pair: Pair, images: PairImages, lungs: BoolArray) -> BoolArray:
         images: Its images under the transform.
         lungs: (X, Y, Z) of the fixed scan.
     """
-    padded = pair.moving_shown is not None
-    shown = lungs & ~images.outside
-    cut_off = padded or is_cut_off(pair.moving_lungs.or_everything)
+    moving, shown = pair.moving_lungs.or_everything, lungs & ~images.outside
+    cut_off = is_cut_off(moving) or end_at_padding(moving, pair.moving_shown)
     return shown if cut_off and shown.any() else lungs
 
 

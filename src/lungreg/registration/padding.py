@@ -59,6 +59,16 @@ def shown_voxels(
     return ~hidden
 
 
+def end_at_padding(lungs: BoolArray, shown: BoolArray | None) -> bool:
+    """Whether lungs go on where a scan holds padding.
+
+    Args:
+        lungs: (X, Y, Z) the lungs of the scan.
+        shown: From `shown_voxels` of it.
+    """
+    return shown is not None and _beside(lungs, ~shown) > _LEAST_TOUCHED
+
+
 def _outer_slices(hu: NDArray[np.float32], upward: int) -> BoolArray:
     """(X, Y, Z) the lowest and highest slices that hold one value."""
     hidden = np.zeros(hu.shape, dtype=bool)
