@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from lungreg import metrics
@@ -43,7 +44,8 @@ def measure(
     places = estimate_landmarks(pair, transform, device=device)
     landmarks = place_landmarks(pair, transform)
     lungs = images.measured_in
-    compared = compared_in(pair, images, lungs)
+    both = shown_by_both(pair, images)
+    compared = lungs & both
     jacobian = metrics.jacobian_summary(images.jacobian, lungs)
     found = CaseMetrics(
         ssim_score=metrics.ssim(images.fixed, images.warped, compared),
@@ -55,7 +57,7 @@ def measure(
         jacobian_max=jacobian.maximum,
         sdlogj=jacobian.sdlogj,
         outside_fov_pct=float(100 * images.outside[lungs].mean()),
-        **_overlap(pair, images),
+        **_overlap(pair, images, both),
         **_landmarks(pair, landmarks),
         **_estimated(places),
     )
@@ -63,35 +65,35 @@ def measure(
     return Measured(metrics=found, evidence=evidence, places=places, landmarks=landmarks)
 
 
-def compared_in(pair: Pair, images: PairImages, lungs: BoolArray) -> BoolArray:
-    """(X, Y, Z) lungs of the fixed scan: of a moving scan that cuts its own off, what it shows.
+def shown_by_both(pair: Pair, images: PairImages) -> BoolArray:
+    """(X, Y, Z) where images and masks are compared: both scans show what they have there.
 
+    Not in padding of the fixed scan, nor where a moving scan that cuts its lungs off shows nothing.
     A transform that leaves a moving scan with whole lungs is wrong there, and is measured there.
-
-    Args:
-        pair: The case in memory.
-        images: Its images under the transform.
-        lungs: (X, Y, Z) of the fixed scan.
     """
-    moving, shown = pair.moving_lungs.or_everything, lungs & ~images.outside
-    cut_off = is_cut_off(moving) or end_at_padding(moving, pair.moving_shown)
-    return shown if cut_off and shown.any() else lungs
+    everywhere: BoolArray = np.ones(images.grid.shape, dtype=bool)
+    shown = everywhere if pair.fixed_shown is None else pair.fixed_shown
+    moving = pair.moving_lungs.or_everything
+    if is_cut_off(moving) or end_at_padding(moving, pair.moving_shown):
+        shown = shown & ~images.outside
+    return shown if (shown & images.measured_in).any() else everywhere
 
 
-def _overlap(pair: Pair, images: PairImages) -> dict[str, Any]:
-    """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names."""
+def _overlap(pair: Pair, images: PairImages, both: BoolArray) -> dict[str, Any]:
+    """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names.
+
+    A mask may go on where padding hides the lungs, as one that was drawn on another reconstruction.
+    """
     given = images.fixed_mask if pair.fixed_lungs.known_from == "mask" else None
     if given is None or images.warped_mask is None:
         return {}
-    fixed = compared_in(pair, images, given)
-    # A moving mask may go on where padding hides the lungs, as one drawn on another reconstruction.
-    hidden = images.outside & (fixed is not given)
+    fixed = given & both
     moved = {
         "dice_score": images.warped_mask,
         "dice_initial": images.initial_mask,
         "dice_aligned": images.aligned_mask,
     }
-    seen = {name: mask & ~hidden for name, mask in moved.items() if mask is not None}
+    seen = {name: mask & both for name, mask in moved.items() if mask is not None}
     found: dict[str, float | None] = {
         name: metrics.dice(fixed, mask) for name, mask in seen.items()
     }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lungreg import metrics
 from lungreg.config import Quality
 from lungreg.records import CaseEvaluation, Split
-from lungreg.registration.evaluation import compared_in, measure
+from lungreg.registration.evaluation import measure, shown_by_both
 from lungreg.registration.images import PairImages, carry_moving, pair_images
 from lungreg.registration.judgement import judge_pair
 from lungreg.registration.pair import Pair, require_size
@@ -144,10 +144,11 @@ def _segmented_overlap(
         mode="nearest",
         device=device,
     )
-    arrived, compared = np.asarray(moved.values > 0), compared_in(pair, images, lungs.inside)
+    both = shown_by_both(pair, images)
+    masks = lungs.inside & both, np.asarray(moved.values > 0) & both
     return {
-        "dice_segmented": metrics.dice(compared, arrived),
-        "hd95_segmented_mm": metrics.hd95_mm(compared, arrived, fixed),
+        "dice_segmented": metrics.dice(*masks),
+        "hd95_segmented_mm": metrics.hd95_mm(*masks, fixed),
     }
 
 
