@@ -32,7 +32,7 @@ TRE = Measure(
     ),
     formula="mean over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="0.72 to 1.7 mm",
+    typical="0.69 to 1.7 mm",
     bad=(
         "Tissue ends beside its partner: structures smaller than the error cannot be compared "
         "voxel by voxel. A mean far above the median is one part of the lungs, or a few landmarks, "
@@ -116,7 +116,7 @@ ETRE = Measure(
         "scan, σᵢ = 2.5 mm √(1 − correlation of the patches)"
     ),
     source=_ETRE_SOURCE,
-    typical="0.66 to 1.6 mm; before registration 3.2 to 7.5 mm",
+    typical="0.65 to 1.5 mm; before registration 3.2 to 7.0 mm",
     bad=(
         "As for the landmark error. In the calibration it had the class of the true error (below "
         "2, 2 to 4, above 4 mm) in 40 of 48 held-back cases. Places without a partner say nothing."
@@ -147,7 +147,7 @@ ETRE_P95 = Measure(
     says="19 of 20 estimated errors are smaller than this.",
     formula="95th percentile over places with a partner of √(‖T(xᵢ) − pᵢ‖² + σᵢ²)",
     source=_ETRE_SOURCE,
-    typical="1.3 to 4.1 mm",
+    typical="1.4 to 3.9 mm",
     bad="Some part of the lungs is far off; the list of regions on the page of the case names it.",
 )
 REGIONS = Reported(
@@ -182,7 +182,7 @@ ETRE_FOUND = Measure(
     ),
     formula="100 · places with a partner / places",
     source=_ETRE_SOURCE,
-    typical="41 to 90 %",
+    typical="47 to 91 %",
     bad=(
         "Few partners mean that the scans hardly show the same tissue there: another patient, "
         "exchanged sides, a failed registration, or very different image quality."
@@ -198,7 +198,7 @@ ETRE_PLACES = Measure(
     says="Number of distinctive places that the estimated landmark errors were measured at.",
     formula="N",
     source=_ETRE_SOURCE,
-    typical="145 to 685",
+    typical="174 to 679",
     bad="With too few the estimate is not used, and a case without landmarks does not pass.",
 )
 LANDMARKS = (

@@ -55,7 +55,7 @@ HD95 = Measure(
     ),
     formula=_HD95[0],
     source=_HD95[1],
-    typical="1.5 to 4.2 mm",
+    typical="1.5 to 4.0 mm",
     bad="Part of a lung's outline is off, often the base; or one of the masks leaves out a part.",
 )
 DICE_SEGMENTED = Measure(
@@ -126,7 +126,7 @@ LUNG_RATIO = Measure(
     says="By what factor the lungs of the moving scan are larger than those of the fixed scan.",
     formula="V(moving) / V(fixed)",
     source="lungreg",
-    typical="1.1 to 1.4; a deep breath reaches 3 at most",
+    typical="1.0 to 1.4; a deep breath reaches 3 at most",
     bad=(
         "A ratio below 1 suggests exchanged scans. One that differs from the volume change by the "
         "transform: a scan is cut off, a mask leaves out a part, or the registration failed."
