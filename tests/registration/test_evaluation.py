@@ -95,16 +95,14 @@ class TestMeasure:
         assert found.ssim_score != right.ssim_score
 
     def test_share_outside_and_folds_are_percent(self, pair: Pair) -> None:
-        """Of the lungs, both."""
+        """A quarter outside is 25 %; folds are counted in the lungs alone."""
         images = carried(pair, np.eye(4))
         outside = np.zeros(FIXED_GRID.shape, dtype=bool)
-        outside[:9] = True
+        outside[:5] = True
         jacobian = np.where(images.measured_in, 1.0, -1.0).astype(np.float32)
         images = dataclasses.replace(images, outside=outside, jacobian=jacobian)
         found = measure(pair, transform(np.eye(4)), images).metrics
-        of_lungs = outside[images.measured_in].mean()
-        assert 0.1 < of_lungs < 0.9
-        assert found.outside_fov_pct == pytest.approx(100 * of_lungs)
+        assert found.outside_fov_pct == 25.0
         assert found.fold_pct == 0.0
         images = dataclasses.replace(images, jacobian=-jacobian)
         assert measure(pair, transform(np.eye(4)), images).metrics.fold_pct == 100.0

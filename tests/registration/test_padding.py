@@ -153,7 +153,7 @@ def test_a_circle_through_the_lungs_does_not_pull_them(plain: VariedCase, role: 
     transform = _registered(circled.pair)
     assert plain.error_mm(transform).mean() < 1.25 * whole_mm.mean()
     measured = _measured(circled.pair, transform)
-    outside_pct = measured.metrics.outside_fov_pct
+    outside_pct = measured.evidence.lungs_outside_pct
     assert outside_pct is not None
     assert (outside_pct > 5) == (role == "moving")
     assert measured.places is not None
@@ -208,10 +208,10 @@ def test_a_transform_that_leaves_whole_lungs_is_measured_there(plain: VariedCase
     affine = truth.affine.copy()
     affine[0, 3] += 150.0
     away = replace(truth, affine=affine)
-    wrong, lost = (_measured(it, away).metrics for it in (pair, padded))
-    assert wrong.outside_fov_pct is not None
-    assert wrong.outside_fov_pct > 10
-    assert lost.ncc == pytest.approx(wrong.ncc, abs=0.01)
+    wrong, lost = (_measured(it, away) for it in (pair, padded))
+    assert wrong.evidence.lungs_outside_pct is not None
+    assert wrong.evidence.lungs_outside_pct > 10
+    assert lost.metrics.ncc == pytest.approx(wrong.metrics.ncc, abs=0.01)
 
 
 def test_padding_is_the_same_whatever_its_value() -> None:

@@ -179,8 +179,8 @@ class TestWithoutMasksAndLandmarks:
         data = np.where(np.hypot(x, y) * 6.0 > 86, np.float32(-3024), bare.moving.data)
         circled = dataclasses.replace(bare, moving=dataclasses.replace(bare.moving, data=data))
         found = measured(circled, true_motion(breathing))
-        assert found.outside_fov_pct is not None
-        assert found.outside_fov_pct > 15
+        assert found.lungs_outside_pct is not None
+        assert found.lungs_outside_pct > 15
         assert found.dice_segmented is not None
         assert found.dice_segmented > 0.92
         assert found.hd95_segmented_mm is not None

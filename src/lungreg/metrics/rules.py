@@ -235,9 +235,9 @@ RULES: tuple[Rule, ...] = (
         fail="ncc_fail",
     ),
     Rule(
-        measure="outside_fov_pct",
+        measure="lungs_outside_pct",
         what="share of the lungs outside the moving scan",
-        value=lambda judged: judged.metrics.outside_fov_pct,
+        value=lambda judged: judged.evidence.lungs_outside_pct,
         warn="outside_fov_warn_pct",
         unit="%",
     ),

@@ -52,7 +52,7 @@ class CaseMetrics(Summary):
     sdlogj: float | None = None
     """Standard deviation of the logarithm of the Jacobian inside the fixed lungs."""
     outside_fov_pct: float | None = None
-    """Share of the fixed lungs that `T` carries to where the moving scan shows nothing, %."""
+    """Share of fixed voxels that `T` carries to where the moving scan shows nothing, %."""
 
     def facts(self) -> Facts:
         """The main facts, by name; they are what is shown of it."""
@@ -97,6 +97,8 @@ class Evidence:
     unmatched: str | None = None
     """The parts of the lungs, such as "right lower", where next to no distinctive place found a
     partner: nothing is known of the error there."""
+    lungs_outside_pct: float | None = None
+    """Share of the fixed lungs that `T` carries to where the moving scan shows nothing, %."""
     residual: float | None = None
     """Residual image difference inside the lungs without local density, 0 to 1.41; see
     `metrics.residual_difference`."""

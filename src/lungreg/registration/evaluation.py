@@ -56,7 +56,7 @@ def measure(
         jacobian_min=jacobian.minimum,
         jacobian_max=jacobian.maximum,
         sdlogj=jacobian.sdlogj,
-        outside_fov_pct=float(100 * images.outside[lungs].mean()),
+        outside_fov_pct=float(100 * images.outside.mean()),
         **_overlap(pair, images, both),
         **_landmarks(pair, landmarks),
         **_estimated(places),

@@ -35,6 +35,7 @@ def gather_evidence(
     """
     lungs = images.measured_in
     return Evidence(
+        lungs_outside_pct=float(100 * images.outside[lungs].mean()),
         residual=_residual(images),
         volume_ratio_jacobian=metrics.volume_ratio(images.jacobian, lungs),
         stretch=_stretch(pair, transform),

@@ -87,7 +87,7 @@ def test_sentences_come_by_pointer_keyboard_and_touch(page, folder):
     term, says = page.get_by_role("button", name="Outside the moving scan"), page.locator("#says")
     assert says.is_hidden()
     term.hover()
-    assert says.inner_text().startswith("Share of the fixed lungs")
+    assert says.inner_text().startswith("Share of all voxels of the fixed scan")
     box = says.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 400
