@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from lungreg.registration.alignment.lung_boxes import fit_boxes
+from lungreg.registration.alignment.scan import make_scan
 from lungreg.spatial.geometry import apply_affine
 from tests.registration.alignment.chests import (
     AXIS_TURNS,
@@ -67,6 +71,23 @@ class TestByMasks:
         shift_mm = np.array([6.0, -9.0, 10.0])
         result = aligned((image, grid, mask), box_scan(1.0, shift_mm), "masks")
         assert distance_mm(result.affine, true_affine(np.ones(3), shift_mm)) < 5.0
+
+    @pytest.mark.parametrize("side", ["left", "right"])
+    def test_a_side_that_padding_cuts(self, side):
+        """Lungs that end at padding are shifted by their other side, and not stretched onto it."""
+        image, grid, mask = box_scan()
+        columns = np.flatnonzero(mask.any(axis=(1, 2)))
+        at = columns[0] + 10 if side == "left" else columns[-1] - 10
+        shown = np.ones(image.shape, dtype=bool)
+        shown[slice(0, at) if side == "left" else slice(at, None)] = False
+        shift_mm = np.array([6.0, -9.0, 10.0])
+        moving = make_scan(*box_scan(1.0, shift_mm))
+        cut = replace(make_scan(image, grid, mask * shown), shown=shown)
+        wrong, found = (fit_boxes(it, moving) for it in (replace(cut, shown=None), cut))
+        axis = rotation()[:, 0]
+        assert axis @ found.affine[:3, :3] @ axis == pytest.approx(1.0)
+        assert axis @ wrong.affine[:3, :3] @ axis > 1.1
+        assert distance_mm(found.affine, true_affine(np.ones(3), shift_mm)) < 5.0
 
     def test_too_different(self):
         """A scale beyond 0.7 to 1.4 is no breath: the headers are trusted, with a warning."""
