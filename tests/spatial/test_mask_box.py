@@ -6,10 +6,22 @@ import numpy as np
 import pytest
 
 from lungreg.errors import DataError
-from lungreg.spatial.mask_box import is_cut_off, mask_box
+from lungreg.spatial.mask_box import is_cut_off, mask_box, some_voxels
 
 MASK = np.zeros((9, 8, 7), dtype=bool)
 MASK[2, 5, 1] = MASK[4, 3, 6] = True
+
+
+@pytest.mark.parametrize("most", [1, 2, 100, 503, 504, 9999])
+def test_some_voxels_are_spread_over_all(most: int) -> None:
+    """Never more than asked for, each of the mask, in order and evenly; all where they are few."""
+    everything = np.ones(MASK.shape, dtype=bool)
+    found = some_voxels(everything, most)
+    assert 0.5 * min(most, MASK.size) <= len(found) <= most
+    flat = np.ravel_multi_index(found.astype(int).T, MASK.shape)
+    assert len(set(np.diff(flat))) <= 1
+    np.testing.assert_array_equal(some_voxels(MASK, most)[0], [2, 5, 1])
+    assert some_voxels(~everything, most).shape == (0, 3)
 
 
 def test_the_box_is_the_smallest_that_holds_every_voxel() -> None:

@@ -16,6 +16,7 @@ from lungreg.registration.lung_regions import region_names
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import Transform, nearest_affine
+from lungreg.spatial.mask_box import some_voxels
 
 _MOST_POINTS = 20_000
 _AIR_HU = -1000.0
@@ -114,11 +115,7 @@ def _stretch(pair: Pair, transform: Transform) -> float | None:
     """
     if pair.fixed_lungs.inside is None:
         return None
-    inside = pair.fixed_lungs.inside
-    flat = np.flatnonzero(inside)
-    few = flat[:: -(-len(flat) // _MOST_POINTS)]
-    voxels = np.stack(np.unravel_index(few, inside.shape), axis=1)
-    points = pair.fixed.grid.to_world(voxels.astype(np.float64))
+    points = pair.fixed.grid.to_world(some_voxels(pair.fixed_lungs.inside, _MOST_POINTS))
     affine = nearest_affine(points, transform_points(transform, points))
     factors = np.log(np.maximum(np.linalg.svd(affine[:3, :3], compute_uv=False), 1e-3))
     small, middle, large = np.sort(factors)

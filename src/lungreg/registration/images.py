@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lungreg.registration.intensity import AIR_HU, window
 from lungreg.registration.pair import Pair
-from lungreg.spatial.carrying import resample_scan, resample_with_labels
+from lungreg.spatial.carrying import PaddedScan, resample_scan, resample_with_labels
 from lungreg.spatial.displacement import (
     Resampled,
     dense_displacement,
@@ -82,7 +82,7 @@ def carry_moving(pair: Pair, transform: Transform, device: torch.device) -> Carr
     """Resample the moving scan and its labels through `T`, each once."""
     dense_mm = dense_displacement(transform, pair.fixed.grid, device=device)
     air = AIR_HU + pair.case.moving_hu_offset
-    stored = replace(pair.moving_scan, values=pair.moving.data)
+    stored = PaddedScan(values=pair.moving.data, grid=pair.moving.grid, shown=pair.moving_shown)
     place, label = (pair.fixed.grid, transform.affine, dense_mm), None
     if pair.moving_mask is None:
         scan = resample_scan(stored, *place, outside_value=air, device=device)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.formats.volumes import Volume
+from lungreg.spatial.carrying import PaddedScan
 from lungreg.spatial.filters import gaussian
 from lungreg.spatial.geometry import Grid
 
 AIR_HU = -1000.0
-_TISSUE_HU = (-1000.0, 200.0)
+TISSUE_HU = (-1000.0, 200.0)
 """Bone and metal beyond it would outweigh the vessels."""
 
 
@@ -20,20 +23,19 @@ def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
     return data - np.float32(offset) if offset else data
 
 
-def tissue_for_grid(hu: NDArray[np.float32], source: Grid, grid: Grid) -> NDArray[np.float32]:
+def tissue_for_grid(scan: PaddedScan, grid: Grid) -> PaddedScan:
     """Densities without bone, smoothed for the spacing of the grid they will be sampled on.
 
     Args:
-        hu: (X, Y, Z) Hounsfield units.
-        source: Their grid.
+        scan: In Hounsfield units.
         grid: A grid of cubic voxels, along any axes.
     """
-    clipped = np.clip(hu, *_TISSUE_HU)
-    ratio = grid.spacing_mm / source.spacing_mm
+    clipped = np.clip(scan.values, *TISSUE_HU)
+    ratio = grid.spacing_mm / scan.grid.spacing_mm
     sigma = 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0))
     if sigma.max() <= 0.1:
-        return clipped
-    return gaussian(clipped, sigma, truncate=3.0)
+        return replace(scan, values=clipped)
+    return replace(scan, values=gaussian(clipped, sigma, truncate=3.0))
 
 
 def window(hu: NDArray[np.float32], hu_window: tuple[float, float]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lungreg.registration.lungs import ScanLungs
 from lungreg.spatial.geometry import FloatArray
+from lungreg.spatial.mask_box import some_voxels
 
 _SAMPLES = 20_000
 
@@ -21,9 +22,7 @@ def region_names(points_ras: FloatArray, lungs: ScanLungs) -> NDArray[np.str_]:
         points_ras: (N, 3) RAS mm.
         lungs: The lungs that the points lie in.
     """
-    voxels = np.argwhere(lungs.or_everything)
-    chosen = voxels[:: -(-len(voxels) // _SAMPLES)].astype(np.float64)
-    inside = lungs.grid.to_world(chosen)
+    inside = lungs.grid.to_world(some_voxels(lungs.or_everything, _SAMPLES))
     middle_x = (inside[:, 0].min() + inside[:, 0].max()) / 2
     middle_z = np.median(inside[:, 2])
     side = np.where(points_ras[:, 0] > middle_x, "right", "left")

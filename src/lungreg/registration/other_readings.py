@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from lungreg.registration.intensity import AIR_HU
+from lungreg.registration.intensity import AIR_HU, TISSUE_HU
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import transform_points
-from lungreg.spatial.geometry import FloatArray, Frame, Transform
+from lungreg.spatial.geometry import FloatArray, Frame, Transform, flip_lps
 from lungreg.spatial.inversion import invert_points
+from lungreg.spatial.mask_box import some_voxels
 
 _MOST_POINTS = 30_000
 _LEAST_GAIN = 0.1
-_TISSUE_HU = 200.0
-_TO_LPS = np.array([-1.0, -1.0, 1.0])
 
 
 class _Reading(NamedTuple):
@@ -64,21 +63,19 @@ def _readings(
         return
     moved = as_read - points
     other = Frame.RAS if frame is Frame.LPS else Frame.LPS
-    yield _Reading(f"in the other frame (--field-frame {other.value})", points + moved * _TO_LPS)
+    yield _Reading(f"in the other frame (--field-frame {other.value})", points + flip_lps(moved))
     steps = transform.grid.affine[:3, :3]
-    for signs in (np.ones(3), _TO_LPS):
+    for vectors in (moved, flip_lps(moved)):
         yield _Reading(
             "in voxels of its grid (lungreg takes mm: multiply by the voxels' sizes and axes)",
-            points + (moved * signs) @ steps.T,
+            points + vectors @ steps.T,
         )
 
 
 def _lung_points(pair: Pair) -> FloatArray:
     """(N, 3) centres of voxels in the fixed lungs, evenly chosen, RAS mm."""
-    flat = np.flatnonzero(pair.fixed_lungs.or_everything)
-    few = flat[:: -(-len(flat) // _MOST_POINTS)]
-    shape = pair.fixed.grid.shape
-    return pair.fixed.grid.to_world(np.stack(np.unravel_index(few, shape), axis=1).astype(float))
+    voxels = some_voxels(pair.fixed_lungs.or_everything, _MOST_POINTS)
+    return pair.fixed.grid.to_world(voxels)
 
 
 def _agreement(pair: Pair, points_ras: FloatArray, moved_ras: FloatArray) -> float:
@@ -93,4 +90,4 @@ def _agreement(pair: Pair, points_ras: FloatArray, moved_ras: FloatArray) -> flo
 def _densities(hu: NDArray[np.float32], voxels: FloatArray) -> NDArray[np.float32]:
     """(N,) HU at voxels, air beyond the scan."""
     values = map_coordinates(hu, voxels.T, order=1, mode="constant", cval=AIR_HU)
-    return np.asarray(np.clip(values, AIR_HU, _TISSUE_HU))
+    return np.asarray(np.clip(values, *TISSUE_HU))

@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.registration.lung_segmentation.values import (
+    BELOW_AIR_HU,
     blank_values,
     from_the_sides,
     is_one_of,
     side_values,
+    with_mixed,
 )
 from lungreg.spatial.geometry import Grid
 from lungreg.spatial.neighbours import dilated
 
-_BELOW_AIR_HU = -1150.0
 _AIR_HU = -900.0
 _LEAST_TOUCHED, _MOST_TOUCHED = 0.01, 0.8
 """Shares of the surface of the lungs that lies beside padding."""
@@ -44,16 +45,17 @@ def shown_voxels(
     values, same = blank_values(side_values(hu, upward))
     hidden = _outer_slices(hu, upward)
     for value in values:
-        if value < _BELOW_AIR_HU:
+        if value < BELOW_AIR_HU:
             hidden |= is_one_of(hu, [value], same)
         elif value > _AIR_HU:
             hidden |= _from_the_sides(hu, value, same, upward)
-        elif lungs is not None:
-            hidden |= _where_lungs_end(hu, value, same, upward, lungs)
+        elif lungs is not None and _may_end_at(lungs, hu, value, same):
+            around = _from_the_sides(hu, value, same, upward)
+            if _beside(lungs, around) > _LEAST_TOUCHED:
+                hidden |= around
     if not hidden.any() or hidden.all():
         return None
-    # On its border padding is mixed with tissue where a scan was resampled.
-    hidden |= dilated(hidden) & (hu < _BELOW_AIR_HU)
+    hidden = with_mixed(hidden, hu)
     if lungs is not None and _beside(lungs, hidden) > _MOST_TOUCHED:
         return None
     return ~hidden
@@ -86,15 +88,10 @@ def _from_the_sides(hu: NDArray[np.float32], value: float, same: float, upward: 
     return np.moveaxis(from_the_sides(here), 2, upward)
 
 
-def _where_lungs_end(
-    hu: NDArray[np.float32], value: float, same: float, upward: int, lungs: BoolArray
-) -> BoolArray:
-    """One value as far as it hangs together with the sides, if lungs end at it."""
+def _may_end_at(lungs: BoolArray, hu: NDArray[np.float32], value: float, same: float) -> bool:
+    """Whether lungs end at one value, by few voxels."""
     few = (slice(None, None, _EVERY),) * 3
-    around = np.zeros(hu.shape, dtype=bool)
-    if _beside(lungs[few], is_one_of(hu[few], [value], same)) > _LEAST_TOUCHED:
-        around = _from_the_sides(hu, value, same, upward)
-    return around if _beside(lungs, around) > _LEAST_TOUCHED else np.zeros_like(around)
+    return _beside(lungs[few], is_one_of(hu[few], [value], same)) > _LEAST_TOUCHED
 
 
 def _beside(lungs: BoolArray, padding: BoolArray) -> float:

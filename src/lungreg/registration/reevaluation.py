@@ -23,6 +23,7 @@ from lungreg.registration.pair import Pair, require_size
 from lungreg.spatial.displacement import CPU, resample, transform_points
 from lungreg.spatial.geometry import FloatArray, Transform
 from lungreg.spatial.inversion import invert_points
+from lungreg.spatial.mask_box import some_voxels
 
 BoolArray = NDArray[np.bool_]
 
@@ -156,9 +157,8 @@ def _round_trip(
     pair: Pair, transform: Transform, backward: Transform | None, images: PairImages
 ) -> dict[str, Any]:
     """Inverse consistency where the moving scan shows the fixed lungs, at evenly spread voxels."""
-    inside = np.argwhere(images.measured_in & ~images.outside)
-    if len(inside) == 0:
+    chosen = some_voxels(images.measured_in & ~images.outside, _MOST_POINTS)
+    if len(chosen) == 0:
         return {}
-    chosen = inside[:: -(-len(inside) // _MOST_POINTS)].astype(np.float64)
     trip = inverse_consistency(transform, pair.fixed.grid.to_world(chosen), backward)
     return {"inverse_mean_mm": trip.mean_mm, "inverse_max_mm": trip.max_mm}

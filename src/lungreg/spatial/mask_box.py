@@ -1,4 +1,4 @@
-"""The box around the voxels of a mask."""
+"""The box around the voxels of a mask, and some of these voxels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
-from lungreg.spatial.geometry import Box
+from lungreg.spatial.geometry import Box, FloatArray
 
 _SOME_SHARE = 0.01
 """Of an outer slice; a rim of fewer voxels may be noise of the segmentation."""
@@ -23,6 +23,13 @@ def is_cut_off(mask: NDArray[Any]) -> bool:
     """
     ends = [mask.take(at, axis=axis) for axis in range(mask.ndim) for at in (0, -1)]
     return any(np.count_nonzero(end) > _SOME_SHARE * end.size for end in ends)
+
+
+def some_voxels(mask: NDArray[Any], most: int) -> FloatArray:
+    """(N, 3) voxels of a mask (X, Y, Z), at most so many, evenly chosen in their order."""
+    flat = np.flatnonzero(mask)
+    few = flat[:: max(1, -(-len(flat) // most))]
+    return np.stack(np.unravel_index(few, mask.shape), axis=1).astype(np.float64)
 
 
 def mask_box(mask: NDArray[Any], *, margin: int | Sequence[int] = 0) -> Box:

@@ -69,12 +69,12 @@ def require_fields(paths: Sequence[Path], said: FieldMeaning) -> None:
     Raises:
         ConfigError: None of the files is a vector field by its name.
     """
-    if said != UNSAID and not any(map(is_vector_field, paths)):
+    if said != UNSAID and not any(map(_holds_vectors, paths)):
         msg = f"--field-kind and --field-frame are for vector fields ({', '.join(_FIELD_SUFFIXES)})"
         raise ConfigError(msg, got="transforms that say it themselves", mend="leave them out")
 
 
-def is_vector_field(path: Path) -> bool:
+def _holds_vectors(path: Path) -> bool:
     """Whether a file holds vectors on a grid, by its name."""
     return path.name.lower().endswith(_FIELD_SUFFIXES)
 
@@ -112,7 +112,7 @@ def _read(path: Path, said: FieldMeaning) -> KnownTransform:
     directions = {} if known is None else known.directions
     direction = directions.get(path.name, FIXED_TO_MOVING)
     name, own, frame = path.name.lower(), None, None
-    if is_vector_field(path):
+    if _holds_vectors(path):
         affine = np.eye(4) if known is None else known.affine
         affine = np.linalg.inv(affine) if direction == MOVING_TO_FIXED else affine
         field = _read_field(path)
@@ -128,13 +128,10 @@ def _read(path: Path, said: FieldMeaning) -> KnownTransform:
     else:
         msg = f"a transform ends in {', '.join((*COMPOSITE_SUFFIXES, *_FIELD_SUFFIXES))}"
         raise UnreadableFileError(msg, got=path.suffix or "no suffix", mend="convert it")
-    if known is None:
-        start = _image_grid(transform.grid if own is None else own)
-        return KnownTransform(
-            transform=transform, direction=direction, start=start, end=None, frame=frame
-        )
-    grids = (known.fixed, known.moving)
-    start, end = grids if direction == FIXED_TO_MOVING else grids[::-1]
+    start, end = _image_grid(transform.grid if own is None else own), None
+    if known is not None:
+        grids = known.fixed, known.moving
+        start, end = grids if direction == FIXED_TO_MOVING else grids[::-1]
     return KnownTransform(
         transform=transform, direction=direction, start=start, end=end, frame=frame
     )

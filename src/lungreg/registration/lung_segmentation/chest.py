@@ -16,10 +16,11 @@ from lungreg.registration.lung_segmentation.values import (
     from_the_sides,
     is_one_of,
     side_values,
+    with_mixed,
 )
 from lungreg.spatial.coarsening import block_mean, block_sizes
 from lungreg.spatial.geometry import FloatArray, Grid, Shape
-from lungreg.spatial.neighbours import dilated, opened
+from lungreg.spatial.neighbours import opened
 
 RIGHT_LUNG = 1
 LEFT_LUNG = 2
@@ -32,7 +33,6 @@ IN_AXIAL_SLICE[:, 1, 1] = IN_AXIAL_SLICE[1, :, 1] = True
 """A voxel and its four neighbours in the axial slice."""
 
 _WORKING_SPACING_MM = 2.5
-_BELOW_AIR_HU = -1150.0
 _BODY_MM, _CUT_BODY_MM, _LUNGS_MM = 250.0, 180.0, 220.0
 """Widths that are adult, or more than that."""
 _SMALLEST_SIZE = 0.25
@@ -89,8 +89,7 @@ def copy_chest(
     scale = find_scale(stored, coarse, empty)
     hu, air = scale.hounsfield(coarse), coarse < np.float32(scale.air_below)
     if scale.exact and empty.any():
-        # Means of padding and of what it lies beside.
-        empty |= dilated(empty) & (hu < _BELOW_AIR_HU)
+        empty = with_mixed(empty, hu)
     return Chest(
         hu=hu,
         air=air,

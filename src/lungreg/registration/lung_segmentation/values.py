@@ -25,6 +25,7 @@ _LEAST_PARTED = 0.7
 _BINS = 256
 _TISSUE_HU = (-250.0, 200.0)
 _BONE_HU = 300.0
+BELOW_AIR_HU = -1150.0
 _BLANK_SHARE = 0.05
 _LEAST_BLANK = 0.002
 """Share of the volume in one piece that is blank; noise cut off at one value makes many."""
@@ -137,6 +138,11 @@ def from_the_sides(same: BoolArray) -> BoolArray:
     keep &= np.bincount(pieces.ravel(), minlength=count + 1) > _LEAST_BLANK * same.size
     keep[0] = False
     return np.asarray(keep[pieces])
+
+
+def with_mixed(blank: BoolArray, hu: NDArray[np.float32]) -> BoolArray:
+    """Blank voxels (X, Y, Z), and voxels beside them that are means of padding and of tissue."""
+    return blank | (dilated(blank) & (hu < BELOW_AIR_HU))
 
 
 def _two_kinds(stored: NDArray[Any]) -> tuple[float, float, float]:

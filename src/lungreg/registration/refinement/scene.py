@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.devic
 def _onto(
     scan: PaddedScan, affine: FloatArray, grid: Grid, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    soft = replace(scan, values=tissue_for_grid(scan.values, scan.grid, grid))
+    soft = tissue_for_grid(scan, grid)
     carried = resample_scan(soft, grid, affine, outside_value=AIR_HU, device=device)
     return _tensor(carried.values, device), _inner(_tensor(~carried.outside, device))
 
