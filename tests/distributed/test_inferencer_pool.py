@@ -20,12 +20,12 @@ from lungreg.stores import Stage
 from lungreg.workflows.infer import infer
 from lungreg.workflows.infer_report import InferReport
 from lungreg.workflows.train import train
+from tests.distributed.meeting_stage import WAIT_S, MeetingStage
 from tests.site import CASES, Site, measures
 from tests.workflows.faults import EVER, KillingStage
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
-WAIT_S = 120.0
 ALIGNED = ("infer.model=null", "refine.enabled=false")
 OUTPUTS = ("registered_img.nii.gz", "registered_label.nii.gz", "displacement.nii.gz")
 
@@ -39,8 +39,8 @@ def output(stage: Stage, done: InferReport, case_id: str, name: str) -> bytes:
 class Pooled:
     """The same cases registered by the plain loop and by a pool of two with a slow table.
 
-    The write of the second worker's first row lasts until two more cases are on the stage: both
-    workers have been given their next one by then.
+    Both workers have a case before the first is done; the first write lasts until two more cases
+    are on the stage.
     """
 
     stage: Stage
@@ -61,21 +61,21 @@ def wait_for_cases(run: Path, count: int) -> None:
 def pooled(_trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Pooled:
     """Both runs on a copy of the trained cohort."""
     site = Site(Path(shutil.copytree(_trained, tmp_path_factory.mktemp("pooled") / "site")))
-    loop, written, seen = infer(site.config()), list[int](), set[str]()
+    stage = MeetingStage(
+        site.folder / "stage", readers=tmp_path_factory.mktemp("readers"), processes=2
+    )
+    loop, written = infer(site.config()), list[int]()
     write = ParquetResultTable.write
 
     def slowly(table: ParquetResultTable, rows: Sequence[CaseResult]) -> None:
-        before = len(seen)
-        seen.update(row.worker for row in rows)
-        if before < len(seen) == 2:
-            wanted = min(sum(written) + len(rows) + 2, len(CASES))
-            wait_for_cases(site.folder / "stage" / "runs" / rows[0].run_id, wanted)
+        if not written:
+            wait_for_cases(stage.root / "runs" / rows[0].run_id, len(rows) + 2)
         written.append(len(rows))
         write(table, rows)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ParquetResultTable, "write", slowly)
-        pool = infer(site.config("infer.workers=2"))
+        pool = infer(site.config("infer.workers=2"), backend=site.backend_on(stage))
     return Pooled(site.backend().stage, loop, pool, written)
 
 

@@ -17,11 +17,15 @@ from fakesnow.transforms.stage import LOCAL_BUCKET_PATH
 
 from tests.backends.snowflake.peer.app import Peer
 
+_LOGGERS = ("fakesnow.server", "uvicorn.access", "uvicorn.asgi", "uvicorn.error")
+"""What the server says of each request is not what the client says: tests read the latter."""
+
 
 @contextmanager
 def running_peer() -> Iterator[Peer]:
     """A peer that answers at `peer.stages.url` until the block ends."""
-    logging.getLogger("fakesnow.server").setLevel(logging.CRITICAL)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_nothing)
     with (
         tempfile.TemporaryDirectory(prefix="peer-") as folder,
         # asyncio sends small answers at once only where the protocol is named.
@@ -30,7 +34,7 @@ def running_peer() -> Iterator[Peer]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         peer = Peer(Path(folder), f"http://127.0.0.1:{port}")
-        config = uvicorn.Config(peer, log_level="critical", lifespan="off", access_log=False)
+        config = uvicorn.Config(peer, log_config=None, lifespan="off", access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
@@ -42,6 +46,11 @@ def running_peer() -> Iterator[Peer]:
             server.should_exit = server.force_exit = True  # clients keep connections open
             thread.join(5)
             shutil.rmtree(LOCAL_BUCKET_PATH, ignore_errors=True)  # fakesnow makes it on import
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    """A filter: unlike a level, it outlives that Streamlit sets up uvicorn's loggers anew."""
+    return False
 
 
 def connection_of(peer: Peer) -> dict[str, object]:
