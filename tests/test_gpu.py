@@ -10,6 +10,8 @@ import torch
 
 from lungreg.backends import open_backend
 from lungreg.config import Config, parse_config
+from lungreg.learning.network import build_network
+from lungreg.learning.prediction import network_estimate
 from lungreg.registration.alignment import align
 from lungreg.registration.pair import read_pair
 from lungreg.registration.refinement import plan_for, refine
@@ -81,6 +83,23 @@ def test_inference_equals_the_cpu(cohort: Path) -> None:
         assert gpu.worker == "cuda-1"
         assert gpu.tre_mm == pytest.approx(cpu.tre_mm, abs=0.05)
         assert gpu.dice_score == pytest.approx(cpu.dice_score, abs=0.01)
+
+
+def test_16_bits_give_the_displacement_of_32(cohort: Path) -> None:
+    """In mixed precision no voxel of the network moves by 0.05 of its length."""
+    config = settings(cohort)
+    stage = open_backend(config.backend).stage
+    pair = read_pair(stage, read_cases(stage)[0])
+    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    shape = config.network.model_copy(update={"out_kernel_initializer": "kaiming_uniform"})
+    network = build_network(shape).eval().to(CUDA)
+    exact, found = (
+        network_estimate(network, config.preprocessing, CUDA, mixed_precision=mixed)(pair, affine)
+        for mixed in (False, True)
+    )
+    fields = [estimated.transform.displacement_mm for estimated in (exact, found)]
+    apart_mm = np.linalg.norm(fields[0] - fields[1], axis=0)
+    assert apart_mm.max() <= 0.05 * exact.transform.grid.spacing_mm.max()
 
 
 def test_ray_workers_get_a_gpu(cohort: Path) -> None:

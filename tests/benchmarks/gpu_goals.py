@@ -41,6 +41,7 @@ from lungreg.workflows.ingest import ingest
 from lungreg.workflows.progress import Progress
 from lungreg.workflows.train import train
 from tests.benchmarks.compare import RESULTS, machine
+from tests.benchmarks.gpu_choices import forward_passes, least_s, uploads_ms
 
 GOALS_S = {"infer, warm": 2.3, "infer, cold": 15.0, "epoch": 4.0}
 """On one H100 with 16 cores, 20 pairs of 192 x 192 x 208 and an epoch of 16."""
@@ -102,7 +103,13 @@ def measured(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         name: {"s": round(value, 2), "limit_s": limits.get(name), "goal_s": GOALS_S.get(name)}
         for name, value in seconds.items()
     }
-    return {"card": card(device), **limits["rates"], "steps": rows}
+    return {
+        "card": card(device),
+        **limits["rates"],
+        "steps": rows,
+        "forward_passes": forward_passes(config, device),
+        "uploads_ms": uploads_ms(tuple(asked.shape), device),
+    }
 
 
 def make_pairs(folder: Path, cases: int, shape: tuple[int, int, int]) -> None:
@@ -175,8 +182,8 @@ def limits_s(config: Config, asked: argparse.Namespace, device: torch.device) ->
     flops = forward_flops(config)
     size = 256 if device.type == "cpu" else 8192
     a, memory = torch.rand(size, size, device=device), torch.rand(16 * size, size, device=device)
-    rate = 2 * size**3 / timed(lambda: a @ a, device)
-    bandwidth = 2 * 4 * memory.numel() / timed(memory.clone, device)
+    rate = 2 * size**3 / least_s(lambda: a @ a, device)
+    bandwidth = 2 * 4 * memory.numel() / least_s(memory.clone, device)
     # Both scans as 16-bit integers in, the warped one out.
     moved = 3 * 2 * int(np.prod(asked.shape)) / bandwidth
     one = flops / rate
@@ -203,16 +210,11 @@ def forward_flops(config: Config) -> int:
     return int(counter.get_total_flops())
 
 
-def timed(work: Callable[[], object], device: torch.device | None = None) -> float:
-    """Wall seconds; on a device the least of three, until it has finished."""
-    took = []
-    for _ in range(1 if device is None else 4):
-        started = time.perf_counter()
-        work()
-        if device is not None and device.type == "cuda":
-            torch.cuda.synchronize(device)
-        took.append(time.perf_counter() - started)
-    return min(took)
+def timed(work: Callable[[], object]) -> float:
+    """Wall seconds."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 def card(device: torch.device) -> str:

@@ -62,4 +62,9 @@ def run_estimate(
 
 def _network_estimate(config: Config, weights: bytes, device: torch.device) -> Estimate:
     network = load_weights(build_network(config.network), weights)
-    return network_estimate(network.to(device).eval(), config.preprocessing, device)
+    return network_estimate(
+        network.to(device).eval(),
+        config.preprocessing,
+        device,
+        mixed_precision=config.infer.mixed_precision,
+    )
