@@ -111,7 +111,8 @@ def test_running_out_on_the_way_is_survived(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(run, "self_similarity", failing)
     pair = as_pair(simulated())
     found = refine(pair, np.eye(4), replace(plan_for("fast"), spacing_mm=4.0), device=CPU)
-    assert len(calls) == 3
-    assert np.prod(calls[1]) < np.prod(calls[0])
+    first, *again = map(np.prod, calls)
+    assert len(again) >= 2
+    assert max(again) < first
     assert "memory ran out" in found.notes[0]
     assert mean_error_mm(pair, found.transform) < 5.0

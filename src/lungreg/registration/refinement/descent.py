@@ -63,7 +63,7 @@ def compare(scene: Scene, features: Features, factor: int, plan: Plan) -> Compar
             weights=weights,
         ),
         moving=ChannelTable(*(pooled(part, factor) for part in moved)),
-        lung_places=int((weights == 1.0).sum()),
+        lung_places=max(1, int((weights == 1.0).sum())),
     )
 
 
@@ -128,6 +128,7 @@ def _tasks(comparison: Comparison, level: Level, plan: Plan) -> Iterator[Task]:
             level=level,
             plan=plan,
             scale=len(parts) / comparison.lung_places,
+            extent=comparison.grid.size / comparison.lung_places,
         )
 
 

@@ -25,7 +25,8 @@ def control_grid(level: Grid, control: int) -> Grid:
 def carry_over(transform: Transform, nodes: Grid, device: torch.device) -> Tensor:
     """(3, X, Y, Z) `u` of a transform at nodes, along the nodes' own axes, mm."""
     ras = dense_displacement(transform, nodes, device=device)
-    return torch.as_tensor(mapped_vectors(nodes.directions.T, ras), device=device).float()
+    along = np.ascontiguousarray(mapped_vectors(nodes.directions.T, ras))
+    return torch.as_tensor(along, device=device).float()
 
 
 def as_transform(displacement: Tensor, nodes: Grid, affine: np.ndarray) -> Transform:

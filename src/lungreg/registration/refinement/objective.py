@@ -1,4 +1,10 @@
-"""The loss of a step of descent, and its gradient: distance of the features and roughness."""
+"""The loss of a step of descent, and its gradient: distance of the features and roughness.
+
+The root of the distance, not the distance itself, is weighed against the roughness: what differs
+however well scans are registered, by noise, dose or coarse voxels, then smooths as much as it hides
+(as in the square-root lasso, whose weight needs no level of noise: Belloni et al. 2011,
+doi:10.1093/biomet/asr043).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +14,9 @@ from torch import Tensor
 from lungreg.registration.refinement.field import enlarge, roughness
 from lungreg.registration.refinement.task import Task
 from lungreg.spatial.threads import has_numba
+
+_LEAST = 0.05
+"""Distance below which scans differ by little but how they move: no reason to smooth less."""
 
 
 def loss_and_gradient(field: Tensor, task: Task) -> tuple[float, Tensor]:
@@ -28,18 +37,19 @@ def fused_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
 
     nodes = field.contiguous().numpy()
     apart, gradient = fused.distance(nodes, task)
-    gradient *= task.scale
+    root = (task.scale * apart + _LEAST) ** 0.5
+    gradient *= task.scale / (2 * root)
     rough, smoother = fused.roughness(nodes, task.node_mm, task.plan.kink)
-    smoother *= task.plan.smoothness
+    smoother *= task.smoothness
     gradient += smoother
-    return task.scale * apart + task.plan.smoothness * rough, torch.from_numpy(gradient)
+    return root + task.smoothness * rough, torch.from_numpy(gradient)
 
 
 def reference_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
     """By PyTorch's operations and their derivatives."""
     leaf = field.detach().requires_grad_()
     rough = roughness(leaf, task.node_mm, task.plan.kink)
-    total = task.scale * _distance(leaf, task) + task.plan.smoothness * rough
+    total = (task.scale * _distance(leaf, task) + _LEAST).sqrt() + task.smoothness * rough
     (gradient,) = torch.autograd.grad(total, leaf)
     return float(total.detach()), gradient
 

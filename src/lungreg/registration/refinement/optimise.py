@@ -6,12 +6,14 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lungreg.config import Refine
+from lungreg.registration.lungs import ScanLungs
 from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.registration.refinement.descent import (
     Comparison,
@@ -26,6 +28,7 @@ from lungreg.registration.refinement.field import as_transform, carry_over, cont
 from lungreg.registration.refinement.memory_budget import fitting_plan
 from lungreg.registration.refinement.plan import Level, Measure, Plan, plan_for
 from lungreg.registration.refinement.polish import polished
+from lungreg.registration.refinement.realigning import nearest_affine, with_affine
 from lungreg.registration.refinement.scene import Scene, make_scene, working_grid
 from lungreg.registration.refinement.search import search
 from lungreg.registration.refinement.unfolding import unfold
@@ -141,13 +144,14 @@ def refine(
     def attempt(plan: Plan) -> tuple[Transform, int]:
         """The transform and the steps to it; features and places are gone at its end."""
         descent = _Descent(
-            scene_at=lambda mm: make_scene(pair, affine, working_grid(pair, affine, mm), device),
+            scene_at=lambda mm, by: make_scene(pair, by, working_grid(pair, affine, mm), device),
+            lungs=pair.fixed_lungs,
             affine=affine,
             plan=plan,
             seed=seed,
             on_step=on_step,
         )
-        return _optimise(descent, plan, start), descent.steps
+        return with_affine(_optimise(descent, plan, start), affine), descent.steps
 
     plan = plan.for_voxels(float(np.cbrt(pair.fixed.grid.voxel_volume_mm3)))
     plan = plan if start is None else plan.continued()
@@ -198,13 +202,15 @@ class _Descent:
     def __init__(
         self,
         *,
-        scene_at: Callable[[float], Scene],
+        scene_at: Callable[[float, FloatArray], Scene],
+        lungs: ScanLungs,
         affine: FloatArray,
         plan: Plan,
         seed: int,
         on_step: OnStep | None,
     ) -> None:
-        self._scene_at, self._affine, self._plan = scene_at, affine, plan
+        self._scene_at, self._lungs, self._plan = scene_at, lungs, plan
+        self._affine = affine
         self._seed, self._on_step = seed, on_step
         self._compared: dict[tuple[int, Measure], Comparison] = {}
         self.steps = 0
@@ -216,10 +222,10 @@ class _Descent:
         self._level, self._runs, self._before = number, runs, self.steps
 
     def _show(self, spacing_mm: float) -> None:
-        """From now on, both scans on a grid of this spacing."""
+        """From now on, both scans on a grid of this spacing, the moving one through the affine."""
         self._structure: tuple[Tensor, Tensor] | None = None
         self._compared.clear()
-        self._scene = self._scene_at(spacing_mm)
+        self._scene = self._scene_at(spacing_mm, self._affine)
 
     @property
     def _spacing_mm(self) -> float:
@@ -231,8 +237,12 @@ class _Descent:
 
     def run(self, level: Level, start: Transform) -> tuple[float, Transform]:
         """The last loss of a level, and where it ended."""
-        if level.spacing_mm < _SAME * self._spacing_mm:
-            self._show(level.spacing_mm)
+        if level.realigns:
+            self._affine = nearest_affine(start, self._lungs)
+            start = with_affine(start, self._affine)
+        finer = level.spacing_mm < _SAME * self._spacing_mm
+        if finer or level.realigns:
+            self._show(level.spacing_mm if finer else self._spacing_mm)
         factor = max(1, round(level.spacing_mm / self._spacing_mm))
         comparison = self._comparison(factor, level.measure)
         nodes = control_grid(comparison.grid, level.control)
@@ -292,5 +302,5 @@ class _Descent:
             total=self._runs * level.steps,
             spacing_mm=level.spacing_mm,
             loss=loss,
-            transform=lambda: as_transform(field, nodes, self._affine),
+            transform=partial(as_transform, field, nodes, self._affine),
         )

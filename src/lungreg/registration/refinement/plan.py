@@ -34,6 +34,10 @@ class Level:
     """Voxels of this level between the nodes of the displacement."""
     measure: Measure = "structure"
     """The features that are compared."""
+    smoothness: float = 0.1
+    """Weight of the roughness beside the root of the distance."""
+    realigns: bool = False
+    """Whether the affine is first fitted anew to the displacement so far."""
     step: float = 0.5
     """First step length of Adam, in voxels of the level; it falls to a fifth."""
 
@@ -50,12 +54,10 @@ class Plan:
     """Reach of the discrete search in each direction, mm; 0 skips it."""
     search_spacing_mm: float = 8.0
     """Distance between its candidates, mm."""
-    smoothness: float = 0.3
-    """Weight of the regularity."""
     kink: float = 0.03
     """Second derivative (per control node) up to which regularity is quadratic; linear beyond, so
     that the motion may bend sharply where lungs slide along the wall."""
-    search_gain: float = 0.2
+    search_gain: float = 0.1
     """Share of the loss that the search must spare to be the start instead of `A` alone."""
     around_mm: float = 5.0
     """Distance around the lungs within which places have weight 1, mm."""
@@ -109,13 +111,28 @@ _COARSE = (
 
 def _large(spacing_mm: float, steps: int) -> Level:
     """Full detail, but large parts move as one."""
-    return Level(spacing_mm=spacing_mm, steps=steps, tolerance=1.2, control=4, measure="both")
+    return Level(
+        spacing_mm=spacing_mm,
+        steps=steps,
+        tolerance=1.2,
+        control=4,
+        measure="both",
+        smoothness=0.065,
+        realigns=True,
+    )
 
 
-def _small(spacing_mm: float, steps: int) -> Level:
+def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
     """Small parts, which local contrast alone draws."""
     return Level(
-        spacing_mm=spacing_mm, steps=steps, tolerance=2.0, control=2, measure="contrast", step=0.3
+        spacing_mm=spacing_mm,
+        steps=steps,
+        tolerance=2.0,
+        control=2,
+        measure="contrast",
+        smoothness=0.12,
+        realigns=realigns,
+        step=0.3,
     )
 
 
@@ -129,7 +146,7 @@ _PLANS: dict[RefinePreset, Plan] = {
     ),
     "default": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, _large(2.0, 30), _small(2.0, 30), _small(1.4, 40)),
+        levels=(*_COARSE, _large(2.0, 30), _small(2.0, 30, realigns=True), _small(1.4, 40)),
         samples=200_000,
     ),
     "best": Plan(
@@ -137,7 +154,7 @@ _PLANS: dict[RefinePreset, Plan] = {
         levels=(
             *_COARSE,
             _large(2.0, 30),
-            _small(2.0, 30),
+            _small(2.0, 30, realigns=True),
             _small(1.4, 40),
             _small(1.1, 40),
         ),

@@ -23,11 +23,18 @@ class Task:
     plan: Plan
     scale: float
     """Factor of the places' summed distance, for the mean of all places at the lungs."""
+    extent: float
+    """Voxels of the level per place at the lungs: factor of the roughness, for that per lung."""
 
     @property
     def spacing_mm(self) -> float:
         """Of the level's voxels."""
         return float(self.grid.spacing_mm[0])
+
+    @property
+    def smoothness(self) -> float:
+        """Weight of the mean roughness of the nodes: the same for lungs in a wide grid."""
+        return self.level.smoothness * self.extent
 
     @property
     def node_mm(self) -> float:

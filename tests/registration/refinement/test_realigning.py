@@ -1,0 +1,108 @@
+"""The affine nearest to a transform, and a transform by another affine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lungreg.registration.lungs import ScanLungs
+from lungreg.registration.refinement.realigning import nearest_affine, with_affine
+from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.geometry import FloatArray, Grid, Transform
+
+SHAPE = (24, 20, 26)
+
+
+def grid(centre_mm: float = 0.0) -> Grid:
+    """Oblique voxels of some millimetres about a point."""
+    turn = np.deg2rad(20)
+    affine = np.eye(4)
+    affine[:2, :2] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    affine[:3, :3] = affine[:3, :3] @ np.diag([6.0, 6.0, 7.0])
+    affine[:3, 3] = centre_mm - affine[:3, :3] @ (np.array(SHAPE) - 1) / 2
+    return Grid(shape=SHAPE, affine=affine)
+
+
+def lungs(on: Grid, thickness: int = 20) -> ScanLungs:
+    """A block of some slices in the middle."""
+    inside = np.zeros(SHAPE, dtype=bool)
+    inside[4:-4, 4:-4, 13 - thickness // 2 : 13 + (thickness + 1) // 2] = True
+    return ScanLungs(inside=inside, known_from="mask", grid=on)
+
+
+def wanted(centre_mm: float = 0.0) -> FloatArray:
+    """A map with turns, scales and shears, to a world whose origin is elsewhere."""
+    result = np.eye(4)
+    result[:3, :3] = [[1.1, 0.05, 0.0], [-0.03, 0.95, 0.04], [0.02, 0.0, 1.25]]
+    result[:3, 3] = (1000.0, -3.0, 8.0) - result[:3, :3] @ np.full(3, centre_mm)
+    return result
+
+
+def as_displacement(on: Grid, affine: FloatArray) -> Transform:
+    """An affine as a displacement alone."""
+    plain = Transform(affine=affine, displacement_mm=np.zeros((3, *SHAPE), np.float32), grid=on)
+    start = np.eye(4)
+    start[:3, 3] = affine[:3, 3]
+    return with_affine(plain, start)
+
+
+def voxels_ras(on: Grid) -> FloatArray:
+    """(N, 3) all voxel centres."""
+    return on.to_world(np.stack(np.indices(SHAPE), axis=-1).reshape(-1, 3))
+
+
+@pytest.mark.parametrize("centre_mm", [0.0, -1500.0])
+def test_another_affine_is_the_same_transform(centre_mm: float) -> None:
+    """At the nodes to float32, wherever the origin lies."""
+    on = grid(centre_mm)
+    draws = np.random.default_rng(0)
+    displacement = draws.normal(size=(3, *SHAPE)).astype(np.float32)
+    transform = Transform(affine=wanted(centre_mm), displacement_mm=displacement, grid=on)
+    other = np.eye(4)
+    other[:3, 3] = transform.affine[:3, 3] + 4
+    found = with_affine(transform, other)
+    assert found.affine is other
+    points = voxels_ras(on)
+    np.testing.assert_allclose(
+        transform_points(found, points), transform_points(transform, points), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("centre_mm", [0.0, -1500.0])
+def test_an_affine_is_nearest_to_itself(centre_mm: float) -> None:
+    """Whatever part of it is displacement, wherever the origin lies."""
+    on = grid(centre_mm)
+    found = nearest_affine(as_displacement(on, wanted(centre_mm)), lungs(on))
+    points = voxels_ras(on)
+    there, expected = (points @ a[:3, :3].T + a[:3, 3] for a in (found, wanted(centre_mm)))
+    np.testing.assert_allclose(there, expected, atol=0.01)
+
+
+def test_a_part_that_moves_on_its_own_hardly_counts() -> None:
+    """A tenth of the lungs is 30 mm away from where the rest is: least squares would give in."""
+    on = grid()
+    transform = as_displacement(on, wanted())
+    displacement = transform.displacement_mm.copy()
+    displacement[2, :, :, :5] -= 30
+    moved = Transform(affine=transform.affine, displacement_mm=displacement, grid=on)
+    found = nearest_affine(moved, lungs(on))
+    np.testing.assert_allclose(found, wanted(), atol=0.5)
+    np.testing.assert_allclose(found[:3, :3], wanted()[:3, :3], atol=0.02)
+
+
+def test_a_thin_slab_keeps_its_scale() -> None:
+    """One slice of lung says nothing of a scale across it: the affine's own stays."""
+    on = grid()
+    transform = as_displacement(on, wanted())
+    found = nearest_affine(transform, lungs(on, thickness=1))
+    assert found[:3, 2] == pytest.approx([0, 0, 1], abs=1e-3)
+    np.testing.assert_allclose(found[:3, :2], wanted()[:3, :2], atol=1e-3)
+
+
+def test_no_lungs_are_the_whole_scan() -> None:
+    """As everywhere in a refinement."""
+    on = grid()
+    none = ScanLungs(inside=None, known_from="whole scan", grid=on)
+    np.testing.assert_allclose(
+        nearest_affine(as_displacement(on, wanted()), none), wanted(), atol=1e-3
+    )
