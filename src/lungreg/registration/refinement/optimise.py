@@ -213,6 +213,7 @@ class _Descent:
         self._affine = affine
         self._seed, self._on_step = seed, on_step
         self._compared: dict[tuple[int, Measure], Comparison] = {}
+        self._spacing_mm = math.nan
         self.steps = 0
         self.enter(1)
         self._show(plan.spacing_mm)
@@ -223,13 +224,12 @@ class _Descent:
 
     def _show(self, spacing_mm: float) -> None:
         """From now on, both scans on a grid of this spacing, the moving one through the affine."""
-        self._structure: tuple[Tensor, Tensor] | None = None
+        if spacing_mm != self._spacing_mm:
+            self._fixed_structure: Tensor | None = None
+        self._moving_structure: Tensor | None = None
         self._compared.clear()
         self._scene = self._scene_at(spacing_mm, self._affine)
-
-    @property
-    def _spacing_mm(self) -> float:
-        return float(self._scene.grid.spacing_mm[0])
+        self._spacing_mm = spacing_mm
 
     def nothing(self) -> Transform:
         """`A` alone."""
@@ -271,12 +271,11 @@ class _Descent:
         return Features(fixed=fixed, moving=moving)
 
     def _self_similar(self) -> tuple[Tensor, Tensor]:
-        if self._structure is None:
-            self._structure = (
-                self_similarity(self._scene.fixed),
-                self_similarity(self._scene.moving),
-            )
-        return self._structure
+        if self._fixed_structure is None:
+            self._fixed_structure = self_similarity(self._scene.fixed)
+        if self._moving_structure is None:
+            self._moving_structure = self_similarity(self._scene.moving)
+        return self._fixed_structure, self._moving_structure
 
     def search(self) -> Transform:
         """The transform that the discrete search finds."""
