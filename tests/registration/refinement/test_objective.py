@@ -39,6 +39,7 @@ def make_task(control: int, features: int, spacing_mm: float = 2.0) -> Task:
         level=level,
         plan=plan_for("default"),
         scale=0.01,
+        seen=0.8,
         extent=3.0,
     )
 

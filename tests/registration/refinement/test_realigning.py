@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lungreg.registration.lungs import ScanLungs
+from lungreg.formats.volumes import Stored, Volume
+from lungreg.records import Case
+from lungreg.registration.pair import Pair
 from lungreg.registration.refinement.realigning import nearest_affine, with_affine
 from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import FloatArray, Grid, Transform
@@ -23,11 +25,22 @@ def grid(centre_mm: float = 0.0) -> Grid:
     return Grid(shape=SHAPE, affine=affine)
 
 
-def lungs(on: Grid, thickness: int = 20) -> ScanLungs:
-    """A block of some slices in the middle."""
-    inside = np.zeros(SHAPE, dtype=bool)
-    inside[4:-4, 4:-4, 13 - thickness // 2 : 13 + (thickness + 1) // 2] = True
-    return ScanLungs(inside=inside, known_from="mask", grid=on)
+def pair(on: Grid, thickness: int = 20, *, lungs: bool = True, cut: int = 0) -> Pair:
+    """A fixed scan with lungs of some slices, and a moving one without its lowest slices."""
+    inside = np.zeros(SHAPE, dtype=np.uint8)
+    inside[4:-4, 4:-4, 13 - thickness // 2 : 13 + (thickness + 1) // 2] = lungs
+    wide = np.zeros((60, 60, 60 - cut), dtype=np.float32)
+    affine = np.diag([8.0, 8.0, 8.0, 1.0])
+    affine[:3, 3] = np.array([1000.0, -3.0, 8.0]) - 240 + [0, 0, 8 * cut]
+    moving = Grid(shape=wide.shape, affine=affine)
+    stored = Stored(dtype="int16")
+    return Pair(
+        case=Case(case_id="a", fixed="", moving=""),
+        fixed=Volume(data=np.zeros(SHAPE, dtype=np.float32), grid=on, stored=stored),
+        moving=Volume(data=wide, grid=moving, stored=stored),
+        fixed_mask=inside,
+        moving_mask=np.ones_like(wide, dtype=np.uint8),
+    )
 
 
 def wanted(centre_mm: float = 0.0) -> FloatArray:
@@ -72,7 +85,7 @@ def test_another_affine_is_the_same_transform(centre_mm: float) -> None:
 def test_an_affine_is_nearest_to_itself(centre_mm: float) -> None:
     """Whatever part of it is displacement, wherever the origin lies."""
     on = grid(centre_mm)
-    found = nearest_affine(as_displacement(on, wanted(centre_mm)), lungs(on))
+    found = nearest_affine(as_displacement(on, wanted(centre_mm)), pair(on))
     points = voxels_ras(on)
     there, expected = (points @ a[:3, :3].T + a[:3, 3] for a in (found, wanted(centre_mm)))
     np.testing.assert_allclose(there, expected, atol=0.01)
@@ -85,7 +98,7 @@ def test_a_part_that_moves_on_its_own_hardly_counts() -> None:
     displacement = transform.displacement_mm.copy()
     displacement[2, :, :, :5] -= 30
     moved = Transform(affine=transform.affine, displacement_mm=displacement, grid=on)
-    found = nearest_affine(moved, lungs(on))
+    found = nearest_affine(moved, pair(on))
     np.testing.assert_allclose(found, wanted(), atol=0.5)
     np.testing.assert_allclose(found[:3, :3], wanted()[:3, :3], atol=0.02)
 
@@ -94,15 +107,29 @@ def test_a_thin_slab_keeps_its_scale() -> None:
     """One slice of lung says nothing of a scale across it: the affine's own stays."""
     on = grid()
     transform = as_displacement(on, wanted())
-    found = nearest_affine(transform, lungs(on, thickness=1))
+    found = nearest_affine(transform, pair(on, thickness=1))
     assert found[:3, 2] == pytest.approx([0, 0, 1], abs=1e-3)
     np.testing.assert_allclose(found[:3, :2], wanted()[:3, :2], atol=1e-3)
 
 
-def test_no_lungs_are_the_whole_scan() -> None:
-    """As everywhere in a refinement."""
+def test_what_the_moving_scan_does_not_show_counts_for_nothing() -> None:
+    """Half of the lungs are cut off, and the transform is nonsense there."""
     on = grid()
-    none = ScanLungs(inside=None, known_from="whole scan", grid=on)
-    np.testing.assert_allclose(
-        nearest_affine(as_displacement(on, wanted()), none), wanted(), atol=1e-3
+    transform = as_displacement(on, wanted())
+    displacement = transform.displacement_mm.copy()
+    displacement[0, :, :, :12] += 40
+    odd = Transform(affine=transform.affine, displacement_mm=displacement, grid=on)
+    cut, whole = (nearest_affine(odd, pair(on, cut=slices)) for slices in (32, 0))
+    np.testing.assert_allclose(cut, wanted(), atol=0.01)
+    assert np.abs(whole - wanted()).max() > 0.1
+
+
+def test_scans_that_share_nothing_keep_the_affine() -> None:
+    """The moving scan lies elsewhere."""
+    on = grid()
+    away = np.eye(4)
+    away[:3, 3] = 5000
+    transform = Transform(
+        affine=away, displacement_mm=np.zeros((3, *SHAPE), dtype=np.float32), grid=on
     )
+    assert nearest_affine(transform, pair(on)) is away

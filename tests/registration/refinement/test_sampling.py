@@ -48,3 +48,13 @@ def test_beyond_the_volume_nothing_changes() -> None:
     torch.testing.assert_close(found[0], border[0])
     assert found[1].abs().max() == found[3].abs().max() == 0
     assert found[2].abs().max() > 0
+
+
+def test_the_nearest_value_of_one_channel() -> None:
+    """That of the voxel itself at its centre, of the border beyond."""
+    part = volume(3)
+    table = ChannelTable(part, volume(1))
+    where = torch.tensor([[0.2, 6.0, -4.0], [3.6, 4.0, 2.0], [8.0, 0.4, 30.0]])
+    expected = part[0, 1, [0, 6, 0], [4, 4, 2], [8, 0, 8]]
+    assert torch.equal(table.nearest(where, 1), expected)
+    assert torch.equal(table.nearest(where, -1), volume(1)[0, 0, [0, 6, 0], [4, 4, 2], [8, 0, 8]])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lungreg.registration.refinement.features import cube_max, pooled
-from lungreg.registration.refinement.field import smoothed
+from lungreg.registration.refinement.field import enlarge, smoothed
 from lungreg.registration.refinement.objective import loss_and_gradient
 from lungreg.registration.refinement.parts import Fixed, split
 from lungreg.registration.refinement.plan import Level, Plan
@@ -22,6 +22,7 @@ from lungreg.spatial.geometry import Grid
 _LAST_STEP = 0.2
 _MOMENTS = (0.9, 0.999)
 _TINY = 1e-8
+_LEAST_SEEN = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,7 +104,7 @@ def descend(
         compare.
     """
     spacing_mm = float(comparison.grid.spacing_mm[0])
-    tasks = list(_tasks(comparison, level, plan))
+    tasks = list(_tasks(comparison, level, plan, nodes))
     if not tasks:
         return
     order = torch.randperm(len(tasks), generator=generator).tolist()
@@ -118,9 +119,15 @@ def descend(
         yield field, loss
 
 
-def _tasks(comparison: Comparison, level: Level, plan: Plan) -> Iterator[Task]:
+def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> Iterator[Task]:
     parts = split(comparison.fixed, plan.samples)
     for part in parts:
+        dense_mm = enlarge(nodes, level.control, comparison.grid.shape, part.lattice)
+        shift = dense_mm.reshape(3, -1).index_select(1, part.flat)
+        places = part.places.index + shift / float(comparison.grid.spacing_mm[0])
+        shown = comparison.moving.nearest(places, -1)
+        weight = part.places.weight
+        seen = float((shown * weight).sum() / weight.sum())
         yield Task(
             part=part,
             moving=comparison.moving,
@@ -128,6 +135,7 @@ def _tasks(comparison: Comparison, level: Level, plan: Plan) -> Iterator[Task]:
             level=level,
             plan=plan,
             scale=len(parts) / comparison.lung_places,
+            seen=max(seen, _LEAST_SEEN),
             extent=comparison.grid.size / comparison.lung_places,
         )
 

@@ -37,19 +37,20 @@ def fused_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
 
     nodes = field.contiguous().numpy()
     apart, gradient = fused.distance(nodes, task)
-    root = (task.scale * apart + _LEAST) ** 0.5
+    root = (task.scale * apart / task.seen + _LEAST) ** 0.5
     gradient *= task.scale / (2 * root)
     rough, smoother = fused.roughness(nodes, task.node_mm, task.plan.kink)
     smoother *= task.smoothness
     gradient += smoother
-    return root + task.smoothness * rough, torch.from_numpy(gradient)
+    return task.seen * root + task.smoothness * rough, torch.from_numpy(gradient)
 
 
 def reference_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
     """By PyTorch's operations and their derivatives."""
     leaf = field.detach().requires_grad_()
     rough = roughness(leaf, task.node_mm, task.plan.kink)
-    total = (task.scale * _distance(leaf, task) + _LEAST).sqrt() + task.smoothness * rough
+    root = (task.scale * _distance(leaf, task) / task.seen + _LEAST).sqrt()
+    total = task.seen * root + task.smoothness * rough
     (gradient,) = torch.autograd.grad(total, leaf)
     return float(total.detach()), gradient
 

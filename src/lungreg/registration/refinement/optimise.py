@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from lungreg.config import Refine
-from lungreg.registration.lungs import ScanLungs
 from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.registration.refinement.descent import (
     Comparison,
@@ -145,7 +144,7 @@ def refine(
         """The transform and the steps to it; features and places are gone at its end."""
         descent = _Descent(
             scene_at=lambda mm, by: make_scene(pair, by, working_grid(pair, affine, mm), device),
-            lungs=pair.fixed_lungs,
+            pair=pair,
             affine=affine,
             plan=plan,
             seed=seed,
@@ -203,13 +202,13 @@ class _Descent:
         self,
         *,
         scene_at: Callable[[float, FloatArray], Scene],
-        lungs: ScanLungs,
+        pair: Pair,
         affine: FloatArray,
         plan: Plan,
         seed: int,
         on_step: OnStep | None,
     ) -> None:
-        self._scene_at, self._lungs, self._plan = scene_at, lungs, plan
+        self._scene_at, self._pair, self._plan = scene_at, pair, plan
         self._affine = affine
         self._seed, self._on_step = seed, on_step
         self._compared: dict[tuple[int, Measure], Comparison] = {}
@@ -238,7 +237,7 @@ class _Descent:
     def run(self, level: Level, start: Transform) -> tuple[float, Transform]:
         """The last loss of a level, and where it ended."""
         if level.realigns:
-            self._affine = nearest_affine(start, self._lungs)
+            self._affine = nearest_affine(start, self._pair)
             start = with_affine(start, self._affine)
         finer = level.spacing_mm < _SAME * self._spacing_mm
         if finer or level.realigns:

@@ -7,14 +7,15 @@ features of the moving scan are compared in the shape that it gives them.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lungreg.registration.lungs import ScanLungs
+from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import FloatArray, Transform, apply_affine
 from lungreg.spatial.mask_box import some_voxels
 from lungreg.spatial.total_displacement import total_displacement_mm
 
-_PLACES = 5_000
+_PLACES, _FEWEST = 5_000, 100
 _ROUNDS = 12
 _NEAR_MM = 0.5
 _THINNEST = 0.05
@@ -23,18 +24,27 @@ _DIGITS = 6
 """Of the result: sums on one machine or another differ beyond them."""
 
 
-def nearest_affine(transform: Transform, lungs: ScanLungs) -> FloatArray:
-    """The affine (4, 4) of least mean distance to a transform over the fixed lungs.
+def nearest_affine(transform: Transform, pair: Pair) -> FloatArray:
+    """The affine (4, 4) of least mean distance to a transform, where both scans show the lungs.
 
     By iteratively reweighted least squares (Weiszfeld 1937), so that what moves on its own, such as
     the lowest part of the lungs, counts no more than in proportion to its distance.
 
     Args:
         transform: `T` so far.
-        lungs: Of the fixed scan.
+        pair: The case; beyond its moving scan the transform is a guess.
+
+    Returns:
+        The affine; the transform's own where the scans share too little.
     """
+    lungs = pair.fixed_lungs
     places = lungs.grid.to_world(some_voxels(lungs.or_everything, _PLACES))
-    wanted = transform_points(transform, places) - apply_affine(transform.affine, places)
+    moved = transform_points(transform, places)
+    seen = _shown(moved, pair)
+    if seen.sum() < _FEWEST:
+        return transform.affine
+    places = places[seen]
+    wanted = moved[seen] - apply_affine(transform.affine, places)
     middle = places.mean(axis=0)
     around = places - middle
     length_mm = around.std()
@@ -48,6 +58,15 @@ def nearest_affine(transform: Transform, lungs: ScanLungs) -> FloatArray:
     result[:3, :3] += change[:3].T
     result[:3, 3] += change[3] * length_mm - change[:3].T @ middle
     return np.round(result, _DIGITS)
+
+
+def _shown(points_ras: FloatArray, pair: Pair) -> NDArray[np.bool_]:
+    """(N,) which points (N, 3) of the moving world lie in voxels that show something."""
+    voxels = np.rint(pair.moving.grid.to_voxel(points_ras)).astype(int)
+    inside = np.asarray(((voxels >= 0) & (voxels < pair.moving.grid.shape)).all(axis=1))
+    if pair.moving_shown is not None:
+        inside[inside] = pair.moving_shown[tuple(voxels[inside].T)]
+    return inside
 
 
 def with_affine(transform: Transform, affine: FloatArray) -> Transform:

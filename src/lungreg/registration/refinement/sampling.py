@@ -45,6 +45,12 @@ class ChannelTable:
         found: Tensor = _Sampled.apply(places_vox, self)  # type: ignore[no-untyped-call]
         return found
 
+    def nearest(self, places_vox: Tensor, channel: int) -> Tensor:
+        """(N,) values of one channel at the voxels nearest to coordinates (3, N)."""
+        inside = torch.minimum(places_vox.clamp(min=0), self._last).round().int()
+        rows = (inside * self._strides[:, None]).sum(dim=0)
+        return self.rows[rows, range(self.channels)[channel]]
+
     def with_slopes(self, places_vox: Tensor) -> Tensor:
         """(N, 4, C) values at places (3, N), then their derivatives along the axes, per voxel."""
         inside = torch.minimum(places_vox.clamp(min=0), self._last)
