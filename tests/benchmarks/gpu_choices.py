@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
 from lungreg.config import Config
-from lungreg.learning.forward_pass import FULL, ON_GPU, Precision, apart
+from lungreg.learning.forward_pass import FULL, ON_GPU, Precision, apart, least_seconds
 from lungreg.learning.network import build_network
 
-_RUNS = 4
 _ON_CPU = (
     FULL,
     Precision(dtype=torch.bfloat16),
@@ -34,7 +31,7 @@ def forward_passes(config: Config, device: torch.device) -> list[dict[str, Any]]
         exact = FULL.predict(network, fixed, moving)
         for precision in ON_GPU if device.type == "cuda" else _ON_CPU:
             found = precision.predict(network, fixed, moving)
-            seconds = least_s(lambda p=precision: p.predict(network, fixed, moving), device)  # type: ignore[misc]
+            seconds = least_seconds(lambda p=precision: p.predict(network, fixed, moving), device)  # type: ignore[misc]
             rows.append(
                 {
                     "dtype": str(precision.dtype),
@@ -58,19 +55,7 @@ def uploads_ms(shape: tuple[int, int, int], device: torch.device) -> dict[str, f
 
     return {
         "float32": round(
-            1e3 * least_s(lambda: torch.as_tensor(scan).to(device, copy=True), device), 2
+            1e3 * least_seconds(lambda: torch.as_tensor(scan).to(device, copy=True), device), 2
         ),
-        "int16, pinned": round(1e3 * least_s(short, device), 2),
+        "int16, pinned": round(1e3 * least_seconds(short, device), 2),
     }
-
-
-def least_s(work: Callable[[], object], device: torch.device) -> float:
-    """The least wall seconds of a few runs, each until the device has finished."""
-    took = []
-    for _ in range(_RUNS):
-        started = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        took.append(time.perf_counter() - started)
-    return min(took)

@@ -34,6 +34,7 @@ import lungreg
 from lungreg.config import Config, load_config
 from lungreg.config.section import MODEL_NAME
 from lungreg.devices import choose_device
+from lungreg.learning.forward_pass import least_seconds
 from lungreg.learning.network import build_network
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.workflows.infer import infer
@@ -41,7 +42,7 @@ from lungreg.workflows.ingest import ingest
 from lungreg.workflows.progress import Progress
 from lungreg.workflows.train import train
 from tests.benchmarks.compare import RESULTS, machine
-from tests.benchmarks.gpu_choices import forward_passes, least_s, uploads_ms
+from tests.benchmarks.gpu_choices import forward_passes, uploads_ms
 
 GOALS_S = {"infer, warm": 2.3, "infer, cold": 15.0, "epoch": 4.0}
 """On one H100 with 16 cores, 20 pairs of 192 x 192 x 208 and an epoch of 16."""
@@ -182,8 +183,8 @@ def limits_s(config: Config, asked: argparse.Namespace, device: torch.device) ->
     flops = forward_flops(config)
     size = 256 if device.type == "cpu" else 8192
     a, memory = torch.rand(size, size, device=device), torch.rand(16 * size, size, device=device)
-    rate = 2 * size**3 / least_s(lambda: a @ a, device)
-    bandwidth = 2 * 4 * memory.numel() / least_s(memory.clone, device)
+    rate = 2 * size**3 / least_seconds(lambda: a @ a, device)
+    bandwidth = 2 * 4 * memory.numel() / least_seconds(memory.clone, device)
     # Both scans as 16-bit integers in, the warped one out.
     moved = 3 * 2 * int(np.prod(asked.shape)) / bandwidth
     one = flops / rate

@@ -23,7 +23,6 @@ class MeetingStage(LocalStage):
     def read(self, name: str) -> bytes:
         """The bytes of a file; those of a scan once the processes have met."""
         if name.startswith("scansInsp/"):
-            self.readers.mkdir(parents=True, exist_ok=True)
             (self.readers / str(os.getpid())).touch()
             until = time.monotonic() + WAIT_S
             while len(list(self.readers.iterdir())) < self.processes and time.monotonic() < until:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lungreg.errors import DataError
-from lungreg.spatial.mask_box import is_cut_off, mask_box, some_voxels
+from lungreg.spatial.geometry import Grid
+from lungreg.spatial.mask_box import in_mask, is_cut_off, mask_box, some_voxels
 
 MASK = np.zeros((9, 8, 7), dtype=bool)
 MASK[2, 5, 1] = MASK[4, 3, 6] = True
@@ -22,6 +23,17 @@ def test_some_voxels_are_spread_over_all(most: int) -> None:
     assert len(set(np.diff(flat))) <= 1
     np.testing.assert_array_equal(some_voxels(MASK, most)[0], [2, 5, 1])
     assert some_voxels(~everything, most).shape == (0, 3)
+
+
+def test_points_lie_in_the_nearest_voxels() -> None:
+    """Half a voxel around the centres that are set, nowhere beyond the grid; None is all of it."""
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    affine[:3, 3] = (-50, 10, 5)
+    grid = Grid(shape=(9, 8, 7), affine=affine)
+    centres = grid.to_world([[2, 5, 1], [4, 3, 6], [4, 4, 4], [-1, 0, 0], [8, 7, 6], [8, 7, 6.6]])
+    assert in_mask(centres, MASK, grid).tolist() == [True, True, False, False, False, False]
+    assert in_mask(centres + 0.9, MASK, grid).tolist() == [True, True, False, False, False, False]
+    assert in_mask(centres, None, grid).tolist() == [True, True, True, False, True, False]
 
 
 def test_the_box_is_the_smallest_that_holds_every_voxel() -> None:

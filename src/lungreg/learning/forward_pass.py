@@ -85,7 +85,7 @@ class ForwardPass:
         ]
         return min(
             [exact[0], *close],
-            key=lambda precision: _seconds(
+            key=lambda precision: least_seconds(
                 lambda: precision.predict(self._network, fixed, moving), fixed.device
             ),
         )
@@ -97,7 +97,7 @@ def apart(one: Tensor, other: Tensor) -> Tensor:
     return distance
 
 
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
+def least_seconds(work: Callable[[], object], device: torch.device) -> float:
     """The least wall time of a few runs, each until the device has finished."""
     took = []
     for _ in range(_RUNS):

@@ -1,4 +1,4 @@
-"""The box around the voxels of a mask, and some of these voxels."""
+"""The box around the voxels of a mask, some of these voxels, and points that lie in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
-from lungreg.spatial.geometry import Box, FloatArray
+from lungreg.spatial.geometry import Box, FloatArray, Grid
 
 _SOME_SHARE = 0.01
 """Of an outer slice; a rim of fewer voxels may be noise of the segmentation."""
@@ -30,6 +30,15 @@ def some_voxels(mask: NDArray[Any], most: int) -> FloatArray:
     flat = np.flatnonzero(mask)
     few = flat[:: max(1, -(-len(flat) // most))]
     return np.stack(np.unravel_index(few, mask.shape), axis=1).astype(np.float64)
+
+
+def in_mask(points_ras: FloatArray, mask: NDArray[Any] | None, grid: Grid) -> NDArray[np.bool_]:
+    """(N,) which points (N, 3) lie in voxels of a mask on a grid, above 0; None is all voxels."""
+    voxels = np.rint(grid.to_voxel(points_ras)).astype(int)
+    inside = np.asarray(((voxels >= 0) & (voxels < grid.shape)).all(axis=1))
+    if mask is not None:
+        inside[inside] = mask[tuple(voxels[inside].T)] > 0
+    return inside
 
 
 def mask_box(mask: NDArray[Any], *, margin: int | Sequence[int] = 0) -> Box:

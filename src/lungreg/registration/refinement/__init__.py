@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from lungreg.registration.refinement.optimise import (
-    OnStep,
-    Refined,
-    Step,
-    refine,
-    refinement_estimate,
-)
+from lungreg.registration.refinement.optimise import Refined, refine, refinement_estimate
 from lungreg.registration.refinement.plan import Level, Plan, plan_for
+from lungreg.registration.refinement.step import OnStep, Step
 
 __all__ = [
     "Level",

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from lungreg.registration.refinement.features import cube_max, pooled
-from lungreg.registration.refinement.field import enlarge, smoothed
+from lungreg.registration.refinement.field import smoothed
 from lungreg.registration.refinement.objective import loss_and_gradient
-from lungreg.registration.refinement.parts import Fixed, split
+from lungreg.registration.refinement.parts import Fixed, moved_places, split
 from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.sampling import ChannelTable
 from lungreg.registration.refinement.scene import Scene
@@ -122,10 +122,8 @@ def descend(
 def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> Iterator[Task]:
     parts = split(comparison.fixed, plan.samples)
     for part in parts:
-        dense_mm = enlarge(nodes, level.control, comparison.grid.shape, part.lattice)
-        shift = dense_mm.reshape(3, -1).index_select(1, part.flat)
-        places = part.places.index + shift / float(comparison.grid.spacing_mm[0])
-        shown = comparison.moving.nearest(places, -1)
+        moved = moved_places(nodes, part, level.control, comparison.grid)
+        shown = comparison.moving.nearest(moved, -1)
         weight = part.places.weight
         seen = float((shown * weight).sum() / weight.sum())
         yield Task(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lungreg.registration.refinement.field import enlarge, roughness
+from lungreg.registration.refinement.field import roughness
+from lungreg.registration.refinement.parts import moved_places
 from lungreg.registration.refinement.task import Task
 from lungreg.spatial.threads import has_numba
 
@@ -58,8 +59,7 @@ def reference_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
 def _distance(field: Tensor, task: Task) -> Tensor:
     """Sum of the robust feature distances (Geman and McClure 1985) and overlaps of the places."""
     places, level = task.part.places, task.level
-    dense = enlarge(field, level.control, task.grid.shape, task.part.lattice)
-    moved = places.index + dense.reshape(3, -1).index_select(1, task.part.flat) / task.spacing_mm
+    moved = moved_places(field, task.part, level.control, task.grid)
     sampled = task.moving.sample(moved)
     count = places.features.shape[1]
     apart, shown = sampled[:, count] - places.lungs, sampled[:, count + 1].detach()

@@ -30,35 +30,12 @@ from lungreg.registration.refinement.polish import polished
 from lungreg.registration.refinement.realigning import nearest_affine, with_affine
 from lungreg.registration.refinement.scene import Scene, make_scene, working_grid
 from lungreg.registration.refinement.search import search
+from lungreg.registration.refinement.step import OnStep, Step
 from lungreg.registration.refinement.unfolding import unfold
 from lungreg.spatial.geometry import FloatArray, Grid, Transform, affine_transform
 
 _log = logging.getLogger(__name__)
 _SAME = 0.99
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Step:
-    """The state after one step of descent, for progress and curves."""
-
-    number: int
-    """From 1, over all levels."""
-    level: int
-    """Number of the level, from 1."""
-    levels: int
-    """Number of levels."""
-    done: int
-    """Steps of this level so far."""
-    total: int
-    """Steps of this level in all; the first level counts both of its starts."""
-    spacing_mm: float
-    """Spacing of the level's features, mm."""
-    loss: float
-    transform: Callable[[], Transform]
-    """Computes the transform so far."""
-
-
-OnStep = Callable[[Step], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

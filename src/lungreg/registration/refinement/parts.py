@@ -10,6 +10,9 @@ from math import prod
 import torch
 from torch import Tensor
 
+from lungreg.registration.refinement.field import enlarge
+from lungreg.spatial.geometry import Grid
+
 Lattice = tuple[slice, slice, slice]
 """Every few voxels along each axis."""
 
@@ -54,6 +57,20 @@ class Part:
     """The voxels of the lattice along each axis."""
     flat: Tensor
     """(N,) index of each place in the flattened lattice."""
+
+
+def moved_places(nodes: Tensor, part: Part, control: int, grid: Grid) -> Tensor:
+    """(3, N) voxel coordinates of the places of a part after a displacement, differentiable.
+
+    Args:
+        nodes: (3, X, Y, Z) displacement at the nodes along the grid's axes, mm.
+        part: Of the places.
+        control: Voxels from node to node.
+        grid: Of the level.
+    """
+    dense_mm = enlarge(nodes, control, grid.shape, part.lattice)
+    shift_mm = dense_mm.reshape(3, -1).index_select(1, part.flat)
+    return part.places.index + shift_mm / float(grid.spacing_mm[0])
 
 
 def split(fixed: Fixed, most: int) -> list[Part]:

@@ -7,12 +7,11 @@ features of the moving scan are compared in the shape that it gives them.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import FloatArray, Transform, apply_affine
-from lungreg.spatial.mask_box import some_voxels
+from lungreg.spatial.mask_box import in_mask, some_voxels
 from lungreg.spatial.total_displacement import total_displacement_mm
 
 _PLACES, _FEWEST = 5_000, 100
@@ -40,7 +39,7 @@ def nearest_affine(transform: Transform, pair: Pair) -> FloatArray:
     lungs = pair.fixed_lungs
     places = lungs.grid.to_world(some_voxels(lungs.or_everything, _PLACES))
     moved = transform_points(transform, places)
-    seen = _shown(moved, pair)
+    seen = in_mask(moved, pair.moving_shown, pair.moving.grid)
     if seen.sum() < _FEWEST:
         return transform.affine
     places = places[seen]
@@ -58,15 +57,6 @@ def nearest_affine(transform: Transform, pair: Pair) -> FloatArray:
     result[:3, :3] += change[:3].T
     result[:3, 3] += change[3] * length_mm - change[:3].T @ middle
     return np.round(result, _DIGITS)
-
-
-def _shown(points_ras: FloatArray, pair: Pair) -> NDArray[np.bool_]:
-    """(N,) which points (N, 3) of the moving world lie in voxels that show something."""
-    voxels = np.rint(pair.moving.grid.to_voxel(points_ras)).astype(int)
-    inside = np.asarray(((voxels >= 0) & (voxels < pair.moving.grid.shape)).all(axis=1))
-    if pair.moving_shown is not None:
-        inside[inside] = pair.moving_shown[tuple(voxels[inside].T)]
-    return inside
 
 
 def with_affine(transform: Transform, affine: FloatArray) -> Transform:

@@ -12,6 +12,7 @@ from lungreg.errors import DataError
 from lungreg.records import counted
 from lungreg.sources.simulation.breathing import Breathing
 from lungreg.spatial.geometry import FloatArray, Grid
+from lungreg.spatial.mask_box import in_mask
 
 _CANDIDATES = 6000
 _DISTINCT_SHARE = 0.5
@@ -67,16 +68,8 @@ def _shown_in_both(
     fixed: tuple[NDArray[Any], Grid],
     moving: tuple[NDArray[Any], Grid],
 ) -> FloatArray:
-    kept = points_ras[_in_mask(points_ras, *fixed)]
-    return kept[_in_mask(breathing.to_moving(kept), *moving)]
-
-
-def _in_mask(points_ras: FloatArray, mask: NDArray[Any], grid: Grid) -> NDArray[np.bool_]:
-    voxels = np.rint(grid.to_voxel(points_ras)).astype(int)
-    shape = np.array(grid.shape)
-    inside = ((voxels >= 0) & (voxels < shape)).all(axis=1)
-    nearest = voxels.clip(0, shape - 1)
-    return np.asarray(inside & (mask[tuple(nearest.T)] > 0))
+    kept = points_ras[in_mask(points_ras, *fixed)]
+    return kept[in_mask(breathing.to_moving(kept), *moving)]
 
 
 def _spread(candidates: FloatArray, count: int, taken: FloatArray) -> FloatArray:
