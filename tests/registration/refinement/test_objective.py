@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lungreg.registration.refinement.field import control_grid, roughness, smoothed
+from lungreg.registration.refinement.lung_wall import PlaceWeights
 from lungreg.registration.refinement.objective import fused_loss, reference_loss
 from lungreg.registration.refinement.parts import Fixed, split
 from lungreg.registration.refinement.plan import Level, plan_for
@@ -27,17 +28,20 @@ def make_task(control: int, features: int, spacing_mm: float = 2.0) -> Task:
     def values(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
 
-    weights = values(1, 1, *SHAPE) * (values(1, 1, *SHAPE) > 0.3)
+    tissue, outline = (values(1, 1, *SHAPE) * (values(1, 1, *SHAPE) > 0.3) for _ in range(2))
+    weights = PlaceWeights(tissue=tissue, outline=outline)
     fixed = Fixed(
         features=(values(1, features, *SHAPE),), lungs=values(1, 1, *SHAPE), weights=weights
     )
+    grid = Grid(shape=SHAPE, affine=np.diag([spacing_mm] * 3 + [1.0]))
     level = Level(spacing_mm=spacing_mm, steps=1, control=control, tolerance=0.4, overlap=0.2)
     return Task(
-        part=split(fixed, int(weights.count_nonzero()) // 2)[0],
+        part=split(fixed, int(weights.either.count_nonzero()) // 2)[0],
         moving=ChannelTable(values(1, features + 1, *SHAPE), torch.ones(1, 1, *SHAPE)),
-        grid=Grid(shape=SHAPE, affine=np.diag([spacing_mm] * 3 + [1.0])),
+        grid=grid,
         level=level,
         plan=plan_for("default"),
+        stiffness=values(*control_grid(grid, control).shape),
         scale=0.01,
         seen=0.8,
         extent=3.0,
@@ -68,7 +72,7 @@ def test_few_nodes_are_never_rough() -> None:
     """Where none has neighbours on both sides along every axis."""
     few = torch.rand(3, 2, 5, 5, generator=torch.Generator().manual_seed(0))
     assert float(roughness(few, 2.0, 0.03)) == 0
-    value, gradient = fused.roughness(few.numpy(), 2.0, 0.03)
+    value, gradient = fused.roughness(few.numpy(), 2.0, 0.03, np.ones((2, 5, 5), np.float32))
     assert value == 0
     assert not gradient.any()
 

@@ -19,6 +19,7 @@ from lungreg.spatial.displacement import dense_displacement, jacobian_determinan
 from lungreg.spatial.geometry import Grid, Transform
 from tests.grids import oblique_grid
 from tests.registration.refinement.breathing_pairs import as_pair, mean_error_mm, simulated
+from tests.registration.refinement.sliding_pair import error_mm, sliding_pair
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
@@ -91,6 +92,22 @@ def test_outlines_draw_the_lungs_together() -> None:
         overlaps.append(lung_overlap(pair, refine(pair, np.eye(4), plan, device=CPU).transform))
     assert overlaps[1] > overlaps[0] + 0.05
     assert overlaps[1] > 0.85
+
+
+def test_lungs_slide_along_a_wall_that_stays() -> None:
+    """Near the wall less than half of the error of a motion that is smooth across it."""
+    pair, default = sliding_pair(), plan_for("default")
+    glued = [
+        replace(level, around_weight=1.0, body_weight=0.5, wall_stiffness=1.0)
+        for level in default.levels
+    ]
+    near, deep = (3.0, 8.0), (8.0, 20.0)
+    free, held = (
+        refine(pair, np.eye(4), plan, device=CPU).transform
+        for plan in (default, replace(default, levels=tuple(glued)))
+    )
+    assert error_mm(free, near) < min(0.6, 0.5 * error_mm(held, near))
+    assert error_mm(free, deep) < 0.25
 
 
 def test_an_offset_changes_nothing(plain: Transform) -> None:

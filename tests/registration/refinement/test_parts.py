@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lungreg.registration.refinement.field import enlarge
+from lungreg.registration.refinement.lung_wall import PlaceWeights
 from lungreg.registration.refinement.parts import Fixed, split
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -16,7 +17,11 @@ def some_places() -> Fixed:
     """Half the voxels; each voxel's feature is its number."""
     chosen = torch.rand(SHAPE, generator=torch.Generator().manual_seed(0)) < 0.5
     number = torch.arange(chosen.numel()).view(1, 1, *SHAPE).float()
-    return Fixed(features=(number,), lungs=-number, weights=chosen[None, None] * 0.5)
+    half = chosen[None, None] * 0.5
+    tissue = half * (number % 3 > 0)
+    return Fixed(
+        features=(number,), lungs=-number, weights=PlaceWeights(tissue=tissue, outline=half)
+    )
 
 
 @pytest.mark.parametrize("most", [1000, 100, 30])
@@ -25,7 +30,7 @@ def test_every_place_is_in_one_part(most: int) -> None:
     fixed = some_places()
     parts = split(fixed, most)
     found = torch.cat([part.places.features[:, 0] for part in parts]).sort().values
-    assert found.equal(fixed.weights.flatten().nonzero()[:, 0].float())
+    assert found.equal(fixed.weights.outline.flatten().nonzero()[:, 0].float())
     assert max(part.flat.numel() for part in parts) < 1.5 * most
 
 
@@ -48,5 +53,6 @@ def test_places_know_what_the_volumes_hold_there() -> None:
         x, y, z = part.places.voxels.long().T
         assert part.places.features[:, 0].equal(fixed.features[0][0, 0, x, y, z])
         assert part.places.lungs.equal(fixed.lungs[0, 0, x, y, z])
-        assert part.places.weight.equal(fixed.weights[0, 0, x, y, z])
+        assert part.places.weight.equal(fixed.weights.tissue[0, 0, x, y, z])
+        assert part.places.outline_weight.equal(fixed.weights.outline[0, 0, x, y, z])
         assert part.places.index.equal(part.places.voxels.T.float())

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lungreg.config import RefinePreset
 from lungreg.registration.refinement import plan_for
+from lungreg.spatial.geometry import Grid
+
+
+def cubes(side_mm: float) -> Grid:
+    """A grid of cubic voxels."""
+    return Grid(shape=(9, 9, 9), affine=np.diag([side_mm] * 3 + [1.0]))
 
 
 @pytest.mark.parametrize("preset", ["fast", "default", "best"])
@@ -18,6 +25,16 @@ def test_no_level_is_finer_than_the_scans(preset: RefinePreset) -> None:
     assert min(level.spacing_mm for level in coarse.levels) == pytest.approx(4.0)
     assert coarse.levels[0] == plan.levels[0]
     assert plan.for_voxels(1.0) == plan
+
+
+def test_a_coarse_moving_scan_makes_the_grid_coarser() -> None:
+    """By 0.7 of its voxels: somewhat coarser than the fixed scan's, they change nothing."""
+    plan = plan_for("default")
+    fixed, similar, coarse = (cubes(side) for side in (2.0, 2.8, 8.0))
+    assert plan.for_scans(fixed, similar) == plan.for_scans(fixed, fixed)
+    assert plan.for_scans(fixed, fixed).levels[-1].spacing_mm == pytest.approx(0.8 * 2.0)
+    assert plan.for_scans(fixed, coarse).spacing_mm == pytest.approx(0.8 * 0.7 * 8.0)
+    assert plan.for_scans(coarse, fixed).spacing_mm == pytest.approx(0.8 * 8.0)
 
 
 def test_details_come_last() -> None:

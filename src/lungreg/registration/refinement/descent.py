@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lungreg.registration.refinement.features import cube_max, pooled
+from lungreg.registration.refinement.features import pooled
 from lungreg.registration.refinement.field import smoothed
+from lungreg.registration.refinement.lung_wall import place_weights, stiffness
 from lungreg.registration.refinement.objective import loss_and_gradient
 from lungreg.registration.refinement.parts import Fixed, moved_places, split
 from lungreg.registration.refinement.plan import Level, Plan
@@ -45,16 +46,17 @@ class Comparison:
     """Number of places with weight 1."""
 
 
-def compare(scene: Scene, features: Features, factor: int, plan: Plan) -> Comparison:
+def compare(scene: Scene, features: Features, factor: int, level: Level, plan: Plan) -> Comparison:
     """Average features to a level and choose the places to compare there.
 
     Args:
         scene: Both scans.
         features: Of both scans.
         factor: Voxels of the scene per voxel of the level.
-        plan: Distances around the lungs and their weights.
+        level: Weights of what is not lung.
+        plan: Distances from the lungs.
     """
-    weights = place_weights(scene, factor, plan)
+    weights = place_weights(scene, factor, level, plan)
     moved = (*features.moving, scene.moving_lungs, scene.moving_shown)
     return Comparison(
         grid=level_grid(scene.grid, factor),
@@ -64,18 +66,8 @@ def compare(scene: Scene, features: Features, factor: int, plan: Plan) -> Compar
             weights=weights,
         ),
         moving=ChannelTable(*(pooled(part, factor) for part in moved)),
-        lung_places=max(1, int((weights == 1.0).sum())),
+        lung_places=max(1, int((weights.tissue == 1.0).sum())),
     )
-
-
-def place_weights(scene: Scene, factor: int, plan: Plan) -> Tensor:
-    """(1, 1, X, Y, Z) how much each voxel of a level counts: 1 at the lungs, less around them."""
-    spacing_mm = float(scene.grid.spacing_mm[0]) * factor
-    lungs = (pooled(scene.lungs, factor) > 0.5).to(torch.uint8)
-    near = cube_max(lungs, _voxels(plan.around_mm, spacing_mm))
-    wide = cube_max(near, _voxels(plan.body_mm, spacing_mm))
-    shown = pooled(scene.fixed_shown, factor) > 0.99
-    return torch.maximum(near, plan.body_weight * wide) * shown
 
 
 def level_grid(grid: Grid, factor: int) -> Grid:
@@ -121,6 +113,9 @@ def descend(
 
 def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> Iterator[Task]:
     parts = split(comparison.fixed, plan.samples)
+    stiff = stiffness(
+        comparison.fixed.lungs, level, (nodes.shape[1], nodes.shape[2], nodes.shape[3])
+    )
     for part in parts:
         moved = moved_places(nodes, part, level.control, comparison.grid)
         shown = comparison.moving.nearest(moved, -1)
@@ -132,6 +127,7 @@ def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> I
             grid=comparison.grid,
             level=level,
             plan=plan,
+            stiffness=stiff,
             scale=len(parts) / comparison.lung_places,
             seen=max(seen, _LEAST_SEEN),
             extent=comparison.grid.size / comparison.lung_places,
@@ -157,8 +153,3 @@ class _Adam:
         scale = (1 - second**self._count) ** 0.5
         divisor = self._square.sqrt().div_(scale).add_(_TINY)
         parameter.addcdiv_(self._mean, divisor, value=-length / (1 - first**self._count))
-
-
-def _voxels(distance_mm: float, spacing_mm: float) -> int:
-    """The nearest number of voxels, at least one."""
-    return max(1, round(distance_mm / spacing_mm))

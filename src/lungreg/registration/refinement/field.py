@@ -53,13 +53,21 @@ def enlarge(
     return nodes
 
 
-def roughness(nodes: Tensor, node_mm: float, kink: float) -> Tensor:
+def roughness(
+    nodes: Tensor, node_mm: float, kink: float, stiffness: Tensor | None = None
+) -> Tensor:
     """Mean of a Huber-like norm of all second derivatives, mm of motion per mm and node.
 
     Quadratic below `kink`, linear above: total variation of the gradient (as in pTVreg, Vishnevskiy
     et al. 2017, doi:10.1109/TMI.2016.2610583, there of the first derivative), under which motion is
     smooth almost everywhere and may still bend where lungs slide. 0 where no node has neighbours on
     both sides along every axis.
+
+    Args:
+        nodes: (3, X, Y, Z) displacement, mm.
+        node_mm: From node to node.
+        kink: Second derivative per node up to which the norm is quadratic.
+        stiffness: (X, Y, Z) factor at each node; 1 if None.
     """
     if min(nodes.shape[1:]) < 3:
         return nodes.new_zeros(())
@@ -70,7 +78,8 @@ def roughness(nodes: Tensor, node_mm: float, kink: float) -> Tensor:
     total = total + 2 * x.diff(dim=2)[:, 1:, 1:, 1:-1].square()
     total = total + 2 * x.diff(dim=3)[:, 1:, 1:-1, 1:].square()
     total = total + 2 * y.diff(dim=3)[:, 1:-1, 1:, 1:].square()
-    return (total.sum(dim=0) / node_mm**2 + kink**2).sqrt().mean()
+    each = (total.sum(dim=0) / node_mm**2 + kink**2).sqrt()
+    return (each if stiffness is None else each * stiffness[1:-1, 1:-1, 1:-1]).mean()
 
 
 def _interpolation(nodes: int, control: int, size: int) -> Tensor:

@@ -34,6 +34,7 @@ def distance(nodes: _Floats, task: Task) -> tuple[float, _Floats]:
         features=part.places.features.numpy(),
         lungs=part.places.lungs.numpy(),
         weight=part.places.weight.numpy(),
+        outline_weight=part.places.outline_weight.numpy(),
         shape=task.moving.shape,
         control=control,
         spacing_mm=np.float32(task.spacing_mm),
@@ -51,13 +52,19 @@ def distance(nodes: _Floats, task: Task) -> tuple[float, _Floats]:
     return _summed(share, 0, len(part.places.voxels), nodes)
 
 
-def roughness(nodes: _Floats, node_mm: float, kink: float) -> tuple[float, _Floats]:
+def roughness(
+    nodes: _Floats, node_mm: float, kink: float, stiffness: _Floats
+) -> tuple[float, _Floats]:
     """`field.roughness` and its gradient (3, A, B, C)."""
 
     def share(first: int, last: int) -> _Part:
         gradient = np.zeros((3, last - first + 2, *nodes.shape[2:]), dtype=np.float32)
         sizes = np.float32(node_mm), np.float32(kink)
-        return roughness_and_gradient(first, last, nodes, gradient, *sizes), first - 1, gradient
+        return (
+            roughness_and_gradient(first, last, nodes, gradient, *sizes, stiffness),
+            first - 1,
+            gradient,
+        )
 
     inner = int(np.prod([max(0, n - 2) for n in nodes.shape[1:]]))
     if not inner:

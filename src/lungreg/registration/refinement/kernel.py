@@ -30,7 +30,9 @@ class Compared(NamedTuple):
     lungs: _Floats
     """(N,) share of fixed lung."""
     weight: _Floats
-    """(N,) of the places."""
+    """(N,) of the places' features."""
+    outline_weight: _Floats
+    """(N,) of their shares of lung."""
     shape: _Indices
     """Voxels of the level along each axis."""
     control: int
@@ -78,6 +80,16 @@ def _interpolated(nodes: _Floats, cell: _Indices, weights: _Floats) -> _Three:
         y += weights[corner] * nodes[1, i, j, k]
         z += weights[corner] * nodes[2, i, j, k]
     return x, y, z
+
+
+@inlined
+def _pull(gradient: _Floats, cell: _Indices, weights: _Floats, pull: _Three) -> None:
+    """Add to (3, A, B, C) what a place asks of the eight nodes around it."""
+    for corner in range(8):
+        a, b, c = cell[0] + (corner >> 2), cell[1] + ((corner >> 1) & 1), cell[2] + (corner & 1)
+        gradient[0, a, b, c] += weights[corner] * pull[0]
+        gradient[1, a, b, c] += weights[corner] * pull[1]
+        gradient[2, a, b, c] += weights[corner] * pull[2]
 
 
 @inlined
@@ -141,8 +153,9 @@ def distance_and_gradient(
         gradient: (3, P, B, C); the gradient is added to it.
         compared: The places and both scans.
     """
-    rows, voxels, features, lungs, weight, shape, control, spacing_mm, tolerance, overlap = compared
-    count, per_mm = features.shape[1], _ONE / spacing_mm
+    rows, voxels, features = compared.rows, compared.voxels, compared.features
+    shape, control, tolerance = compared.shape, compared.control, compared.tolerance
+    count, per_mm = features.shape[1], _ONE / compared.spacing_mm
     strides = (shape[1] * shape[2], shape[2])
     weights = np.empty(8, np.float32)
     total = 0.0
@@ -156,20 +169,17 @@ def distance_and_gradient(
         row = i * strides[0] + j * strides[1] + k
         squared, x, y, z = _squared(rows, row, strides, (u, v, w), features[place])
         lung, lung_x, lung_y, lung_z = _channel(rows, row, count, strides, (u, v, w))
-        seen = _channel(rows, row, count + 1, strides, (u, v, w))[0] * weight[place]
-        apart, divisor = lung - lungs[place], _ONE / (squared + tolerance)
-        total += seen * (tolerance * squared * divisor + overlap * apart * apart)
+        shown = _channel(rows, row, count + 1, strides, (u, v, w))[0]
+        seen = shown * compared.weight[place]
+        edge = shown * compared.outline_weight[place] * compared.overlap
+        apart, divisor = lung - compared.lungs[place], _ONE / (squared + tolerance)
+        total += seen * tolerance * squared * divisor + edge * apart * apart
         robust = _TWO * tolerance * tolerance * divisor * divisor * seen * per_mm
-        outline = _TWO * overlap * apart * seen * per_mm
+        outline = _TWO * edge * apart * per_mm
         x = (robust * x + outline * lung_x) * free_x
         y = (robust * y + outline * lung_y) * free_y
         z = (robust * z + outline * lung_z) * free_z
-        for corner in range(8):
-            a, b = cell[0] - plane + (corner >> 2), cell[1] + ((corner >> 1) & 1)
-            c = cell[2] + (corner & 1)
-            gradient[0, a, b, c] += weights[corner] * x
-            gradient[1, a, b, c] += weights[corner] * y
-            gradient[2, a, b, c] += weights[corner] * z
+        _pull(gradient, (cell[0] - plane, cell[1], cell[2]), weights, (x, y, z))
     return total
 
 
@@ -243,6 +253,7 @@ def roughness_and_gradient(
     gradient: _Floats,
     node_mm: np.float32,
     kink: np.float32,
+    stiffness: _Floats,
 ) -> float:
     """The summed roughness of planes of inner nodes, and its gradient: `field.roughness`.
 
@@ -253,6 +264,7 @@ def roughness_and_gradient(
         gradient: (3, last - first + 2, B, C) from plane `first` - 1 on; the gradient is added.
         node_mm: From node to node.
         kink: Of the plan.
+        stiffness: (A, B, C) factor at each node.
     """
     _, _, rows, columns = nodes.shape
     bends = np.zeros((3, 6, columns), np.float32)
@@ -265,8 +277,8 @@ def roughness_and_gradient(
             _squares(bends, sizes)
             for z in range(1, columns - 1):
                 size = np.sqrt(sizes[z] * per_mm + kink * kink)
-                total += size
-                sizes[z] = per_mm / size
+                total += stiffness[x, y, z] * size
+                sizes[z] = stiffness[x, y, z] * per_mm / size
             for axis in range(3):
                 _weighted(bends[axis], sizes)
                 _spread(gradient[axis], x - first + 1, y, bends[axis])

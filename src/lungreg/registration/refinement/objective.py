@@ -40,7 +40,7 @@ def fused_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
     apart, gradient = fused.distance(nodes, task)
     root = (task.scale * apart / task.seen + _LEAST) ** 0.5
     gradient *= task.scale / (2 * root)
-    rough, smoother = fused.roughness(nodes, task.node_mm, task.plan.kink)
+    rough, smoother = fused.roughness(nodes, task.node_mm, task.plan.kink, task.stiffness.numpy())
     smoother *= task.smoothness
     gradient += smoother
     return task.seen * root + task.smoothness * rough, torch.from_numpy(gradient)
@@ -49,7 +49,7 @@ def fused_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
 def reference_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
     """By PyTorch's operations and their derivatives."""
     leaf = field.detach().requires_grad_()
-    rough = roughness(leaf, task.node_mm, task.plan.kink)
+    rough = roughness(leaf, task.node_mm, task.plan.kink, task.stiffness)
     root = (task.scale * _distance(leaf, task) / task.seen + _LEAST).sqrt()
     total = task.seen * root + task.smoothness * rough
     (gradient,) = torch.autograd.grad(total, leaf)
@@ -65,5 +65,5 @@ def _distance(field: Tensor, task: Task) -> Tensor:
     apart, shown = sampled[:, count] - places.lungs, sampled[:, count + 1].detach()
     squared = (sampled[:, :count] - places.features).square().sum(dim=1)
     robust = level.tolerance * squared / (squared + level.tolerance)
-    distance = robust + level.overlap * apart.square()
-    return (distance * places.weight * shown).sum()
+    outline = level.overlap * apart.square()
+    return ((robust * places.weight + outline * places.outline_weight) * shown).sum()

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,10 +19,10 @@ from lungreg.registration.refinement.descent import (
     compare,
     descend,
     level_grid,
-    place_weights,
 )
 from lungreg.registration.refinement.features import local_contrast, pooled, self_similarity
 from lungreg.registration.refinement.field import as_transform, carry_over, control_grid
+from lungreg.registration.refinement.lung_wall import place_weights
 from lungreg.registration.refinement.memory_budget import fitting_plan
 from lungreg.registration.refinement.plan import Level, Measure, Plan, plan_for
 from lungreg.registration.refinement.polish import polished
@@ -129,7 +128,7 @@ def refine(
         )
         return with_affine(_optimise(descent, plan, start), affine), descent.steps
 
-    plan = plan.for_voxels(float(np.cbrt(pair.fixed.grid.voxel_volume_mm3)))
+    plan = plan.for_scans(pair.fixed.grid, pair.moving.grid)
     plan = plan if start is None else plan.continued()
     notes: tuple[str, ...] = ()
     while True:
@@ -188,7 +187,7 @@ class _Descent:
         self._scene_at, self._pair, self._plan = scene_at, pair, plan
         self._affine = affine
         self._seed, self._on_step = seed, on_step
-        self._compared: dict[tuple[int, Measure], Comparison] = {}
+        self._compared: dict[Level, Comparison] = {}
         self._spacing_mm = math.nan
         self.steps = 0
         self.enter(1)
@@ -219,8 +218,7 @@ class _Descent:
         finer = level.spacing_mm < _SAME * self._spacing_mm
         if finer or level.realigns:
             self._show(level.spacing_mm if finer else self._spacing_mm)
-        factor = max(1, round(level.spacing_mm / self._spacing_mm))
-        comparison = self._comparison(factor, level.measure)
+        comparison = self._comparison(level)
         nodes = control_grid(comparison.grid, level.control)
         first = carry_over(start, nodes, self._scene.fixed.device)
         field, loss = first, 0.0
@@ -231,13 +229,14 @@ class _Descent:
                 self._on_step(self._step(level, field, loss, nodes))
         return loss, as_transform(field, nodes, self._affine)
 
-    def _comparison(self, factor: int, measure: Measure) -> Comparison:
+    def _comparison(self, level: Level) -> Comparison:
         """Both scans on a level; both starts of the first level share it."""
-        key = factor, measure
-        if key not in self._compared:
+        if level not in self._compared:
             self._compared.clear()
-            self._compared[key] = compare(self._scene, self._features(measure), factor, self._plan)
-        return self._compared[key]
+            factor = max(1, round(level.spacing_mm / self._spacing_mm))
+            features = self._features(level.measure)
+            self._compared[level] = compare(self._scene, features, factor, level, self._plan)
+        return self._compared[level]
 
     def _features(self, measure: Measure) -> Features:
         parts = [self._self_similar()] if measure in ("structure", "both") else []
@@ -263,7 +262,7 @@ class _Descent:
         found = search(
             pooled(fixed, factor),
             pooled(moving, factor),
-            place_weights(self._scene, factor, plan),
+            place_weights(self._scene, factor, plan.levels[0], plan).tissue,
             reach=max(1, round(plan.search_mm / spacing_mm)),
         )
         return as_transform(found * spacing_mm, grid, self._affine)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lungreg.registration.refinement.field import enlarge
+from lungreg.registration.refinement.lung_wall import PlaceWeights
 from lungreg.spatial.geometry import Grid
 
 Lattice = tuple[slice, slice, slice]
@@ -25,8 +26,8 @@ class Fixed:
     """(1, C, X, Y, Z) each."""
     lungs: Tensor
     """(1, 1, X, Y, Z) share of fixed lung."""
-    weights: Tensor
-    """(1, 1, X, Y, Z) 1 at the lungs, less around them, 0 where nothing is compared."""
+    weights: PlaceWeights
+    """0 in both where nothing is compared."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,7 +41,9 @@ class Places:
     lungs: Tensor
     """(N,) share of fixed lung."""
     weight: Tensor
-    """(N,) 1 at the lungs, less around them."""
+    """(N,) of the features."""
+    outline_weight: Tensor
+    """(N,) of the shares of lung."""
 
     @property
     def index(self) -> Tensor:
@@ -82,7 +85,7 @@ def split(fixed: Fixed, most: int) -> list[Part]:
         fixed: The fixed scan on a level.
         most: Places of a part, about.
     """
-    steps = _steps(int(torch.count_nonzero(fixed.weights)) / most)
+    steps = _steps(int(torch.count_nonzero(fixed.weights.either)) / most)
     parts = (_part(fixed, lattice) for lattice in _lattices(steps))
     return [part for part in parts if part.flat.numel()]
 
@@ -93,7 +96,7 @@ def _lattices(steps: tuple[int, int, int]) -> Iterator[Lattice]:
 
 
 def _part(fixed: Fixed, lattice: Lattice) -> Part:
-    weights = fixed.weights[0, 0][lattice]
+    weights = fixed.weights.either[0, 0][lattice]
     flat = torch.nonzero(weights.flatten())[:, 0]
     return Part(
         places=Places(
@@ -102,7 +105,8 @@ def _part(fixed: Fixed, lattice: Lattice) -> Part:
                 [_at(part, lattice, flat) for part in fixed.features]
             ).T.contiguous(),
             lungs=_at(fixed.lungs, lattice, flat)[0],
-            weight=_at(fixed.weights, lattice, flat)[0],
+            weight=_at(fixed.weights.tissue, lattice, flat)[0],
+            outline_weight=_at(fixed.weights.outline, lattice, flat)[0],
         ),
         lattice=lattice,
         flat=flat,

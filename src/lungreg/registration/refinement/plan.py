@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from lungreg.config import RefinePreset
+from lungreg.spatial.geometry import Grid
 
 Measure = Literal["structure", "contrast", "both"]
 """What is compared: self-similarity, local contrast, or both (`features`)."""
@@ -13,6 +16,8 @@ Measure = Literal["structure", "contrast", "both"]
 _NEAR = 0.4
 _VOXELS = 0.8
 """Spacing of the working grid in voxels of the scan, at least."""
+_MOVING_VOXELS = 0.7
+"""Of the moving scan that count as one of the fixed: it is looked at between its voxels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,10 @@ class Level:
     tolerance: float = 0.25
     """Feature distance at which a place counts half: what has no partner must not pull. Wider
     while the scans are still far apart."""
+    around_weight: float = 1.0
+    """Weight of the features of tissue next to the lungs (`Plan.around_mm`)."""
+    body_weight: float = 0.5
+    """Weight of the features of the body around that (`Plan.body_mm`)."""
     overlap: float = 0.2
     """Weight of the squared difference of the shares of lung: it draws the walls together where
     the scans themselves are alike on both sides of them."""
@@ -36,6 +45,8 @@ class Level:
     """The features that are compared."""
     smoothness: float = 0.1
     """Weight of the roughness beside the root of the distance."""
+    wall_stiffness: float = 1.0
+    """Factor of the roughness at the lungs' surface, along which they slide."""
     realigns: bool = False
     """Whether the affine is first fitted anew to the displacement so far."""
     step: float = 0.5
@@ -59,11 +70,10 @@ class Plan:
     that the motion may bend sharply where lungs slide along the wall."""
     search_gain: float = 0.1
     """Share of the loss that the search must spare to be the start instead of `A` alone."""
-    around_mm: float = 5.0
-    """Distance around the lungs within which places have weight 1, mm."""
+    around_mm: float = 2.0
+    """Distance from the lungs up to which tissue is next to them, mm."""
     body_mm: float = 20.0
-    """Distance beyond that within which places have `body_weight`, mm."""
-    body_weight: float = 0.5
+    """Distance beyond that up to which the body is looked at, mm."""
     samples: int = 150_000
     """Most places that one step looks at; the steps take turns through all of them."""
     pace: float = 1.0
@@ -75,8 +85,16 @@ class Plan:
         plan = self.for_voxels(self.spacing_mm * step / _VOXELS)
         return replace(plan, search_spacing_mm=self.search_spacing_mm * step)
 
+    def for_scans(self, fixed: Grid, moving: Grid) -> Plan:
+        """The plan for the voxels of two scans.
+
+        What a scan of far coarser voxels shows, it shows on a finer grid as its own pattern.
+        """
+        fixed_mm, moving_mm = (float(np.cbrt(grid.voxel_volume_mm3)) for grid in (fixed, moving))
+        return self.for_voxels(max(fixed_mm, _MOVING_VOXELS * moving_mm))
+
     def for_voxels(self, voxel_mm: float) -> Plan:
-        """The plan for scans whose voxels are coarser than its own grid."""
+        """The plan for voxels that are coarser than its own grid."""
         finest_mm = _VOXELS * voxel_mm
         levels = (
             replace(level, spacing_mm=max(level.spacing_mm, finest_mm)) for level in self.levels
@@ -117,20 +135,23 @@ def _large(spacing_mm: float, steps: int) -> Level:
         tolerance=1.2,
         control=4,
         measure="both",
-        smoothness=0.065,
+        smoothness=0.085,
         realigns=True,
     )
 
 
 def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
-    """Small parts, which local contrast alone draws."""
+    """Small parts, which local contrast draws: of the lungs alone, since they slide."""
     return Level(
         spacing_mm=spacing_mm,
         steps=steps,
         tolerance=2.0,
         control=2,
+        around_weight=0.3,
+        body_weight=0.0,
         measure="contrast",
-        smoothness=0.12,
+        smoothness=0.155,
+        wall_stiffness=0.1,
         realigns=realigns,
         step=0.3,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from lungreg.registration.refinement.parts import Part
 from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.sampling import ChannelTable
@@ -21,6 +23,8 @@ class Task:
     """Of the level."""
     level: Level
     plan: Plan
+    stiffness: Tensor
+    """(X, Y, Z) factor of the roughness at each node."""
     scale: float
     """Factor of the places' summed distance, for the mean of all places at the lungs."""
     seen: float
