@@ -160,7 +160,7 @@ def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
 _PLANS: dict[RefinePreset, Plan] = {
     "fast": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, _large(2.0, 15)),
+        levels=(*_COARSE, _large(2.0, 15), _small(2.0, 15)),
         search_mm=30.0,
         search_spacing_mm=10.0,
         samples=50_000,
