@@ -19,10 +19,12 @@ PLAN = replace(plan_for("default"), around_mm=4.0, body_mm=8.0)
 LEVEL = Level(spacing_mm=2.0, steps=1, around_weight=0.3, body_weight=0.1)
 
 
-def slab(*, shown: Tensor | None = None) -> Scene:
-    """Lungs from the 15th to the 25th voxel of 2 mm along the first axis."""
+def slab(*, shown: Tensor | None = None, vessels: tuple[slice, ...] = ()) -> Scene:
+    """Lungs from the 15th to the 25th voxel of 2 mm along the first axis, without some columns."""
     lungs = torch.zeros(1, 1, SIDE, SIDE, SIDE)
     lungs[:, :, 15:26] = 1
+    for vessel in vessels:
+        lungs[:, :, :, vessel] = 0
     every = torch.ones_like(lungs)
     return Scene(
         grid=Grid(shape=(SIDE, SIDE, SIDE), affine=np.diag([2.0, 2.0, 2.0, 1.0])),
@@ -53,6 +55,18 @@ def test_lungs_alone_keep_their_outline() -> None:
     assert weights.tissue.count_nonzero() == 11 * SIDE**2
     assert weights.outline.count_nonzero() == 15 * SIDE**2
     assert weights.either.equal(weights.outline)
+
+
+def test_vessels_left_out_of_a_mask_are_lung() -> None:
+    """Gaps of up to 8 mm: compared like the rest and no wall, as many masks leave vessels out."""
+    whole, holed = (
+        place_weights(slab(vessels=vessels), 1, LEVEL, PLAN)
+        for vessels in ((), (slice(10, 14), slice(30, 31)))
+    )
+    assert holed.tissue.equal(whole.tissue)
+    assert holed.lungs.equal(whole.lungs)
+    wide = place_weights(slab(vessels=(slice(10, 16),)), 1, LEVEL, PLAN)
+    assert wide.tissue[0, 0, 20, 12, 20] < 1
 
 
 def test_nothing_counts_where_the_fixed_scan_has_no_data() -> None:

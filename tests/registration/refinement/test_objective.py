@@ -29,7 +29,7 @@ def make_task(control: int, features: int, spacing_mm: float = 2.0) -> Task:
         return torch.rand(*shape, generator=generator)
 
     tissue, outline = (values(1, 1, *SHAPE) * (values(1, 1, *SHAPE) > 0.3) for _ in range(2))
-    weights = PlaceWeights(tissue=tissue, outline=outline)
+    weights = PlaceWeights(lungs=outline, tissue=tissue, outline=outline)
     fixed = Fixed(
         features=(values(1, features, *SHAPE),), lungs=values(1, 1, *SHAPE), weights=weights
     )

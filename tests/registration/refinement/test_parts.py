@@ -20,7 +20,9 @@ def some_places() -> Fixed:
     half = chosen[None, None] * 0.5
     tissue = half * (number % 3 > 0)
     return Fixed(
-        features=(number,), lungs=-number, weights=PlaceWeights(tissue=tissue, outline=half)
+        features=(number,),
+        lungs=-number,
+        weights=PlaceWeights(lungs=half, tissue=tissue, outline=half),
     )
 
 

@@ -17,11 +17,16 @@ from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.scene import Scene
 from lungreg.spatial.geometry import Shape
 
+_WIDEST_VESSEL_MM = 8.0
+"""That a mask may leave out of the lungs without parting them there."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlaceWeights:
     """How much each voxel of a level counts, (1, 1, X, Y, Z) each."""
 
+    lungs: Tensor
+    """Share of lung, vessels among it."""
     tissue: Tensor
     """Of the features' distance: 1 in the lungs, by the level less next to and around them."""
     outline: Tensor
@@ -43,14 +48,17 @@ def place_weights(scene: Scene, factor: int, level: Level, plan: Plan) -> PlaceW
         plan: Distances from the lungs.
     """
     spacing_mm = float(scene.grid.spacing_mm[0]) * factor
-    lungs = (pooled(scene.lungs, factor) > 0.5).to(torch.uint8)
+    whole = _closed(pooled(scene.lungs, factor), _voxels(_WIDEST_VESSEL_MM / 2, spacing_mm))
+    lungs = (whole > 0.5).to(torch.uint8)
     near = cube_max(lungs, _voxels(plan.around_mm, spacing_mm))
     wide = cube_max(near, _voxels(plan.body_mm, spacing_mm))
     shown = pooled(scene.fixed_shown, factor) > 0.99
     body = level.body_weight * wide
     beside = torch.maximum(body, level.around_weight * near)
     return PlaceWeights(
-        tissue=torch.maximum(beside, lungs) * shown, outline=torch.maximum(body, near) * shown
+        lungs=whole,
+        tissue=torch.maximum(beside, lungs) * shown,
+        outline=torch.maximum(body, near) * shown,
     )
 
 
@@ -65,7 +73,7 @@ def stiffness(lungs: Tensor, level: Level, nodes: Shape) -> Tensor:
         level: Distance of the nodes and the factor at the wall.
         nodes: Number of nodes along each axis.
     """
-    most, least = cube_max(lungs, level.control), 1 - cube_max(1 - lungs, level.control)
+    most, least = cube_max(lungs, level.control), _cube_min(lungs, level.control)
     beyond = (
         max(0, (count - 1) * level.control + 1 - size)
         for count, size in zip(nodes[::-1], lungs.shape[:1:-1], strict=True)
@@ -75,6 +83,15 @@ def stiffness(lungs: Tensor, level: Level, nodes: Shape) -> Tensor:
     at_nodes = wall[:: level.control, :: level.control, :: level.control]
     at_nodes = at_nodes[: nodes[0], : nodes[1], : nodes[2]]
     return (1 - (1 - level.wall_stiffness) * at_nodes).contiguous()
+
+
+def _closed(lungs: Tensor, radius: int) -> Tensor:
+    """Without holes and gaps of up to twice the radius: morphological closing."""
+    return _cube_min(cube_max(lungs, radius), radius)
+
+
+def _cube_min(share: Tensor, radius: int) -> Tensor:
+    return 1 - cube_max(1 - share, radius)
 
 
 def _voxels(distance_mm: float, spacing_mm: float) -> int:
