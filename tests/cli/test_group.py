@@ -24,6 +24,8 @@ COMPLETE = (
     [
         ("bash", {"COMP_WORDS": "lungreg infer --engi", "COMP_CWORD": "2"}, "--engine"),
         ("zsh", {"_TYPER_COMPLETE_ARGS": "lungreg models prom"}, "promote"),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "lungreg register --preset fa"}, "fast"),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "lungreg register --alignment wo"}, "world"),
         (
             "fish",
             {"_TYPER_COMPLETE_ARGS": "lungreg regi", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},

@@ -20,20 +20,29 @@ if TYPE_CHECKING:
     from lungreg.workflows.register_records import RegisterReport
 
 
-def _alignment(value: str) -> str:
+def _alignments() -> Sequence[str]:
+    """Read when an option is parsed or completed, not for --help."""
     from lungreg.config import Alignment
 
-    return _one_of(get_args(Alignment), value)
+    return get_args(Alignment)
+
+
+def _presets() -> Sequence[str]:
+    from lungreg.config import RefinePreset
+
+    return get_args(RefinePreset)
+
+
+def _alignment(value: str) -> str:
+    return _one_of(_alignments(), value)
 
 
 def _preset(value: str) -> str:
-    from lungreg.config import RefinePreset
-
-    return _one_of(get_args(RefinePreset), value)
+    return _one_of(_presets(), value)
 
 
 def _one_of(known: Sequence[str], value: str) -> str:
-    """The value, if the configuration knows it: read when an option is parsed, not for --help.
+    """The value, if the configuration knows it.
 
     Raises:
         BadParameter: It does not.
@@ -74,6 +83,7 @@ def register_pair(
         typer.Option(
             metavar="HOW",
             callback=_alignment,
+            autocompletion=_alignments,
             help="First step: auto, masks, grid, centre, or world, which trusts headers.",
         ),
     ] = "auto",
@@ -83,6 +93,7 @@ def register_pair(
         typer.Option(
             metavar="NAME",
             callback=_preset,
+            autocompletion=_presets,
             help="fast, default or best: finest grid 2 mm, 1.4 mm or 1.1 mm.",
         ),
     ] = "default",

@@ -113,9 +113,7 @@ def descend(
 
 def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> Iterator[Task]:
     parts = split(comparison.fixed, plan.samples)
-    stiff = stiffness(
-        comparison.fixed.weights.lungs, level, (nodes.shape[1], nodes.shape[2], nodes.shape[3])
-    )
+    stiff = stiffness(comparison.fixed.weights.lungs, level, nodes.shape[1:])
     for part in parts:
         moved = moved_places(nodes, part, level.control, comparison.grid)
         shown = comparison.moving.nearest(moved, -1)

@@ -6,6 +6,7 @@ a motion that must be smooth across the wall is wrong on both sides of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,6 @@ from torch import Tensor
 from lungreg.registration.refinement.features import cube_max, pooled
 from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.scene import Scene
-from lungreg.spatial.geometry import Shape
 
 _WIDEST_VESSEL_MM = 8.0
 """That a mask may leave out of the lungs without parting them there."""
@@ -62,7 +62,7 @@ def place_weights(scene: Scene, factor: int, level: Level, plan: Plan) -> PlaceW
     )
 
 
-def stiffness(lungs: Tensor, level: Level, nodes: Shape) -> Tensor:
+def stiffness(lungs: Tensor, level: Level, nodes: Sequence[int]) -> Tensor:
     """(X, Y, Z) factor of the roughness at each node: less where its neighbours are not all lung.
 
     As in the adaptive regularity of Pace et al. (2013, doi:10.1109/TMI.2013.2274777), but the same
