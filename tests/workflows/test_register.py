@@ -67,7 +67,7 @@ def test_every_step_is_told(done: lungreg.RegisterReport, events: list[lungreg.P
     assert done.folder.is_dir()
     steps = list(dict.fromkeys(event.step for event in events))
     levels = [name for name in steps if name.startswith("level ")]
-    assert [name.split(",")[0] for name in levels] == [f"level {k} of 3" for k in (1, 2, 3)]
+    assert [name.split(",")[0] for name in levels] == [f"level {k} of 4" for k in (1, 2, 3, 4)]
     assert steps == [
         *("reading", "lungs", "alignment", "transform"),
         *levels,

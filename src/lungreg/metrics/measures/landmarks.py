@@ -32,7 +32,7 @@ TRE = Measure(
     ),
     formula="mean over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="0.69 to 1.7 mm",
+    typical="0.62 to 1.5 mm",
     bad=(
         "Tissue ends beside its partner: structures smaller than the error cannot be compared "
         "voxel by voxel. A mean far above the median is one part of the lungs, or a few landmarks, "
@@ -182,7 +182,7 @@ ETRE_FOUND = Measure(
     ),
     formula="100 · places with a partner / places",
     source=_ETRE_SOURCE,
-    typical="47 to 91 %",
+    typical="40 to 91 %",
     bad=(
         "Few partners mean that the scans hardly show the same tissue there: another patient, "
         "exchanged sides, a failed registration, or very different image quality."
