@@ -85,8 +85,9 @@ def split(fixed: Fixed, most: int) -> list[Part]:
         fixed: The fixed scan on a level.
         most: Places of a part, about.
     """
-    steps = _steps(int(torch.count_nonzero(fixed.weights.either)) / most)
-    parts = (_part(fixed, lattice) for lattice in _lattices(steps))
+    compared = fixed.weights.either[0, 0] > 0
+    steps = _steps(int(torch.count_nonzero(compared)) / most)
+    parts = (_part(fixed, compared, lattice) for lattice in _lattices(steps))
     return [part for part in parts if part.flat.numel()]
 
 
@@ -95,12 +96,12 @@ def _lattices(steps: tuple[int, int, int]) -> Iterator[Lattice]:
         yield slice(x, None, steps[0]), slice(y, None, steps[1]), slice(z, None, steps[2])
 
 
-def _part(fixed: Fixed, lattice: Lattice) -> Part:
-    weights = fixed.weights.either[0, 0][lattice]
-    flat = torch.nonzero(weights.flatten())[:, 0]
+def _part(fixed: Fixed, compared: Tensor, lattice: Lattice) -> Part:
+    chosen = compared[lattice]
+    flat = torch.nonzero(chosen.flatten())[:, 0]
     return Part(
         places=Places(
-            voxels=_voxels(flat.int(), weights.shape, lattice),
+            voxels=_voxels(flat.int(), chosen.shape, lattice),
             features=torch.cat(
                 [_at(part, lattice, flat) for part in fixed.features]
             ).T.contiguous(),
