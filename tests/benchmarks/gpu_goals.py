@@ -15,11 +15,13 @@ the card and the date.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,6 @@ import lungreg
 from lungreg.config import Config, load_config
 from lungreg.config.section import MODEL_NAME
 from lungreg.devices import choose_device
-from lungreg.learning.forward_pass import least_seconds
 from lungreg.learning.network import build_network
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.workflows.infer import infer
@@ -42,7 +43,7 @@ from lungreg.workflows.ingest import ingest
 from lungreg.workflows.progress import Progress
 from lungreg.workflows.train import train
 from tests.benchmarks.compare import RESULTS, machine
-from tests.benchmarks.gpu_choices import forward_passes, uploads_ms
+from tests.benchmarks.gpu_choices import forward_passes, least_seconds, uploads_ms
 
 GOALS_S = {"infer, warm": 2.3, "infer, cold": 15.0, "epoch": 4.0}
 """On one H100 with 16 cores, 20 pairs of 192 x 192 x 208 and an epoch of 16."""
@@ -119,17 +120,20 @@ def make_pairs(folder: Path, cases: int, shape: tuple[int, int, int]) -> None:
     simulate_cohort(folder, cases=_BASES, seed=1, shape=shape, spacing_mm=spacing)
     shutil.rmtree(folder / "displacements", ignore_errors=True)
     shutil.rmtree(folder / "keypoints", ignore_errors=True)
-    for number in range(_BASES + 1, cases + 1):
-        base = f"case_{(number - 1) % _BASES + 1:03d}"
-        for breath in ("exp", "insp"):
-            scan = nib.load(folder / "scans" / f"{base}_{breath}.nii.gz")
-            data = np.asarray(scan.dataobj).copy()  # type: ignore[attr-defined]
-            data[0, 0, 0] = number
-            name = f"case_{number:03d}_{breath}.nii.gz"
-            nib.save(nib.Nifti1Image(data, scan.affine, scan.header), folder / "scans" / name)  # type: ignore[attr-defined]
-            shutil.copy(
-                folder / "lungMasks" / f"{base}_{breath}.nii.gz", folder / "lungMasks" / name
-            )
+    scans = itertools.product(range(_BASES + 1, cases + 1), ("exp", "insp"))
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda scan: copy_scan(folder, *scan), scans))
+
+
+def copy_scan(folder: Path, number: int, breath: str) -> None:
+    """One of the copies, with its mask."""
+    base = f"case_{(number - 1) % _BASES + 1:03d}_{breath}.nii.gz"
+    name = f"case_{number:03d}_{breath}.nii.gz"
+    scan = nib.load(folder / "scans" / base)
+    data = np.asarray(scan.dataobj).copy()  # type: ignore[attr-defined]
+    data[0, 0, 0] = number
+    nib.save(nib.Nifti1Image(data, scan.affine, scan.header), folder / "scans" / name)  # type: ignore[attr-defined]
+    shutil.copy(folder / "lungMasks" / base, folder / "lungMasks" / name)
 
 
 def write_config(folder: Path, asked: argparse.Namespace) -> Config:
@@ -181,8 +185,10 @@ def last_epoch_s(config: Config) -> float:
 def limits_s(config: Config, asked: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """Seconds below which no step can be on this device; and the rates that they follow from."""
     flops = forward_flops(config)
-    size = 256 if device.type == "cpu" else 8192
-    a, memory = torch.rand(size, size, device=device), torch.rand(16 * size, size, device=device)
+    # A GPU computes the network in 16 bits.
+    size, dtype = (1024, torch.float32) if device.type == "cpu" else (8192, torch.float16)
+    a = torch.rand(size, size, device=device, dtype=dtype)
+    memory = torch.rand(16 * size, size, device=device)
     rate = 2 * size**3 / least_seconds(lambda: a @ a, device)
     bandwidth = 2 * 4 * memory.numel() / least_seconds(memory.clone, device)
     # Both scans as 16-bit integers in, the warped one out.

@@ -63,8 +63,8 @@ class Infer(Section):
     """Number of CPU threads per worker. Null divides the cores of the machine among workers on the
     CPU, and leaves PyTorch's own number to workers on a GPU."""
     mixed_precision: bool = True
-    """Let the network compute in 16 bits, which is faster, where that moves its displacement by no
-    more than 0.05 of its voxels. Has an effect on CUDA only."""
+    """Let the network compute in 16 bits or in TF32, which is faster, where that moves its
+    displacement by no more than 0.05 of its voxels. Has an effect on CUDA only."""
     max_attempts: int = Field(default=3, ge=1)
     """Number of times that a case is tried when its worker dies, before it counts as failed."""
     full_resolution_field: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from torch.optim import Optimizer
 
 from lungreg.config import Config, Loss
 from lungreg.errors import RunError
+from lungreg.learning.ahead import helpers_beside, made_ahead
 from lungreg.learning.loss_input import LossInput
 from lungreg.learning.losses import active_terms, case_terms, weigh
 from lungreg.learning.network import predict
@@ -69,9 +71,15 @@ def train_epoch(
     """
     learner.network.train()
     totals: dict[str, Tensor] = {}
-    for batch in batches(cases, size=config.train.batch_size, seed=config.seed, epoch=epoch):
-        mine = batch[workers.rank :: workers.count]
-        pairs = [_augmented(load(case), case, config, epoch) for case in mine]
+    order = batches(cases, size=config.train.batch_size, seed=config.seed, epoch=epoch)
+    shares = [batch[workers.rank :: workers.count] for batch in order]
+    prepared = made_ahead(
+        lambda case: _augmented(load(case), case, config, epoch),
+        itertools.chain.from_iterable(shares),
+        helpers=helpers_beside(learner.device),
+    )
+    for share in shares:
+        pairs = list(itertools.islice(prepared, len(share)))
         values = _step(learner, pairs, config.loss, workers)
         for name, value in values.items():
             totals[name] = totals.get(name, torch.zeros(2)) + value
@@ -113,8 +121,8 @@ def validate(
     """
     network.eval()
     totals: dict[str, Tensor] = {}
-    for case in list(cases)[workers.rank :: workers.count]:
-        pair = load(case)
+    mine = list(cases)[workers.rank :: workers.count]
+    for pair in made_ahead(load, mine, helpers=helpers_beside(device)):
         with torch.no_grad():
             given = _loss_inputs(network, [pair], device, amp=False)[0]
             values = case_terms(given, config.loss)

@@ -1,13 +1,15 @@
-"""The forward pass of a network, on a GPU in 16 bits where that gives the same displacement.
+"""The forward pass of a network, on a GPU in fewer bits where that gives the same displacement.
 
-Half the bytes go through memory, and tensor cores multiply 16-bit numbers fastest. Compilation is
-left out: it takes longer than the forward passes of a thousand cases.
+Which precision is taken depends on the network and the first pair alone, not on a clock: runs can
+be repeated. On an NVIDIA H200 (2026-11-29, default network of 96 x 96 x 104) a pass takes 82 ms in
+float32, 22 in TF32 and 11 in 16 bits. Left out: channels last (13 ms), and compilation, which takes
+19 s and then 2 ms less for each case.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -19,76 +21,59 @@ MOST_APART_VOX = 0.05
 """Largest distance of a displacement from that in 32 bits."""
 _MARGIN = 0.5
 """Share of it that the first case may use: others move more."""
-_RUNS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """In which numbers a network computes, and how its volumes lie in memory."""
+    """In which numbers a network's convolutions compute."""
 
-    dtype: torch.dtype
-    """Of convolutions: float32, or 16 bits by autocast."""
-    memory_format: torch.memory_format = torch.contiguous_format
-    """Channels first or last."""
+    dtype: torch.dtype = torch.float32
+    """float32, or 16 bits by autocast."""
+    tf32: bool = False
+    """Whether a GPU may cut float32 to the 19 bits that its tensor cores multiply."""
 
     def predict(self, network: nn.Module, fixed: Tensor, moving: Tensor) -> Tensor:
         """Displacement (B, 3, X, Y, Z) float32 in voxels of pairs (B, 1, X, Y, Z)."""
-        network.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # nothing where it is so
-        fixed, moving = (x.contiguous(memory_format=self.memory_format) for x in (fixed, moving))
-        autocast = torch.autocast(
-            fixed.device.type, self.dtype, enabled=self.dtype is not torch.float32
-        )
-        with autocast:
-            found = predict(network, fixed, moving).float()
-        return found.contiguous()
+        half = self.dtype is not torch.float32
+        with torch.autocast(fixed.device.type, self.dtype, enabled=half), _tf32(allowed=self.tf32):
+            return predict(network, fixed, moving).float()
 
 
-FULL = Precision(dtype=torch.float32)
-ON_GPU = (
-    FULL,
-    Precision(dtype=torch.float16),
-    Precision(dtype=torch.float16, memory_format=torch.channels_last_3d),
-)
+FULL = Precision()
+ON_GPU = (Precision(dtype=torch.float16), Precision(tf32=True))
+"""From the fastest on; then float32 itself."""
 
 
 class ForwardPass:
     """A network's forward pass; the first pair decides in which precision the others are computed.
 
-    The fastest is taken whose displacement of the first pair is within half of 0.05 voxels of that
-    in float32 everywhere.
+    The first precision is taken whose displacement of the first pair is within half of 0.05 voxels
+    of that in float32 everywhere; float32 where none is.
 
     Args:
         network: In evaluation mode.
-        precisions: To choose from, float32 first.
+        precisions: To choose from, the preferred first.
     """
 
-    def __init__(self, network: nn.Module, precisions: Sequence[Precision] = (FULL,)) -> None:
+    def __init__(self, network: nn.Module, precisions: Sequence[Precision] = ()) -> None:
         self._network = network
         self._precisions = precisions
-        self.chosen: Precision | None = FULL if len(precisions) == 1 else None
+        self.chosen: Precision | None = None if precisions else FULL
 
     def __call__(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Displacement (B, 3, X, Y, Z) float32 in voxels of pairs (B, 1, X, Y, Z)."""
         if self.chosen is None:
-            self.chosen = self._fastest(fixed, moving)
+            self.chosen = self._first_close(fixed, moving)
         return self.chosen.predict(self._network, fixed, moving)
 
-    def _fastest(self, fixed: Tensor, moving: Tensor) -> Precision:
-        exact, *others = (
-            (precision, precision.predict(self._network, fixed, moving))
-            for precision in self._precisions
-        )
-        allowed = _MARGIN * MOST_APART_VOX
-        # NaN and infinity, which 16 bits overflow to, are no small distance either.
-        close = [
-            precision for precision, found in others if bool(apart(found, exact[1]) <= allowed)
-        ]
-        return min(
-            [exact[0], *close],
-            key=lambda precision: least_seconds(
-                lambda: precision.predict(self._network, fixed, moving), fixed.device
-            ),
-        )
+    def _first_close(self, fixed: Tensor, moving: Tensor) -> Precision:
+        exact = FULL.predict(self._network, fixed, moving)
+        for precision in self._precisions:
+            found = precision.predict(self._network, fixed, moving)
+            # NaN and infinity, which 16 bits overflow to, are no small distance either.
+            if bool(apart(found, exact) <= _MARGIN * MOST_APART_VOX):
+                return precision
+        return FULL
 
 
 def apart(one: Tensor, other: Tensor) -> Tensor:
@@ -97,13 +82,12 @@ def apart(one: Tensor, other: Tensor) -> Tensor:
     return distance
 
 
-def least_seconds(work: Callable[[], object], device: torch.device) -> float:
-    """The least wall time of a few runs, each until the device has finished."""
-    took = []
-    for _ in range(_RUNS):
-        started = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        took.append(time.perf_counter() - started)
-    return min(took)
+@contextmanager
+def _tf32(*, allowed: bool) -> Iterator[None]:
+    """PyTorch lets convolutions of float32 use TF32, unless it is told otherwise."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -14,6 +14,9 @@ from torch import Tensor
 Window = Literal["gaussian", "b-spline"]
 BINS = 23
 _CHUNK_VOXELS = 8192
+"""On a CPU: so few that their weights stay near the processor."""
+_CHUNK_ON_GPU = 1 << 18
+"""25 MB of weights: few enough kernels that their start does not count."""
 _SMOOTH = 1e-7
 _PADDING_BINS = 2
 """At both ends, so that no cubic spline reaches beyond the bins."""
@@ -41,7 +44,7 @@ class _Gaussian(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, moved: Tensor, fixed: Tensor) -> Tensor:
         joint = moved.new_zeros(BINS, BINS)
-        for part in _chunks(len(moved)):
+        for part in _chunks(moved):
             joint.addmm_(_gaussian_weights(moved[part]), _gaussian_weights(fixed[part]).T)
         value, slopes = _information(joint / len(moved))
         context.save_for_backward(moved, fixed, slopes)
@@ -54,7 +57,7 @@ class _Gaussian(torch.autograd.Function):
         centres = torch.arange(BINS, dtype=moved.dtype, device=moved.device)
         # Of the weights the sum is 1: their derivatives are those of a softmax.
         scale = gradients[0] * 4 * (BINS - 1) / len(moved)
-        for part in _chunks(len(moved)):
+        for part in _chunks(moved):
             weights = _gaussian_weights(moved[part])
             pull = (slopes @ _gaussian_weights(fixed[part])).mul_(weights)
             middle = centres @ weights
@@ -95,8 +98,9 @@ class _Spline(torch.autograd.Function):
         return result * inner * scale * gradients[0], None
 
 
-def _chunks(size: int) -> list[slice]:
-    return [slice(start, start + _CHUNK_VOXELS) for start in range(0, size, _CHUNK_VOXELS)]
+def _chunks(values: Tensor) -> list[slice]:
+    size = _CHUNK_VOXELS if values.device.type == "cpu" else _CHUNK_ON_GPU
+    return [slice(start, start + size) for start in range(0, len(values), size)]
 
 
 def _gaussian_weights(values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lungreg.config import Preprocessing
-from lungreg.learning.forward_pass import FULL, ON_GPU, ForwardPass
+from lungreg.learning.forward_pass import ON_GPU, ForwardPass
 from lungreg.learning.preprocessing import prepare_pair
 from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.spatial.displacement import to_mm
@@ -27,9 +27,9 @@ def network_estimate(
         network: On `device`, in evaluation mode.
         settings: Preprocessing as the network was trained with.
         device: Where to compute.
-        mixed_precision: Whether a GPU may compute in 16 bits, see `ForwardPass`.
+        mixed_precision: Whether a GPU may compute in fewer than 32 bits, see `ForwardPass`.
     """
-    forward = ForwardPass(network, ON_GPU if mixed_precision and device.type == "cuda" else (FULL,))
+    forward = ForwardPass(network, ON_GPU if mixed_precision and device.type == "cuda" else ())
 
     def estimate(pair: Pair, affine: FloatArray) -> Estimated:
         prepared = prepare_pair(pair, affine, settings, images_alone=True, device=device)
