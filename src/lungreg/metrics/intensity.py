@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
 from lungreg.metrics.structure import mean_structure
-from lungreg.spatial.filters import gaussian, gaussian_kernel, smoothed
+from lungreg.metrics.tensors import on_gpu, tensors
+from lungreg.spatial.filters import gaussian_kernel, gaussian_kernels, smoothed
 from lungreg.spatial.geometry import FloatArray, Grid
 from lungreg.spatial.mask_box import mask_box
 
+if TYPE_CHECKING:
+    import torch
+
 _SSIM_SIGMA_VOX = 1.5
 _SSIM_RADIUS_VOX = 5
+_SSIM_KERNEL = gaussian_kernel(_SSIM_SIGMA_VOX, _SSIM_RADIUS_VOX)
 _NOISE_SIGMA_MM = 1.5
 _DENSITY_WINDOW_MM = 25.0
 _FLAT = 1e-12
 
 
-def ssim(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float:
+def ssim(
+    fixed: FloatArray, warped: FloatArray, mask: BoolArray, *, device: torch.device | None = None
+) -> float:
     """Structural similarity (Wang et al. 2004), mean over a mask.
 
     Gaussian window of 11 taps and sigma 1.5 voxels along each axis, K1 0.01, K2 0.03, data range
@@ -31,6 +40,7 @@ def ssim(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float:
         fixed: (X, Y, Z) in [0, 1].
         warped: (X, Y, Z) in [0, 1].
         mask: (X, Y, Z) bool, where the map is averaged.
+        device: Where to compute; None is the CPU.
 
     Raises:
         DataError: Shapes differ, or the mask is empty.
@@ -41,6 +51,11 @@ def ssim(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float:
     x = np.asarray(fixed[box], dtype=np.float32)
     y = np.asarray(warped[box], dtype=np.float32)
     inside = mask[box]
+    if on_gpu(device):
+        from lungreg.metrics.intensity_tensors import mean_ssim
+
+        a, b, within = tensors(device, x, y, inside)
+        return mean_ssim(a, b, within, [_SSIM_KERNEL] * 3)
     means = _smooth(x), _smooth(y)
     product, squares = x * y, x * x
     squares += y * y
@@ -72,7 +87,12 @@ def ncc(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float | None:
 
 
 def residual_difference(
-    fixed: FloatArray, warped: FloatArray, mask: BoolArray, grid: Grid
+    fixed: FloatArray,
+    warped: FloatArray,
+    mask: BoolArray,
+    grid: Grid,
+    *,
+    device: torch.device | None = None,
 ) -> float | None:
     """Difference of two images inside the lungs after their local density is removed.
 
@@ -91,6 +111,7 @@ def residual_difference(
         warped: (X, Y, Z), in the same unit.
         mask: (X, Y, Z) bool, where both images show lung.
         grid: Of all three.
+        device: Where to compute; None is the CPU.
 
     Returns:
         The share, or None where neither image has any texture inside the mask.
@@ -102,28 +123,35 @@ def residual_difference(
     require_voxels(mask)
     sides_vox = np.maximum(1, np.rint(_DENSITY_WINDOW_MM / grid.spacing_mm).astype(int))
     box = mask_box(mask, margin=int(np.ceil(4 * _NOISE_SIGMA_MM / grid.spacing_mm.min())))
-    inside = mask[box]
-    weight = uniform_filter(inside.astype(np.float32), sides_vox, mode="constant")
-    x, y = (_texture(image[box], inside, weight, sides_vox, grid) for image in (fixed, warped))
-    energy = float(x @ x + y @ y)
-    if energy <= _FLAT * x.size:
+    inside, kernels = mask[box], gaussian_kernels(_NOISE_SIGMA_MM / grid.spacing_mm)
+    images = [np.asarray(image[box], dtype=np.float32) for image in (fixed, warped)]
+    if on_gpu(device):
+        from lungreg.metrics.intensity_tensors import residual_energies
+
+        a, b, within = tensors(device, *images, inside)
+        sides = sides_vox.tolist()
+        of_difference, energy = residual_energies(a, b, within, kernels, sides)
+    else:
+        weight = uniform_filter(inside.astype(np.float32), sides_vox, mode="constant")
+        x, y = (_texture(image, inside, weight, sides_vox, kernels) for image in images)
+        of_difference, energy = float((x - y) @ (x - y)), float(x @ x + y @ y)
+    if energy <= _FLAT * np.count_nonzero(inside):
         return None
-    return float(np.sqrt(((x - y) @ (x - y)) / energy))
+    return float(np.sqrt(of_difference / energy))
 
 
 def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    kernel = gaussian_kernel(_SSIM_SIGMA_VOX, _SSIM_RADIUS_VOX)
-    return smoothed(image, [kernel] * 3, beyond="mirror")
+    return smoothed(image, [_SSIM_KERNEL] * 3, beyond="mirror")
 
 
 def _texture(
-    image: FloatArray,
+    image: NDArray[np.float32],
     inside: BoolArray,
     weight: NDArray[np.float32],
     sides_vox: NDArray[np.int_],
-    grid: Grid,
+    kernels: list[NDArray[np.float64] | None],
 ) -> NDArray[np.float64]:
     """(N,) values inside a mask without noise and without their local mean."""
-    smooth = gaussian(np.asarray(image, dtype=np.float32), _NOISE_SIGMA_MM / grid.spacing_mm)
+    smooth = smoothed(image, kernels)
     mean = uniform_filter(np.where(inside, smooth, 0), sides_vox, mode="constant")
     return np.asarray((smooth[inside] - mean[inside] / weight[inside]).astype(np.float64))

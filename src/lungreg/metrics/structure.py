@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_C1, _C2 = 0.01**2, 0.03**2
+C1, C2 = 0.01**2, 0.03**2
 
 _Floats = NDArray[np.float32]
 
@@ -29,10 +29,10 @@ def mean_structure(
 
         one, other, both, squared = (it.reshape(-1) for it in volumes)
         inside = np.ascontiguousarray(mask).reshape(-1)
-        total = structure_sum(one, other, both, squared, inside, _C1, _C2)
+        total = structure_sum(one, other, both, squared, inside, C1, C2)
         return float(total / np.count_nonzero(mask))
     x, y, xy, both = (it[mask] for it in volumes)
     cross, mean_squares = x * y, x * x + y * y
-    structure = (2 * (xy - cross) + _C2) / (both - mean_squares + _C2)
-    luminance = (2 * cross + _C1) / (mean_squares + _C1)
+    structure = (2 * (xy - cross) + C2) / (both - mean_squares + C2)
+    luminance = (2 * cross + C1) / (mean_squares + C1)
     return float(np.mean(luminance * structure, dtype=np.float64))

@@ -48,8 +48,8 @@ def measure(
     compared = lungs & both
     jacobian = metrics.jacobian_summary(images.jacobian, lungs)
     found = CaseMetrics(
-        ssim_score=metrics.ssim(images.fixed, images.warped, compared),
-        ssim_aligned=metrics.ssim(images.fixed, images.aligned, compared),
+        ssim_score=metrics.ssim(images.fixed, images.warped, compared, device=device),
+        ssim_aligned=metrics.ssim(images.fixed, images.aligned, compared, device=device),
         ncc=metrics.ncc(images.fixed, images.warped, compared),
         ncc_aligned=metrics.ncc(images.fixed, images.aligned, compared),
         fold_pct=jacobian.fold_pct,
@@ -57,11 +57,11 @@ def measure(
         jacobian_max=jacobian.maximum,
         sdlogj=jacobian.sdlogj,
         outside_fov_pct=float(100 * images.outside.mean()),
-        **_overlap(pair, images, both),
+        **_overlap(pair, images, both, device),
         **_landmarks(pair, landmarks),
         **_estimated(places),
     )
-    evidence = gather_evidence(pair, transform, images, places)
+    evidence = gather_evidence(pair, transform, images, places, device=device)
     return Measured(metrics=found, evidence=evidence, places=places, landmarks=landmarks)
 
 
@@ -79,7 +79,9 @@ def shown_by_both(pair: Pair, images: PairImages) -> BoolArray:
     return shown if (shown & images.measured_in).any() else everywhere
 
 
-def _overlap(pair: Pair, images: PairImages, both: BoolArray) -> dict[str, Any]:
+def _overlap(
+    pair: Pair, images: PairImages, both: BoolArray, device: torch.device
+) -> dict[str, Any]:
     """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names.
 
     A mask may go on where padding hides the lungs, as one that was drawn on another reconstruction.
@@ -98,7 +100,7 @@ def _overlap(pair: Pair, images: PairImages, both: BoolArray) -> dict[str, Any]:
         name: metrics.dice(fixed, mask) for name, mask in seen.items()
     }
     if seen["dice_score"].any():
-        found["hd95_mm"] = metrics.hd95_mm(fixed, seen["dice_score"], images.grid)
+        found["hd95_mm"] = metrics.hd95_mm(fixed, seen["dice_score"], images.grid, device=device)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from lungreg import metrics
 from lungreg.metrics.estimated_error import error_by_region, unmatched_regions
@@ -14,7 +15,7 @@ from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
 from lungreg.registration.lung_regions import region_names
 from lungreg.registration.pair import Pair
-from lungreg.spatial.displacement import transform_points
+from lungreg.spatial.displacement import CPU, transform_points
 from lungreg.spatial.geometry import Transform, nearest_affine
 from lungreg.spatial.mask_box import some_voxels
 
@@ -24,7 +25,12 @@ _DIRECTIONS = ("left to right", "front to back", "head to foot")
 
 
 def gather_evidence(
-    pair: Pair, transform: Transform, images: PairImages, places: LandmarkEstimate | None
+    pair: Pair,
+    transform: Transform,
+    images: PairImages,
+    places: LandmarkEstimate | None,
+    *,
+    device: torch.device = CPU,
 ) -> Evidence:
     """The evidence of a registered pair.
 
@@ -33,11 +39,12 @@ def gather_evidence(
         transform: `T`.
         images: From `pair_images` of both.
         places: From `estimate_landmarks` of both.
+        device: Where to compute.
     """
     lungs = images.measured_in
     return Evidence(
         lungs_outside_pct=float(100 * images.outside[lungs].mean()),
-        residual=_residual(images),
+        residual=_residual(images, device),
         volume_ratio_jacobian=metrics.volume_ratio(images.jacobian, lungs),
         stretch=_stretch(pair, transform),
         **_densities(images),
@@ -49,11 +56,12 @@ def gather_evidence(
     )
 
 
-def _residual(images: PairImages) -> float | None:
+def _residual(images: PairImages, device: torch.device) -> float | None:
     shown = images.measured_in & ~images.outside
     if not shown.any():
         return None
-    return metrics.residual_difference(images.fixed, images.warped, shown, images.grid)
+    both = images.fixed, images.warped
+    return metrics.residual_difference(*both, shown, images.grid, device=device)
 
 
 def _densities(images: PairImages) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lungreg.registration.intensity import AIR_HU, window
 from lungreg.registration.pair import Pair
 from lungreg.spatial.carrying import PaddedScan, resample_scan, resample_with_labels
 from lungreg.spatial.displacement import (
     Resampled,
-    dense_displacement,
+    dense_on,
     jacobian_determinant,
     resample,
 )
@@ -70,8 +71,10 @@ class PairImages:
 class Carried:
     """The moving scan and its mask resampled through `T` onto the fixed grid."""
 
+    dense: Tensor
+    """(3, X, Y, Z) `u` at every fixed voxel, RAS components in mm, on the device."""
     dense_mm: NDArray[np.float32]
-    """(3, X, Y, Z) `u` at every fixed voxel, RAS components in mm."""
+    """The same in memory."""
     scan: Resampled
     """The moving scan in its stored scale."""
     label: NDArray[Any] | None
@@ -80,17 +83,17 @@ class Carried:
 
 def carry_moving(pair: Pair, transform: Transform, device: torch.device) -> Carried:
     """Resample the moving scan and its labels through `T`, each once."""
-    dense_mm = dense_displacement(transform, pair.fixed.grid, device=device)
+    dense = dense_on(device, transform, pair.fixed.grid)
     air = AIR_HU + pair.case.moving_hu_offset
     stored = PaddedScan(values=pair.moving.data, grid=pair.moving.grid, shown=pair.moving_shown)
-    place, label = (pair.fixed.grid, transform.affine, dense_mm), None
+    place, label = (pair.fixed.grid, transform.affine, dense), None
     if pair.moving_mask is None:
         scan = resample_scan(stored, *place, outside_value=air, device=device)
     else:
         scan, label = resample_with_labels(
             stored, pair.moving_mask, *place, outside_value=air, device=device
         )
-    return Carried(dense_mm=dense_mm, scan=scan, label=label)
+    return Carried(dense=dense, dense_mm=dense.cpu().numpy(), scan=scan, label=label)
 
 
 def pair_images(
@@ -125,7 +128,7 @@ def pair_images(
         warped_mask=_positive(carried.label),
         dense_mm=carried.dense_mm,
         linear=affine[:3, :3],
-        jacobian=jacobian_determinant(affine, carried.dense_mm, grid, device=device),
+        jacobian=jacobian_determinant(affine, carried.dense, grid, device=device),
         outside=carried.scan.outside,
     )
 

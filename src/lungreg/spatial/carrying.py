@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lungreg.spatial.displacement import CPU, Resampled, resample
+from lungreg.spatial.displacement import CPU, Dense, Resampled, resample
 from lungreg.spatial.fused import LABEL_TYPES, both_on, is_fused
 from lungreg.spatial.geometry import FloatArray, Grid
 from lungreg.spatial.lines import affine_lines
@@ -30,7 +30,7 @@ def resample_scan(
     moving: PaddedScan,
     fixed_grid: Grid,
     affine: FloatArray,
-    dense_mm: NDArray[np.float32] | None = None,
+    dense_mm: Dense | None = None,
     *,
     outside_value: float = 0.0,
     device: torch.device = CPU,
@@ -62,7 +62,7 @@ def resample_with_labels(
     labels: NDArray[Any],
     fixed_grid: Grid,
     affine: FloatArray,
-    dense_mm: NDArray[np.float32],
+    dense_mm: Dense,
     *,
     outside_value: float = 0.0,
     device: torch.device = CPU,
@@ -86,7 +86,8 @@ def resample_with_labels(
     to_moving = np.linalg.inv(moving.grid.affine) @ affine
     both = np.ascontiguousarray(_open(moving)), np.ascontiguousarray(labels)
     lines = affine_lines(to_moving @ fixed_grid.affine, fixed_grid.shape)
-    values, taken, outside = both_on(both, lines, dense_mm, to_moving[:3, :3], (outside_value, 0.0))
+    dense = np.asarray(dense_mm)
+    values, taken, outside = both_on(both, lines, dense, to_moving[:3, :3], (outside_value, 0.0))
     scan = Resampled(values=values, outside=outside)
     return scan if moving.shown is None else _closed(scan, outside_value), taken
 

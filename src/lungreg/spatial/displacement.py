@@ -28,6 +28,8 @@ from lungreg.spatial.lines import affine_lines, places_on
 from lungreg.spatial.slabs import slabs
 
 Interpolation = Literal["linear", "nearest"]
+Dense = NDArray[np.float32] | Tensor
+"""A displacement in memory, or on a device."""
 SLAB_VOXELS = 1_500_000
 """Voxels that are computed at once."""
 _FEW_POINTS = 10_000
@@ -121,14 +123,22 @@ def dense_displacement(
     """
     if grid.same_as(transform.grid):
         return transform.displacement_mm
+    dense: NDArray[np.float32] = dense_on(device, transform, grid).cpu().numpy()
+    return dense
+
+
+def dense_on(device: torch.device, transform: Transform, grid: Grid) -> Tensor:
+    """As `dense_displacement`, left on the device it is computed on."""
+    if grid.same_as(transform.grid):
+        return torch.as_tensor(transform.displacement_mm, device=device)
     lines = affine_lines(np.linalg.inv(transform.grid.affine) @ grid.affine, grid.shape)
     if is_fused(device):
-        return field_on(transform.displacement_mm, lines)
+        return torch.from_numpy(field_on(transform.displacement_mm, lines))
     field = torch.as_tensor(transform.displacement_mm, device=device)[None]
-    result = np.empty((3, *grid.shape), dtype=np.float32)
+    result = torch.empty(3, *grid.shape, device=device)
     for start, stop in slabs(grid.shape, SLAB_VOXELS):
         points = places_on(lines, start, stop, device)
-        result[:, start:stop] = sample(field, points[None])[0].cpu().numpy()
+        result[:, start:stop] = sample(field, points[None])[0]
     return result
 
 
@@ -147,7 +157,7 @@ def resample(
     moving_grid: Grid,
     fixed_grid: Grid,
     affine: FloatArray,
-    dense_mm: NDArray[np.float32] | None = None,
+    dense_mm: Dense | None = None,
     *,
     mode: Interpolation = "linear",
     outside_value: float = 0.0,
@@ -160,7 +170,8 @@ def resample(
         moving_grid: Grid of the moving scan.
         fixed_grid: Grid of the fixed scan.
         affine: (4, 4) `A`, fixed RAS mm to moving RAS mm.
-        dense_mm: (3, X, Y, Z) `u` on the fixed grid in mm; None for zero.
+        dense_mm: (3, X, Y, Z) `u` on the fixed grid in mm, best on the device already; None for
+            zero.
         mode: linear for images, nearest for labels.
         outside_value: What voxels get whose point lies more than half a voxel beyond the outer
             voxel centres, as in ITK.
@@ -171,8 +182,9 @@ def resample(
     kept = mode == "nearest" and moving.dtype in LABEL_TYPES and is_fused(device)
     source = np.ascontiguousarray(moving, dtype=moving.dtype if kept else np.float32)
     if is_fused(device):
+        dense = None if dense_mm is None else np.asarray(dense_mm)
         found, outside = resampled_on(
-            source, lines, dense_mm, vector, nearest=mode == "nearest", outside_value=outside_value
+            source, lines, dense, vector, nearest=mode == "nearest", outside_value=outside_value
         )
         values = found if kept or moving.dtype.kind == "f" else np.rint(found)
         return Resampled(values=values.astype(moving.dtype, copy=False), outside=outside)
@@ -189,13 +201,13 @@ def resample(
         beyond = ((points < -0.5) | (points > limit)).any(dim=0)
         slab = sample(volume[None, None], points[None], mode=mode)[0, 0]
         slab = slab if moving.dtype.kind == "f" else slab.round()
-        values[start:stop] = torch.where(beyond, outside_value, slab).cpu().numpy()
-        outside[start:stop] = beyond.cpu().numpy()
+        _put(torch.where(beyond, outside_value, slab), values[start:stop])
+        _put(beyond, outside[start:stop])
     return Resampled(values=values, outside=outside)
 
 
 def jacobian_determinant(
-    affine: FloatArray, dense_mm: NDArray[np.float32], grid: Grid, *, device: torch.device = CPU
+    affine: FloatArray, dense_mm: Dense, grid: Grid, *, device: torch.device = CPU
 ) -> NDArray[np.float32]:
     """Determinant of the Jacobian of `T(x) = A(x + u(x))` by central differences in mm.
 
@@ -203,7 +215,7 @@ def jacobian_determinant(
 
     Args:
         affine: (4, 4) `A`.
-        dense_mm: (3, X, Y, Z) `u` on `grid`, RAS components in mm.
+        dense_mm: (3, X, Y, Z) `u` on `grid`, RAS components in mm, best on the device already.
         grid: Where to differentiate.
         device: Where to compute.
 
@@ -213,14 +225,14 @@ def jacobian_determinant(
     matrix = np.linalg.inv(grid.affine)[:3, :3]
     scale = float(np.linalg.det(affine[:3, :3]))
     if is_fused(device):
-        return determinant_on(dense_mm, matrix, scale)
+        return determinant_on(np.asarray(dense_mm), matrix, scale)
     to_index = torch.as_tensor(matrix.copy(), dtype=torch.float32, device=device)
     result = np.empty(grid.shape, dtype=np.float32)
     for start, stop in slabs(grid.shape, SLAB_VOXELS):
         low, high = max(start - 1, 0), min(stop + 1, grid.shape[0])
         part = torch.as_tensor(dense_mm[:, low:high], device=device)
         slab = scale * _determinant_slab(part, to_index)
-        result[start:stop] = slab[start - low : slab.shape[0] - (high - stop)].cpu().numpy()
+        _put(slab[start - low : slab.shape[0] - (high - stop)], result[start:stop])
     return result
 
 
@@ -245,6 +257,14 @@ def _at_points(field: NDArray[np.float32], index: FloatArray) -> FloatArray:
         weight = np.where(corner, far, 1 - far).prod(axis=1)
         total += weight[:, None] * field[:, x, y, z].T
     return total
+
+
+def _put(found: Tensor, room: NDArray[Any]) -> None:
+    """Write what was found on a device into an array, in the array's type."""
+    if room.dtype in (np.float32, np.bool_):
+        torch.from_numpy(room).copy_(found)  # without another array between them
+    else:
+        room[:] = found.cpu().numpy()
 
 
 def _determinant_slab(dense_mm: Tensor, to_index: Tensor) -> Tensor:

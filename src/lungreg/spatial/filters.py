@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from lungreg.spatial.geometry import FloatArray
+
+if TYPE_CHECKING:
+    import torch
 
 Beyond = Literal["nearest", "mirror"]
 """What a volume continues with: its last voxel, or its mirror image about that voxel's centre."""
@@ -20,6 +23,7 @@ def smoothed(
     kernels: Sequence[NDArray[np.float64] | None],
     *,
     beyond: Beyond = "nearest",
+    device: torch.device | None = None,
 ) -> NDArray[np.float32]:
     """Correlate a volume (X, Y, Z) with a kernel along each axis; the same values in both ways.
 
@@ -27,7 +31,10 @@ def smoothed(
         image: The volume.
         kernels: For each axis the weights from the middle outwards; None leaves the axis.
         beyond: What the volume continues with.
+        device: Where to compute; None is the CPU.
     """
+    if device is not None and device.type != "cpu":
+        return _smoothed_on(device, image, kernels, beyond)
     # PyTorch tells how many threads there are; figures that nothing is smoothed for do without.
     from lungreg.spatial.fused import filtered_along
     from lungreg.spatial.threads import has_numba
@@ -37,7 +44,7 @@ def smoothed(
         if half is None:
             continue
         if has_numba():
-            index = _continued(result.shape[axis], len(half) - 1, beyond)
+            index = continued(result.shape[axis], len(half) - 1, beyond)
             result = filtered_along(result, axis, half, index)
         else:
             whole = np.concatenate([half[:0:-1], half])
@@ -53,7 +60,11 @@ def gaussian_kernel(sigma_vox: float, radius: int) -> NDArray[np.float64]:
 
 
 def gaussian(
-    image: NDArray[np.float32], sigma_vox: FloatArray, *, truncate: float = 4.0
+    image: NDArray[np.float32],
+    sigma_vox: FloatArray,
+    *,
+    truncate: float = 4.0,
+    device: torch.device | None = None,
 ) -> NDArray[np.float32]:
     """`scipy.ndimage.gaussian_filter(mode="nearest")`.
 
@@ -61,18 +72,39 @@ def gaussian(
         image: (X, Y, Z).
         sigma_vox: (3,) voxels.
         truncate: Radius of the kernel in standard deviations.
+        device: Where to compute; None is the CPU.
     """
-    kernels = [
+    return smoothed(image, gaussian_kernels(sigma_vox, truncate=truncate), device=device)
+
+
+def gaussian_kernels(
+    sigma_vox: FloatArray, *, truncate: float = 4.0
+) -> list[NDArray[np.float64] | None]:
+    """The kernels of `gaussian`, from the middle outwards; None where nothing is smoothed."""
+    return [
         gaussian_kernel(sigma, int(truncate * sigma + 0.5)) if sigma > 1e-15 else None
         for sigma in sigma_vox.tolist()
     ]
-    return smoothed(image, kernels)
 
 
-def _continued(size: int, reach: int, beyond: Beyond) -> NDArray[np.int64]:
+def continued(size: int, reach: int, beyond: Beyond) -> NDArray[np.int64]:
     """(size + 2 reach,) voxels along an axis and beyond its ends."""
     index = np.arange(-reach, size + reach)
     if beyond == "nearest" or size == 1:
         return np.asarray(np.clip(index, 0, size - 1))
     index = np.abs(index) % (2 * size - 2)
     return np.asarray(np.minimum(index, 2 * size - 2 - index))
+
+
+def _smoothed_on(
+    device: torch.device,
+    image: NDArray[np.float32],
+    kernels: Sequence[NDArray[np.float64] | None],
+    beyond: Beyond,
+) -> NDArray[np.float32]:
+    import torch
+
+    from lungreg.spatial.tensor_filters import filtered
+
+    volume = torch.as_tensor(np.ascontiguousarray(image, dtype=np.float32), device=device)
+    return np.asarray(filtered(volume, kernels, beyond=beyond).cpu().numpy())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from lungreg.spatial.displacement import dense_displacement, transform_points
+from lungreg.spatial.displacement import CPU, dense_displacement, sample
 from lungreg.spatial.geometry import FloatArray, Grid, Transform
+from lungreg.spatial.lines import affine_lines, places_on
 
 _NODE_MM = 8.0
 _NEAR_MM, _FAR_MM = 15.0, 40.0
@@ -33,7 +35,12 @@ def agreeing(places_ras: FloatArray, steps_mm: FloatArray) -> NDArray[np.bool_]:
 
 
 def corrected(
-    transform: Transform, places_ras: FloatArray, steps_mm: FloatArray, grid: Grid
+    transform: Transform,
+    places_ras: FloatArray,
+    steps_mm: FloatArray,
+    grid: Grid,
+    *,
+    device: torch.device = CPU,
 ) -> Transform:
     """`T(x + c(x))`, where `c` is a smooth mean of the steps around `x`.
 
@@ -44,17 +51,21 @@ def corrected(
         places_ras: (N, 3) fixed RAS mm, at least one.
         steps_mm: (N, 3) from each place to where, in the fixed scan, `T` should be read instead.
         grid: Where the result is given.
+        device: Where to compute.
     """
     scale = _NODE_MM / float(grid.spacing_mm[0])
     nx, ny, nz = (int(np.ceil(n / scale)) + 1 for n in grid.shape)
     nodes = Grid(shape=(nx, ny, nz), affine=grid.affine @ np.diag([scale, scale, scale, 1.0]))
-    step = dense_displacement(_mean_steps(places_ras, steps_mm, nodes), grid)
-    points = grid.to_world(np.indices(grid.shape).reshape(3, -1).T.astype(np.float64))
-    moved = points + step.reshape(3, -1).T
-    back = np.linalg.inv(transform.affine)
-    there = transform_points(transform, moved) @ back[:3, :3].T + back[:3, 3]
-    field = (there - points).T.reshape(3, *grid.shape).astype(np.float32)
-    return Transform(affine=transform.affine, displacement_mm=field, grid=grid)
+    mean = dense_displacement(_mean_steps(places_ras, steps_mm, nodes), grid, device=device)
+    step_mm = torch.as_tensor(mean, device=device)
+    # A(x + c + u(x + c)) = A(x + v(x)), with v(x) = c(x) + u(x + c(x)).
+    to_index = np.linalg.inv(transform.grid.affine)
+    turn = torch.as_tensor(to_index[:3, :3].copy(), dtype=torch.float32, device=device)
+    index = places_on(affine_lines(to_index @ grid.affine, grid.shape), 0, grid.shape[0], device)
+    index += torch.einsum("kl,lxyz->kxyz", turn, step_mm)
+    field = torch.as_tensor(transform.displacement_mm, device=device)
+    there_mm = step_mm + sample(field[None], index[None])[0]
+    return Transform(affine=transform.affine, displacement_mm=there_mm.cpu().numpy(), grid=grid)
 
 
 def _mean_steps(places_ras: FloatArray, steps_mm: FloatArray, nodes: Grid) -> Transform:

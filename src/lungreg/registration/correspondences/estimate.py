@@ -103,7 +103,7 @@ def estimate_landmarks(
     volumes = search_volumes(pair, margin_mm=_MARGIN_MM, device=device)
     cell = volumes.voxels(_CELL_MM)
     places = keypoints(volumes.image, volumes.inside, most=_MOST_PLACES, cell=cell)
-    places_ras = volumes.grid.to_world(places.double().cpu().numpy())
+    places_ras = volumes.grid.to_world(places.cpu().double().numpy())
     partners_ras, uncertain_mm = _partners(volumes, transform, places, places_ras)
     carried_ras = transform_points(transform, places_ras)
     errors = partners_ras - carried_ras
@@ -147,7 +147,13 @@ def _partners(
     lengths_mm = np.linalg.norm(steps_mm[first.found], axis=1)
     if len(chosen) < _FEWEST or lengths_mm.mean() < _SECOND_LOOK_MM:
         return partners, uncertain_mm
-    better = corrected(transform, places_ras[chosen], steps_mm[chosen], volumes.grid)
+    better = corrected(
+        transform,
+        places_ras[chosen],
+        steps_mm[chosen],
+        volumes.grid,
+        device=volumes.image.device,
+    )
     left = np.flatnonzero(~first.found)
     rest = places[torch.as_tensor(left, device=places.device)]
     second = _match(volumes, volumes.warped(better), rest, _SECOND_REACH_MM)
@@ -165,8 +171,8 @@ def _match(volumes: SearchVolumes, warped: Searchable, places: Tensor, reach_mm:
     gap_mm = (there.steps + back.steps).norm(dim=1) * volumes.spacing_mm
     found = (gap_mm < _RETURN_MM) & (there.margin > _LEAST_MARGIN)
     found &= there.correlation > _LEAST_CORRELATION
-    seen = (places + there.steps).double().cpu().numpy()
-    unlike = (1 - there.correlation.clamp(-1, 1)).double().cpu().numpy()
+    seen = (places + there.steps).cpu().double().numpy()
+    unlike = (1 - there.correlation.clamp(-1, 1)).cpu().double().numpy()
     return _Matches(
         found=found.cpu().numpy(),
         seen_ras=volumes.grid.to_world(seen),

@@ -86,7 +86,7 @@ def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.devic
 def _onto(
     scan: PaddedScan, affine: FloatArray, grid: Grid, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    soft = tissue_for_grid(scan, grid)
+    soft = tissue_for_grid(scan, grid, device=device)
     carried = resample_scan(soft, grid, affine, outside_value=AIR_HU, device=device)
     return _tensor(carried.values, device), _inner(_tensor(~carried.outside, device))
 
