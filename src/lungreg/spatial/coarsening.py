@@ -43,10 +43,14 @@ def block_mean(volume: NDArray[Any], grid: Grid, blocks: Shape) -> tuple[NDArray
 def _axis_mean(volume: NDArray[Any], axis: int, block: int) -> NDArray[Any]:
     if block == 1:
         return volume
-    size = volume.shape[axis]
-    last = np.arange(-(-size // block))[:, None] * block + np.arange(block)
-    index = np.minimum(last, size - 1)
-    total = np.zeros(1, dtype=np.float32)
-    for part in index.T:
-        total = total + np.take(volume, part, axis=axis)
-    return np.asarray(total / np.float32(block))
+    along = np.moveaxis(volume, axis, 0)
+    shape = list(volume.shape)
+    shape[axis] = -(-volume.shape[axis] // block)
+    mean = np.zeros(shape, dtype=np.result_type(volume.dtype, np.float32))
+    total = np.moveaxis(mean, axis, 0)
+    for first in range(block):
+        part = along[first::block]
+        total[: len(part)] += part
+        total[len(part) :] += along[-1]
+    mean /= np.float32(block)
+    return mean

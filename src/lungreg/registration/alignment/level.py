@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from lungreg.registration.alignment.coarse import IMAGE, LUNGS, SHOWN, Coarse
 from lungreg.registration.refinement.features import self_similarity
 from lungreg.spatial.geometry import FloatArray, Grid, cubic_grid
+from lungreg.spatial.neighbours import within
 
 Features = Callable[[Tensor], Tensor]
 """From the channels (3, X, Y, Z) of a scan to (C, X, Y, Z)."""
@@ -119,8 +119,7 @@ def _near(channels: Tensor, grid: Grid) -> Tensor:
     lungs = channels[LUNGS].numpy() > _SOME_LUNG
     if not lungs.any():
         return shown
-    away_mm = distance_transform_edt(~lungs, sampling=grid.spacing_mm)
-    return shown & torch.from_numpy(away_mm <= _NEAR_MM)
+    return shown & torch.from_numpy(within(lungs, _NEAR_MM, grid.spacing_mm.tolist()))
 
 
 def _near_mm3(scan: Coarse) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes, distance_transform_edt
+from scipy.ndimage import binary_fill_holes
 
 from lungreg.errors import DataError
 from lungreg.registration.lung_segmentation.airways import find_airways
@@ -27,7 +27,7 @@ from lungreg.registration.lung_segmentation.sides import right_and_left
 from lungreg.registration.lung_segmentation.values import is_one_of
 from lungreg.spatial.geometry import FloatArray, Grid, Shape
 from lungreg.spatial.mask_box import mask_box
-from lungreg.spatial.neighbours import dilated, eroded
+from lungreg.spatial.neighbours import dilated, eroded, within
 
 _CLOSING_MM = 7.0
 _LEAST_WHOLE_ML, _MOST_ML = 300.0, 12_000.0
@@ -167,11 +167,11 @@ def _closed(lung: BoolArray, spacing_mm: FloatArray, closing_mm: float) -> BoolA
     """Closing by a ball in mm, and inner holes filled; the volume's faces erode nothing."""
     margin = np.ceil(closing_mm / spacing_mm).astype(int) + 1
     box = mask_box(lung, margin=margin.tolist())
-    grown = distance_transform_edt(~lung[box], sampling=spacing_mm) <= closing_mm
+    grown = within(lung[box], closing_mm, spacing_mm.tolist())
     closed = lung.copy()
     if grown.all():
         return closed
-    closed[box] |= distance_transform_edt(grown, sampling=spacing_mm) > closing_mm
+    closed[box] |= ~within(~grown, closing_mm, spacing_mm.tolist())
     closed[box] = binary_fill_holes(closed[box])
     return closed
 
