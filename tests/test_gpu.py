@@ -13,10 +13,12 @@ from lungreg.config import Config, parse_config
 from lungreg.learning.network import build_network
 from lungreg.learning.prediction import network_estimate
 from lungreg.registration.alignment import align
-from lungreg.registration.pair import read_pair
+from lungreg.registration.evaluation import Measured, measure
+from lungreg.registration.images import carry_moving, pair_images
+from lungreg.registration.pair import Pair, read_pair
 from lungreg.registration.refinement import plan_for, refine
 from lungreg.spatial.displacement import jacobian_determinant, resample
-from lungreg.spatial.geometry import Grid
+from lungreg.spatial.geometry import Grid, Transform, affine_transform
 from lungreg.stores.manifest import read_cases
 from lungreg.workflows.infer import infer
 from lungreg.workflows.ingest import ingest
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.gpu
 
 CUDA = torch.device("cuda")
 CPU = torch.device("cpu")
+WINDOW = (-1000.0, 500.0)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,25 @@ def test_inference_equals_the_cpu(cohort: Path) -> None:
         assert gpu.worker == "cuda-1"
         assert gpu.tre_mm == pytest.approx(cpu.tre_mm, abs=0.05)
         assert gpu.dice_score == pytest.approx(cpu.dice_score, abs=0.01)
+        assert gpu.verdict == cpu.verdict
+
+
+def test_measures_equal_the_cpu(cohort: Path) -> None:
+    """Of one transform, each figure: images, surfaces, residual, estimated landmark errors."""
+    stage = open_backend(settings(cohort).backend).stage
+    pair = read_pair(stage, read_cases(stage)[0])
+    transform = affine_transform(align(pair, WINDOW, "auto").affine, pair.fixed.grid)
+    here, there = (measured_on(device, pair, transform) for device in (CPU, CUDA))
+    for name, expected in vars(here.metrics).items():
+        assert getattr(there.metrics, name) == pytest.approx(expected, rel=1e-3, abs=1e-4), name
+    assert there.evidence.residual == pytest.approx(here.evidence.residual, abs=1e-3)
+
+
+def measured_on(device: torch.device, pair: Pair, transform: Transform) -> Measured:
+    """All that is measured, computed on a device."""
+    carried = carry_moving(pair, transform, device)
+    images = pair_images(pair, transform, carried, hu_window=WINDOW, device=device)
+    return measure(pair, transform, images, device=device)
 
 
 def test_16_bits_give_the_displacement_of_32(cohort: Path) -> None:
@@ -90,7 +112,7 @@ def test_16_bits_give_the_displacement_of_32(cohort: Path) -> None:
     config = settings(cohort)
     stage = open_backend(config.backend).stage
     pair = read_pair(stage, read_cases(stage)[0])
-    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    affine = align(pair, WINDOW, "auto").affine
     shape = config.network.model_copy(update={"out_kernel_initializer": "kaiming_uniform"})
     network = build_network(shape).eval().to(CUDA)
     exact, found = (
@@ -122,7 +144,7 @@ def test_refinement_is_the_same_on_both_devices(cohort: Path) -> None:
     """The same pair, refined on CPU and GPU: displacements a fraction of a millimetre apart."""
     stage = open_backend(settings(cohort).backend).stage
     pair = read_pair(stage, read_cases(stage)[0])
-    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    affine = align(pair, WINDOW, "auto").affine
     here, there, again = (
         refine(pair, affine, plan_for("fast"), device=device).transform.displacement_mm
         for device in (CPU, CUDA, CUDA)

@@ -20,7 +20,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,56 +62,67 @@ def main() -> None:
     parser.add_argument("--shape", type=int, nargs=3, default=(192, 192, 208))
     parser.add_argument("--size", type=int, nargs="*", default=[96, 96, 104], help="of the network")
     parser.add_argument("--presets", nargs="*", default=["default", "best"])
+    parser.add_argument("--choices", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--pairs", type=Path, help="made by `make_pairs`; made anew without")
+    parser.add_argument("--into", type=Path, help="the file of the record")
     parser.add_argument("--dry", action="store_true", help="do not keep the numbers")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        found = measured(Path(name), asked)
+    file = asked.into or RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M}-gpu.json"
     record = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
-        "asked": {key: value for key, value in vars(asked).items() if key != "dry"},
-        **found,
+        "asked": {k: v for k, v in vars(asked).items() if k not in ("dry", "into", "pairs")},
+        "card": card(choose_device(asked.device)),
+        "steps": {},
     }
+    with tempfile.TemporaryDirectory() as name:
+        for part in measured(Path(name), asked):
+            record["steps"] |= part.pop("steps", {})
+            record |= part
+            # Kept as it grows: the machine may be lent for a short time.
+            if not asked.dry:
+                file.write_text(json.dumps(record, indent=1) + "\n")
     Console().print_json(data=record)
-    if not asked.dry:
-        file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M}-gpu.json"
-        file.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def measured(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of each step beside its limit and, where there is one, its goal."""
+def measured(folder: Path, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Seconds of each step beside its limit and, where there is one, its goal; then choices."""
     device = choose_device(asked.device)
-    make_pairs(folder / "pairs", 2 * asked.cases, tuple(asked.shape))
-    config = write_config(folder, asked)
+    pairs = asked.pairs or folder / "pairs"
+    if asked.pairs is None:
+        make_pairs(pairs, 2 * asked.cases, tuple(asked.shape))
+    config = write_config(folder, asked, pairs)
     ingest(config)
     limits = limits_s(config, asked, device)
-    seconds = {"epoch": last_epoch_s(config)}
+    yield limits.pop("rates")
+    for name, seconds in steps_s(folder, asked, config, pairs):
+        of_step = {"s": round(seconds, 2), "limit_s": limits.get(name), "goal_s": GOALS_S.get(name)}
+        yield {"steps": {name: of_step}}
+    yield {"uploads_ms": uploads_ms(tuple(asked.shape), device)}
+    if asked.choices:
+        yield {"forward_passes": forward_passes(config, device)}
+
+
+def steps_s(
+    folder: Path, asked: argparse.Namespace, config: Config, pairs: Path
+) -> Iterator[tuple[str, float]]:
+    """Each step and its seconds."""
+    first, *_, last = epochs_s(config)
+    yield from (("first epoch", first), ("epoch", last))
     with_model = f"infer.model={MODEL_NAME}"
     half = f"infer.cases=[{','.join(names_of(asked.cases))}]"
     model = load_config(folder / "lungreg.yaml", [with_model, half])
-    seconds["infer, cold"] = timed(lambda: infer(model))
+    yield "infer, cold", timed(lambda: infer(model))
     model = load_config(folder / "lungreg.yaml", [with_model])
-    seconds["infer, warm"] = last_half_s(model, asked.cases)
-    first = lungreg.PairFiles(
-        fixed=str(folder / "pairs/scans/case_001_exp.nii.gz"),
-        moving=str(folder / "pairs/scans/case_001_insp.nii.gz"),
-    )
+    yield "infer, warm", last_half_s(model, asked.cases)
+    scans = (str(pairs / f"scans/case_001_{breath}.nii.gz") for breath in ("exp", "insp"))
+    pair = lungreg.PairFiles(**dict(zip(("fixed", "moving"), scans, strict=True)))
     for preset in asked.presets:
         out = folder / preset
-        seconds[f"register {preset}"] = timed(
-            lambda preset=preset, out=out: lungreg.register(first, out, preset=preset)  # type: ignore[misc]
+        yield (
+            f"register {preset}",
+            timed(lambda p=preset, out=out: lungreg.register(pair, out, preset=p)),  # type: ignore[misc]
         )
-    rows = {
-        name: {"s": round(value, 2), "limit_s": limits.get(name), "goal_s": GOALS_S.get(name)}
-        for name, value in seconds.items()
-    }
-    return {
-        "card": card(device),
-        **limits["rates"],
-        "steps": rows,
-        "forward_passes": forward_passes(config, device),
-        "uploads_ms": uploads_ms(tuple(asked.shape), device),
-    }
 
 
 def make_pairs(folder: Path, cases: int, shape: tuple[int, int, int]) -> None:
@@ -136,16 +147,16 @@ def copy_scan(folder: Path, number: int, breath: str) -> None:
     shutil.copy(folder / "lungMasks" / base, folder / "lungMasks" / name)
 
 
-def write_config(folder: Path, asked: argparse.Namespace) -> Config:
+def write_config(folder: Path, asked: argparse.Namespace, pairs: Path) -> Config:
     """All pairs but a few to train on, in one process; pages as for a user."""
     names = names_of(2 * asked.cases)
     training = names[: max(1, min(asked.epoch_cases, len(names) - 1))]
     settings = {
         "backend": {"root": str(folder / "stage"), "tracking": False},
-        "ingest": {"source": str(folder / "pairs")},
+        "ingest": {"source": str(pairs)},
         "data": {"split": {"train": training, "val": names[-1:]}},
         "preprocessing": {"spatial_size": (asked.size * 3)[:3]},
-        "train": {"workers": 0, "epochs": 2, "device": asked.device},
+        "train": {"workers": 0, "epochs": 3, "device": asked.device},
         "infer": {
             "workers": asked.workers if asked.workers == "auto" else int(asked.workers),
             "device": asked.device,
@@ -171,15 +182,15 @@ def last_half_s(config: Config, cases: int) -> float:
     return ends[-1] - ends[-1 - cases]
 
 
-def last_epoch_s(config: Config) -> float:
-    """Seconds of the second epoch, which reads no scan any more, validation included."""
+def epochs_s(config: Config) -> list[float]:
+    """Seconds of each epoch, validation included; only the first one reads scans."""
     ends: list[float] = []
 
     def seen(progress: Progress) -> None:
         ends.append(time.perf_counter())
 
     train(config, on_progress=seen)
-    return ends[-1] - ends[-2]
+    return [end - start for start, end in itertools.pairwise(ends)]
 
 
 def limits_s(config: Config, asked: argparse.Namespace, device: torch.device) -> dict[str, Any]:

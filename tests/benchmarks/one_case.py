@@ -1,6 +1,9 @@
 """CPU seconds of each step of a case of 192 x 192 x 208 voxels beside the network, at one thread.
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.one_case --folder DIR
+    CUDA_LAUNCH_BLOCKING=1 python -m tests.benchmarks.one_case --folder DIR --device cuda
+
+On a GPU they are wall seconds; with its launches blocking, each step's are its own.
 
 The pair is simulated, and its own true displacement on the network's grid stands for what a network
 finds, so that tissue matches and the figures of two commits can be compared: run it in both trees
@@ -24,6 +27,7 @@ from rich.console import Console
 
 from lungreg.backends import open_backend
 from lungreg.config import Config, parse_config
+from lungreg.devices import choose_device
 from lungreg.formats.transforms import decode_transform
 from lungreg.learning.preprocessing import prepare_pair
 from lungreg.qc.case_page import render_case
@@ -52,6 +56,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="kept from one run to the next")
     parser.add_argument("--repeat", type=int, default=4)
     parser.add_argument("--shape", type=int, nargs=3, default=SHAPE)
+    parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     config = settings(asked.folder)
@@ -60,7 +65,7 @@ def main() -> None:
         x, y, z = (size / n for size, n in zip(EXTENT_MM, asked.shape, strict=True))
         simulate_cohort(pairs, cases=1, seed=1, shape=tuple(asked.shape), spacing_mm=(x, y, z))
         ingest(config)
-    found = measure(config, asked.repeat)
+    found = measure(config, asked.repeat, choose_device(asked.device))
     Console().print_json(data=found)
 
 
@@ -74,18 +79,19 @@ def settings(folder: Path) -> Config:
     )
 
 
-def measure(config: Config, repeat: int) -> dict[str, Any]:
-    """Least CPU seconds of each step, and the figures of the case."""
+def measure(config: Config, repeat: int, device: torch.device) -> dict[str, Any]:
+    """Least seconds of each step, and the figures of the case."""
     backend = open_backend(config.backend)
-    once = registration(backend, config)
+    once = registration(backend, config, device)
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     once()  # compiles what is compiled at its first call
     least: dict[str, float] = {"register_case, not profiled": np.inf}
     for _ in range(repeat):
-        start = time.process_time()
+        start = clock()
         once()
-        whole = time.process_time() - start
+        whole = clock() - start
         least["register_case, not profiled"] = min(least["register_case, not profiled"], whole)
-        profile = cProfile.Profile(time.process_time)
+        profile = cProfile.Profile(clock)
         row = profile.runcall(once)
         for name, seconds in steps(profile).items():
             least[name] = min(least.get(name, np.inf), seconds)
@@ -96,10 +102,13 @@ def measure(config: Config, repeat: int) -> dict[str, Any]:
         + least["prepare_pair"]
     )
     figures = {name: value for name, value in vars(row).items() if isinstance(value, float)}
-    return {"cpu_s": {k: round(v, 3) for k, v in least.items()}, "figures": figures}
+    name = "cpu_s" if device.type == "cpu" else "wall_s"
+    return {name: {k: round(v, 3) for k, v in least.items()}, "figures": figures}
 
 
-def registration(backend: Backend, config: Config) -> Callable[[], CaseResult]:
+def registration(
+    backend: Backend, config: Config, device: torch.device
+) -> Callable[[], CaseResult]:
     """Registers the case: reads, measures, writes, draws."""
     (case,) = read_cases(backend.stage, None)
     job = RegistrationJob(
@@ -113,12 +122,16 @@ def registration(backend: Backend, config: Config) -> Callable[[], CaseResult]:
     truth = decode_transform(backend.stage.read(str(case.displacement)), np.eye(4))
 
     def estimate(pair: Pair, affine: FloatArray) -> Estimated:
-        grid = prepare_pair(pair, affine, config.preprocessing, images_alone=True).grid
+        prepared = prepare_pair(
+            pair, affine, config.preprocessing, images_alone=True, device=device
+        )
+        grid = prepared.grid
         field = without_affine(affine, dense_displacement(truth, grid), grid)
         return Estimated(transform=Transform(affine=affine, displacement_mm=field, grid=grid))
 
-    cpu = torch.device("cpu")
-    return lambda: register_case(backend.stage, case, estimate, job, device=cpu, render=render_case)
+    return lambda: register_case(
+        backend.stage, case, estimate, job, device=device, render=render_case
+    )
 
 
 def steps(profile: cProfile.Profile) -> dict[str, float]:

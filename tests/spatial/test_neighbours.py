@@ -30,9 +30,7 @@ def test_as_scipy(shape: tuple[int, int, int], share: float) -> None:
 
 @pytest.mark.parametrize("shape", [(9, 7, 8), (1, 6, 5), (30, 4, 17)])
 @pytest.mark.parametrize("distance_mm", [0.5, 3.0, 8.0, 100.0])
-def test_within_is_the_distance_transform(
-    shape: tuple[int, int, int], distance_mm: float
-) -> None:
+def test_within_is_the_distance_transform(shape: tuple[int, int, int], distance_mm: float) -> None:
     """Also at just that distance, and farther than the volume is long."""
     mask = np.random.default_rng(1).random(shape) < 0.03
     mask.flat[0] = True
