@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from lungreg.spatial.displacement import dense_displacement, jacobian_determinant
+from lungreg.spatial.displacement import dense_on, jacobian_determinant
 from lungreg.spatial.geometry import Grid, Transform, affine_transform
 from lungreg.spatial.mask_box import mask_box
 from lungreg.spatial.neighbours import dilated
@@ -37,8 +37,8 @@ def unfold(
         current = Transform(
             affine=transform.affine, displacement_mm=displacement, grid=transform.grid
         )
-        dense_mm = dense_displacement(current, grid, device=device)
-        determinant = jacobian_determinant(transform.affine, dense_mm, grid, device=device)
+        dense = dense_on(device, current, grid)
+        determinant = jacobian_determinant(transform.affine, dense, grid, device=device)
         folded = (determinant < _SMALLEST_DETERMINANT) & near
         if not folded.any():
             return current
