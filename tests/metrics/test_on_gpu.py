@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from lungreg.metrics import hd95_mm, residual_difference, ssim
+from lungreg.metrics import residual_difference, ssim
 from tests.metrics.shapes import SHAPE, ball, oblique_grid
 
 CPU = torch.device("cpu")
@@ -16,8 +16,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def as_on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a measure that is given a device take the way of a GPU."""
-    for name in ("intensity", "overlap"):
-        monkeypatch.setattr(f"lungreg.metrics.{name}.on_gpu", lambda device: device is not None)
+    monkeypatch.setattr("lungreg.metrics.intensity.on_gpu", lambda device: device is not None)
 
 
 @pytest.fixture
@@ -52,14 +51,3 @@ class TestAsOnGpu:
         """Of two constant images there is none."""
         flat = np.full(SHAPE, 0.3, dtype=np.float32)
         assert residual_difference(flat, flat, ball((9, 9, 11), 8), oblique_grid()) is None
-
-    @pytest.mark.parametrize("centre", [(11, 10, 13), (9.5, 14, 12), (9, 9, 11)])
-    def test_hd95(
-        self, centre: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Shifted, far and the same; with few pairs at once, as of large surfaces."""
-        masks = ball((9, 9, 11), 6), ball(centre, 6)
-        expected = hd95_mm(*masks, oblique_grid())
-        assert hd95_mm(*masks, oblique_grid(), device=CPU) == pytest.approx(expected, rel=1e-5)
-        monkeypatch.setattr("lungreg.metrics.tensors._PAIRS_AT_ONCE", 1000)
-        assert hd95_mm(*masks, oblique_grid(), device=CPU) == pytest.approx(expected, rel=1e-5)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy.spatial import cKDTree
 
 from lungreg.errors import DataError
 from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
-from lungreg.metrics.tensors import on_gpu, tensors
 from lungreg.spatial.geometry import Grid
 from lungreg.spatial.mask_box import mask_box
-
-if TYPE_CHECKING:
-    import torch
 
 
 def dice(fixed: BoolArray, moving: BoolArray) -> float:
@@ -35,9 +29,7 @@ def dice(fixed: BoolArray, moving: BoolArray) -> float:
     return 2.0 * int(np.count_nonzero(fixed & moving)) / total
 
 
-def hd95_mm(
-    fixed: BoolArray, moving: BoolArray, grid: Grid, *, device: torch.device | None = None
-) -> float | None:
+def hd95_mm(fixed: BoolArray, moving: BoolArray, grid: Grid) -> float | None:
     """95th percentile Hausdorff distance of two masks' surfaces, in mm.
 
     The larger of the two directed 95th percentiles, as in MONAI's
@@ -49,7 +41,6 @@ def hd95_mm(
         fixed: (X, Y, Z) bool.
         moving: (X, Y, Z) bool, on the fixed grid.
         grid: The fixed grid.
-        device: Where to compute; None is the CPU.
 
     Returns:
         Distance in mm, or None where `moving` is empty.
@@ -63,8 +54,8 @@ def hd95_mm(
         return None
     box = mask_box(fixed | moving, margin=0)
     surfaces = _surface(fixed[box]), _surface(moving[box])
-    there = _directed_percentile(surfaces[0], surfaces[1], grid, device)
-    back = _directed_percentile(surfaces[1], surfaces[0], grid, device)
+    there = _directed_percentile(surfaces[0], surfaces[1], grid)
+    back = _directed_percentile(surfaces[1], surfaces[0], grid)
     return max(there, back)
 
 
@@ -79,19 +70,12 @@ def _surface(mask: BoolArray) -> BoolArray:
     return np.asarray(mask & ~inner)
 
 
-def _directed_percentile(
-    source: BoolArray, target: BoolArray, grid: Grid, device: torch.device | None
-) -> float:
+def _directed_percentile(source: BoolArray, target: BoolArray, grid: Grid) -> float:
     """95th percentile over `source` of the distance to `target`, in mm."""
     axes = grid.affine[:3, :3].T
     distances = np.zeros(int(np.count_nonzero(source)))
     # Shared surface voxels have distance 0: only the others are worth a search.
     apart = ~target[source]
-    points, others = np.argwhere(source & ~target) @ axes, np.argwhere(target) @ axes
-    if on_gpu(device):
-        from lungreg.metrics.tensors import nearest_distances
-
-        distances[apart] = nearest_distances(*tensors(device, points, others))
-    else:
-        distances[apart], _ = cKDTree(others).query(points, workers=1)
+    tree = cKDTree(np.argwhere(target) @ axes)
+    distances[apart], _ = tree.query(np.argwhere(source & ~target) @ axes, workers=1)
     return float(np.percentile(distances, 95))

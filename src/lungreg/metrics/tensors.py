@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.spatial.geometry import FloatArray
-
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-_PAIRS_AT_ONCE = 1 << 25
-"""Distances: 130 MB."""
 
 
 def on_gpu(device: torch.device | None) -> bool:
@@ -28,16 +23,3 @@ def tensors(device: torch.device | None, *arrays: NDArray[Any]) -> tuple[Tensor,
 
     narrow = (it.astype(np.float32) if it.dtype == np.float64 else it for it in arrays)
     return tuple(torch.as_tensor(np.ascontiguousarray(it), device=device) for it in narrow)
-
-
-def nearest_distances(points: Tensor, others: Tensor) -> FloatArray:
-    """(N,) distances of points (N, 3) to the nearest of others (M, 3), by trying them all."""
-    import torch
-
-    found = [points.new_empty(0)]
-    for part in points.split(max(1, _PAIRS_AT_ONCE // len(others))):
-        squares = torch.zeros(len(part), len(others), device=part.device)
-        for axis in range(3):
-            squares.add_((part[:, axis, None] - others[:, axis]).square_())
-        found.append(squares.amin(dim=1).sqrt())
-    return np.asarray(torch.cat(found).cpu().numpy(), dtype=np.float64)

@@ -57,7 +57,7 @@ def measure(
         jacobian_max=jacobian.maximum,
         sdlogj=jacobian.sdlogj,
         outside_fov_pct=float(100 * images.outside.mean()),
-        **_overlap(pair, images, both, device),
+        **_overlap(pair, images, both),
         **_landmarks(pair, landmarks),
         **_estimated(places),
     )
@@ -79,9 +79,7 @@ def shown_by_both(pair: Pair, images: PairImages) -> BoolArray:
     return shown if (shown & images.measured_in).any() else everywhere
 
 
-def _overlap(
-    pair: Pair, images: PairImages, both: BoolArray, device: torch.device
-) -> dict[str, Any]:
+def _overlap(pair: Pair, images: PairImages, both: BoolArray) -> dict[str, Any]:
     """Dice and HD95 of given masks; overlap of segmented lungs is reported under other names.
 
     A mask may go on where padding hides the lungs, as one that was drawn on another reconstruction.
@@ -100,7 +98,7 @@ def _overlap(
         name: metrics.dice(fixed, mask) for name, mask in seen.items()
     }
     if seen["dice_score"].any():
-        found["hd95_mm"] = metrics.hd95_mm(fixed, seen["dice_score"], images.grid, device=device)
+        found["hd95_mm"] = metrics.hd95_mm(fixed, seen["dice_score"], images.grid)
     return found
 
 

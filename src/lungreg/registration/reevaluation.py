@@ -149,7 +149,7 @@ def _segmented_overlap(
     masks = lungs.inside & both, np.asarray(moved.values > 0) & both
     return {
         "dice_segmented": metrics.dice(*masks),
-        "hd95_segmented_mm": metrics.hd95_mm(*masks, fixed, device=device),
+        "hd95_segmented_mm": metrics.hd95_mm(*masks, fixed),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lungreg.registration.correspondences import search as module
 from lungreg.registration.correspondences.search import find_partners, searchable
 from tests.registration.correspondences.textures import moved, texture
 
@@ -25,6 +26,17 @@ def test_a_shift_is_found() -> None:
     assert (found.steps - torch.tensor(steps)).abs().max() < 0.2
     assert found.correlation.min() > 0.9
     assert found.margin.min() > 0.3
+
+
+@pytest.mark.parametrize("at_once", [7, 10_000])
+def test_offsets_at_once_are_the_same(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some or all, as on a GPU, or one after the other."""
+    volumes = [searchable(it, SHOWN, patch=3) for it in (texture(), moved(texture(), (3, -2, 1)))]
+    one = find_partners(*volumes, PLACES, 4)
+    monkeypatch.setattr(module, "_offsets_at_once", lambda _: at_once)
+    many = find_partners(*volumes, PLACES, 4)
+    for name in ("steps", "correlation", "margin"):
+        torch.testing.assert_close(getattr(many, name), getattr(one, name))
 
 
 def test_a_shift_beyond_the_reach_is_not_certain() -> None:

@@ -10,6 +10,7 @@ import torch
 
 from lungreg.registration.refinement.features import (
     CHANNELS,
+    _pooled_mean,
     cube_mean,
     local_contrast,
     pooled,
@@ -109,3 +110,20 @@ def test_breathing_leaves_local_contrast_alone() -> None:
     denser = local_contrast(0.8 * values + 300)
     torch.testing.assert_close(denser, local_contrast(values), atol=0.02, rtol=0)
     assert local_contrast(torch.full((1, 1, 9, 9, 9), -800.0)).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("radius", [1, 2])
+@pytest.mark.parametrize("shape", [(9, 8, 10), (1, 4, 12)])
+def test_the_means_of_a_gpu_are_the_same(radius: int, shape: tuple[int, ...]) -> None:
+    """By fewer operations, also where the cube is wider than the volume."""
+    values = torch.cat([image(*shape), image(*shape) + 1.0])
+    torch.testing.assert_close(_pooled_mean(values, radius), cube_mean(values, radius))
+
+
+@pytest.mark.parametrize("at_once", [2, 5, 12])
+def test_channels_at_once_are_the_same(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a GPU computes them."""
+    values = image(9, 8, 10)
+    expected = self_similarity(values)
+    monkeypatch.setattr("lungreg.registration.refinement.features._at_once", lambda _: at_once)
+    torch.testing.assert_close(self_similarity(values), expected)

@@ -46,3 +46,14 @@ def test_slabs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = search(fixed, moving, weight, 2)
     monkeypatch.setattr(module, "SLAB_COSTS", 10_000)
     torch.testing.assert_close(search(fixed, moving, weight, 2), whole)
+
+
+@pytest.mark.parametrize("at_once", [1, 5])
+def test_displacements_at_once_are_the_same(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of them, as on a GPU, or one after the other."""
+    fixed = blocks()
+    moving = torch.roll(fixed, (1, -2, 0), dims=(2, 3, 4))
+    weight = torch.rand(1, 1, 16, 15, 14, generator=torch.Generator().manual_seed(2))
+    one = search(fixed, moving, weight, 2)
+    monkeypatch.setattr(module, "_at_once", lambda *_: at_once)
+    torch.testing.assert_close(search(fixed, moving, weight, 2), one)

@@ -18,6 +18,8 @@ from torch import Tensor
 from lungreg.spatial.fused import is_fused, mean_around
 
 CHANNELS = 12
+_VALUES_AT_ONCE = 1 << 24
+"""On a GPU: 67 MB."""
 _DISTANCE = 2
 REACH = _DISTANCE + 1
 """Voxels around a place, along each axis, that its features look at."""
@@ -52,17 +54,26 @@ def self_similarity(image: Tensor) -> Tensor:
     shape = image.shape[2:]
     distances = torch.empty(1, CHANNELS, *shape, device=image.device, dtype=image.dtype)
     lowest = torch.full_like(image, torch.inf)
-    for channel, (a, b) in enumerate(_PAIRS):
-        difference = _shifted(padded, a, shape) - _shifted(padded, b, shape)
-        distance = mean_of_three(difference.square_())
-        distances[:, channel] = distance[:, 0]
+    at_once = _at_once(image)
+    for first in range(0, CHANNELS, at_once):
+        some = _PAIRS[first : first + at_once]
+        apart = [_shifted(padded, a, shape) - _shifted(padded, b, shape) for a, b in some]
+        differences = torch.cat(apart) if len(apart) > 1 else apart[0]
+        distance = mean_of_three(differences.square_())
+        distances[0, first : first + at_once] = distance[:, 0]
         # Kept as it goes: a gradient of `amin` would need `distances` as they are now.
-        lowest = torch.minimum(lowest, distance)
+        for one in distance.split(1):
+            lowest = torch.minimum(lowest, one)
     distances -= lowest
     variance = distances.mean(dim=1, keepdim=True)
     typical = float(variance.detach().mean()) or 1.0
     variance.clamp_(_VARIANCE_RANGE[0] * typical, _VARIANCE_RANGE[1] * typical)
     return distances.div_(variance).neg_().exp_()
+
+
+def _at_once(image: Tensor) -> int:
+    """Channels computed at once: one stays near a processor, a GPU begins few things fastest."""
+    return 1 if image.device.type == "cpu" else max(1, _VALUES_AT_ONCE // image.numel())
 
 
 def local_contrast(image: Tensor) -> Tensor:
@@ -94,11 +105,22 @@ def cube_mean(image: Tensor, radius: int) -> Tensor:
     plain = image.dtype == torch.float32 and not image.requires_grad
     if plain and is_fused(image.device):
         return torch.from_numpy(mean_around(image.numpy(), radius))
+    if image.device.type != "cpu" and not image.requires_grad:
+        return _pooled_mean(image, radius)
     return _cube_mean(image, radius)
 
 
+def _pooled_mean(image: Tensor, radius: int) -> Tensor:
+    """As `cube_mean`, by four operations: a GPU takes longer to begin one than to compute it."""
+    image = nnf.pad(image, (radius,) * 6, mode="replicate")
+    for dim in range(3):
+        size = tuple(2 * radius + 1 if axis == dim else 1 for axis in range(3))
+        image = nnf.avg_pool3d(image, size, stride=1)
+    return image
+
+
 def _cube_mean(image: Tensor, radius: int) -> Tensor:
-    """As `cube_mean`, for GPUs, gradients and where numba is missing."""
+    """As `cube_mean`, for gradients and where numba is missing."""
     for dim in (2, 3, 4):
         size = image.shape[dim]
         total = image.clone()
