@@ -75,3 +75,13 @@ def test_partners_lie_where_the_scan_has_data() -> None:
     known = found.correlation > -1
     ends = (PLACES + found.steps.round().long())[known]
     assert (ends[:, 2] + 3 < 20).all()
+
+
+def test_one_minimum_is_compared_with_fixed_offsets() -> None:
+    """Costs that rise from one offset: the rest of the candidates does not depend on the device."""
+    offsets = module._ball(3, torch.device("cpu"))
+    deep = torch.tensor([1, -1, 0])
+    costs = (offsets - deep).square().sum(dim=1)[None].float()
+    found = module._candidates(costs, offsets, 3)[0]
+    assert found[0].tolist() == deep.tolist()
+    assert found[1:].tolist() == [[0, 2, 0], [0, 0, 2], [-2, 0, 0], [0, -2, 0], [0, 0, -2]]

@@ -17,6 +17,8 @@ from torch import Tensor
 from lungreg.registration.refinement.features import CHANNELS, mean_of_three, self_similarity
 
 _CANDIDATES = 6
+_OTHERS = 0.6
+"""Of the reach: how far away the offsets lie that complete the candidates."""
 _CLIMBS = 2
 _COSTS_AT_ONCE = 1 << 20
 """On a GPU: 50 MB of features."""
@@ -124,7 +126,11 @@ def _offsets_at_once(places: Tensor) -> int:
 
 
 def _candidates(costs: Tensor, offsets: Tensor, reach: int) -> Tensor:
-    """(N, K, 3) the deepest local minima of the costs in the ball."""
+    """(N, K, 3) the deepest local minima of the costs in the ball.
+
+    Where there are fewer, offsets along the axes stand in for them: what the best is compared with
+    is then the same on every device, where `topk` alone takes any of the offsets that are none.
+    """
     side = 2 * reach + 1
     cube = torch.full((len(costs), side**3), -torch.inf, device=costs.device)
     x, y, z = (offsets + reach).T
@@ -133,8 +139,15 @@ def _candidates(costs: Tensor, offsets: Tensor, reach: int) -> Tensor:
     volume = cube.reshape(-1, 1, side, side, side)
     peak = nnf.max_pool3d(volume, 3, stride=1, padding=1) == volume
     depth = torch.where(peak, volume, -torch.inf).reshape(len(costs), -1)[:, index]
-    chosen: Tensor = offsets[depth.topk(_CANDIDATES, dim=1).indices]
-    return chosen
+    deepest, which = depth.topk(_CANDIDATES, dim=1)
+    others = _along_axes(max(1, round(_OTHERS * reach)), costs.device)
+    return torch.where(deepest.isinf()[..., None], others, offsets[which])
+
+
+def _along_axes(length: int, device: torch.device) -> Tensor:
+    """(6, 3) voxels at a distance along each axis, forth and back."""
+    unit = torch.eye(3, dtype=torch.int64, device=device) * length
+    return torch.cat([unit, -unit])
 
 
 def _patches(volume: Searchable, centres: Tensor) -> Tensor:
@@ -157,8 +170,7 @@ def _finer(
     patches: Tensor, target: Searchable, places: Tensor, steps: Tensor, best: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Climb to the best voxel nearby, then to the top of a parabola along each axis."""
-    unit = torch.eye(3, dtype=torch.int64, device=places.device)
-    around = torch.cat([unit, -unit])
+    around = _along_axes(1, places.device)
     near = _scores(patches, target, places, steps[:, None] + around)
     for _ in range(_CLIMBS):
         high, which = near.max(dim=1)
