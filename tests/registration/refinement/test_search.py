@@ -57,3 +57,9 @@ def test_displacements_at_once_are_the_same(at_once: int, monkeypatch: pytest.Mo
     one = search(fixed, moving, weight, 2)
     monkeypatch.setattr(module, "_at_once", lambda *_: at_once)
     torch.testing.assert_close(search(fixed, moving, weight, 2), one)
+
+
+def test_where_nothing_is_compared_nothing_moves() -> None:
+    """All costs are equal there: of displacements that are as good as each other the least."""
+    nothing = torch.zeros(1, 1, 16, 15, 14)
+    assert search(blocks(), blocks(), nothing, 2).abs().max() == 0

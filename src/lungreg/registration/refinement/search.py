@@ -14,6 +14,7 @@ from torch import Tensor
 from lungreg.registration.refinement.features import mean_of_three
 from lungreg.spatial.slabs import slabs
 
+_STILL = 1e-6
 _COUPLING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 SLAB_COSTS = 1_000_000
 """Costs compared at once: so few that they stay near the processor."""
@@ -35,7 +36,9 @@ def search(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
     steps = torch.arange(-reach, reach + 1, device=fixed.device)
     lattice = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")).reshape(3, -1).float()
     shape = fixed.shape[2:]
-    field = _smooth(lattice[:, costs.min(dim=0).indices].reshape(1, 3, *shape))
+    # Where nothing is compared all costs are 0: there the least displacement is as good as any.
+    still = torch.zeros(3, costs.shape[1], device=fixed.device)
+    field = _smooth(lattice[:, _choose(costs, lattice, still, _STILL)].reshape(1, 3, *shape))
     for coupling in _COUPLING:
         chosen = _choose(costs, lattice, field.reshape(3, -1), coupling)
         field = _smooth(lattice[:, chosen].reshape(1, 3, *shape))
