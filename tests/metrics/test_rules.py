@@ -102,5 +102,5 @@ def test_the_list_for_people_has_every_threshold() -> None:
     """With the run's own values."""
     lines = describe_rules(Quality(tre_fail_mm=7.5))
     assert "fail: mean landmark error above 7.5 mm" in lines
-    assert "warn: share of distinctive places that find a partner below 15 %" in lines
+    assert "warn: share of distinctive places that find a partner below 25 %" in lines
     assert len(lines) == sum((rule.warn is not None) + (rule.fail is not None) for rule in RULES)

@@ -26,9 +26,10 @@ class Quality(Section):
     etre_fail_mm: float = Field(default=4.0, ge=0)
     """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
     fail."""
-    etre_found_warn_pct: float = Field(default=15.0, ge=0, le=100)
+    etre_found_warn_pct: float = Field(default=25.0, ge=0, le=100)
     """Percentage of the distinctive places of the lungs that find a partner in the moving scan,
-    below which the verdict is warn."""
+    below which the verdict of a case without landmarks is warn: an error that few places tell is
+    often twice as large."""
     etre_found_fail_pct: float = Field(default=12.0, ge=0, le=100)
     """Percentage of the distinctive places of the lungs that find a partner in the moving scan,
     below which the verdict is fail: the scans may not be of one patient."""

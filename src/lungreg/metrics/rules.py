@@ -141,6 +141,14 @@ def _estimated(judged: Judged) -> float | None:
     return judged.metrics.etre_mm if judged.rests_on == "estimated" else None
 
 
+def _found_share(judged: Judged) -> float | None:
+    """Landmarks know the error: beside them only that the scans may be of two patients counts."""
+    share = judged.metrics.etre_found_pct
+    known = judged.rests_on == "landmarks"
+    one_patient = share is not None and share >= judged.thresholds.etre_found_fail_pct
+    return None if known and one_patient else share
+
+
 def _worst_region(judged: Judged) -> float | None:
     return max((region.p95_mm for region in judged.evidence.etre_regions), default=None)
 
@@ -182,13 +190,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         measure="etre_found_pct",
         what="share of distinctive places that find a partner",
-        value=lambda judged: judged.metrics.etre_found_pct,
+        value=_found_share,
         higher_is_better=True,
         warn="etre_found_warn_pct",
         fail="etre_found_fail_pct",
         unit="%",
         note="these may not be scans of the same patient",
-        question="are these scans of the same patient?",
+        question="the true error may be twice the estimated one; is it the same patient?",
     ),
     Rule(
         measure="etre_regions",
