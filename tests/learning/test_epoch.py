@@ -74,6 +74,17 @@ class TestBatches:
 
 
 class TestTrainEpoch:
+    @pytest.mark.parametrize("helpers", [1, 3, 8])
+    def test_cases_made_ahead_change_nothing(
+        self, cohort: tuple[list[Case], Load], helpers: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As beside a GPU: the same losses and weights to the bit, in the same order."""
+        metrics, weights = trained(cohort, OneWorker())
+        monkeypatch.setattr("lungreg.learning.epoch.helpers_beside", lambda _: helpers)
+        ahead_metrics, ahead_weights = trained(cohort, OneWorker())
+        assert ahead_metrics == metrics
+        assert torch.equal(ahead_weights, weights)
+
     def test_shows_each_case_once(self, cohort: tuple[list[Case], Load]) -> None:
         """One load per case and epoch, over all workers."""
         shown: list[str] = []
