@@ -113,3 +113,11 @@ def test_what_is_said_of_the_estimated_error_was_counted() -> None:
     text = " ".join(REPORT.read_text(encoding="utf-8").split())
     assert f"in {right} of {len(known)}, correlation {np.corrcoef(true, found)[0, 1]:.2f}" in text
     assert f"mean {found.mean():.1f} against {true.mean():.1f} mm" in text
+
+
+def test_what_is_said_of_few_partners_was_counted() -> None:
+    """How far the estimate is off where a fifth of the places find a partner."""
+    few = [row for row in with_both_errors(held_back()) if 12 <= row["etre_found_pct"] < 25]
+    middle, lowest = np.percentile([r["etre_mm"] / r["true_mm"] for r in few], [50, 10])
+    text = " ".join(REPORT.read_text(encoding="utf-8").split())
+    assert f"it is {middle:.1f} of it, for the lowest tenth {lowest:.1f}" in text

@@ -116,7 +116,7 @@ ETRE = Measure(
         "scan, σᵢ = 2.5 mm √(1 − correlation of the patches)"
     ),
     source=_ETRE_SOURCE,
-    typical="0.65 to 1.5 mm; before registration 3.2 to 7.0 mm",
+    typical="0.69 to 1.5 mm; before registration 3.2 to 7.0 mm",
     bad=(
         "As for the landmark error. In the calibration it had the class of the true error (below "
         "2, 2 to 4, above 4 mm) in 40 of 48 held-back cases. Places without a partner say nothing."
@@ -133,7 +133,7 @@ ETRE_MEDIAN = Measure(
     says="Half of the estimated errors are smaller than this.",
     formula="median over places with a partner of √(‖T(xᵢ) − pᵢ‖² + σᵢ²)",
     source=_ETRE_SOURCE,
-    typical="0.53 to 1.2 mm",
+    typical="0.56 to 1.2 mm",
     bad=_MOST,
 )
 ETRE_P95 = Measure(
@@ -147,7 +147,7 @@ ETRE_P95 = Measure(
     says="19 of 20 estimated errors are smaller than this.",
     formula="95th percentile over places with a partner of √(‖T(xᵢ) − pᵢ‖² + σᵢ²)",
     source=_ETRE_SOURCE,
-    typical="1.4 to 3.9 mm",
+    typical="1.3 to 3.6 mm",
     bad="Some part of the lungs is far off; the list of regions on the page of the case names it.",
 )
 REGIONS = Reported(
@@ -198,7 +198,7 @@ ETRE_PLACES = Measure(
     says="Number of distinctive places that the estimated landmark errors were measured at.",
     formula="N",
     source=_ETRE_SOURCE,
-    typical="174 to 679",
+    typical="163 to 601",
     bad="With too few the estimate is not used, and a case without landmarks does not pass.",
 )
 LANDMARKS = (
