@@ -71,10 +71,8 @@ class TestRun:
     ) -> None:
         """From the files alone, to the rounding of displacements.
 
-        Between voxels a field on another grid is another.
-
-        Estimated errors are those of single places, some of which lie where the two differ most,
-        and one may find a partner by one field alone.
+        Between voxels a field on another grid is another. Estimated errors are those of single
+        places, here some forty, of which some find a partner by one of the two fields alone.
         """
         config = trained.config(
             f"infer.cases=[{CASES[5]}]", f"infer.full_resolution_field={str(full).lower()}"
@@ -86,7 +84,8 @@ class TestRun:
         (row,) = evaluate(config, wrote.run_id).cases
         assert row.split is wrote.split
         assert row.verdict is wrote.verdict
-        for name in WRITTEN:
+        names = [name for name in WRITTEN if not (full and name.startswith("etre_"))]
+        for name in names:
             within = 10 * tolerance if name.startswith("etre_") else tolerance
             assert getattr(row, name) == pytest.approx(getattr(wrote, name), abs=within), name
         assert row.tre_max_mm is not None
