@@ -90,7 +90,9 @@ def test_not_better_than_before_is_no_pass(before: float, after: float, expected
 def test_no_gain_is_named() -> None:
     """Even below the limit of a pass, where the state before is above it."""
     loose = Quality(etre_warn_mm=2.5, gain_warn_pct=10)
-    metrics = dataclasses.replace(NO_LANDMARKS, etre_mm=2.45, etre_aligned_mm=2.6)
+    metrics = dataclasses.replace(
+        NO_LANDMARKS, etre_mm=2.45, etre_aligned_mm=2.6, etre_found_pct=100.0
+    )
     found = judge(metrics, loose, PLACES)
     assert found.verdict is Verdict.WARN
     assert found.reasons == (
@@ -148,6 +150,26 @@ def test_a_part_without_partners_is_a_warning_after_failures() -> None:
     assert found.verdict is Verdict.FAIL
     assert "may not be scans of the same patient" in found.reasons[0]
     assert "(right lower)" in found.reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("etre_mm", "found_pct", "expected"),
+    [
+        (1.9, 100.0, Verdict.PASS),
+        (1.9, 80.0, Verdict.WARN),  # 1.9 (0.8 + 1.35 x 0.2) = 2.03
+        (1.735, 26.5, Verdict.WARN),
+        (1.5, 26.5, Verdict.PASS),
+        (3.9, 30.0, Verdict.WARN),  # A failure is what is found, not what is supposed.
+        (4.1, 100.0, Verdict.FAIL),
+    ],
+)
+def test_places_without_a_partner_count(
+    etre_mm: float, found_pct: float, expected: Verdict
+) -> None:
+    """With 1.35 times the error of the others; one reason is enough."""
+    found = judged(NO_LANDMARKS, etre_mm=etre_mm, etre_found_pct=found_pct)
+    assert found.verdict is expected
+    assert len(found.reasons) == (expected is not Verdict.PASS)
 
 
 def test_few_partners_are_a_warning() -> None:

@@ -22,7 +22,7 @@ class Quality(Section):
     warn."""
     etre_warn_mm: float = Field(default=2.0, ge=0)
     """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
-    warn."""
+    warn; places that find no partner are counted with 1.35 times that of the others."""
     etre_fail_mm: float = Field(default=4.0, ge=0)
     """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
     fail."""
