@@ -62,7 +62,8 @@ def main() -> None:
     parser.add_argument("--shape", type=int, nargs=3, default=(192, 192, 208))
     parser.add_argument("--size", type=int, nargs="*", default=[96, 96, 104], help="of the network")
     parser.add_argument("--presets", nargs="*", default=["default", "best"])
-    parser.add_argument("--choices", action=argparse.BooleanOptionalAction, default=True)
+    choices = argparse.BooleanOptionalAction
+    parser.add_argument("--choices", action=choices, default=True, help="ways of a forward pass")
     parser.add_argument("--pairs", type=Path, help="made by `make_pairs`; made anew without")
     parser.add_argument("--into", type=Path, help="the file of the record")
     parser.add_argument("--dry", action="store_true", help="do not keep the numbers")
@@ -115,8 +116,8 @@ def steps_s(
     yield "infer, cold", timed(lambda: infer(model))
     model = load_config(folder / "lungreg.yaml", [with_model])
     yield "infer, warm", last_half_s(model, asked.cases)
-    scans = (str(pairs / f"scans/case_001_{breath}.nii.gz") for breath in ("exp", "insp"))
-    pair = lungreg.PairFiles(**dict(zip(("fixed", "moving"), scans, strict=True)))
+    fixed, moving = (str(pairs / f"scans/case_001_{breath}.nii.gz") for breath in ("exp", "insp"))
+    pair = lungreg.PairFiles(fixed=fixed, moving=moving)
     for preset in asked.presets:
         out = folder / preset
         yield (

@@ -10,10 +10,10 @@ from scipy.ndimage import uniform_filter
 
 from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
 from lungreg.metrics.structure import mean_structure
-from lungreg.metrics.tensors import on_gpu, tensors
 from lungreg.spatial.filters import gaussian_kernel, gaussian_kernels, smoothed
 from lungreg.spatial.geometry import FloatArray, Grid
 from lungreg.spatial.mask_box import mask_box
+from lungreg.spatial.tensors import on_gpu, tensors
 
 if TYPE_CHECKING:
     import torch

@@ -73,8 +73,6 @@ class Carried:
 
     dense: Tensor
     """(3, X, Y, Z) `u` at every fixed voxel, RAS components in mm, on the device."""
-    dense_mm: NDArray[np.float32]
-    """The same in memory."""
     scan: Resampled
     """The moving scan in its stored scale."""
     label: NDArray[Any] | None
@@ -93,7 +91,7 @@ def carry_moving(pair: Pair, transform: Transform, device: torch.device) -> Carr
         scan, label = resample_with_labels(
             stored, pair.moving_mask, *place, outside_value=air, device=device
         )
-    return Carried(dense=dense, dense_mm=dense.cpu().numpy(), scan=scan, label=label)
+    return Carried(dense=dense, scan=scan, label=label)
 
 
 def pair_images(
@@ -126,7 +124,7 @@ def pair_images(
         initial_mask=_positive(_resampled_mask(pair, np.eye(4), device)),
         aligned_mask=_positive(_resampled_mask(pair, affine, device)),
         warped_mask=_positive(carried.label),
-        dense_mm=carried.dense_mm,
+        dense_mm=carried.dense.cpu().numpy(),
         linear=affine[:3, :3],
         jacobian=jacobian_determinant(affine, carried.dense, grid, device=device),
         outside=carried.scan.outside,

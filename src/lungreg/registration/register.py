@@ -93,7 +93,7 @@ def register_pair(
     return Registered(
         transform=transform,
         alignment=chosen,
-        dense_mm=carried.dense_mm,
+        dense_mm=images.dense_mm,
         image=carried.scan.values,
         label=carried.label,
         lungs_from=pair.fixed_lungs.known_from,

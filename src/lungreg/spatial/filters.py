@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from lungreg.spatial.geometry import FloatArray
+from lungreg.spatial.tensors import on_gpu, tensors
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +34,11 @@ def smoothed(
         beyond: What the volume continues with.
         device: Where to compute; None is the CPU.
     """
-    if device is not None and device.type != "cpu":
-        return _smoothed_on(device, image, kernels, beyond)
+    if on_gpu(device):
+        from lungreg.spatial.tensor_filters import filtered
+
+        (volume,) = tensors(device, np.asarray(image, dtype=np.float32))
+        return np.asarray(filtered(volume, kernels, beyond=beyond).cpu().numpy())
     # PyTorch tells how many threads there are; figures that nothing is smoothed for do without.
     from lungreg.spatial.fused import filtered_along
     from lungreg.spatial.threads import has_numba
@@ -94,17 +98,3 @@ def continued(size: int, reach: int, beyond: Beyond) -> NDArray[np.int64]:
         return np.asarray(np.clip(index, 0, size - 1))
     index = np.abs(index) % (2 * size - 2)
     return np.asarray(np.minimum(index, 2 * size - 2 - index))
-
-
-def _smoothed_on(
-    device: torch.device,
-    image: NDArray[np.float32],
-    kernels: Sequence[NDArray[np.float64] | None],
-    beyond: Beyond,
-) -> NDArray[np.float32]:
-    import torch
-
-    from lungreg.spatial.tensor_filters import filtered
-
-    volume = torch.as_tensor(np.ascontiguousarray(image, dtype=np.float32), device=device)
-    return np.asarray(filtered(volume, kernels, beyond=beyond).cpu().numpy())

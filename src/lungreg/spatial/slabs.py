@@ -1,9 +1,25 @@
-"""Arrays cut into slabs, so that the memory of a computation stays small."""
+"""Work cut into parts: slabs of arrays, so that memory stays small, and what is begun at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def at_once(device: torch.device, many: int) -> int:
+    """How many small things to compute at once: one stays near a CPU, many are begun by a GPU.
+
+    A GPU takes longer to begin one than to compute it.
+
+    Args:
+        device: Where they are computed.
+        many: Number for a GPU; at least one is taken.
+    """
+    return 1 if device.type == "cpu" else max(1, many)
 
 
 def slabs(shape: Sequence[int], at_once: int) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,6 @@
 """Separable filters of volumes as PyTorch's operations, for GPUs; `filters` has them for CPUs.
 
-By sums of shifted volumes: convolutions would be cut to TF32 on a GPU, and have no box whose time
-does not depend on its size in the first place.
+By sums of shifted volumes: a GPU would cut convolutions to TF32.
 """
 
 from __future__ import annotations

@@ -125,5 +125,5 @@ def test_channels_at_once_are_the_same(at_once: int, monkeypatch: pytest.MonkeyP
     """As a GPU computes them."""
     values = image(9, 8, 10)
     expected = self_similarity(values)
-    monkeypatch.setattr("lungreg.registration.refinement.features._at_once", lambda _: at_once)
+    monkeypatch.setattr("lungreg.registration.refinement.features.at_once", lambda *_: at_once)
     torch.testing.assert_close(self_similarity(values), expected)

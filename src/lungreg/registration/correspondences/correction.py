@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from lungreg.spatial.displacement import CPU, dense_displacement, sample
+from lungreg.spatial.displacement import CPU, dense_on, sample
 from lungreg.spatial.geometry import FloatArray, Grid, Transform
 from lungreg.spatial.lines import affine_lines, places_on
 
@@ -56,8 +56,7 @@ def corrected(
     scale = _NODE_MM / float(grid.spacing_mm[0])
     nx, ny, nz = (int(np.ceil(n / scale)) + 1 for n in grid.shape)
     nodes = Grid(shape=(nx, ny, nz), affine=grid.affine @ np.diag([scale, scale, scale, 1.0]))
-    mean = dense_displacement(_mean_steps(places_ras, steps_mm, nodes), grid, device=device)
-    step_mm = torch.as_tensor(mean, device=device)
+    step_mm = dense_on(device, _mean_steps(places_ras, steps_mm, nodes), grid)
     # A(x + c + u(x + c)) = A(x + v(x)), with v(x) = c(x) + u(x + c(x)).
     to_index = np.linalg.inv(transform.grid.affine)
     turn = torch.as_tensor(to_index[:3, :3].copy(), dtype=torch.float32, device=device)

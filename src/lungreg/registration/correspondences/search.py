@@ -15,6 +15,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from lungreg.registration.refinement.features import CHANNELS, mean_of_three, self_similarity
+from lungreg.spatial.slabs import at_once
 
 _CANDIDATES = 6
 _OTHERS = 0.6
@@ -113,16 +114,11 @@ def _costs(source: Searchable, target: Searchable, places: Tensor, offsets: Tens
     """(N, M) squared distance of the features at each offset."""
     wanted = source.features.index_select(0, _flat(source, places))
     costs = torch.empty(len(places), len(offsets), device=places.device)
-    at_once = _offsets_at_once(places)
-    for part, given in zip(offsets.split(at_once), costs.split(at_once, dim=1), strict=True):
+    width = at_once(places.device, _COSTS_AT_ONCE // max(1, len(places)))
+    for part, given in zip(offsets.split(width), costs.split(width, dim=1), strict=True):
         there = target.features[_flat(target, places[:, None] + part)]
         given[:] = (there - wanted[:, None]).square_().sum(dim=2)
     return costs
-
-
-def _offsets_at_once(places: Tensor) -> int:
-    """Offsets tried at once: one stays near a processor, a GPU begins few things fastest."""
-    return 1 if places.device.type == "cpu" else max(1, _COSTS_AT_ONCE // max(1, len(places)))
 
 
 def _candidates(costs: Tensor, offsets: Tensor, reach: int) -> Tensor:

@@ -15,7 +15,7 @@ from lungreg.registration.intensity import AIR_HU, tissue_for_grid
 from lungreg.registration.pair import Pair
 from lungreg.registration.refinement.features import cube_max
 from lungreg.spatial.carrying import PaddedScan, resample_scan
-from lungreg.spatial.displacement import dense_displacement, resample
+from lungreg.spatial.displacement import dense_on, resample
 from lungreg.spatial.geometry import Grid, Transform, cubic_grid
 from lungreg.spatial.mask_box import mask_box
 
@@ -61,12 +61,11 @@ class SearchVolumes:
     def warped(self, transform: Transform) -> Searchable:
         """The moving scan through a transform."""
         device = self.image.device
-        dense_mm = dense_displacement(transform, self.grid, device=device)
         found = resample_scan(
             self._moving,
             self.grid,
             transform.affine,
-            dense_mm,
+            dense_on(device, transform, self.grid),
             outside_value=AIR_HU,
             device=device,
         )

@@ -16,6 +16,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from lungreg.spatial.fused import is_fused, mean_around
+from lungreg.spatial.slabs import at_once
 
 CHANNELS = 12
 _VALUES_AT_ONCE = 1 << 24
@@ -54,13 +55,13 @@ def self_similarity(image: Tensor) -> Tensor:
     shape = image.shape[2:]
     distances = torch.empty(1, CHANNELS, *shape, device=image.device, dtype=image.dtype)
     lowest = torch.full_like(image, torch.inf)
-    at_once = _at_once(image)
-    for first in range(0, CHANNELS, at_once):
-        some = _PAIRS[first : first + at_once]
+    width = at_once(image.device, _VALUES_AT_ONCE // image.numel())
+    for first in range(0, CHANNELS, width):
+        some = _PAIRS[first : first + width]
         apart = [_shifted(padded, a, shape) - _shifted(padded, b, shape) for a, b in some]
         differences = torch.cat(apart) if len(apart) > 1 else apart[0]
         distance = mean_of_three(differences.square_())
-        distances[0, first : first + at_once] = distance[:, 0]
+        distances[0, first : first + width] = distance[:, 0]
         # Kept as it goes: a gradient of `amin` would need `distances` as they are now.
         for one in distance.split(1):
             lowest = torch.minimum(lowest, one)
@@ -69,11 +70,6 @@ def self_similarity(image: Tensor) -> Tensor:
     typical = float(variance.detach().mean()) or 1.0
     variance.clamp_(_VARIANCE_RANGE[0] * typical, _VARIANCE_RANGE[1] * typical)
     return distances.div_(variance).neg_().exp_()
-
-
-def _at_once(image: Tensor) -> int:
-    """Channels computed at once: one stays near a processor, a GPU begins few things fastest."""
-    return 1 if image.device.type == "cpu" else max(1, _VALUES_AT_ONCE // image.numel())
 
 
 def local_contrast(image: Tensor) -> Tensor:

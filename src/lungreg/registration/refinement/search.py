@@ -12,7 +12,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from lungreg.registration.refinement.features import mean_of_three
-from lungreg.spatial.slabs import slabs
+from lungreg.spatial.slabs import at_once, slabs
 
 _STILL = 1e-6
 _COUPLING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -51,7 +51,7 @@ def _costs(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
     padded = nnf.pad(moving, (reach,) * 6, mode="replicate")
     side = 2 * reach + 1
     costs = torch.empty(side**3, *shape, device=fixed.device)
-    width = _at_once(fixed.device, side)
+    width = at_once(fixed.device, side)
     # One room for all: large memory that is taken anew each time costs as much as the sums.
     apart = fixed.new_empty(width, *fixed.shape[1:])
     rows = padded[0].unfold(3, shape[2], 1).movedim(3, 0)
@@ -61,11 +61,6 @@ def _costs(fixed: Tensor, moving: Tensor, weight: Tensor, reach: int) -> Tensor:
         cost = torch.sub(part, fixed, out=apart).square_().sum(dim=1, keepdim=True)
         costs[number : number + width] = _smooth(cost.mul_(weight))[:, 0]
     return costs.reshape(side**3, -1)
-
-
-def _at_once(device: torch.device, side: int) -> int:
-    """Displacements tried at once: one stays near a processor, a GPU begins few things fastest."""
-    return 1 if device.type == "cpu" else side
 
 
 def _choose(costs: Tensor, lattice: Tensor, field: Tensor, coupling: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Arrays on a GPU, for measures that are computed there. PyTorch is imported where it is used."""
+"""Arrays on a GPU, for what is computed there. PyTorch is imported where it is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def on_gpu(device: torch.device | None) -> bool:
-    """Whether a measure is computed by PyTorch: on anything but a CPU."""
+    """Whether PyTorch computes, and not NumPy: on anything but a CPU."""
     return device is not None and device.type != "cpu"
 
 
