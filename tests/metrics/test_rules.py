@@ -7,7 +7,8 @@ import re
 import pytest
 
 from lungreg.config import Quality
-from lungreg.metrics.rules import RULES, Judged, check, describe_rules
+from lungreg.metrics.judged import Judged
+from lungreg.metrics.rules import RULES, check, describe_rules
 from lungreg.records import CaseMetrics, Evidence, RegionError, Verdict
 
 BAD_REGION = RegionError(

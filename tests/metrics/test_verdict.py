@@ -23,7 +23,7 @@ GOOD = CaseMetrics(
     outside_fov_pct=5.0,
     ncc=0.9,
 )
-PLACES = Evidence(etre_places=500)
+PLACES = Evidence(etre_places=500, landmarks=100)
 NO_LANDMARKS = dataclasses.replace(GOOD, tre_mm=None, tre_aligned_mm=None)
 MASKS_ALONE = dataclasses.replace(
     NO_LANDMARKS, etre_mm=None, etre_aligned_mm=None, etre_found_pct=None
@@ -52,6 +52,36 @@ def test_masks_alone_never_pass() -> None:
     assert "too few to know the error inside the lungs" in found.reasons[0]
     nothing = judged(MASKS_ALONE, Evidence(), dice_score=None, dice_aligned=None)
     assert (nothing.verdict, nothing.evidence) == (Verdict.WARN, None)
+
+
+def test_a_few_landmarks_do_not_outweigh_the_scans() -> None:
+    """Three lucky landmarks beside five hundred places that lie far off."""
+    lost = {"tre_mm": 1.0, "etre_mm": 5.1}
+    few = judged(evidence=Evidence(etre_places=500, landmarks=3), **lost)
+    assert (few.verdict, few.evidence) == (Verdict.FAIL, "estimated")
+    enough = judged(evidence=Evidence(etre_places=500, landmarks=20), **lost)
+    assert (enough.verdict, enough.evidence) == (Verdict.PASS, "landmarks")
+    alone = judged(evidence=Evidence(etre_places=30, landmarks=3), etre_mm=None)
+    assert (alone.verdict, alone.evidence) == (Verdict.WARN, "masks")
+
+
+def test_a_few_landmarks_still_count() -> None:
+    """Places that agree do not hide a landmark that lies far off."""
+    found = judged(evidence=Evidence(etre_places=500, landmarks=3), tre_mm=5.0)
+    assert found.verdict is Verdict.FAIL
+    assert "mean landmark error 5.00 mm" in "; ".join(found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("tre_mm", "etre_mm", "suspected"), [(27, 0.9, True), (27, 9, False), (5, 1.5, False)]
+)
+def test_landmarks_that_contradict_the_scans_are_named(
+    tre_mm: float, etre_mm: float, *, suspected: bool
+) -> None:
+    """As those with their axes in another order; not where the registration itself is lost."""
+    found = judged(tre_mm=tre_mm, etre_mm=etre_mm)
+    assert found.verdict is Verdict.FAIL
+    assert ("the landmarks contradict the scans" in "; ".join(found.reasons)) is suspected
 
 
 def test_few_places_are_no_evidence() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lungreg.config import Quality
-from lungreg.metrics.rules import Judged
+from lungreg.metrics.judged import Judged
 from lungreg.metrics.wrong_input import wrong_input
 from lungreg.records import CaseMetrics, Evidence, Verdict
 

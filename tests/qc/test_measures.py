@@ -17,7 +17,7 @@ def test_every_threshold_of_the_config_finds_its_measure():
     """No threshold of a case's own measures is left without one, and each finds the right one."""
     of_evidence = (
         *("residual_", "inverse_", "volume_ratio_", "dice_segmented_", "region_", "gain_"),
-        *("etre_places_", "stretch_", "outside_fov_", "time_points"),
+        *("etre_places_", "stretch_", "outside_fov_", "time_points", "landmarks_"),
     )
     quality = Quality()
     thresholds = quality.model_dump()

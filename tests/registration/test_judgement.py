@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 WINDOW = (-1000.0, 500.0)
 FAILED = Measured(
     metrics=CaseMetrics(ncc=0.8, tre_mm=30.0, tre_aligned_mm=40.0),
-    evidence=Evidence(etre_places=500),
+    evidence=Evidence(etre_places=500, landmarks=100),
     places=None,
 )
 

@@ -20,22 +20,27 @@ class Quality(Section):
     tre_p95_warn_mm: float = Field(default=6.0, ge=0)
     """Percentile (the 95th) of the landmark errors of a case in mm, above which the verdict is
     warn."""
+    landmarks_enough: int = Field(default=20, ge=1)
+    """Number of landmarks from which on a verdict rests on them alone. A case with fewer is judged
+    as one without landmarks too: the mean of few errors is not exact, and nothing is known of the
+    other parts of the lungs."""
     etre_warn_mm: float = Field(default=2.0, ge=0)
-    """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
-    warn; places that find no partner are counted with 1.35 times that of the others."""
+    """Mean estimated landmark error in mm above which the verdict of a case without enough
+    landmarks is warn; places that find no partner are counted with 1.35 times that of the
+    others."""
     etre_fail_mm: float = Field(default=4.0, ge=0)
-    """Mean estimated landmark error in mm above which the verdict of a case without landmarks is
-    fail."""
+    """Mean estimated landmark error in mm above which the verdict of a case without enough
+    landmarks is fail."""
     etre_found_warn_pct: float = Field(default=25.0, ge=0, le=100)
     """Percentage of the distinctive places of the lungs that find a partner in the moving scan,
-    below which the verdict of a case without landmarks is warn: an error that few places tell is
-    often twice as large."""
+    below which the verdict of a case without enough landmarks is warn: an error that few places
+    tell is often twice as large."""
     etre_found_fail_pct: float = Field(default=12.0, ge=0, le=100)
     """Percentage of the distinctive places of the lungs that find a partner in the moving scan,
     below which the verdict is fail: the scans may not be of one patient."""
     etre_places_warn: int = Field(default=40, ge=0)
     """Number of places with a partner below which the estimated error is not used, and the verdict
-    of a case without landmarks is warn."""
+    of a case without enough landmarks is warn."""
     region_warn_mm: float = Field(default=6.0, ge=0)
     """Percentile (the 95th) of the estimated landmark errors in mm of any part of the lungs, above
     which the verdict is warn."""

@@ -8,63 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from lungreg.config import Quality
-from lungreg.records import CaseMetrics, Evidence, Verdict
-
-
-class Finding(NamedTuple):
-    """One measure beyond its threshold."""
-
-    verdict: Verdict
-    """Warn or fail."""
-    reason: str
-    """In words, such as "Dice 0.86 is below 0.88"."""
-
+from lungreg.metrics.judged import Finding, Judged
+from lungreg.records import Verdict
 
 _WITHOUT_PARTNER = 1.35
 """Errors of places without a partner over those with one: with it the estimate is, in the middle,
 0.99 of the true error of registered varied pairs, and 0.91 without (`nox -s calibrate`)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """What a verdict is found from."""
-
-    metrics: CaseMetrics
-    evidence: Evidence
-    thresholds: Quality
-
-    @property
-    def rests_on(self) -> str | None:
-        """The strongest evidence on the inside of the lungs; see `Judgement.evidence`."""
-        if self.metrics.tre_mm is not None:
-            return "landmarks"
-        enough = (self.evidence.etre_places or 0) >= self.thresholds.etre_places_warn
-        if self.metrics.etre_mm is not None and enough:
-            return "estimated"
-        return None if self.metrics.dice_score is None else "masks"
-
-    @property
-    def errors(self) -> list[tuple[str, float, float, float]]:
-        """The error that the case rests on: its name, value, value before, limit of a pass, mm."""
-        found = {
-            "landmarks": (
-                "mean landmark error",
-                self.metrics.tre_mm,
-                self.metrics.tre_aligned_mm,
-                self.thresholds.tre_warn_mm,
-            ),
-            "estimated": (
-                "mean estimated landmark error",
-                self.metrics.etre_mm,
-                self.metrics.etre_aligned_mm,
-                self.thresholds.etre_warn_mm,
-            ),
-        }
-        what, after, before, limit = found.get(self.rests_on or "", ("", None, None, 0.0))
-        return [] if after is None or before is None else [(what, after, before, limit)]
 
 
 @dataclass(frozen=True, kw_only=True)

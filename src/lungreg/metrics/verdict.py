@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lungreg.config import Quality
-from lungreg.metrics.rules import RULES, Finding, Judged, check
+from lungreg.metrics.judged import Finding, Judged
+from lungreg.metrics.rules import RULES, check
 from lungreg.metrics.wrong_input import wrong_input
 from lungreg.records import CaseMetrics, Evidence, Verdict
 
@@ -34,8 +35,8 @@ def judge(
 ) -> Judgement:
     """The judgement of a registered case.
 
-    A measure that the case does not have is not judged, with two exceptions: a case without
-    landmarks and without enough distinctive places never passes, since the overlap of masks says
+    A measure that the case does not have is not judged, with two exceptions: a case with neither
+    enough landmarks nor enough distinctive places never passes, since the overlap of masks says
     nothing about the inside of the lungs; and the correlation inside the lungs is missing only
     where an image is constant there, which no good registration leaves.
     """
@@ -71,9 +72,10 @@ def _without_evidence(judged: Judged) -> list[Finding]:
     if judged.metrics.ncc is None:
         found.append(Finding(Verdict.FAIL, "an image is constant inside the lungs"))
     if judged.rests_on not in ("landmarks", "estimated"):
-        places = judged.evidence.etre_places
+        places, landmarks = judged.evidence.etre_places, judged.evidence.landmarks
         few = f"only {places} distinctive places" if places else "no distinctive place"
-        reason = f"{few} found a partner, too few to know the error inside the lungs"
+        beside = f", and {landmarks} landmarks are few too" if landmarks else ""
+        reason = f"{few} found a partner, too few to know the error inside the lungs{beside}"
         found.append(Finding(Verdict.WARN, reason))
     return found
 

@@ -1,11 +1,11 @@
-"""Findings that name what is wrong with the scans of a pair, not with their registration."""
+"""Findings that name what is wrong with the files of a pair, not with their registration."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from lungreg.metrics.rules import Finding, Judged
+from lungreg.metrics.judged import Finding, Judged
 from lungreg.records import Evidence, Verdict
 
 _DENSER_HU = 10.0
@@ -14,6 +14,9 @@ _LIGHTEST, _HEAVIEST = 0.5, 1.8
 """A breath moves air and little blood: some 10 % of the mass. Good pairs of tests/varied, whose
 densities are drawn more freely, lie from 0.79 (upper half in one scan) to 1.63 (consolidation in
 one scan)."""
+
+_FAR = 5.0
+"""Errors of landmarks over estimated ones: a registration that is lost in one part has less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +44,8 @@ _SMALLER_BY_BREATH = _BoneLimits(length=0.9, volume=0.84, arm_mm=20.0)
 
 
 def wrong_input(judged: Judged) -> list[Finding]:
-    """Exchanged scans, mirrored headers, wrong slice distances, lungs missing or in doubt."""
-    checks = [_without_lungs, _doubtful, _mirrored]
+    """Exchanged scans, mirrored headers, wrong voxel sizes, doubtful lungs, other landmarks."""
+    checks = [_without_lungs, _doubtful, _mirrored, _other_landmarks]
     if _is_matched(judged):
         checks += [_exchanged, _wrong_sizes]
     found = [check(judged) for check in checks]
@@ -121,6 +124,24 @@ def _mirrored(judged: Judged) -> Finding | None:
     if sides is None:
         return None
     return Finding(Verdict.FAIL, f"{sides} seem exchanged in one of the scans: check its header")
+
+
+def _other_landmarks(judged: Judged) -> Finding | None:
+    """Landmarks lie far from their partners where the scans themselves agree well."""
+    metrics, limits = judged.metrics, judged.thresholds
+    landmarks_mm, places_mm = metrics.tre_mm, metrics.etre_mm
+    if landmarks_mm is None or places_mm is None or not judged.has_places:
+        return None
+    share = metrics.etre_found_pct or 0.0
+    surely = share >= limits.etre_found_warn_pct and places_mm <= limits.etre_warn_mm
+    if not surely or landmarks_mm <= max(limits.tre_fail_mm, _FAR * places_mm):
+        return None
+    reason = (
+        f"the landmarks contradict the scans: they end {landmarks_mm:.1f} mm apart, distinctive "
+        f"places {places_mm:.1f} mm; are they of these scans, fixed before moving, in the right "
+        "order of axes and counted from 0?"
+    )
+    return Finding(Verdict.WARN, reason)
 
 
 def _wrong_sizes(judged: Judged) -> Finding | None:

@@ -87,8 +87,10 @@ class RegionError:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Measures of a registration's quality that need neither masks nor landmarks."""
+    """What speaks for or against a registration beside its metrics; masks are not needed."""
 
+    landmarks: int | None = None
+    """Number of landmark pairs; None without any."""
     etre_places: int | None = None
     """Number of distinctive places of the fixed lungs for which a partner was found."""
     etre_regions: tuple[RegionError, ...] = ()

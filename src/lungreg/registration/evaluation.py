@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,10 @@ def measure(
         **_landmarks(pair, landmarks),
         **_estimated(places),
     )
-    evidence = gather_evidence(pair, transform, images, places, device=device)
+    evidence = replace(
+        gather_evidence(pair, transform, images, places, device=device),
+        landmarks=None if landmarks is None else len(landmarks.errors_mm),
+    )
     return Measured(metrics=found, evidence=evidence, places=places, landmarks=landmarks)
 
 

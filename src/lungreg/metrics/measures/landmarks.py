@@ -94,7 +94,8 @@ LANDMARK_COUNT = Measure(
     formula="N",
     source="the landmark file",
     typical="150 in a pair of lungreg simulate",
-    bad="With a handful of landmarks the mean says little; most of the lungs are then unmeasured.",
+    bad="Of a handful the mean says little, and most of the lungs are then unmeasured: with fewer "
+    "than quality.landmarks_enough a case is judged as one without landmarks too.",
 )
 ETRE = Measure(
     name="etre_mm",

@@ -89,7 +89,13 @@ _SHIPPED: Any = {
 }
 LATER_THRESHOLDS = frozenset(
     {
-        *("tre_p95_warn_mm", "etre_warn_mm", "etre_fail_mm", "etre_found_warn_pct"),
+        *(
+            "tre_p95_warn_mm",
+            "landmarks_enough",
+            "etre_warn_mm",
+            "etre_fail_mm",
+            "etre_found_warn_pct",
+        ),
         *("etre_found_fail_pct", "etre_places_warn", "region_warn_mm", "gain_warn_pct"),
         *("stretch_warn", "time_points"),
     }
