@@ -57,6 +57,21 @@ def test_where_tissue_does_not_match_exchanged_sides_are_a_failure(
     assert measured.evidence.mirrored == "left and right"
 
 
+def test_a_transform_that_mirrors_is_looked_into() -> None:
+    """As the boxes of two scans laid over each other, one of which has lost its orientation."""
+    pair = mirrored(0)
+    turned = pair.moving.grid.affine @ np.diag([-1.0, 1.0, 1.0, 1.0])
+    there = replace(pair.moving, grid=replace(pair.moving.grid, affine=turned))
+    evidence = replace(FAILED.evidence, volume_ratio_jacobian=-1.1)
+    matched = CaseMetrics(ncc=0.8, etre_mm=1.0, etre_aligned_mm=1.0, etre_found_pct=91.0)
+    before = replace(FAILED, metrics=matched, evidence=evidence)
+    for moving, sides in ((pair.moving, "left and right"), (there, None)):
+        odd = replace(pair, moving=moving)
+        measured, judgement = judge_pair(odd, before, Quality(), hu_window=WINDOW)
+        assert measured.evidence.mirrored == sides
+        assert judgement.verdict is (Verdict.WARN if sides is None else Verdict.FAIL)
+
+
 @pytest.mark.parametrize("tre_mm", [1.0, 30.0])
 def test_no_look_where_tissue_matches(tre_mm: float) -> None:
     """Places that find partners are no mirror images of them, however the case is judged."""

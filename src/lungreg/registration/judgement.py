@@ -27,8 +27,8 @@ def judge_pair(
 ) -> tuple[Measured, Judgement]:
     """Judge a pair; where tissue does not match, see whether one of the scans seems mirrored.
 
-    That is where not most of the distinctive places find a partner, or where none are known and the
-    pair fails.
+    That is where not most of the distinctive places find a partner, where none are known and the
+    pair fails, or where `T` itself mirrors.
 
     Args:
         pair: The case in memory.
@@ -52,6 +52,8 @@ def judge_pair(
 
 def _is_doubtful(measured: Measured, judgement: Judgement) -> bool:
     share = measured.metrics.etre_found_pct
+    if (measured.evidence.volume_ratio_jacobian or 0) < 0:
+        return True
     if share is None:
         return judgement.verdict is Verdict.FAIL
     return share < _SURELY_MATCHED_PCT

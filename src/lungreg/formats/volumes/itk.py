@@ -11,7 +11,12 @@ import SimpleITK as sitk
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
 from lungreg.formats.placement import Placement, in_millimetres, right_angled
 from lungreg.formats.volumes.codec import check_depth, to_labels
-from lungreg.formats.volumes.itk_geometry import geometry_remarks, require_spacing
+from lungreg.formats.volumes.itk_data import require_data_files, require_length
+from lungreg.formats.volumes.itk_geometry import (
+    geometry_remarks,
+    require_read_spacing,
+    require_spacing,
+)
 from lungreg.formats.volumes.itk_header import ItkHeader, read_itk_header
 from lungreg.formats.volumes.volume import Stored, Volume
 from lungreg.spatial.geometry import RAS_TO_LPS, FloatArray, Grid
@@ -25,10 +30,12 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
     Raises:
         UnreadableFileError: SimpleITK cannot read it.
         UnsafeInputError: More voxels than allowed, or data in a file outside its folder.
-        DataError: Not three-dimensional, not single real numbers, sheared, without a spacing, or
-            lengths in a unit that is none.
+        DataError: Not three-dimensional, not single real numbers, sheared, without a spacing or
+            with one that ITK reads otherwise, lengths in a unit that is none, or more values than
+            declared.
     """
     header = read_itk_header(path)
+    require_data_files(path, header)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -45,6 +52,8 @@ def read_itk_file(path: Path, *, mask: bool, max_voxels: int) -> Volume:
         image = reader.Execute()
     except RuntimeError as error:
         raise _unreadable() from error
+    require_length(path, header, sitk.GetArrayViewFromImage(image).nbytes)
+    require_read_spacing(header, image.GetSpacing())
     return _to_volume(image, mask=mask, header=header)
 
 
@@ -94,5 +103,6 @@ def image_placement(image: Any, units: tuple[FloatArray, str] = _MM) -> Placemen
 
 
 def _unreadable() -> UnreadableFileError:
-    msg = "the file must be complete and of the format that its name says"
-    return UnreadableFileError(msg, got="one that SimpleITK cannot read", mend="copy it again")
+    msg = "the file must be complete, of the format that its name says, and its header right"
+    mend = "copy it again; if it stays so, write it again with the program that it is from"
+    return UnreadableFileError(msg, got="one that SimpleITK cannot read", mend=mend)

@@ -41,6 +41,23 @@ def require_spacing(header: ItkHeader) -> None:
         raise DataError(msg, got=numbers, mend="repair the header's spacing")
 
 
+def require_read_spacing(header: ItkHeader, read: Sequence[float]) -> None:
+    """Refuse a header that ITK understands otherwise, as one that says its spacing twice.
+
+    Args:
+        header: Its fields.
+        read: The spacing that ITK found, in the header's unit.
+
+    Raises:
+        DataError: They differ.
+    """
+    name, numbers = _spacing(header)
+    given = [abs(number) for number in numbers if np.isfinite(number)][:3]
+    if not np.allclose(given, read[:3], rtol=1e-3):
+        msg = f"a header says one spacing, which ITK understands ({name})"
+        raise DataError(msg, got=f"{given}, of which ITK reads {list(read[:3])}")
+
+
 def geometry_remarks(header: ItkHeader) -> tuple[Remark, ...]:
     """What is not said of place and values, or said twice and differently."""
     found = _nrrd_remarks(header) if header.is_nrrd else _metaimage_remarks(header)

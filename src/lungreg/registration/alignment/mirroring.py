@@ -35,8 +35,9 @@ def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, 
     """How well a pair agrees as it is and with the moving scan mirrored across each axis.
 
     Each is the best score of short coarse registrations that lay lungs over lungs; those of the
-    pair as it is start from the headers and the boxes too. The outlines of both sides are nearly
-    mirror images: what tells them apart is the heart, the vessels and the bones between them.
+    pair as it is start from the headers and the boxes too, unless these mirror. The outlines of
+    both sides are nearly mirror images: what tells them apart is the heart, the vessels and the
+    bones between them.
 
     Args:
         pair: The case.
@@ -49,7 +50,9 @@ def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, 
     """
     fixed, moving = scans_of(pair, hu_window)
     bench = Bench(fixed, moving)
-    as_it_is = [*_starts(bench, np.eye(3)), *by_grids(fixed.grid, moving.grid).values()]
+    by_headers = by_grids(fixed.grid, moving.grid).values()
+    upright = [start for start in by_headers if np.linalg.det(start) > 0]
+    as_it_is = [*_starts(bench, np.eye(3)), *upright]
     result = {NOT_MIRRORED: bench.best(as_it_is).score}
     if result[NOT_MIRRORED] < _SURELY_NOT:
         for name, mirror in _mirrors(fixed.grid).items():
