@@ -258,3 +258,54 @@ def test_a_series_obeys_the_cap(tmp_path: Path) -> None:
     write_slices(tmp_path, chest())
     with pytest.raises(UnsafeInputError, match="at most 100 voxels"):
         read_volume(tmp_path, max_voxels=100)
+
+
+def test_a_slice_without_its_scale_is_refused(tmp_path: Path) -> None:
+    """It would be 1024 HU too bright."""
+
+    def without(data: Any, k: int) -> None:
+        data.RescaleIntercept = -1024
+        if k == 2:
+            del data.RescaleIntercept, data.RescaleSlope
+
+    write_slices(tmp_path, chest() + 1024, edit=without)
+    with pytest.raises(DataError, match="or none does, got 1 of 6 without RescaleIntercept"):
+        read_volume(tmp_path)
+
+
+def test_a_slice_of_another_scale_is_told(tmp_path: Path) -> None:
+    """Scanners store all slices of a CT alike."""
+
+    def other(data: Any, k: int) -> None:
+        data.RescaleIntercept = -1000 if k == 2 else 0
+
+    write_slices(tmp_path, chest(), edit=other)
+    volume = read_volume(tmp_path)
+    assert codes(volume) == ["scales"]
+    assert volume.remarks[0].text.startswith("1 of 6 slices have another rescale slope")
+
+
+def test_fewer_pixels_than_declared_are_refused(tmp_path: Path) -> None:
+    """The element is whole, and too short for its rows and columns."""
+
+    def halved(data: Any, k: int) -> None:
+        if k == 2:
+            data.PixelData = data.PixelData[: len(data.PixelData) // 2]
+
+    write_slices(tmp_path, chest(), edit=halved)
+    with pytest.raises(UnreadableFileError, match="fewer pixels than rows and columns"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["4,17", "4.17"])
+def test_an_attribute_of_another_kind_is_no_failure(tmp_path: Path, text: str) -> None:
+    """GDCM raises where a spacing is text, whatever the text."""
+
+    def as_text(data: Any, k: int) -> None:
+        if k == 2:
+            del data.PixelSpacing
+            data.add_new("PixelSpacing", "LO", [text, text])
+
+    write_slices(tmp_path, chest(), edit=as_text)
+    with pytest.raises(DataError, match="the headers of a DICOM|where it lies|are numbers"):
+        read_volume(tmp_path)

@@ -19,7 +19,8 @@ from lungreg.spatial.geometry import FloatArray
 _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"),
     *("InstanceNumber", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel"),
-    *("PhotometricInterpretation", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit"),
+    "PixelRepresentation",
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("RescaleSlope", "RescaleIntercept"),
     *("AcquisitionNumber", "TemporalPositionIdentifier", "NominalPercentageOfCardiacPhase"),
@@ -72,6 +73,8 @@ class Frame:
     """(2,) between rows and between columns."""
     scale: tuple[float, float]
     """Slope and intercept of the stored values."""
+    is_scaled: bool
+    """Whether its header gives them."""
     inverted: bool
     """Whether it is to be shown with its lowest values white (MONOCHROME1)."""
     bits: tuple[int, bool]
@@ -147,13 +150,13 @@ def read_header(file: Path, *, pixels: bool = False) -> Any:
         except Exception as error:  # pydicom raises many kinds for a damaged file
             raise _incomplete(type(error).__name__) from error
     if not whole:
-        got = "one that is cut off"
+        got = "one that is cut off, or has fewer pixels than rows and columns"
         raise _incomplete(got)
     return header
 
 
 def _holds_its_pixels(stream: BinaryIO, header: Any) -> bool:
-    """Whether a file goes on for as long as its pixels, whose element the stream stands before.
+    """Whether the pixels, before whose element the stream stands, are as many as declared.
 
     Some versions of SimpleITK put zeros, without a word, where a file is cut off.
     """
@@ -166,8 +169,18 @@ def _holds_its_pixels(stream: BinaryIO, header: Any) -> bool:
         return True
     begin = _ELEMENT_BYTES - 4 if implicit else _ELEMENT_BYTES
     (length,) = struct.unpack(f"{order}I", element[begin - 4 : begin])
+    if length == _UNDEFINED_LENGTH:
+        return True
     missing = start + begin + int(length) - stream.seek(0, os.SEEK_END)
-    return length == _UNDEFINED_LENGTH or missing <= 0
+    return missing <= 0 and int(length) >= _declared_bytes(header)
+
+
+def _declared_bytes(header: Any) -> int:
+    """Bytes of the uncompressed pixels that a header declares; 0 where it does not say."""
+    names = ("Rows", "Columns", "BitsAllocated")
+    counts = [int(header.get(name) or 0) for name in names]
+    frames = int(header.get("NumberOfFrames") or 1)
+    return math.prod(counts) // 8 * int(header.get("SamplesPerPixel") or 1) * frames
 
 
 def _incomplete(got: str) -> UnreadableFileError:
@@ -189,6 +202,7 @@ def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: i
         orientation=_directions(value("ImageOrientationPatient")),
         spacing_mm=_numbers(value("PixelSpacing"), "PixelSpacing", 2),
         scale=_scale(value("RescaleSlope"), value("RescaleIntercept")),
+        is_scaled=value("RescaleIntercept") not in (None, ""),
         inverted=str(header.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1",
         bits=(int(header.get("BitsStored") or 16), bool(header.get("PixelRepresentation"))),
         sop_class=str(header.get("SOPClassUID", "")),

@@ -58,8 +58,7 @@ def read_series(folder: Path, *, mask: bool, max_voxels: int) -> Volume:
 
 
 def _series_files(folder: Path) -> list[Path]:
-    with _silence():
-        series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    series = _scan_folder(folder)
     if not series:
         msg = "a folder given as a scan holds one DICOM series"
         mend = "name the folder that holds its files themselves, not one above"
@@ -67,10 +66,33 @@ def _series_files(folder: Path) -> list[Path]:
     if len(series) > 1:
         msg = "a folder given as a scan holds one DICOM series"
         raise DataError(msg, got=len(series), mend="put each series in a folder of its own")
-    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
-    files = [Path(name) for name in names]
-    _require_all(folder, files, series[0])
+    ((name, files),) = series.items()
+    _require_all(folder, files, name)
     return files
+
+
+def _scan_folder(folder: Path) -> dict[str, list[Path]]:
+    """The files of each series in a folder, by the series.
+
+    Raises:
+        UnreadableFileError: GDCM stumbles over a file.
+        DataError: So does the reader of headers, which says why.
+    """
+    reader = sitk.ImageSeriesReader
+    try:
+        with _silence():
+            return {
+                series: [Path(name) for name in reader.GetGDCMSeriesFileNames(str(folder), series)]
+                for series in reader.GetGDCMSeriesIDs(str(folder))
+            }
+    except RuntimeError as error:
+        for file in sorted(folder.iterdir()):
+            if file.is_file() and is_dicom(file):
+                read_frames(file)
+        msg = "the headers of a DICOM series are written as the standard says"
+        got = "one that SimpleITK stumbles over"
+        mend = "export the series again, or convert it with dcm2niix"
+        raise UnreadableFileError(msg, got=got, mend=mend, where=folder) from error
 
 
 def _require_all(folder: Path, files: Sequence[Path], series: str) -> None:

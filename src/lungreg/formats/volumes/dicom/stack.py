@@ -22,6 +22,8 @@ _SAME_SPACING = 1e-3
 _SAME_TIME_S = 2.0
 _SLICES_OF_A_PASS = 3
 """At least; of fewer, numbers may fall so by chance."""
+_MOST_KINDS = 3
+"""Of scales in a series whose slices are all stored alike but for a few; PET scales each."""
 _COUNTED = ("AcquisitionNumber", "FrameAcquisitionNumber")
 _APART = "put each in a folder of its own"
 
@@ -61,10 +63,10 @@ def stack_frames(frames: Sequence[Frame]) -> Stack:
     shape = (first.size[1], first.size[0], len(kept))
     _require_no_tilt(affine, shape, normal)
     placed = right_angled(RAS_TO_LPS @ affine, shape)
-    copies = _copies(len(frames) - len(kept))
+    odd = (*_copies(len(frames) - len(kept)), *_scales(kept))
     return Stack(
         frames=kept,
-        placement=Placement(affine=placed.affine, remarks=(*copies, *placed.remarks)),
+        placement=Placement(affine=placed.affine, remarks=(*odd, *placed.remarks)),
     )
 
 
@@ -73,8 +75,26 @@ def _copies(count: int) -> tuple[Remark, ...]:
     return (Remark(code="copies", text=text),) if count else ()
 
 
+def _scales(frames: Sequence[Frame]) -> tuple[Remark, ...]:
+    """A remark where the slices of a CT are not stored alike, which scanners do not do."""
+    kinds = Counter(frame.scale for frame in frames)
+    if len(kinds) == 1 or len(kinds) > _MOST_KINDS:
+        return ()
+    rest = len(frames) - max(kinds.values())
+    text = (
+        f"{rest} of {len(frames)} slices have another rescale slope or intercept than the rest: "
+        "each was read by its own; are they of one series?"
+    )
+    return (Remark(code="scales", text=text),)
+
+
 def _require_alike(frames: Sequence[Frame]) -> None:
     first = frames[0]
+    without = sum(not frame.is_scaled for frame in frames)
+    if 0 < without < len(frames):
+        msg = "all slices of a series say how their values are scaled, or none does"
+        got = f"{without} of {len(frames)} without RescaleIntercept"
+        raise DataError(msg, got=got, mend="export the series again; nothing is assumed")
     sizes = {frame.size for frame in frames}
     if len(sizes) > 1:
         msg = "the slices of a series have one number of rows and columns"
