@@ -141,7 +141,7 @@ def test_transforms_are_used_twice_from_python(trained: Site, tmp_path: Path) ->
             transform, tmp_path / "points.csv", tmp_path / "moved.csv", frame="voxel"
         )
     )
-    assert moved == (lungreg.AppliedPoints(points=1, inexact=0),) * 2
+    assert moved == (lungreg.AppliedPoints(points=1, inexact=0, outside=0),) * 2
 
 
 def test_a_case_that_failed_cannot_be_shown(trained: Site) -> None:

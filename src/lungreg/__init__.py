@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from lungreg.errors import LungregError
     from lungreg.records import Case, CaseMetrics, CaseResult, ModelCard
     from lungreg.sources.pair_files import PairFiles
-    from lungreg.workflows.apply import AppliedImage, AppliedPoints, apply_to_image, apply_to_points
+    from lungreg.workflows.apply import AppliedImage, apply_to_image
+    from lungreg.workflows.apply_points import AppliedPoints, apply_to_points
     from lungreg.workflows.demo import demo
     from lungreg.workflows.evaluate import EvaluationReport, evaluate
     from lungreg.workflows.export import ExportReport, export
@@ -63,12 +64,8 @@ _HOMES = {
     "config": ("Config", "load_config", "parse_config"),
     "errors": ("LungregError",),
     "records": ("Case", "CaseMetrics", "CaseResult", "ModelCard"),
-    "workflows.apply": (
-        "AppliedImage",
-        "AppliedPoints",
-        "apply_to_image",
-        "apply_to_points",
-    ),
+    "workflows.apply": ("AppliedImage", "apply_to_image"),
+    "workflows.apply_points": ("AppliedPoints", "apply_to_points"),
     "workflows.demo": ("demo",),
     "workflows.evaluate": ("EvaluationReport", "evaluate"),
     "workflows.export": ("ExportReport", "export"),

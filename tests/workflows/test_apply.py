@@ -12,7 +12,8 @@ import SimpleITK as sitk
 from lungreg.errors import ConfigError, DataError, LungregError, MissingFileError, RunError
 from lungreg.formats.volumes import Stored, decode_scan, encode_volume
 from lungreg.spatial.geometry import Frame
-from lungreg.workflows.apply import apply_to_image, apply_to_points
+from lungreg.workflows.apply import apply_to_image
+from lungreg.workflows.apply_points import apply_to_points
 from tests.formats.transforms.breathing import FIELD, FIXED, MOVING, affine, scan
 from tests.grids import affine_to_sitk
 from tests.workflows.applied_files import (

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from lungreg.errors import ConfigError
 from lungreg.formats.points.files import decode_points
 from lungreg.formats.transforms import encode_composite
 from lungreg.formats.transforms.rounding import STEP_MM
 from lungreg.spatial.geometry import Frame, flip_lps
-from lungreg.workflows.apply import apply_to_points
+from lungreg.workflows.apply_points import apply_to_points
 from tests.formats.transforms.breathing import FIELD, FIXED, MOVING, affine, breath, interior
 from tests.grids import affine_to_sitk
 from tests.workflows.applied_files import (
@@ -121,6 +122,24 @@ class TestPoints:
             [folder / "fold.h5"], path, folder / "o.csv", frame="ras", direction="moving-to-fixed"
         )
         assert 0 < done.inexact < done.points
+
+    @pytest.mark.parametrize("frame", list(Frame))
+    def test_points_outside_of_their_scan_are_counted(self, folder: Path, frame: Frame) -> None:
+        """Those of another frame mostly lie there."""
+        far = POINTS.copy()
+        far[:2] += [0, 0, 500]
+        path = points_file(folder, "in.csv", far, frame, FIXED)
+        done = apply_to_points(
+            [folder / "transform.h5"], path, folder / "out.csv", frame=frame.value
+        )
+        assert (done.points, done.outside) == (len(POINTS), 2)
+
+    def test_titles_in_mm_are_no_voxels(self, folder: Path) -> None:
+        """The file says so itself."""
+        path = folder / "in.csv"
+        path.write_text("x_mm,y_mm,z_mm\n1,2,3\n")
+        with pytest.raises(ConfigError, match="in mm, got --frame voxel; give --frame ras or lps"):
+            apply_to_points([folder / "transform.h5"], path, folder / "o.csv", frame="voxel")
 
     def test_voxels_of_named_scans(self, folder: Path) -> None:
         """Where there is no JSON, the scans are named."""

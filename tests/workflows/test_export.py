@@ -23,7 +23,8 @@ from lungreg.spatial.displacement import (
     transform_points,
 )
 from lungreg.spatial.geometry import flip_lps
-from lungreg.workflows.apply import apply_to_image, apply_to_points
+from lungreg.workflows.apply import apply_to_image
+from lungreg.workflows.apply_points import apply_to_points
 from lungreg.workflows.export import case_numbers, export
 from tests.grids import from_sitk, to_sitk
 from tests.small_cases import (

@@ -89,7 +89,8 @@ def apply(
     from lungreg.records import counted
 
     with importing():
-        from lungreg.workflows.apply import apply_to_image, apply_to_points, is_points
+        from lungreg.workflows.apply import apply_to_image
+        from lungreg.workflows.apply_points import apply_to_points, is_points
     field = parse_meaning(field_kind, field_frame)
     if is_points(source):
         _refuse({"--nearest": nearest or None, "--order": order, "--outside": outside}, "images")
@@ -106,6 +107,8 @@ def apply(
         console.line(f"{counted(moved.points, 'point')} written to {out}")
         if moved.inexact:
             console.line(f"{moved.inexact} of them inexact: the transform folds there")
+        if moved.outside:
+            console.line(f"{moved.outside} of them outside of their scan: is the frame right?")
         console.document({"file": str(out), **dataclasses.asdict(moved)})
         return
     points_only = {"--frame": frame, "--direction": direction, "--input-grid": input_grid}

@@ -72,6 +72,8 @@ def test_csv_labels_are_kept(text: str) -> None:
         ("a.csv", b"1,2,3\n4,b,6\n", "are numbers"),
         ("a.csv", b"1,2,nan\n", "finite"),
         ("a.csv", b"a,b,1,2,3\n", "three numbers"),
+        ("a.csv", b"k,j,i\n1,2,3\n", "another order"),
+        ("a.csv", b"R,A,S\n1,2,3\n", "do not name x, y and z"),
         ("a.csv", b"\x89PNG\xff\xfe", "is text"),
     ],
 )

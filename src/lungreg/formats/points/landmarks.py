@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
 from lungreg.formats.points.text import decode_text, is_number
+from lungreg.formats.points.titles import name_a_world, require_xyz
 from lungreg.spatial.geometry import FloatArray
 
 LANDMARK_COLUMNS = 6
-_AXIS = re.compile(r"(?<![a-z])[a-z]?([xyz])(?![a-z])")
-"""As in "x", "fx", "moving_x" and "x1"."""
-_FIXED = re.compile(r"fix|(?<![a-z])e(?:xp|xhal)")
-_MOVING = re.compile(r"mov|(?<![a-z])in(?:sp|hal)")
-_MILLIMETRES = re.compile(r"(?<![a-z])mm(?![a-z])")
 
 
 def decode_landmarks(data: bytes, *, columns: int = LANDMARK_COLUMNS) -> NDArray[np.float64]:
     """Read a list of paired points: six numbers a line, fixed x y z then moving x y z.
 
     Commas, semicolons (then a comma may be the decimal mark), tabs or spaces separate the numbers;
-    one line of titles is allowed, which may not name another order or unit.
+    one line of titles is allowed, which names these columns in this order.
 
     Args:
         data: The file's bytes.
@@ -34,7 +28,7 @@ def decode_landmarks(data: bytes, *, columns: int = LANDMARK_COLUMNS) -> NDArray
 
     Raises:
         DataError: No text, no points, another number of columns, a value that is no number, or
-            titles that name another order of the columns, or mm.
+            titles that name something else, another order of the columns, or mm.
     """
     lines = [
         line.strip()
@@ -43,7 +37,7 @@ def decode_landmarks(data: bytes, *, columns: int = LANDMARK_COLUMNS) -> NDArray
     ]
     rows = [_fields(line) for line in lines]
     if rows and not all(is_number(field) for field in rows[0]):
-        _require_order(rows[0])
+        _check_titles(rows[0], columns)
         rows = rows[1:]
     if not rows:
         msg = "a list of landmarks holds at least one pair of points"
@@ -76,18 +70,12 @@ def encode_landmarks(points: FloatArray) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
-def _require_order(titles: list[str]) -> None:
-    """Refuse titles of other columns than are read: points would be swapped without a word."""
-    named = [title.lower() for title in titles]
-    axes = [found[0] if len(found := _AXIS.findall(title)) == 1 else "" for title in named]
-    half = len(named) // 2 if len(named) == LANDMARK_COLUMNS else len(named)
-    swapped = any(_MOVING.search(title) for title in named[:half]) and any(
-        _FIXED.search(title) for title in named[half:]
-    )
-    if swapped or (all(axes) and axes != list("xyz" * (len(axes) // 3))):
-        msg = "the columns of landmarks are fixed x, y, z, then moving x, y, z"
-        raise DataError(msg, got="titles of another order", mend="put the columns in this order")
-    if any(_MILLIMETRES.search(title) for title in named):
+def _check_titles(titles: list[str], columns: int) -> None:
+    paired = columns == LANDMARK_COLUMNS
+    if len(titles) == columns:
+        meant = "fixed x, y, z, then moving x, y, z" if paired else "x, y, z"
+        require_xyz(titles, f"landmarks are {meant}")
+    if name_a_world(titles):
         msg = "landmarks are given in voxels of each scan"
         raise DataError(msg, got="titles in mm", mend="convert them from mm to voxels (from 0)")
 

@@ -11,6 +11,7 @@ import numpy as np
 from lungreg.errors import DataError
 from lungreg.formats.points.point_list import PointList
 from lungreg.formats.points.text import decode_text, is_number
+from lungreg.formats.points.titles import name_a_world, require_xyz
 
 _AXES = ("x", "y", "z")
 _LABEL_TITLES = ("label", "name", "id")
@@ -21,10 +22,11 @@ def decode_points_csv(data: bytes) -> PointList:
 
     Commas, semicolons (then a comma may be the decimal mark), tabs or spaces separate the fields.
     With a line of titles, the columns x, y and z are read, and label, name or id as the labels;
-    without one there are three numbers a line, and at most one column of text, the labels.
+    other titles name three columns in this order, such as px, py, pz. Without titles there are
+    three numbers a line, and at most one column of text, the labels.
 
     Raises:
-        DataError: No text, no points, or not three numbers a line.
+        DataError: No text, no points, not three numbers a line, or titles of something else.
     """
     rows = _rows(decode_text(data, what="a list of points"))
     if not rows:
@@ -40,11 +42,13 @@ def decode_points_csv(data: bytes) -> PointList:
         msg = "every line of a list of points has as many fields as the others"
         raise DataError(msg, got="lines of several lengths")
     axes, label = _columns(titles, body[0])
+    in_mm = bool(titles) and name_a_world([titles[axis] for axis in axes])
     return PointList(
         points=np.array([[_number(row[axis]) for axis in axes] for row in body]),
         frame=None,
         labels=() if label is None else tuple(row[label].strip() for row in body),
         titled=titled,
+        in_mm=in_mm,
     )
 
 
@@ -88,6 +92,8 @@ def _columns(titles: Sequence[str], first: Sequence[str]) -> tuple[list[int], in
         got = f"{len(numbers)} numbers and {len(texts)} other fields"
         mend = "give the points of one scan only, or name the columns x, y and z in a first line"
         raise DataError(msg, got=got, mend=mend)
+    if titles:
+        require_xyz([titles[index] for index in numbers], "a list of points are x, y, z")
     return numbers, texts[0] if texts else None
 
 

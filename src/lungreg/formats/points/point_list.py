@@ -23,6 +23,8 @@ class PointList:
     """One name per point, or none at all."""
     titled: bool = True
     """Whether a CSV of them begins with a line of titles."""
+    in_mm: bool = False
+    """Whether its titles say that the coordinates are in mm."""
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or self.points.shape[1] != 3 or len(self.points) == 0:

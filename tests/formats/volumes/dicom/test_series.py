@@ -307,5 +307,5 @@ def test_an_attribute_of_another_kind_is_no_failure(tmp_path: Path, text: str) -
             data.add_new("PixelSpacing", "LO", [text, text])
 
     write_slices(tmp_path, chest(), edit=as_text)
-    with pytest.raises(DataError, match="the headers of a DICOM|where it lies|are numbers"):
+    with pytest.raises(DataError, match=r"the headers of a DICOM|where it lies|are numbers"):
         read_volume(tmp_path)
