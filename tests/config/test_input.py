@@ -44,3 +44,6 @@ class TestIngest:
         said = breaches({"ingest": {"layout": "pattern", "pattern": pattern}})
         assert said == "ingest.pattern: pattern.moving must contain {case_id}, got 'i.nii'"
         Pattern(fixed="{case_id}/e.nii", moving="{case_id}/i.nii", landmarks="{case_id}.csv")
+        twice = {"fixed": "{case_id}/e.nii", "moving": "{case_id}/e.nii"}
+        said = breaches({"ingest": {"layout": "pattern", "pattern": twice}})
+        assert "name two scans, got '{case_id}/e.nii' for both" in said

@@ -13,6 +13,7 @@ from lungreg.formats.volumes import Stored, Volume
 from lungreg.sources.pair_checks import (
     MOST_LABELS,
     PairWarning,
+    check_displacement,
     check_extent,
     check_landmarks,
     check_mask,
@@ -20,7 +21,7 @@ from lungreg.sources.pair_checks import (
     errors_about,
 )
 from lungreg.spatial.geometry import Grid
-from tests.small_cases import FIXED_GRID, MOVING_GRID, landmarks, scan
+from tests.small_cases import FIXED_GRID, MOVING_GRID, landmarks, scan, true_displacement
 
 SHAPE = FIXED_GRID.shape
 HU, LUNGS = scan(FIXED_GRID, 0)
@@ -148,3 +149,33 @@ class TestExtent:
         grid = Grid(shape=SHAPE, affine=FIXED_GRID.affine @ np.diag([1, 1, 0.1, 1]))
         (warning,) = check_extent("moving", volume(HU, grid))
         assert warning.text.startswith("the moving scan is 280 x 240 x 23.4 mm large")
+
+
+@pytest.mark.parametrize(
+    ("factors", "is_off"),
+    [
+        ((1, 1, 1), False),
+        ((-1, -1, -1), True),
+        ((-1, -1, 1), True),
+        ((0.1, 0.1, 0.1), True),
+        ((0, 0, 0), True),
+    ],
+    ids=["right", "the way back", "RAS for LPS", "cm", "nothing"],
+)
+def test_a_displacement_that_misses_the_landmarks_is_told(
+    factors: tuple[float, float, float], *, is_off: bool
+) -> None:
+    """It trains a network on what is not true."""
+    motion = np.array([4.0, 7.0, 12.0], dtype=np.float32)[:, None, None, None]
+    field = np.broadcast_to(motion, (3, *SHAPE)).copy()
+    points = landmarks(0)
+    moved = FIXED_GRID.to_world(points[:, :3]) + motion[:, 0, 0, 0]
+    points[:, 3:] = MOVING_GRID.to_voxel(moved)
+    scaled = field * np.array(factors, dtype=np.float32)[:, None, None, None]
+    found = check_displacement(points, scaled, FIXED_GRID, MOVING_GRID)
+    assert [warning.code for warning in found] == ["displacement_off_landmarks"] * is_off
+
+
+def test_the_displacement_of_a_simulated_pair_meets_its_landmarks() -> None:
+    """Turned and stretched, with landmarks between voxels."""
+    assert check_displacement(landmarks(0), true_displacement(0), FIXED_GRID, MOVING_GRID) == ()

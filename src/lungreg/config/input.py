@@ -77,6 +77,9 @@ class Pattern(Section):
             if value is not None and ("{patient}" in value) != ("{patient}" in self.fixed):
                 msg = "all paths of pattern contain {patient}, or none does"
                 raise ValueError(msg)
+        if self.fixed == self.moving:
+            msg = f"pattern.fixed and pattern.moving name two scans, got {self.fixed!r} for both"
+            raise ValueError(msg)
         return self
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from lungreg.errors import DataError
 from lungreg.formats.volumes import Volume, hu_offset
@@ -22,6 +23,8 @@ MOST_LABELS = 128
 _SMALLEST_CHEST_MM, _LARGEST_CHEST_MM = 100.0, 1000.0
 _THINNEST_SLAB_MM = 50.0
 """Part of a chest may be scanned alone."""
+_OFF_LANDMARKS_MM, _OFF_LANDMARKS = 3.0, 0.2
+"""What landmarks and a true displacement may differ by: in mm, and as a share of the motion."""
 _CHUNK = 1 << 20
 """Voxels whose labels are counted at once."""
 
@@ -140,6 +143,34 @@ def check_landmarks(
         raise DataError(msg, got=f"{lost} of {len(points)} outside", mend=mend)
     text = f"landmarks outside their scan: {lost} of {len(points)}"
     return (PairWarning(code="landmarks_outside", text=text),) if lost else ()
+
+
+def check_displacement(
+    points: NDArray[np.float64], displacement_mm: NDArray[np.float32], fixed: Grid, moving: Grid
+) -> tuple[PairWarning, ...]:
+    """Warn of a true displacement that does not lead landmarks to their partners.
+
+    Args:
+        points: (N, 6) landmarks in voxels of each scan.
+        displacement_mm: (3, X, Y, Z) `T(x) - x` on the fixed grid, RAS mm.
+        fixed: Grid of the fixed scan.
+        moving: Grid of the moving scan.
+    """
+    there = fixed.contains(fixed.to_world(points[:, :3]))
+    start, end = fixed.to_world(points[there, :3]), moving.to_world(points[there, 3:])
+    if not len(start):
+        return ()
+    where = points[there, :3].T
+    led = np.stack([map_coordinates(part, where, order=1) for part in displacement_mm], axis=1)
+    off_mm = float(np.linalg.norm(start + led - end, axis=1).mean())
+    apart_mm = float(np.linalg.norm(start - end, axis=1).mean())
+    if off_mm <= max(_OFF_LANDMARKS_MM, _OFF_LANDMARKS * apart_mm):
+        return ()
+    text = (
+        f"the true displacement ends {off_mm:.1f} mm from the landmarks' partners, which are "
+        f"{apart_mm:.1f} mm away without it: is it from fixed to moving, in mm and in LPS?"
+    )
+    return (PairWarning(code="displacement_off_landmarks", text=text),)
 
 
 def _count_labels(labels: NDArray[Any]) -> int:

@@ -19,6 +19,7 @@ from lungreg.records import Case
 from lungreg.registration.pair import Pair
 from lungreg.sources.pair_checks import (
     PairWarning,
+    check_displacement,
     check_extent,
     check_landmarks,
     check_mask,
@@ -109,6 +110,8 @@ def load_pair(
         *odd_points,
     )
     truth = reader.displacement(volumes["fixed"].grid)
+    if truth is not None and points is not None:
+        warnings += check_displacement(points, truth, pair.fixed.grid, pair.moving.grid)
     return LoadedPair(pair=pair, volumes=volumes, displacement_mm=truth, warnings=warnings)
 
 

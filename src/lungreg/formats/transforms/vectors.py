@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lungreg.errors import DataError
 from lungreg.formats.nifti import MAX_VOXELS, encode_nifti
 from lungreg.formats.nifti_header import INTENT_VECTOR
+from lungreg.formats.placement import gap_mm
 from lungreg.formats.transforms.field_files import decode_field
 from lungreg.formats.transforms.fields import ITK_DISPLACEMENT, total_displacement
 from lungreg.formats.transforms.rounding import rounded
@@ -77,7 +78,9 @@ def decode_true_displacement(
     total_mm, found = total_displacement(field), field.grid
     if not grid.same_as(found, tolerance_mm=max(1e-3, 0.01 * float(grid.spacing_mm.min()))):
         msg = "a displacement lies on the fixed scan's grid"
-        got = f"shapes {grid.shape} and {found.shape}, or another affine"
+        got = f"shapes {grid.shape} and {found.shape}"
+        if grid.shape == found.shape:
+            got = f"voxels up to {gap_mm(grid, found):.3g} mm apart"
         raise DataError(msg, got=got, mend="resample it onto the fixed scan")
     return total_mm
 
