@@ -2,9 +2,10 @@
 # lungreg as a job of SLURM, on one node or several. From the folder of the configuration:
 #
 #   sbatch configs/slurm.sh infer -c lungreg.yaml
-#   sbatch --nodes=4 configs/slurm.sh train -c lungreg.yaml --set train.workers=4
+#   sbatch --nodes=4 --exclusive configs/slurm.sh train -c lungreg.yaml --set train.workers=4
 #
-# Three minutes before its time is up the job ends the run in order and queues itself again; a
+# Several nodes must be the job's alone: at its end Ray stops all processes of Ray that are yours there.
+# Five minutes before its time is up the job ends the run in order and queues itself again; a
 # preempted job ends it in order too, and SLURM queues it again. It then goes on where it was.
 # The stage (backend.root) and this folder must be seen by all nodes.
 #
@@ -12,7 +13,7 @@
 #SBATCH --nodes=1 --ntasks-per-node=1 --cpus-per-task=16 --mem=64G
 #SBATCH --gpus-per-node=1
 #SBATCH --time=08:00:00
-#SBATCH --signal=B:USR1@180 --requeue --open-mode=append
+#SBATCH --signal=B:USR1@300 --requeue --open-mode=append
 set -u
 # source /path/to/venv/bin/activate
 
@@ -30,36 +31,47 @@ run=$(grep -ohE "$verb-[0-9]{8}[0-9A-Za-z-]*" "$log" 2>/dev/null | tail -n 1)
 command=(lungreg "$verb" "$@")
 [ -z "$run" ] || command+=(--resume "$run")
 
-# Waits until all nodes have joined; fails after two minutes.
+# Waits until all nodes have joined; fails after five minutes.
 wait_for_nodes() {
   local count='import ray, sys; ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
 sys.exit(sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]))'
-  for _ in $(seq 24); do
+  for _ in $(seq 60); do
     python -c "$count" "$1" "$nodes" 2>/dev/null && return
     sleep 5
   done
-  echo "not all of $nodes nodes have joined Ray at $1 within two minutes" >&2
+  echo "not all of $nodes nodes have joined Ray at $1 within five minutes" >&2
   exit 1
 }
 
 in_ray=()
 if [ "$nodes" -gt 1 ]; then
+  # One secret for all nodes. Without it anybody's process could join, and where a file of an earlier
+  # Ray in the home folder makes the head ask for one, the other nodes would not know it.
+  export RAY_AUTH_MODE=token
+  export RAY_AUTH_TOKEN=${RAY_AUTH_TOKEN:-$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')}
+  export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300 # seconds until all nodes have joined
   head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+  # srun does not take the number of cores from the job (SLURM 22.05 and later).
+  on_all=(srun --nodes="$nodes" --ntasks="$nodes" --cpus-per-task="$cpus")
+  on_head=(srun --overlap --nodes=1 --ntasks=1 --cpus-per-task="$cpus" --nodelist="$head")
+  on_rest=(srun --overlap --nodes=$((nodes - 1)) --ntasks=$((nodes - 1))
+    --cpus-per-task="$cpus" --exclude="$head")
   if ray symmetric-run --help >/dev/null 2>&1; then
-    in_ray=(srun --nodes="$nodes" --ntasks="$nodes" ray symmetric-run
-      --address "$head:$port" --min-nodes "$nodes" --num-cpus="$cpus" --)
+    in_ray=("${on_all[@]}" ray symmetric-run --address "$head:$port"
+      --min-nodes "$nodes" --num-cpus="$cpus" --)
   else
+    # By its address: Ray takes another one where the head has several, or none by default.
+    head=$("${on_head[@]}" hostname --ip-address | awk '{print $1}')
     start=(ray start --num-cpus="$cpus" --block)
-    srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" "${start[@]}" --head --port="$port" &
-    srun --overlap --nodes=$((nodes - 1)) --ntasks=$((nodes - 1)) --exclude="$head" \
-      "${start[@]}" --address="$head:$port" &
+    "${on_head[@]}" "${start[@]}" --head --node-ip-address="$head" --port="$port" &
+    "${on_rest[@]}" "${start[@]}" --address="$head:$port" &
     wait_for_nodes "$head:$port"
   fi
   command=(env RAY_ADDRESS="$head:$port" "${command[@]}")
 fi
 
 # The process writes its number down, since srun and symmetric-run do not pass signals on.
-"${in_ray[@]}" bash -c 'echo $$ >"$0"; exec "$@"' "$pid_file" "${command[@]}" \
+${in_ray[@]+"${in_ray[@]}"} bash -c 'echo $$ >"$0"; exec "$@"' "$pid_file" "${command[@]}" \
   > >(tee -a "$log") 2>&1 &
 started=$!
 

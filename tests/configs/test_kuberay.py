@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from tests.docs.blocks import parse
 
-FILE = Path(__file__).parents[2] / "configs" / "kuberay.yaml"
+ROOT = Path(__file__).parents[2]
+FILE, CONSTRAINTS = ROOT / "configs" / "kuberay.yaml", ROOT / ".ci" / "constraints.txt"
 
 
 class Known(BaseModel):
@@ -102,6 +104,7 @@ class Autoscaler(Known):
 class Cluster(Known):
     """RayClusterSpec."""
 
+    ray_version: str | None = None
     enable_in_tree_autoscaling: bool = False
     autoscaler_options: Autoscaler = Autoscaler()
     head_group_spec: HeadGroup
@@ -137,6 +140,12 @@ def test_it_has_only_documented_fields() -> None:
     """And the command is one of this version's."""
     program, *words = shlex.split(job().spec.entrypoint)
     assert (program, parse(words)) == ("lungreg", "infer")
+
+
+def test_its_ray_is_that_of_the_image() -> None:
+    """Which is made with the tested versions."""
+    (pinned,) = re.findall(r"^ray==(.+)$", CONSTRAINTS.read_text(), re.MULTILINE)
+    assert job().spec.ray_cluster_spec.ray_version == pinned
 
 
 def test_every_mount_has_its_volume_and_ray_its_memory() -> None:

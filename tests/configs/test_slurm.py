@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,7 @@ exec "$@"
 RAY = """#!/bin/bash
 [ "$2" = --help ] && { [ -e old_ray ] && exit 2 || exit 0; }
 echo "ray $*" >>calls
+[ -n "$RAY_AUTH_TOKEN" ] && echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN" >>secrets
 [ "$1" = start ] && exec sleep 5
 while [ "$1" != -- ]; do shift; done
 shift
@@ -41,6 +43,7 @@ echo "scontrol $*" >>calls
 exit 0
 """
 PYTHON = "#!/bin/bash\nexit 0\n"
+HOSTNAME = "#!/bin/bash\necho 10.0.0.7 192.168.0.7\n"
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 
@@ -54,6 +57,7 @@ def folder(tmp_path: Path) -> Path:
         "ray": RAY,
         "scontrol": SCONTROL,
         "python": PYTHON,
+        "hostname": HOSTNAME,
     }
     (tmp_path / "bin").mkdir()
     for name, text in programs.items():
@@ -91,6 +95,20 @@ def wait_for_run(folder: Path) -> None:
 def calls(folder: Path) -> list[str]:
     """What was called, in order."""
     return (folder / "calls").read_text().splitlines()
+
+
+def assert_one_secret(folder: Path) -> None:
+    """All nodes ask for a token, and know the same one."""
+    secrets = set((folder / "secrets").read_text().splitlines())
+    assert len(secrets) == 1
+    assert re.fullmatch(r"token [0-9a-f]{64}", secrets.pop())
+
+
+def assert_all_cores(found: list[str]) -> None:
+    """SLURM 22.05 gives a step one core unless it asks for more."""
+    steps = [call for call in found if call.startswith("srun")]
+    assert steps
+    assert all("--cpus-per-task=4" in call for call in steps)
 
 
 @pytest.mark.parametrize("code", [0, 3])
@@ -136,6 +154,8 @@ def test_several_nodes_are_joined_by_symmetric_run(folder: Path) -> None:
     )
     assert "lungreg infer -c lungreg.yaml ray=node1:6379" in found
     assert found[-1] == f"scontrol requeue {JOB}"
+    assert_one_secret(folder)
+    assert_all_cores(found)
 
 
 def test_an_older_ray_is_started_by_head_and_workers(folder: Path) -> None:
@@ -144,6 +164,11 @@ def test_an_older_ray_is_started_by_head_and_workers(folder: Path) -> None:
     (folder / "finishes").write_text("0")
     assert begin(folder, nodes=2).wait(timeout=20) == 0
     found = calls(folder)
-    assert "ray start --num-cpus=4 --block --head --port=6379" in found
-    assert "ray start --num-cpus=4 --block --address=node1:6379" in found
-    assert "lungreg infer -c lungreg.yaml ray=node1:6379" in found
+    starts = {
+        "ray start --num-cpus=4 --block --head --node-ip-address=10.0.0.7 --port=6379",
+        "ray start --num-cpus=4 --block --address=10.0.0.7:6379",
+        "lungreg infer -c lungreg.yaml ray=10.0.0.7:6379",
+    }
+    assert starts <= set(found)
+    assert_one_secret(folder)
+    assert_all_cores(found)

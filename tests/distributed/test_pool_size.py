@@ -20,7 +20,7 @@ GB = 10**9
     [
         (4, 100, 4, 4),
         (4, 1, 1, 1),
-        ("auto", 100, 4, 4),
+        ("auto", 100, 16, 16),
         ({"min": 2, "max": 6}, 100, 2, 6),
         ({"min": 1, "max": 60}, 100, 1, 60),
         ({"min": 3, "max": 6}, 2, 2, 2),
@@ -94,13 +94,15 @@ def test_more_workers_than_gpus_hold_are_refused() -> None:
         pool_size(config, there, 100)
 
 
-@pytest.mark.parametrize(("memory_gb", "most"), [(1, 1), (5, 2), (64, 4)])
-def test_auto_leaves_each_refinement_its_memory(memory_gb: int, most: int) -> None:
-    """A network alone, which needs less, has as many workers as before."""
+@pytest.mark.parametrize(
+    ("memory_gb", "refined", "alone"), [(1, 1, 1), (8, 3, 2), (64, 16, 16), (30, 13, 10)]
+)
+def test_auto_leaves_each_worker_its_memory(memory_gb: int, refined: int, alone: int) -> None:
+    """A worker for each core as far as pairs of large lungs, or a network, find room."""
     there = Capacity(cpus=16, gpus=0, memory_bytes=memory_gb * GB)
-    refined = parse_config({"refine": {"enabled": True}})
-    assert pool_size(refined, there, 100).most == most
-    assert pool_size(parse_config({"refine": {"enabled": False}}), there, 100).most == 4
+    assert pool_size(parse_config({}), there, 100).most == refined
+    network = parse_config({"refine": {"enabled": False}, "infer": {"model": "m"}})
+    assert pool_size(network, there, 100).most == alone
 
 
 def test_memory_is_shared_by_the_workers_of_one_machine() -> None:

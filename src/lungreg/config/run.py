@@ -39,8 +39,8 @@ class Infer(Section):
     job of the backend (Snowflake)."""
     workers: Workers | WorkerRange = "auto"
     """Number of Ray workers. "auto" is `workers_per_gpu` for each GPU of the cluster, or one per
-    CPU core up to four where there is none, or a plain loop where Ray is not installed; 0 is a
-    plain loop without Ray; {min, max} is a pool that grows with the work."""
+    CPU core where there is none, as far as the memory holds them, or a plain loop where Ray is not
+    installed; 0 is a plain loop without Ray; {min, max} is a pool that grows with the work."""
     workers_per_gpu: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Largest number of workers that share a GPU: while one computes on it, others read, write and
     draw. "auto" is one for each CPU core that the cluster has per GPU, as far as their memory

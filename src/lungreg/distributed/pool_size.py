@@ -10,9 +10,10 @@ from lungreg.distributed.capacity import Capacity, least_and_most, require_worke
 from lungreg.registration.refinement import plan_for
 from lungreg.registration.refinement.memory_budget import usual_bytes
 
-_AUTO_ACTORS = 4
 _BYTES_ON_GPU = 3_000_000_000
 """Of a worker: CUDA itself, the network and the volumes of a large pair."""
+_BYTES_OF_NETWORK = 3_000_000_000
+"""Of a worker without a GPU: the network's activations and the volumes of a large pair."""
 _USUAL_GPU_BYTES = 16_000_000_000
 """Of a GPU that this process does not see."""
 
@@ -75,18 +76,22 @@ def pool_size(config: Config, capacity: Capacity, cases: int) -> PoolSize:
 
 
 def _in_memory(config: Config, capacity: Capacity) -> int:
-    """Number of refinements of large lungs that the memory of the cluster holds, from 1 to 4."""
-    if not config.refine.enabled:
-        return _AUTO_ACTORS
-    held = capacity.memory_bytes // usual_bytes(plan_for(config.refine.preset))
-    return max(1, min(held, _AUTO_ACTORS))
+    """Number of workers, each with a pair of large lungs, that the memory of the cluster holds."""
+    refinement = _bytes_of_refinement(config)
+    network = 0 if config.infer.model is None else _BYTES_OF_NETWORK
+    return max(1, capacity.memory_bytes // max(refinement, network, 1))
+
+
+def _bytes_of_refinement(config: Config) -> int:
+    refine = config.refine.settled(with_model=config.infer.model is not None)
+    return usual_bytes(plan_for(refine.preset)) if refine.enabled else 0
 
 
 def _per_gpu(config: Config, capacity: Capacity) -> int:
     """Workers that share a GPU: one core for each, and memory on the GPU and beside it."""
     if config.infer.workers_per_gpu != "auto":
         return config.infer.workers_per_gpu
-    refinement = usual_bytes(plan_for(config.refine.preset)) if config.refine.enabled else 0
+    refinement = _bytes_of_refinement(config)
     on_gpu = (gpu_bytes() or _USUAL_GPU_BYTES) // (_BYTES_ON_GPU + refinement)
     beside = capacity.memory_bytes // capacity.gpus // _BYTES_ON_GPU
     return max(1, min(capacity.cpus // capacity.gpus, on_gpu, beside))
