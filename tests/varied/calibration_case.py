@@ -65,8 +65,9 @@ def judge_case(plan: Plan) -> dict[str, Any]:
     }
     row["estimated"] = _said(judge_pair(pair, measured, Quality(), hu_window=_WINDOW)[1])
     if case.truth is not None and not plan.trouble.startswith(WRONG_PREFIX):
+        evidence = dataclasses.replace(measured.evidence, landmarks=len(case.landmarks_ras))
         with_landmarks = dataclasses.replace(
-            measured, metrics=_landmarks(case, transform, measured)
+            measured, metrics=_landmarks(case, transform, measured), evidence=evidence
         )
         row["landmarks"] = _said(judge_pair(pair, with_landmarks, Quality(), hu_window=_WINDOW)[1])
     return row
@@ -99,8 +100,9 @@ def _figures(measured: Measured) -> dict[str, Any]:
         **dataclasses.asdict(measured.metrics),
         **dataclasses.asdict(measured.evidence),
     }
-    figures["worst_region"] = next((str(it) for it in measured.evidence.etre_regions), None)
-    del figures["etre_regions"]
+    regions = measured.evidence.etre_regions
+    figures["worst_region"] = next((str(it) for it in regions), None)
+    figures["etre_regions"] = [dataclasses.asdict(region) for region in regions]
     return {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in figures.items()

@@ -55,6 +55,9 @@ class Quality(Section):
     dice_segmented_warn: float = Field(default=0.88, ge=0, le=1)
     """Dice overlap (0 to 1) of lungs segmented by threshold, below which the verdict of a case
     without masks is warn."""
+    mask_cover_warn_pct: float = Field(default=75.0, ge=0, le=100)
+    """Percentage of the lungs that a scan shows which its mask holds, below which the verdict is
+    warn: nothing is known of the rest."""
     fold_warn_pct: float = Field(default=0.1, ge=0)
     """Percentage of voxels inside the lungs where the transform folds, above which the verdict is
     warn."""
@@ -67,6 +70,9 @@ class Quality(Section):
     residual_fail: float = Field(default=0.75, ge=0, le=2)
     """Residual image difference inside the lungs (0 none, 1 all) above which the verdict is fail
     where neither landmarks nor estimated errors are known."""
+    in_place_warn: float = Field(default=0.18, ge=-1, le=1)
+    """Correlation of fine structure at one place of the scanner from which tissue has moved away
+    (-1 to 1), above which the verdict is warn: rings, streaks or a part of the other scan."""
     ncc_fail: float = Field(default=0.3, ge=-1, le=1)
     """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is fail."""
     outside_fov_warn_pct: float = Field(default=30.0, ge=0)

@@ -195,6 +195,15 @@ RULES: tuple[Rule, ...] = (
         warn="dice_segmented_warn",
     ),
     Rule(
+        measure="mask_cover_pct",
+        what="share of the lungs shown that the masks hold",
+        value=lambda judged: judged.evidence.mask_cover_pct,
+        higher_is_better=True,
+        warn="mask_cover_warn_pct",
+        unit="%",
+        question="nothing is known of the rest",
+    ),
+    Rule(
         measure="fold_pct",
         what="share of folded voxels in the lungs",
         value=lambda judged: judged.metrics.fold_pct,
@@ -215,6 +224,13 @@ RULES: tuple[Rule, ...] = (
         value=lambda judged: judged.metrics.ncc,
         higher_is_better=True,
         fail="ncc_fail",
+    ),
+    Rule(
+        measure="correlation_in_place",
+        what="correlation of fine structure at one place of the scanner, where tissue has moved,",
+        value=lambda judged: judged.evidence.correlation_in_place,
+        warn="in_place_warn",
+        question="rings, streaks or a part of the other scan, which registration follows?",
     ),
     Rule(
         measure="lungs_outside_pct",

@@ -139,6 +139,13 @@ class Evidence:
     bone_lengths: str | None = None
     """The factors of their lengths, such as "left to right 1.02, front to back 1.01, head to foot
     1.25": which voxel size is wrong."""
+    mask_cover_pct: float | None = None
+    """Share of the lungs that a scan shows which its mask holds, the lower of both, %; None without
+    masks."""
+    correlation_in_place: float | None = None
+    """Correlation of the scans' fine structure at one place of the scanner, -1 to 1, where `T`
+    moves tissue away from there: about 0, unless both show rings, streaks or a part of each
+    other."""
     without_lungs: str | None = None
     """"fixed" or "moving": the scan in which no lungs were found."""
     doubts: str | None = None

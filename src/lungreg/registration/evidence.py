@@ -12,8 +12,10 @@ from lungreg.metrics.estimated_error import error_by_region, unmatched_regions
 from lungreg.records import Evidence
 from lungreg.registration.bones import bone_change
 from lungreg.registration.correspondences import LandmarkEstimate
+from lungreg.registration.fixed_pattern import correlation_in_place
 from lungreg.registration.images import PairImages
 from lungreg.registration.lung_regions import region_names
+from lungreg.registration.mask_cover import mask_cover
 from lungreg.registration.pair import Pair
 from lungreg.spatial.displacement import CPU, transform_points
 from lungreg.spatial.geometry import Transform, nearest_affine
@@ -53,6 +55,8 @@ def gather_evidence(
         doubts=_doubts(pair),
         **_volumes(pair),
         **_regions(pair, places),
+        correlation_in_place=correlation_in_place(pair, transform, device=device),
+        mask_cover_pct=_percent(mask_cover(pair)),
     )
 
 
@@ -113,6 +117,10 @@ def _volumes(pair: Pair) -> dict[str, Any]:
         "moving_lungs_ml": volumes[1],
         "volume_ratio_lungs": volumes[1] / volumes[0],
     }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _stretch(pair: Pair, transform: Transform) -> float | None:

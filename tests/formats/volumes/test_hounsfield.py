@@ -81,6 +81,13 @@ def test_a_window_that_cuts_off_lung_is_seen(low: float, cut: float | None) -> N
     assert hu_offset(windowed, lungs).cut_at_hu == cut
 
 
+def test_values_cut_off_at_0_are_no_offset() -> None:
+    """Bones lie where soft tissue of a stored scan would, and tissue where lungs would."""
+    scan, _ = thorax()
+    scan[23:26, 31:34] = 900
+    assert not hu_offset(np.clip(scan, 0, 2000)).plausible
+
+
 def test_a_mask_of_tissue_makes_a_scan_implausible() -> None:
     """A mask that marks the body instead of the lungs is not taken for an offset."""
     scan, lungs = thorax()
@@ -106,3 +113,11 @@ def test_offset_of_real_scans_is_found(real_data: Path, name: str, offset: float
     for mask in (None, lungs.data):
         verdict = hu_offset(scan.data + offset, mask)
         assert (verdict.offset, verdict.plausible) == (offset, True)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["cip_ct64/{}.nii.gz", "lung_fcp/{}_1p5mm.nii.gz"])
+def test_real_values_cut_off_at_0_are_no_offset(real_data: Path, name: str) -> None:
+    """Lung and air are one value there."""
+    scan = read_volume(real_data / name.format("ct"))
+    assert not hu_offset(np.clip(scan.data, 0, 2000)).plausible

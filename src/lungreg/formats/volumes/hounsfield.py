@@ -27,6 +27,8 @@ _MIN_LUNG_SHARE = 0.01
 _MIN_TISSUE_SHARE = 0.03
 _MIN_SHIFTED_SHARE = 0.3
 """Both of what is denser than lung."""
+_MIN_SHIFTED_OF_ALL = 0.05
+_DENSEST_TISSUE = 100.0
 _MAX_SAMPLES = 4_000_000
 
 
@@ -111,10 +113,18 @@ def _looks_like_hu(shown: FloatArray) -> bool:
 
 
 def _looks_shifted(shown: FloatArray) -> bool:
+    """Whether soft tissue lies near 1000, or lungs alone are shown where they then lie.
+
+    Where values are cut off at 0 HU, bones lie near 1000, and soft tissue where lungs would.
+    """
     dense = shown[shown > _LUNG_SHIFTED[1]]
     if dense.size == 0 or _share(shown, _LUNG_SHIFTED) < _MIN_LUNG_SHARE:
         return False
-    return _share(dense, _TISSUE_SHIFTED) >= _MIN_SHIFTED_SHARE
+    if _share(dense, _TISSUE_SHIFTED) < _MIN_SHIFTED_SHARE:
+        return False
+    lungs = shown[(shown > 0) & (shown <= _LUNG_SHIFTED[1])]
+    much = _share(shown, _TISSUE_SHIFTED) >= _MIN_SHIFTED_OF_ALL
+    return much or float(np.median(lungs)) > _DENSEST_TISSUE
 
 
 def _share(shown: FloatArray, bounds: tuple[float, float]) -> float:

@@ -175,7 +175,24 @@ MASS = Measure(
     typical="0.95 to 1.25",
     bad="Voxel sizes are wrong in one scan, one has fluid or dense tissue, or registration failed.",
 )
+COVER = Measure(
+    name="mask_cover_pct",
+    label="Lungs shown that the masks hold",
+    short="Masked",
+    unit="%",
+    decimals=0,
+    higher_is_better=True,
+    brief="share of the lungs shown that the masks hold",
+    says=(
+        "What share of the lungs that a scan shows, by threshold, lies in its mask; of both scans "
+        "the lower. Known where masks were given."
+    ),
+    formula="|M ∩ S| / |S|, S segmented by threshold on blocks of 5 mm",
+    source="lungreg" + _THRESHOLD,
+    typical="85 to 100 %",
+    bad="A part of the lungs lies outside of its mask: what is measured says nothing of that part.",
+)
 LUNGS = (
-    *(DICE, HD95, DICE_SEGMENTED, HD95_SEGMENTED),
+    *(DICE, HD95, COVER, DICE_SEGMENTED, HD95_SEGMENTED),
     *(FIXED_ML, MOVING_ML, LUNG_RATIO, JACOBIAN_RATIO, DENSITY, MASS),
 )

@@ -1,0 +1,97 @@
+"""Fine structure that stays at its place in the scanner while tissue moves.
+
+Rings, streaks, or a part of one scan that was mixed into the other (view sharing, a prior image, an
+average of phases) look alike at the same place of both scans. A registration follows them, and so
+do the partners of distinctive places, so that no measure of agreement shows it. Tissue does not:
+where it moves by more than what is compared, other tissue lies at the same place, and does not
+correlate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from lungreg.registration.pair import Pair
+from lungreg.registration.refinement.features import local_contrast
+from lungreg.spatial.displacement import CPU, transform_points
+from lungreg.spatial.geometry import FloatArray, Grid, Transform
+from lungreg.spatial.mask_box import in_mask, mask_box, some_voxels
+from lungreg.spatial.neighbours import eroded
+
+_MOST_PLACES = 30_000
+_FEWEST = 1_000
+_LEAST_SHARE = 0.02
+"""Of the places, that `T` moves far enough: of fewer, a single vessel decides."""
+_FAR_MM, _FAR_VOX = 5.0, 3.0
+"""How far `T` moves a place that counts: further than local contrast looks."""
+_SURROUNDINGS_VOX = 4
+_LUNG_HU = (-1000.0, 0.0)
+_SAME_MM = 1.0
+
+
+def correlation_in_place(
+    pair: Pair, transform: Transform, *, device: torch.device = CPU
+) -> float | None:
+    """Correlation of both scans' local contrast at one place of the scanner, -1 to 1.
+
+    By the headers' world and, where the scans have one shape, by their voxels: the larger. Deep in
+    the lungs of both, where `T` moves tissue far.
+
+    Args:
+        pair: The case in memory.
+        transform: `T`.
+        device: Where to compute.
+
+    Returns:
+        None where too few places are moved far, as in scans of one breath, or lungs are not known.
+    """
+    fixed, moving = pair.fixed_lungs.inside, pair.moving_lungs.inside
+    if fixed is None or moving is None:
+        return None
+    grid = pair.fixed.grid
+    inside = eroded(eroded(fixed))
+    voxels = some_voxels(inside, _MOST_PLACES)
+    points = grid.to_world(voxels)
+    far_mm = max(_FAR_MM, _FAR_VOX * float(np.cbrt(grid.voxel_volume_mm3)))
+    moved_mm = np.linalg.norm(transform_points(transform, points) - points, axis=1)
+    counted = moved_mm > far_mm
+    if counted.sum() < max(_FEWEST, _LEAST_SHARE * len(points)):
+        return None
+    points, voxels = points[counted], voxels[counted]
+    here = _contrast_at(pair.fixed_hu, grid, fixed, points, device)
+    deep = eroded(eroded(moving))
+    found = []
+    for same in _same_places(pair, points, voxels):
+        seen = in_mask(same, deep, pair.moving.grid)
+        if seen.sum() >= _FEWEST:
+            there = _contrast_at(pair.moving_hu, pair.moving.grid, moving, same[seen], device)
+            found.append(float(np.corrcoef(here[seen], there)[0, 1]))
+    return max((value for value in found if np.isfinite(value)), default=None)
+
+
+def _same_places(pair: Pair, points: FloatArray, voxels: FloatArray) -> list[FloatArray]:
+    """(N, 3) moving RAS mm of points of the fixed scan in one world, and by one index."""
+    places = [points]
+    if pair.fixed.grid.shape == pair.moving.grid.shape:
+        by_index = pair.moving.grid.to_world(voxels)
+        if np.abs(by_index - points).max() > _SAME_MM:
+            places.append(by_index)
+    return places
+
+
+def _contrast_at(
+    hu: NDArray[np.float32],
+    grid: Grid,
+    lungs: NDArray[np.bool_],
+    points: FloatArray,
+    device: torch.device,
+) -> NDArray[np.float32]:
+    """(N,) local contrast of a scan at points of its lungs, RAS mm."""
+    box = mask_box(lungs, margin=_SURROUNDINGS_VOX)
+    part = torch.from_numpy(np.clip(hu[box], *_LUNG_HU)).to(device)
+    contrast = local_contrast(part[None, None])[0, 0].cpu().numpy()
+    where = grid.cropped(box).to_voxel(points).T
+    return np.asarray(map_coordinates(contrast, where, order=1, mode="nearest"))
