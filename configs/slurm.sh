@@ -50,6 +50,8 @@ if [ "$nodes" -gt 1 ]; then
   export RAY_AUTH_MODE=token
   export RAY_AUTH_TOKEN=${RAY_AUTH_TOKEN:-$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')}
   export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300 # seconds until all nodes have joined
+  # Seconds after which the other nodes end when the head has: all of them wait for that.
+  export RAY_gcs_rpc_server_reconnect_timeout_s=${RAY_gcs_rpc_server_reconnect_timeout_s:-30}
   head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
   # srun does not take the number of cores from the job (SLURM 22.05 and later).
   on_all=(srun --nodes="$nodes" --ntasks="$nodes" --cpus-per-task="$cpus")
@@ -60,8 +62,8 @@ if [ "$nodes" -gt 1 ]; then
     in_ray=("${on_all[@]}" ray symmetric-run --address "$head:$port"
       --min-nodes "$nodes" --num-cpus="$cpus" --)
   else
-    # By its address: Ray takes another one where the head has several, or none by default.
-    head=$("${on_head[@]}" hostname --ip-address | awk '{print $1}')
+    # By its address as the others see it: by itself Ray may take one that they do not reach.
+    head=$("${on_rest[@]}" getent ahostsv4 "$head" | awk 'NR == 1 {print $1}')
     start=(ray start --num-cpus="$cpus" --block)
     "${on_head[@]}" "${start[@]}" --head --node-ip-address="$head" --port="$port" &
     "${on_rest[@]}" "${start[@]}" --address="$head:$port" &

@@ -43,7 +43,9 @@ echo "scontrol $*" >>calls
 exit 0
 """
 PYTHON = "#!/bin/bash\nexit 0\n"
-HOSTNAME = "#!/bin/bash\necho 10.0.0.7 192.168.0.7\n"
+GETENT = """#!/bin/bash
+[ "$*" = "ahostsv4 node1" ] && printf '10.0.0.7 STREAM node1\n10.0.0.7 DGRAM\n'
+"""
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 
@@ -57,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
         "ray": RAY,
         "scontrol": SCONTROL,
         "python": PYTHON,
-        "hostname": HOSTNAME,
+        "getent": GETENT,
     }
     (tmp_path / "bin").mkdir()
     for name, text in programs.items():

@@ -18,6 +18,7 @@ def test_every_threshold_of_the_config_finds_its_measure():
     of_evidence = (
         *("residual_", "inverse_", "volume_ratio_", "dice_segmented_", "region_", "gain_"),
         *("etre_places_", "stretch_", "outside_fov_", "time_points", "landmarks_"),
+        *("mask_cover_", "in_place_"),
     )
     quality = Quality()
     thresholds = quality.model_dump()
@@ -32,7 +33,7 @@ def test_every_threshold_of_the_config_finds_its_measure():
         "warn": quality.etre_found_warn_pct,
         "fail": quality.etre_found_fail_pct,
     }
-    assert found["ncc"] == {"fail": 0.3}
+    assert found["ncc"] == {"warn": 0.3, "fail": 0.3}
     assert found["outside_fov_pct"] == {}  # Of the whole scan: the lungs count, which is evidence.
     assert found["tre_median_mm"] == {}
 

@@ -73,8 +73,12 @@ class Quality(Section):
     in_place_warn: float = Field(default=0.18, ge=-1, le=1)
     """Correlation of fine structure at one place of the scanner from which tissue has moved away
     (-1 to 1), above which the verdict is warn: rings, streaks or a part of the other scan."""
+    ncc_warn: float = Field(default=0.3, ge=-1, le=1)
+    """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is warn where
+    landmarks or estimated errors are known: dense tissue in one scan alone lowers it."""
     ncc_fail: float = Field(default=0.3, ge=-1, le=1)
-    """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is fail."""
+    """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is fail where
+    neither landmarks nor estimated errors are known."""
     outside_fov_warn_pct: float = Field(default=30.0, ge=0)
     """Percentage of the fixed lungs that the transform carries to where the moving scan shows
     nothing, above which the verdict is warn."""

@@ -121,9 +121,12 @@ def _worst_region(judged: Judged) -> float | None:
     return max((region.p95_mm for region in judged.evidence.etre_regions), default=None)
 
 
+def _knows_error(judged: Judged) -> bool:
+    return judged.rests_on in ("landmarks", "estimated")
+
+
 def _residual(judged: Judged) -> float | None:
-    known = judged.rests_on in ("landmarks", "estimated")
-    return None if known else judged.evidence.residual
+    return None if _knows_error(judged) else judged.evidence.residual
 
 
 def _segmented(judged: Judged) -> float | None:
@@ -221,9 +224,17 @@ RULES: tuple[Rule, ...] = (
     Rule(
         measure="ncc",
         what="correlation inside the lungs",
-        value=lambda judged: judged.metrics.ncc,
+        value=lambda judged: None if _knows_error(judged) else judged.metrics.ncc,
         higher_is_better=True,
         fail="ncc_fail",
+    ),
+    Rule(
+        measure="ncc",
+        what="correlation inside the lungs, where errors are known,",
+        value=lambda judged: judged.metrics.ncc if _knows_error(judged) else None,
+        higher_is_better=True,
+        warn="ncc_warn",
+        question="is there fluid or dense tissue in one scan?",
     ),
     Rule(
         measure="correlation_in_place",
