@@ -30,7 +30,7 @@ def test_a_run_of_infer_is_estimated(trained: Site) -> None:
     assert shown.code == 0
     assert "estimate: about" in shown.out
     assert "rate of 2026-11-22, my contract" in shown.out
-    assert "nobody bills this backend" in shown.out
+    assert "this backend sends no bill" in shown.out
     document = trained.run("cost", done.run_id, "--set", RATE, "--json").document
     assert document["credits"] == found.credits
     assert document["estimate"] is True

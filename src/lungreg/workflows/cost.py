@@ -111,7 +111,7 @@ def run_cost_lines(found: RunCost, cost: Cost | None) -> list[str]:
             f"{cost.credits_per_node_hour:g} credits per node and hour ({_dated(cost)})"
         )
     if found.bill is None:
-        return [*lines, "nobody bills this backend: what was billed is not to be asked here"]
+        return [*lines, "this backend sends no bill: there is no query for what was billed"]
     return [*lines, f"billed ({found.bill.note}):", found.bill.sql]
 
 

@@ -82,7 +82,7 @@ def _device(config: Config) -> Check:
         found = f"{gpus}, {torch.cuda.get_device_name(index)}, {total:.0f} GB"
         return Check(name="device", state="ok", found=found)
     found = f"{device.type}, {counted(cpu_count(), 'core')}"
-    mend = "fine for a try; train cohorts on a GPU"
+    mend = "registration without a model needs no GPU; train cohorts on one"
     return Check(name="device", state="warn", found=found, mend=mend)
 
 
@@ -143,7 +143,7 @@ def _write_and_read(stage: Stage, name: str) -> None:
 def _models(config: Config) -> Check:
     found = len(open_backend(config.backend).for_run(None, "doctor").models.list())
     if not found and config.infer.model is None:
-        return Check(name="models", state="ok", found="none, and infer.model asks for none")
+        return Check(name="models", state="ok", found="none; infer.model is null, so none is needed")
     if not has_extra("train") and config.infer.model is not None:
         mend = installation("train")
         return Check(name="models", state="fail", found="MONAI is not installed", mend=mend)

@@ -110,7 +110,7 @@ OUTSIDE = Measure(
     unit="%",
     decimals=1,
     higher_is_better=False,
-    brief="of the fixed scan that leads outside of the moving one",
+    brief="share of the fixed scan that lands outside the moving one",
     says=(
         "Share of all voxels of the fixed scan that the transform carries to where the moving scan "
         "shows nothing: beyond its ends or into padding. They are filled with air in the warped "
