@@ -143,7 +143,7 @@ def _write_and_read(stage: Stage, name: str) -> None:
 def _models(config: Config) -> Check:
     found = len(open_backend(config.backend).for_run(None, "doctor").models.list())
     if not found and config.infer.model is None:
-        return Check(name="models", state="ok", found="none; infer.model is null, so none is needed")
+        return Check(name="models", state="ok", found="none, and none needed: infer.model is null")
     if not has_extra("train") and config.infer.model is not None:
         mend = installation("train")
         return Check(name="models", state="fail", found="MONAI is not installed", mend=mend)
