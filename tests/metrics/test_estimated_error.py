@@ -30,10 +30,10 @@ def test_figures_of_each_part() -> None:
 
 
 def test_parts_with_few_partners_are_left_out() -> None:
-    """A percentile of fourteen says little."""
-    errors = np.concatenate([np.ones(14), np.ones(15)])
-    names = np.array(["left upper"] * 14 + ["left lower"] * 15)
-    found = error_by_region(errors, names, **everywhere(29))
+    """Seven errors say little."""
+    errors = np.ones(15)
+    names = np.array(["left upper"] * 7 + ["left lower"] * 8)
+    found = error_by_region(errors, names, **everywhere(15))
     assert [part.region for part in found] == ["left lower"]
     nothing, one = np.full(30, np.nan), np.array(["left upper"] * 30)
     assert error_by_region(nothing, one, **everywhere(30)) == ()

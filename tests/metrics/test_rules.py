@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -14,8 +15,9 @@ from lungreg.records import CaseMetrics, Evidence, RegionError, Verdict
 BAD_REGION = RegionError(
     region="left lower",
     places=200,
+    partners=80,
     found_pct=40.0,
-    mean_mm=5.0,
+    mean_mm=3.0,
     median_mm=5.0,
     p95_mm=9.0,
     beyond_3mm_pct=80.0,
@@ -30,6 +32,12 @@ CASES = [
     (CaseMetrics(etre_found_pct=12.0), Evidence(), Verdict.WARN, "12.00 % is below"),
     (CaseMetrics(etre_found_pct=2.0), Evidence(), Verdict.FAIL, "not be scans of the same patient"),
     (CaseMetrics(), Evidence(etre_regions=(BAD_REGION,)), Verdict.WARN, "worst part of the lungs"),
+    (
+        CaseMetrics(etre_found_pct=90.0),
+        Evidence(etre_regions=(replace(BAD_REGION, p95_mm=5.0),)),
+        Verdict.WARN,
+        "by how few places it rests on, 6.75 mm is above 4 mm",
+    ),
     (CaseMetrics(dice_score=0.9), Evidence(), Verdict.WARN, "Dice 0.90 is below 0.93"),
     (CaseMetrics(dice_score=0.8), Evidence(), Verdict.FAIL, "below 0.88"),
     (CaseMetrics(), Evidence(dice_segmented=0.1), Verdict.WARN, "segmented by threshold 0.10"),
@@ -113,3 +121,22 @@ def test_the_list_for_people_has_every_threshold() -> None:
     assert "fail: mean landmark error above 7.5 mm" in lines
     assert "warn: share of distinctive places that find a partner below 25 %" in lines
     assert len(lines) == sum((rule.warn is not None) + (rule.fail is not None) for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("found_pct", "partners", "reasons"), [(40.0, 80, 0), (13.0, 26, 1), (13.0, 14, 1)]
+)
+def test_a_part_with_few_partners_rests_on_little(
+    found_pct: float, partners: int, reasons: int
+) -> None:
+    """A part 23 mm off, of whose places 20 % find a partner nearby, and 80 % in the other parts.
+
+    Its percentile is not taken from fewer than 15; the mean is.
+    """
+    part = replace(BAD_REGION, p95_mm=5.9, found_pct=found_pct, partners=partners)
+    judged = Judged(
+        metrics=CaseMetrics(etre_found_pct=40.0),
+        evidence=Evidence(etre_regions=(part,)),
+        thresholds=Quality(),
+    )
+    assert len([finding for rule in RULES for finding in check(rule, judged)]) == reasons

@@ -107,6 +107,7 @@ def test_page_marks_places_and_names_the_worst_part(images):
         RegionError(
             region=name,
             places=100,
+            partners=30,
             found_pct=found,
             mean_mm=mean,
             median_mm=mean,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lungreg.records import RegionError
 from lungreg.spatial.geometry import FloatArray
 
-_FEWEST = 15
+_FEWEST = 8
 _FEWEST_COUNTED = 20
 _NEXT_TO_NONE, _FAR_FEWER = 0.1, 0.25
 """Share of the places with a partner, and that by the share in the whole lungs, below which a part
@@ -51,7 +51,7 @@ def error_by_region(
         shown: (N,) as for `found_share`.
 
     Returns:
-        One record for each part with at least 15 partners: a percentile of fewer says little.
+        One record for each part with at least 8 partners.
     """
     found = []
     for region in np.unique(regions):
@@ -98,6 +98,7 @@ def _region(name: str, places: int, share: float, known_mm: FloatArray) -> Regio
     return RegionError(
         region=name,
         places=places,
+        partners=known_mm.size,
         found_pct=100.0 * share,
         mean_mm=float(known_mm.mean()),
         median_mm=float(np.median(known_mm)),

@@ -18,6 +18,11 @@ _WITHOUT_PARTNER = 1.35
 0.99 of the true error of registered varied pairs, and 0.91 without (`nox -s calibrate`)."""
 
 
+_FEWEST_OF_PERCENTILE = 15
+"""Partners in a part of the lungs: a percentile of fewer says little."""
+_LEAST_FOUND_PCT = 1.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """One measure and its thresholds."""
@@ -118,7 +123,25 @@ def _found_share(judged: Judged) -> float | None:
 
 
 def _worst_region(judged: Judged) -> float | None:
-    return max((region.p95_mm for region in judged.evidence.etre_regions), default=None)
+    regions = judged.evidence.etre_regions
+    known = (it.p95_mm for it in regions if it.partners >= _FEWEST_OF_PERCENTILE)
+    return max(known, default=None)
+
+
+def _worst_mean(judged: Judged) -> float | None:
+    """Of the parts of the lungs, each as much larger as fewer of its places find a partner.
+
+    Places find one where the error is small: where far fewer do than in the other parts, those that
+    do tell little of the rest.
+    """
+    whole = judged.metrics.etre_found_pct
+    if whole is None:
+        return None
+    means = (
+        region.mean_mm * max(1.0, whole / max(region.found_pct, _LEAST_FOUND_PCT))
+        for region in judged.evidence.etre_regions
+    )
+    return max(means, default=None)
 
 
 def _knows_error(judged: Judged) -> bool:
@@ -180,6 +203,13 @@ RULES: tuple[Rule, ...] = (
         what="95th percentile of the estimated errors in the worst part of the lungs",
         value=_worst_region,
         warn="region_warn_mm",
+        unit="mm",
+    ),
+    Rule(
+        measure="etre_regions",
+        what="mean estimated error in the worst part of the lungs, by how few places it rests on,",
+        value=_worst_mean,
+        warn="region_mean_warn_mm",
         unit="mm",
     ),
     Rule(

@@ -70,6 +70,8 @@ class RegionError:
     region: str
     places: int
     """Number of distinctive places."""
+    partners: int
+    """Number of those for which a partner was found."""
     found_pct: float
     """Share of those deep in this part for which a partner was found, %."""
     mean_mm: float
