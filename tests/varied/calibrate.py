@@ -46,6 +46,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "no lungs": ("wrong:no_lungs",),
     "same scan": ("wrong:same_scan",),
     "circle": ("fixed_circle", "moving_circle"),
+    "pattern": ("rings", "streaks", "mixed"),
 }
 """Kinds of trouble, and what makes them."""
 ERRORS = ("good", "nothing", "inner3", "inner5", "inner8", "slid5", "slid10", "local8", "folds")

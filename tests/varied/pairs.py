@@ -19,6 +19,7 @@ from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
 from tests.varied.appearance import Look, developed, draw_density, draw_look, exhaled, small_vessels
 from tests.varied.motion import Motion, draw_motion
 from tests.varied.moving import analytic_grid, inspired, pose_of
+from tests.varied.patterns import mixed
 from tests.varied.plan import Plan, unchanged
 from tests.varied.record import VariedCase, make_pair
 from tests.varied.scans import Sampler, Scan, cropped, with_header
@@ -202,6 +203,8 @@ def _troubled(
         shown = developed(rng, shown, look)
         finish = plan.finished.get(role)
         done[role] = finish(rng, shown) if finish else shown
+    if plan.mixed:
+        done["moving"] = mixed(done["moving"], done["fixed"], plan.mixed)
     return done
 
 

@@ -37,6 +37,8 @@ class Plan:
     """By role, changes a scan after noise: field of view, values."""
     either: Change | None = None
     """Changes one of the two scans, drawn by the seed, before its kernel and noise."""
+    mixed: float = 0.0
+    """Share of the fixed scan that is mixed into the moving one, at the same places."""
     looks: Callable[[np.random.Generator, Look], Look] = same_look
     """Changes the look of a scan."""
     look_of: tuple[str, ...] = ("fixed", "moving")

@@ -12,6 +12,9 @@ from lungreg.sources.pair_checks import check_units
 from lungreg.spatial.geometry import Grid
 from tests.varied import TROUBLES, VariedCase, is_held_back, make_varied, pairs
 from tests.varied.pairs import motion_of
+from tests.varied.patterns import ringed, streaked
+from tests.varied.plan import Change
+from tests.varied.scans import Scan
 from tests.varied.source import load_source
 
 SHIFTS_MM = np.concatenate([np.eye(3), -np.eye(3)]) * 12.0
@@ -59,6 +62,24 @@ def test_a_trouble_keeps_patient_and_motion() -> None:
         plain.true_moving(noisy.landmarks_ras), noisy.true_moving(noisy.landmarks_ras)
     )
     assert np.std(noisy.pair.fixed.data - plain.pair.fixed.data) > 50
+
+
+@pytest.mark.parametrize("pattern", [ringed, streaked])
+def test_a_pattern_lies_still_in_the_world(pattern: Change) -> None:
+    """Scans on other voxels have the same at the same place, and not beside it."""
+    added = []
+    for spacing_mm, start_mm in ((1.0, 20.0), (1.3, 15.0)):
+        affine = np.diag([spacing_mm] * 3 + [1.0])
+        affine[:3, 3] = start_mm
+        empty = np.zeros((40, 40, 40), dtype=np.float32)
+        grid = Grid(shape=empty.shape, affine=affine)
+        scan = Scan(hu=empty, mask=empty.astype(np.uint8), grid=grid)
+        added.append((pattern(np.random.default_rng(0), scan).hu, grid))
+    points = np.random.default_rng(1).uniform(22.0, 48.0, (5000, 3))
+    here, there = (at(values, grid, points) for values, grid in added)
+    beside = at(*added[1], np.asarray(points + np.array([0.0, 9.0, 0.0])))
+    assert np.corrcoef(here, there)[0, 1] > 0.9
+    assert abs(np.corrcoef(here, beside)[0, 1]) < 0.3
 
 
 def test_the_truth_as_a_transform_stays_exact() -> None:

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from tests.varied.anatomy import consolidation, emphysema, motion_artefact
 from tests.varied.appearance import Look
+from tests.varied.patterns import ringed, streaked
 from tests.varied.plan import Change, Plan
 from tests.varied.scans import Scan, circled, cut_off, reshaped, thick_slices
 
@@ -120,6 +121,15 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
             about="moving reconstructed in a circle that cuts off 12 % of its lungs",
             finished={"moving": _circled},
         ),
+        "rings": Plan(
+            about="rings of 80 HU around the scanner's axis in both scans",
+            finished={"fixed": ringed, "moving": ringed},
+        ),
+        "streaks": Plan(
+            about="streaks of 90 HU at one place of the scanner in both scans",
+            finished={"fixed": streaked, "moving": streaked},
+        ),
+        "mixed": Plan(about="35 % of the fixed scan mixed into the moving one", mixed=0.35),
         "turned10_long": _turned("long", (0, 0, 10)),
         "turned20_long": _turned("long", (0, 0, 20)),
         "turned30_long": _turned("long", (0, 0, 30)),
