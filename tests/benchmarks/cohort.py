@@ -29,7 +29,7 @@ from rich.console import Console
 from lungreg.config import Config, load_config
 from lungreg.workflows.ingest import ingest
 from lungreg.workflows.results import query_results
-from tests.benchmarks.compare import RESULTS, machine
+from tests.benchmarks.kept import RESULTS, machine
 from tests.benchmarks.pairs import make_pairs, make_varied_pairs
 
 _ROLES = ("fixed", "moving", "fixed_mask", "moving_mask")

@@ -1,7 +1,8 @@
 """`lungreg register` beside the classical tools on the same pairs: `nox -s bench`.
 
-Prints one table and keeps the numbers in `tests/benchmarks/results/`, with date and machine. Every
-tool's displacement is measured by the same code, in the given masks and at the true landmarks.
+Prints a table of all, and one of the tools with ratios to lungreg's error and time; keeps the
+numbers in `tests/benchmarks/results/`, with date, machine and versions. Every tool's displacement
+is measured by the same code, in the given masks and at the true landmarks.
 """
 
 from __future__ import annotations
@@ -9,32 +10,31 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from lungreg.config import Config
 from lungreg.workflows.evaluate import evaluate
+from tests.benchmarks.kept import keep, machine
 from tests.benchmarks.pairs import BenchPair, make_pairs, make_varied_pairs
 from tests.benchmarks.tools import TOOLS
 from tests.varied import TROUBLES
 
-RESULTS = Path(__file__).parent / "results"
 COLUMNS = (
     *("tre_mm", "tre_median_mm", "tre_p95_mm", "dice_score", "fold_pct"),
     *("compute_s", "cpu_s", "wall_s", "peak_gb"),
 )
+OURS = "lungreg"
+"""The tool that the others are compared with: `register` at its defaults, with masks."""
 _ROLES = ("fixed", "moving", "fixed_mask", "moving_mask", "landmarks")
 
 
@@ -57,9 +57,11 @@ def main() -> None:
                     console.print_json(data=rows[-1], indent=None)
     finally:  # what a run of hours has measured is kept, however it ends
         show(rows)
-        summarise(rows)
+        found = summary(rows)
+        show_summary(found)
         if not asked.dry:
-            keep(rows, asked.seed)
+            record = {"machine": machine(), "seed": asked.seed, "summary": found, "rows": rows}
+            keep(record)
 
 
 def _pairs(folder: Path, asked: argparse.Namespace) -> Iterator[BenchPair]:
@@ -100,48 +102,48 @@ def show(rows: list[dict[str, Any]]) -> None:
     Console(width=140).print(table)
 
 
-def summarise(rows: list[dict[str, Any]]) -> None:
-    """One line per tool, over the pairs that no tool failed on, and how many it failed on."""
+def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each tool, means over the pairs that no tool failed on, and these as ratios to lungreg's.
+
+    A ratio of 2 means twice the error, or twice the CPU seconds, of `lungreg` at its defaults. It
+    is None where that was not asked for, or no pair is left.
+    """
     failed = {row["pair"] for row in rows if row.get("failed")}
-    tools = dict.fromkeys(row["tool"] for row in rows)
-    table = Table("tool", "pairs", "mean of means", "mean of medians", "worst mean", "failed")
-    for tool in tools:
-        own = [row for row in rows if row["tool"] == tool]
-        done = [row for row in own if row["pair"] not in failed]
-        means = [row["tre_mm"] for row in done]
-        medians = [row["tre_median_mm"] for row in done]
-        figures = (fmean(means), fmean(medians), max(means)) if done else ()
-        lost = sum("failed" in row for row in own)
-        shown = [f"{figure:.2f}" for figure in figures] or [""] * 3
-        table.add_row(tool, str(len(done)), *shown, str(lost))
+    done = [row for row in rows if row["pair"] not in failed]
+    ours = [row for row in done if row["tool"] == OURS]
+    lines = []
+    for tool in dict.fromkeys(row["tool"] for row in rows):
+        own = [row for row in done if row["tool"] == tool]
+        line: dict[str, Any] = {"tool": tool, "pairs": len(own)}
+        line["tre_mm"] = _mean(own, "tre_mm")
+        line["tre_median_mm"] = _mean(own, "tre_median_mm")
+        line["tre_worst_mm"] = max((row["tre_mm"] for row in own), default=None)
+        line["cpu_s"] = _mean(own, "cpu_s")
+        line["error_ratio"] = _ratio(line["tre_mm"], _mean(ours, "tre_mm"))
+        line["cpu_ratio"] = _ratio(line["cpu_s"], _mean(ours, "cpu_s"))
+        line["failed"] = sum("failed" in row for row in rows if row["tool"] == tool)
+        lines.append(line)
+    return lines
+
+
+def _mean(rows: list[dict[str, Any]], column: str) -> float | None:
+    return fmean(row[column] for row in rows) if rows else None
+
+
+def _ratio(value: float | None, ours: float | None) -> float | None:
+    return round(value / ours, 3) if value is not None and ours else None
+
+
+def show_summary(lines: list[dict[str, Any]]) -> None:
+    """One line per tool."""
+    head = ("mean of means", "mean of medians", "worst mean", "CPU s")
+    ratios = ("error / lungreg's", "CPU s / lungreg's")
+    table = Table("tool", "pairs", *head, *ratios, "failed")
+    for line in lines:
+        cells = ["" if value is None else value for value in line.values()]
+        shown = [f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells]
+        table.add_row(*shown)
     Console(width=140).print(table)
-
-
-def keep(rows: list[dict[str, Any]], seed: int) -> None:
-    """The numbers of this run, beside those of earlier ones."""
-    now = datetime.now(UTC)
-    RESULTS.mkdir(exist_ok=True)
-    record = {
-        "date": now.isoformat(timespec="seconds"),
-        "machine": machine(),
-        "seed": seed,
-        "rows": rows,
-    }
-    file = RESULTS / f"{now:%Y-%m-%d-%H%M}.json"
-    file.write_text(json.dumps(record, indent=1) + "\n")
-    Console().print(f"kept in {file.relative_to(Path.cwd())}")
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on; above a load of one, times say little."""
-    return {
-        "system": platform.platform(terse=True),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9),
-        "python": platform.python_version(),
-        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
-        "load": round(os.getloadavg()[0], 1),
-    }
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks.compare import RESULTS
+from tests.benchmarks.kept import RESULTS
 
 MEASURED = RESULTS / "2026-11-29-costs.json"
 PAIRS = (20, 1_000, 1_000_000)

@@ -28,7 +28,7 @@ from lungreg.registration.refinement import Step, plan_for, refine
 from lungreg.spatial.displacement import transform_points
 from lungreg.spatial.geometry import Transform
 from lungreg.stores.manifest import read_cases
-from tests.benchmarks.compare import RESULTS
+from tests.benchmarks.kept import RESULTS
 
 SHOWN = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 100)
 

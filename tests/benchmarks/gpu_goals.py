@@ -42,8 +42,8 @@ from lungreg.workflows.infer import infer
 from lungreg.workflows.ingest import ingest
 from lungreg.workflows.progress import Progress
 from lungreg.workflows.train import train
-from tests.benchmarks.compare import RESULTS, machine
 from tests.benchmarks.gpu_choices import forward_passes, least_seconds, uploads_ms
+from tests.benchmarks.kept import RESULTS, machine
 
 GOALS_S = {"infer, warm": 2.3, "infer, cold": 15.0, "epoch": 4.0}
 """On one H100 with 16 cores, 20 pairs of 192 x 192 x 208 and an epoch of 16."""

@@ -44,7 +44,7 @@ from lungreg.workflows.progress import Progress
 from lungreg.workflows.report import report
 from lungreg.workflows.results import query_results
 from lungreg.workflows.train import train
-from tests.benchmarks.compare import RESULTS, machine
+from tests.benchmarks.kept import RESULTS, machine
 
 BASES = 8
 SHAPE, SPACING_MM = (48, 48, 52), (6.3, 6.3, 5.8)

@@ -34,7 +34,7 @@ from lungreg.registration.pair import Estimate, Pair
 from lungreg.registration.refinement import refinement_estimate
 from lungreg.sources.pair_files import PairFiles, read_pair_files
 from lungreg.spatial.displacement import transform_points
-from tests.benchmarks.compare import RESULTS
+from tests.benchmarks.kept import RESULTS
 from tests.varied import available_bases, make_varied
 
 _ROLES = ("fixed", "moving", "landmarks", "fixed_mask", "moving_mask")

@@ -29,7 +29,7 @@ from lungreg.sources.simulation import simulate_cohort
 from lungreg.workflows.ingest import ingest
 from lungreg.workflows.progress import Progress
 from lungreg.workflows.train import train
-from tests.benchmarks.compare import machine
+from tests.benchmarks.kept import machine
 
 BATCH, STEPS = 2, 4
 SHAPE, SPACING_MM = (96, 80, 96), (3.3, 3.1, 3.4)
