@@ -36,13 +36,14 @@ from lungreg.registration.case import register_case
 from lungreg.registration.pair import Estimated, Pair
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.spatial.displacement import dense_displacement
-from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform
 from lungreg.spatial.total_displacement import without_affine
 from lungreg.stores import Backend
 from lungreg.stores.manifest import read_cases
 from lungreg.workflows.ingest import ingest
 
-SHAPE, EXTENT_MM = (192, 192, 208), (336.0, 240.0, 364.0)
+SHAPE: Shape = (192, 192, 208)
+EXTENT_MM = (336.0, 240.0, 364.0)
 STEPS = (
     *("read_pair", "align", "prepare_pair", "carry_moving", "pair_images", "estimate_landmarks"),
     *("ssim", "ncc", "_overlap", "gather_evidence", "judge_pair", "write_outputs", "_write_page"),
@@ -61,10 +62,7 @@ def main() -> None:
     torch.set_num_threads(1)
     config = settings(asked.folder)
     if not (asked.folder / "stage").exists():
-        pairs = asked.folder / "pairs"
-        x, y, z = (size / n for size, n in zip(EXTENT_MM, asked.shape, strict=True))
-        simulate_cohort(pairs, cases=1, seed=1, shape=tuple(asked.shape), spacing_mm=(x, y, z))
-        ingest(config)
+        make_case(config, tuple(asked.shape))
     found = measure(config, asked.repeat, choose_device(asked.device))
     Console().print_json(data=found)
 
@@ -77,6 +75,14 @@ def settings(folder: Path) -> Config:
             "ingest": {"source": str(folder / "pairs"), "threads": 1},
         }
     )
+
+
+def make_case(config: Config, shape: Shape) -> None:
+    """Simulate the case and take it in; its chest has the same size in any number of voxels."""
+    x, y, z = (size / n for size, n in zip(EXTENT_MM, shape, strict=True))
+    pairs = Path(str(config.ingest.source))
+    simulate_cohort(pairs, cases=1, seed=1, shape=shape, spacing_mm=(x, y, z))
+    ingest(config)
 
 
 def measure(config: Config, repeat: int, device: torch.device) -> dict[str, Any]:
@@ -111,7 +117,23 @@ def registration(
 ) -> Callable[[], CaseResult]:
     """Registers the case: reads, measures, writes, draws."""
     (case,) = read_cases(backend.stage, None)
-    job = RegistrationJob(
+    truth = decode_transform(backend.stage.read(str(case.displacement)), np.eye(4))
+
+    def estimate(pair: Pair, affine: FloatArray) -> Estimated:
+        prepared = prepare_pair(
+            pair, affine, config.preprocessing, images_alone=True, device=device
+        )
+        return Estimated(transform=known_transform(truth, affine, prepared.grid))
+
+    job = job_of(config)
+    return lambda: register_case(
+        backend.stage, case, estimate, job, device=device, render=render_case
+    )
+
+
+def job_of(config: Config) -> RegistrationJob:
+    """A run of no model and one case."""
+    return RegistrationJob(
         run_id="one-case",
         config=config,
         card=None,
@@ -119,19 +141,12 @@ def registration(
         alignment=config.preprocessing.alignment,
         provenance={},
     )
-    truth = decode_transform(backend.stage.read(str(case.displacement)), np.eye(4))
 
-    def estimate(pair: Pair, affine: FloatArray) -> Estimated:
-        prepared = prepare_pair(
-            pair, affine, config.preprocessing, images_alone=True, device=device
-        )
-        grid = prepared.grid
-        field = without_affine(affine, dense_displacement(truth, grid), grid)
-        return Estimated(transform=Transform(affine=affine, displacement_mm=field, grid=grid))
 
-    return lambda: register_case(
-        backend.stage, case, estimate, job, device=device, render=render_case
-    )
+def known_transform(truth: Transform, affine: FloatArray, grid: Grid) -> Transform:
+    """The true transform as a network finds it: beside an alignment, on the network's grid."""
+    field = without_affine(affine, dense_displacement(truth, grid), grid)
+    return Transform(affine=affine, displacement_mm=field, grid=grid)
 
 
 def steps(profile: cProfile.Profile) -> dict[str, float]:
