@@ -39,7 +39,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shape", type=int, nargs=3, default=SHAPE, help="of the scans")
-    parser.add_argument("--repeat", type=int, default=3, help="counted repetitions")
+    parser.add_argument("--repeat", type=int, default=3, help="of each step; more of a short one")
     parser.add_argument("--lines", default="", help="only steps whose name holds this")
     parser.add_argument("--dry", action="store_true", help="do not keep the numbers")
     asked = parser.parse_args()
@@ -63,7 +63,7 @@ def measured(folder: Path, shape: Shape, repeat: int, lines: str = "") -> Iterat
     Args:
         folder: For the case and what is made of it; empty.
         shape: Voxels of the scans.
-        repeat: Counted repetitions of each step.
+        repeat: Counted repetitions of each step, more of a short one.
         lines: Only steps whose name holds this.
     """
     given = given_case(folder, shape)
