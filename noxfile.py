@@ -114,15 +114,23 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True, default=False)
 def bench(session: nox.Session) -> None:
-    """Ours against what it replaces, then `lungreg register` beside the classical tools.
+    """Steps beside the reference recipe, then `lungreg register` beside the classical tools.
 
-    `nox -s bench -- --pairs 30mm --tools lungreg ConvexAdam` passes arguments to the comparison,
-    `--pairs varied --troubles none slices5mm` takes pairs that nothing was tuned on.
+    `nox -s bench -- --steps` measures the steps alone, on one thread; what follows is passed on to
+    them, such as `--shape 48 48 64 --lines training`. Other arguments are for the tools, and leave
+    the steps out: `nox -s bench -- --pairs 30mm --tools lungreg ConvexAdam`, or
+    `--pairs varied --troubles none slices5mm` for pairs that nothing was tuned on.
     """
     test_group = nox.project.dependency_groups(PYPROJECT, "test", "bench")
     install(session, ".[all]", *test_group)
     session.run("pytest", "tests/benchmarks", "--benchmark-enable")
-    session.run("python", "-m", "tests.benchmarks.compare", *session.posargs)
+    asked = [argument for argument in session.posargs if argument != "--steps"]
+    steps = "--steps" in session.posargs
+    if steps or not asked:
+        one_thread = {"OMP_NUM_THREADS": "1"}
+        session.run("python", "-m", "tests.benchmarks.steps", *asked, env=one_thread)
+    if not steps:
+        session.run("python", "-m", "tests.benchmarks.compare", *asked)
 
 
 @nox.session(venv_backend="none", requires=["tools"], default=False)
