@@ -26,7 +26,7 @@ from lungreg.registration.outputs import remarks_of
 from lungreg.registration.pair import Estimated, Pair, read_pair
 from lungreg.registration.register import register_pair
 from lungreg.spatial.displacement import CPU, warp
-from lungreg.spatial.geometry import FloatArray
+from lungreg.spatial.geometry import FloatArray, Transform
 from tests.benchmarks import recipe
 from tests.benchmarks.given_case import Given
 from tests.benchmarks.one_case import job_of
@@ -165,25 +165,8 @@ def _without_counterpart(given: Given) -> Iterator[Step]:
     """What lungreg does beside the recipe's steps."""
     pair, preprocessing = given.pair, given.config.preprocessing
     window, known = preprocessing.hu_window, given.transform(given.affine)
-    registered = register_pair(
-        pair,
-        lambda _pair, _affine: Estimated(transform=known),
-        hu_window=window,
-        alignment=preprocessing.alignment,
-        thresholds=given.config.quality,
-        device=CPU,
-    )
     carried: Carried = carry_moving(pair, known, CPU)
-    result = register_case(
-        given.stage,
-        given.case,
-        lambda _pair, _affine: Estimated(transform=known),
-        job_of(given.config),
-        device=CPU,
-        render=None,
-    )
-    remarks = remarks_of(registered)
-    images, measured = registered.images, registered.measured
+    images = pair_images(pair, known, carried, hu_window=window, device=CPU)
     # A copy of the pair has not found its lungs yet.
     yield Step(
         name="lungs and alignment",
@@ -205,7 +188,27 @@ def _without_counterpart(given: Given) -> Iterator[Step]:
             "displacement.nii.gz", encode_displacement(known.displacement_mm, known.grid)
         ),
     )
-    yield Step(
+    yield _page(given, known)
+
+
+def _page(given: Given, known: Transform) -> Step:
+    """The page of the case, registered by a transform that is known."""
+
+    def estimate(_pair: Pair, _affine: FloatArray) -> Estimated:
+        return Estimated(transform=known)
+
+    config, job = given.config, job_of(given.config)
+    result = register_case(given.stage, given.case, estimate, job, device=CPU, render=None)
+    registered = register_pair(
+        given.pair,
+        estimate,
+        hu_window=config.preprocessing.hu_window,
+        alignment=config.preprocessing.alignment,
+        thresholds=config.quality,
+        device=CPU,
+    )
+    images, remarks, measured = registered.images, remarks_of(registered), registered.measured
+    return Step(
         name="page",
         lungreg=lambda: render_case(
             result, images, provenance={}, remarks=remarks, places=measured.places
