@@ -47,14 +47,16 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="monai")  # at each step, of what PyTorch will change
     on, rows = machine(threads=1), list[dict[str, Any]]()
     x, y, z = asked.shape
-    with tempfile.TemporaryDirectory() as folder:
-        for row in measured(Path(folder), (x, y, z), asked.repeat, asked.lines):
-            rows.append(row)
-            Console(width=200).print_json(data=row, indent=None)
-    show(rows)
-    if not asked.dry:
-        facts = {"machine": on, "shape": [x, y, z], "unit": "CPU seconds, median", "rows": rows}
-        keep(facts, "-steps")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for row in measured(Path(folder), (x, y, z), asked.repeat, asked.lines):
+                rows.append(row)
+                Console(width=200).print_json(data=row, indent=None)
+    finally:  # what has been measured is kept, however the run ends
+        show(rows)
+        if not asked.dry:
+            facts = {"machine": on, "shape": [x, y, z], "unit": "CPU seconds, median"}
+            keep({**facts, "rows": rows}, "-steps")
 
 
 def measured(folder: Path, shape: Shape, repeat: int, lines: str = "") -> Iterator[dict[str, Any]]:
