@@ -51,7 +51,7 @@ def case_steps(given: Given) -> Iterator[Step]:
     yield _input(given, "scans alone", masks=False)
     yield _input(given, "with masks", masks=True)
     yield _forward(given, PUBLISHED_LEVELS, published().network, "")
-    differs = "lungreg: instance norm, trilinear enlargement"
+    differs = "recipe: LocalNet with these levels; lungreg: instance norm, trilinear enlargement"
     yield _forward(given, OUR_LEVELS, Network(), differs)
     yield _warp_on_network_grid(given)
     yield _warp_on_scan_grid(given)
@@ -138,7 +138,7 @@ def _whole(given: Given) -> Step:
         recipe=recipe.whole_case(given.files, given.size, given.folder / "registered"),
         lungreg=_register(given),
         differs="recipe: levels [3], ends on the network's grid; lungreg: levels "
-        f"{list(OUR_LEVELS)}, the scan's own grid, field, and all lines below",
+        f"{list(OUR_LEVELS)}, the scan's own grid, and the lines from here to the page",
     )
 
 

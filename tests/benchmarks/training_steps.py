@@ -45,7 +45,10 @@ def training_steps(given: Given) -> Iterator[Step]:
     yield _whole_step(given, PUBLISHED_LEVELS, published(), "")
     preprocessing = given.config.preprocessing.model_copy(update={"augmentation": _NONE})
     ours = given.config.model_copy(update={"preprocessing": preprocessing})
-    differs = "lungreg: instance norm, trilinear enlargement, bending energy in mm"
+    differs = (
+        "recipe: LocalNet with these levels; lungreg: instance norm, trilinear enlargement, "
+        "bending energy in mm"
+    )
     yield _whole_step(given, OUR_LEVELS, ours, differs)
 
 
