@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as nnf
 
-from lungreg.registration.refinement.descent import _Adam, level_grid
+from lungreg.registration.refinement.descent import level_grid
 from lungreg.registration.refinement.field import (
     as_transform,
     carry_over,
@@ -78,19 +78,6 @@ class TestNodes:
         assert coarse.shape == (2, 2, 2)
         middle = grid.to_world(np.array([[1.5, 1.5, 1.5]]))
         np.testing.assert_allclose(coarse.to_world(np.zeros((1, 3))), middle)
-
-
-def test_adam_is_pytorchs() -> None:
-    """The same steps as `torch.optim.Adam` with its defaults."""
-    target = torch.randn(3, 4)
-    ours, theirs = torch.zeros(3, 4), torch.zeros(3, 4, requires_grad=True)
-    adam, optimiser = _Adam(ours), torch.optim.Adam([theirs], lr=0.1)
-    for _ in range(20):
-        adam.move(ours, 4 * (ours - target).pow(3), 0.1)
-        optimiser.zero_grad()
-        (theirs - target).pow(4).sum().backward()
-        optimiser.step()
-    torch.testing.assert_close(ours, theirs.detach())
 
 
 def test_a_grid_needs_no_more_nodes_than_it_has_voxels() -> None:

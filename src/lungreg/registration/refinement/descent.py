@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lungreg.registration.refinement.adam import Adam
 from lungreg.registration.refinement.features import pooled
 from lungreg.registration.refinement.field import smoothed
 from lungreg.registration.refinement.lung_wall import place_weights, stiffness
@@ -21,8 +22,6 @@ from lungreg.registration.refinement.task import Task
 from lungreg.spatial.geometry import Grid
 
 _LAST_STEP = 0.2
-_MOMENTS = (0.9, 0.999)
-_TINY = 1e-8
 _LEAST_SEEN = 0.05
 
 
@@ -100,7 +99,7 @@ def descend(
     if not tasks:
         return
     order = torch.randperm(len(tasks), generator=generator).tolist()
-    parameter, adam = nodes.clone(), _Adam(nodes)
+    parameter, adam = nodes.clone(), Adam(nodes)
     field = smoothed(parameter)
     for step in range(level.steps):
         loss, gradient = loss_and_gradient(field, tasks[order[step % len(tasks)]])
@@ -130,24 +129,3 @@ def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> I
             seen=max(seen, _LEAST_SEEN),
             extent=comparison.grid.size / comparison.lung_places,
         )
-
-
-class _Adam:
-    """Adam (Kingma and Ba 2015, arXiv:1412.6980) on one tensor.
-
-    Equal to `torch.optim.Adam`, whose import of a compiler takes a second of a fast registration.
-    """
-
-    def __init__(self, parameter: Tensor) -> None:
-        self._mean, self._square = torch.zeros_like(parameter), torch.zeros_like(parameter)
-        self._count = 0
-
-    def move(self, parameter: Tensor, gradient: Tensor, length: float) -> None:
-        """Move the parameter in place against its gradient, by about `length`."""
-        self._count += 1
-        first, second = _MOMENTS
-        self._mean.lerp_(gradient, 1 - first)
-        self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        scale = (1 - second**self._count) ** 0.5
-        divisor = self._square.sqrt().div_(scale).add_(_TINY)
-        parameter.addcdiv_(self._mean, divisor, value=-length / (1 - first**self._count))
