@@ -173,6 +173,17 @@ def terminate(process: subprocess.Popen[str]) -> tuple[float, str, str]:
     return _stop(process, lambda: process.send_signal(signal.SIGTERM))
 
 
+def terminate_twice(process: subprocess.Popen[str]) -> tuple[float, str, str]:
+    """SIGTERM, and once more while the first one has its effect, as some schedulers send it."""
+
+    def send() -> None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+
+    return _stop(process, send)
+
+
 def interrupt(process: subprocess.Popen[str]) -> tuple[float, str, str]:
     """Ctrl-C: SIGINT to the whole process group; seconds until the end, stdout and stderr."""
     return _stop(process, lambda: os.killpg(process.pid, signal.SIGINT))

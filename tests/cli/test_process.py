@@ -11,9 +11,17 @@ import sys
 
 import pytest
 
+from lungreg.cli import process
 from lungreg.cli.bars import tell_at_once
 from lungreg.cli.console import Console
-from lungreg.cli.process import importing, stopped_by_signals, write_any_letter
+from lungreg.cli.process import (
+    importing,
+    keeping_last_words,
+    stopped_by_signals,
+    write_any_letter,
+)
+from lungreg.errors import RunError
+from lungreg.workflows.progress import stopped
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
@@ -51,6 +59,56 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("further", [signal.SIGINT, signal.SIGTERM])
+def test_signals_of_the_next_seconds_are_the_same_stop(further: signal.Signals) -> None:
+    """A scheduler sends two, or somebody presses Ctrl-C twice: what is begun is put in order."""
+    told = list[str]()
+    with pytest.raises(RunError, match="--resume run-1"), stopped_by_signals(told.append):
+        _stop_run(further)
+    assert told == [TOLD]
+
+
+def test_a_later_signal_cuts_short_and_the_stop_still_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where putting in order takes long, or the first signal fell into code that swallowed it."""
+    monkeypatch.setattr(process, "SAME_STOP_S", 0.0)
+    with pytest.raises(KeyboardInterrupt), stopped_by_signals(None):
+        _stop_run(signal.SIGTERM)
+    with (
+        pytest.raises(RunError, match="--resume run-1"),
+        keeping_last_words(),
+        stopped_by_signals(None),
+    ):
+        _stop_run(signal.SIGTERM)
+
+
+def test_a_first_signal_is_not_taken_for_an_error_that_was_being_handled() -> None:
+    """Only a stop has last words, not whatever failed before it."""
+    with pytest.raises(KeyboardInterrupt), stopped_by_signals(None), keeping_last_words():
+        _stop_after_failure()
+
+
+def _stop_run(further: signal.Signals) -> None:
+    """A run that SIGTERM stops, and another signal while it is put in order."""
+    run_id = "run-1"
+    try:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise stopped(run_id, "infer") from error
+    finally:
+        os.kill(os.getpid(), further)
+
+
+def _stop_after_failure() -> None:
+    msg = "a case failed"
+    try:
+        raise RunError(msg, mend="look at it")
+    except RunError:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 TOLD = "lungreg: stopping; what is under way is put in order"

@@ -20,6 +20,7 @@ from lungreg.workflows.infer import infer
 from lungreg.workflows.progress import Progress
 from lungreg.workflows.train import train
 from tests.distributed.histories import assert_same
+from tests.distributed.holding_stage import HoldingStage
 from tests.site import CASES, Site
 from tests.workflows.faults import KillingStage
 
@@ -94,13 +95,18 @@ def one_row_each(results: Sequence[CaseResult]) -> bool:
 
 
 def test_a_node_that_is_lost_costs_no_case(
-    ingested: Site, nodes: Cluster, after_first_row: Arrange
+    ingested: Site, nodes: Cluster, after_first_row: Arrange, tmp_path: Path
 ) -> None:
-    """Its worker's case is registered by the other one."""
-    lost, _ = add_node(nodes), add_node(nodes)
-    after_first_row(lambda: nodes.remove_node(lost, allow_graceful=False))
-    done = infer(ingested.config("infer.workers=2", *ALIGNED))
+    """What its worker was at is registered by the other one, in a second attempt."""
+    added = {node.node_id: node for node in (add_node(nodes), add_node(nodes))}
+    held = f"scansExp/{CASES[1]}_exp.nii.gz"
+    stage = HoldingStage(ingested.folder / "stage", held=held, note=tmp_path / "node")
+    after_first_row(lambda: nodes.remove_node(added[stage.where()], allow_graceful=False))
+    config = ingested.config("infer.workers=2", *ALIGNED)
+    done = infer(config, backend=ingested.backend_on(stage))
     assert one_row_each(done.results)
+    attempts = {row.case_id: row.attempt for row in done.results}
+    assert attempts == {case_id: 2 if case_id == CASES[1] else 1 for case_id in CASES}
 
 
 def test_a_node_that_joins_is_used(
@@ -123,10 +129,15 @@ def test_training_goes_on_with_fewer_workers(
     """
     lost, _ = add_node(nodes), add_node(nodes)
     victim = f"scansExp/{CASES[0]}_exp.nii.gz"
-    stage = KillingStage(ingested.folder / "stage", tally=tmp_path, deadly={victim: {2}})
+    readers = tmp_path / "readers"
+    stage = KillingStage(
+        ingested.folder / "stage", tally=tmp_path, deadly={victim: {2}}, readers=readers
+    )
+    trained = list[int]()
 
     def after_epoch(progress: Progress) -> None:
         if progress.done == 1:
+            trained.append(len([*readers.iterdir()]))
             nodes.remove_node(lost, allow_graceful=False)
 
     done = train(
@@ -135,4 +146,5 @@ def test_training_goes_on_with_fewer_workers(
         on_progress=after_epoch,
     )
     assert_same(done.history, three_epochs, tolerance=1e-3)
+    assert trained == [2], "workers that had read scans before the node was lost"
     assert len(nodes.list_all_nodes()) == 2, "the head and the node that is left"

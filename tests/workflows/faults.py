@@ -25,8 +25,14 @@ class KillingStage(LocalStage):
     wrecks: Path | None = field(default=None, kw_only=True)
     """Whatever is in this folder goes with the process."""
 
+    readers: Path | None = field(default=None, kw_only=True)
+    """Local folder with a file for each process that has read a scan."""
+
     def read(self, name: str) -> bytes:
         """The bytes of a file, if one lives to see them."""
+        if self.readers is not None and name.startswith("scans"):
+            self.readers.mkdir(exist_ok=True)
+            (self.readers / str(os.getpid())).touch()
         if name in self.deadly and self._add(name) in self.deadly[name]:
             for folder in self.wrecks.iterdir() if self.wrecks else ():
                 shutil.rmtree(folder)

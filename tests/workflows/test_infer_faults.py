@@ -20,7 +20,7 @@ from lungreg.workflows.infer import infer
 from lungreg.workflows.infer_report import InferReport
 from lungreg.workflows.report import report
 from lungreg.workflows.results import query_results
-from tests.site import CASES, Site, interrupt, kill, terminate, wait_until
+from tests.site import CASES, Site, interrupt, kill, terminate_twice, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -89,13 +89,13 @@ def test_a_killed_command_leaves_no_worker_and_is_resumed(ingested: Site) -> Non
     assert infer(config, resume=only_run(ingested)).registered == 0
 
 
-@pytest.mark.parametrize(("workers", "stop"), [(0, interrupt), (1, terminate)])
+@pytest.mark.parametrize(("workers", "stop"), [(0, interrupt), (1, terminate_twice)])
 def test_a_signal_stops_within_seconds_and_says_how_to_go_on(
     ingested: Site, workers: int, stop: Callable[..., tuple[float, str, str]]
 ) -> None:
-    """Ctrl-C, or SIGTERM of a scheduler: said at once and at the end; the rest is done later.
+    """Ctrl-C, or SIGTERM of a scheduler, even two: said at once and at the end.
 
-    Exit code 1, whole files, no process left.
+    The rest is done later. Exit code 1, whole files, no process left.
     """
     command = ingested.start("infer", *ALIGNED, "--set", f"infer.workers={workers}")
     wait_until(lambda: has_rows(ingested), command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from lungreg.stores.run_files import History, read_history
 from lungreg.testing import FaultyStage
 from lungreg.workflows.infer import infer
 from lungreg.workflows.train import train
-from tests.site import CASES, Site, assert_refused, interrupt, kill, wait_until
+from tests.site import CASES, Site, assert_refused, interrupt, kill, terminate, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -182,8 +183,14 @@ def test_training_leaves_nothing_behind_outside_the_stage(
     assert list(scratch.glob("lungreg-*")) == []
 
 
-def test_ctrl_c_stops_training_on_ray_within_seconds_and_says_how_to_go_on(ingested: Site) -> None:
-    """Exit code 1, a checkpoint to go on from; no process, no scan in a temporary folder left."""
+@pytest.mark.parametrize("stop", [interrupt, terminate])
+def test_a_signal_stops_training_on_ray_within_seconds_and_says_how_to_go_on(
+    ingested: Site, stop: Callable[..., tuple[float, str, str]]
+) -> None:
+    """Ctrl-C, or SIGTERM of a scheduler: exit code 1, a checkpoint to go on from.
+
+    No process, no scan in a temporary folder is left.
+    """
     scratch = ingested.folder / "scratch"
     scratch.mkdir()
     command = ingested.start(
@@ -193,7 +200,7 @@ def test_ctrl_c_stops_training_on_ray_within_seconds_and_says_how_to_go_on(inges
     )
     wait_until(lambda: has_epoch(ingested), command)
     started = psutil.Process(command.pid).children(recursive=True)
-    seconds, _, err = interrupt(command)
+    seconds, _, err = stop(command)
     assert psutil.wait_procs(started, timeout=30)[1] == []
     run = only_run(ingested)
     assert command.returncode == 1

@@ -26,7 +26,7 @@ import typer
 from lungreg.cli.bars import shown_progress, tell_at_once
 from lungreg.cli.console import Console, printable
 from lungreg.cli.failure import describe_failure, error_document
-from lungreg.cli.process import program, stopped_by_signals, write_any_letter
+from lungreg.cli.process import keeping_last_words, program, stopped_by_signals, write_any_letter
 from lungreg.errors import LungregError
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ def config_command(
     ) -> None:
         options = ConfigOptions(file=config, overrides=overrides or (), quiet=console.quiet)
         try:
-            function(console, options, **own)
+            with keeping_last_words():
+                function(console, options, **own)
         except LungregError as error:
             error.mend = error.mend and options.completed(error.mend)
             raise
@@ -202,19 +203,20 @@ def _running(*, verbose: bool, quiet: bool, wide: bool, as_json: bool) -> Iterat
     _set_up_logging(verbose=verbose, quiet=quiet)
     anonymous = bool(os.environ.get(ANONYMOUS))
     console = Console(quiet=quiet, as_json=as_json, wide=wide, anonymous=anonymous)
-    try:
-        tell = None if quiet else functools.partial(tell_at_once, console)
-        with stopped_by_signals(tell), shown_progress(console):
-            yield console
-    except (typer.Exit, typer.Abort, BrokenPipeError):
-        raise
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence before the user
-        failure = describe_failure(error, anonymous=anonymous, verbose=verbose)
-        if verbose and not anonymous and not isinstance(error, KeyboardInterrupt):
-            traceback.print_exc(file=sys.stderr)
-        typer.echo(f"lungreg: {printable(failure['message'])}", err=True)
-        console.document(error_document(failure))
-        raise typer.Exit(1) from None
+    tell = None if quiet else functools.partial(tell_at_once, console)
+    with stopped_by_signals(tell):  # until the last line is out: a further signal must not lose it
+        try:
+            with shown_progress(console):
+                yield console
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence before the user
+            failure = describe_failure(error, anonymous=anonymous, verbose=verbose)
+            if verbose and not anonymous and not isinstance(error, KeyboardInterrupt):
+                traceback.print_exc(file=sys.stderr)
+            typer.echo(f"lungreg: {printable(failure['message'])}", err=True)
+            console.document(error_document(failure))
+            raise typer.Exit(1) from None
 
 
 def _set_up_logging(*, verbose: bool, quiet: bool) -> None:

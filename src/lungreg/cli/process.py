@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import gc
 import io
+import math
 import shlex
 import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from lungreg.errors import LungregError
+
+SAME_STOP_S = 3.0
+"""Signals within so long of the first are the same stop."""
 _STOPPING = "lungreg: stopping; what is under way is put in order"
 
 
@@ -31,6 +37,9 @@ def stopped_by_signals(tell: Callable[[str], None] | None) -> Iterator[None]:
     SIGTERM comes from schedulers and containers: SLURM, docker stop, Kubernetes. A signal that the
     process was started to ignore stays ignored.
 
+    Schedulers and people send more than one: those of the next seconds are the same stop, which has
+    begun. A later one cuts short what is being put in order.
+
     Args:
         tell: Says it, from a signal's handler; None says nothing.
     """
@@ -38,11 +47,7 @@ def stopped_by_signals(tell: Callable[[str], None] | None) -> Iterator[None]:
         yield
         return
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        if tell is not None:
-            tell(_STOPPING)
-        signal.default_int_handler(number, frame)
-
+    stop = _Stop(tell)
     signals = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in signals}
     try:
@@ -54,6 +59,45 @@ def stopped_by_signals(tell: Callable[[str], None] | None) -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)
+
+
+class _Stop:
+    """The handler of both signals."""
+
+    def __init__(self, tell: Callable[[str], None] | None) -> None:
+        self._tell = tell
+        self._since = -math.inf
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self._since < SAME_STOP_S:
+            return
+        self._since = time.monotonic()
+        if self._tell is not None:
+            self._tell(_STOPPING)
+        signal.default_int_handler(number, frame)
+
+
+@contextmanager
+def keeping_last_words() -> Iterator[None]:
+    """Let a stop that was cut short by a further signal still say how to go on.
+
+    A workflow raises that as an error caused by the first signal; the further one comes while the
+    error is on its way through what puts things in order.
+
+    Raises:
+        LungregError: The workflow's own, instead of the KeyboardInterrupt that replaced it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        replaced = error.__context__
+        while replaced is not None:
+            if isinstance(replaced, LungregError) and isinstance(
+                replaced.__cause__, KeyboardInterrupt
+            ):
+                raise replaced from replaced.__cause__
+            replaced = replaced.__context__
+        raise
 
 
 @contextmanager

@@ -11,9 +11,10 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ from lungreg.stores.run_files import read_history
 
 _log = logging.getLogger(__name__)
 _POLL_S = 1.0
+_Handler = Callable[[int, FrameType | None], Any]
 
 
 def run_training(job: TrainJob, *, on_epoch: OnEpoch | None = None) -> None:
@@ -197,21 +199,46 @@ def is_final(error: LungregError | None) -> bool:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt during `fit`.
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt during `fit`, once its workers have ended.
 
     `fit` replaces the handler of SIGINT, for good, by one that aborts the training and then ends
-    the whole process with SystemExit.
+    the whole process with SystemExit. SIGTERM aborts the same way: workers that went on for a
+    moment would leave prepared cases behind.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        if callable(own := before[signal.SIGTERM]):
+            signal.signal(signal.SIGTERM, _aborting(own, before[signal.SIGINT]))
         yield
     except SystemExit as error:
         raise KeyboardInterrupt from error
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _aborting(stop: _Handler, on_sigint: object) -> _Handler:
+    """A handler that lets `fit` abort the training where `stop` ends the command.
+
+    Args:
+        stop: The command's own handler.
+        on_sigint: The handler of SIGINT before `fit` began.
+    """
+
+    def abort(number: int, frame: FrameType | None) -> None:
+        try:
+            stop(number, frame)
+        except KeyboardInterrupt:
+            aborts = signal.getsignal(signal.SIGINT)
+            if callable(aborts) and aborts is not on_sigint:
+                aborts(signal.SIGINT, frame)
+            raise
+
+    return abort
 
 
 def own_error(error: BaseException) -> LungregError | None:
