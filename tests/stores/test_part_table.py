@@ -155,6 +155,23 @@ def test_compact_leaves_one_part() -> None:
     assert table.read().equals(before)
 
 
+def test_compact_leaves_large_parts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it takes does not grow with the table; a row replaced since is the later one still."""
+    stage = MemoryStage()
+    table = make(stage)
+    table.append([row(f"{number}", number) for number in range(200)])
+    (large,) = stage.list()
+    monkeypatch.setattr("lungreg.stores.part_table._LARGE_PART_BYTES", large.size)
+    for number in range(3):
+        table.append([row("7", 700 + number, 1 + number)])
+    before = table.read()
+    table.compact()
+    assert [info for info in stage.list() if info.name == large.name] == [large]
+    assert len(stage.list()) == 2
+    assert table.read().equals(before)
+    assert row("7", 702, 3) in before.to_pylist()
+
+
 def test_compact_stopped_in_between_loses_nothing(tmp_path: Path) -> None:
     """With the new part written and the old ones still there, the view is the same."""
 

@@ -13,12 +13,15 @@ import time
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lungreg import sources
 from lungreg.config import Config
 from lungreg.errors import RunError, StoreUnavailableError
 from lungreg.records import Verdict
+from lungreg.sources import PairUpload
 from lungreg.stores.manifest import read_cases, read_manifest, write_manifest
 from lungreg.testing import FaultyStage
 from lungreg.workflows.ingest import ingest
@@ -65,6 +68,29 @@ def test_the_manifest_stays_in_few_parts_while_it_grows(
     ingest(raw.config(), on_progress=lambda _: counts.append(len(parts(raw))))
     assert len(counts) == len(CASES)
     assert max(counts) <= 2
+
+
+def test_cases_are_handed_to_the_threads_as_others_end(
+    raw: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never all at once: what waits takes memory, and a source may have a million."""
+    monkeypatch.setattr("lungreg.workflows.ingest._AHEAD", 1)
+    handed, most = 0, 0
+    upload = sources.upload_pair
+
+    def counted(*given: Any, **more: Any) -> PairUpload:
+        nonlocal handed
+        handed += 1
+        return upload(*given, **more)
+
+    def seen(progress: Progress) -> None:
+        nonlocal most
+        most = max(most, handed - progress.done)
+
+    monkeypatch.setattr("lungreg.workflows.ingest.upload_pair", counted)
+    ingest(raw.config("ingest.threads=1"), on_progress=seen)
+    assert_complete(raw)
+    assert most <= 1
 
 
 def test_every_file_comes_to_its_place_with_a_row_for_each_case(raw: Site) -> None:

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PairUpload:
     """The result for one pair."""
 

@@ -17,7 +17,7 @@ from lungreg.stores.names import MANIFEST
 from lungreg.stores.part_table import PartTable
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestFile:
     """One file of a case on the stage."""
 
@@ -30,7 +30,7 @@ class ManifestFile:
     """Of the bytes on the stage."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScanFacts:
     """Shape, spacing, orientation and offset of one scan."""
 
@@ -43,7 +43,7 @@ class ScanFacts:
     """Stored value less Hounsfield units: 0, 1000 or 1024."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestRow:
     """One row of the manifest: a case, its verdict, its files."""
 

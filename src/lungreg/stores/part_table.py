@@ -1,8 +1,8 @@
 """Append-only tables as small Parquet parts on a stage; the latest row of a key counts.
 
 Many processes and nodes write at once without a lock, because each append is a new file. Parts are
-never changed: `compact` writes their latest rows as one more part, then deletes them, so that the
-table is the same at whatever moment it is interrupted.
+never changed: `compact` writes the latest rows of small ones as one more part, then deletes these,
+so that the table is the same at whatever moment it is interrupted.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lungreg.errors import NotFoundError, StoreError
-from lungreg.stores import Stage
+from lungreg.stores import FileInfo, Stage
 
 _READERS = 8
 _MAX_LISTINGS = 20
 _SMALL_PART = 100
 """Rows."""
+_LARGE_PART_BYTES = 1_000_000
+"""Some thousand rows: a million of them are some hundred parts, which are soon listed and read."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,22 @@ class PartTable:
         return self._latest(self._parts(*folders or (self.folder,)))
 
     def compact(self, folder: str | None = None) -> None:
-        """Replace the parts in and below a folder by one that holds their latest rows.
+        """Replace the small parts in and below a folder by one that holds their latest rows.
+
+        Large parts stay as they are, so that what this takes does not grow with the table.
 
         Raises:
             StoreError: A part is no Parquet file of the schema; nothing is deleted then.
         """
         folder = folder or self.folder
-        parts = self._parts(folder)
-        if len(parts) > 1:
-            self._write(self._latest(parts), folder)
-            with ThreadPoolExecutor(_READERS) as pool:
+        small = [info.name for info in self._listed(folder) if info.size < _LARGE_PART_BYTES]
+        if len(small) < 2:
+            return
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = zip(small, pool.map(self._read_part, small), strict=True)
+            parts = {name: part for name, part in found if part is not None}
+            if len(parts) > 1:
+                self._write(self._latest(parts), folder)
                 list(pool.map(self.stage.delete, parts))
 
     def _tabulate(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -121,7 +129,10 @@ class PartTable:
         return parts
 
     def _names(self, folder: str) -> list[str]:
-        return [info.name for info in self.stage.list(folder) if _is_part(info.name)]
+        return [info.name for info in self._listed(folder)]
+
+    def _listed(self, folder: str) -> list[FileInfo]:
+        return [info for info in self.stage.list(folder) if _is_part(info.name)]
 
     def _read_part(self, name: str) -> pa.Table | None:
         """One part, or None where another process has compacted it away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -40,6 +41,8 @@ from lungreg.workflows.incoming import new_cases
 from lungreg.workflows.progress import OnProgress, Progress, ignore_progress
 
 _MEGABYTE = 1_000_000
+_AHEAD = 200
+"""Cases handed to the threads at a time: more than end while a slow stage writes their rows."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -215,21 +218,27 @@ def _take_all(
     there = stage_sizes(stage)
     finished: SimpleQueue[Future[PairUpload]] = SimpleQueue()
     parts = Compaction(manifest_table(stage).compact, COMPACT_EVERY)
+    left = iter(wanted.cases)
     with ThreadPoolExecutor(settings.threads) as pool:
-        for source in wanted.cases:
-            pool.submit(
-                upload_pair,
-                stage,
-                source,
-                known.get(source.case_id),
-                there=there,
-                group=wanted.groups.get(source.case_id),
-                max_voxels=settings.max_voxels,
-            ).add_done_callback(finished.put)
+
+        def submit(count: int) -> None:
+            for source in itertools.islice(left, count):
+                pool.submit(
+                    upload_pair,
+                    stage,
+                    source,
+                    known.get(source.case_id),
+                    there=there,
+                    group=wanted.groups.get(source.case_id),
+                    max_voxels=settings.max_voxels,
+                ).add_done_callback(finished.put)
+
         try:
+            submit(_AHEAD)
             while len(taken) < len(wanted.cases):
                 # All rows that are there are one part: a slow stage does not make many of them.
                 done = [finished.get(), *_drain(finished)]
+                submit(len(done))
                 intakes = [_numbered(future.result(), known) for future in done]
                 rows = [each.row for each in intakes if each.row is not known.get(each.row.case_id)]
                 write_manifest(stage, rows)
