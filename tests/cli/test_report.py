@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from lungreg.workflows.report import report, report_here, show_report
 from tests.site import CASES, Site
 
 
@@ -47,3 +50,20 @@ def test_a_damaged_page_costs_no_other_case_its_report(finished: tuple[Site, str
             assert all(case_id in text for case_id in CASES)
     finally:
         page.write_bytes(whole)
+
+
+def test_a_large_report_has_pages_beside_it(
+    finished: tuple[Site, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the stage and in a folder; a notebook shows the first."""
+    site, run = finished
+    monkeypatch.setattr("lungreg.qc.cohort_page.MOST_ROWS", 4)
+    name = report(site.config(), run)
+    stage = site.backend().stage
+    first, second = stage.read(name).decode(), stage.read(f"runs/{run}/report-2.html").decode()
+    assert 'href="report-2.html#cases"' in first
+    assert 'href="report.html#cases"' in second
+    report_here(site.config(), run, tmp_path)
+    assert sorted(page.name for page in tmp_path.glob("*.html")) == ["report-2.html", "report.html"]
+    assert "Page 1 of 2" in show_report(site.config(), run).html
+    stage.delete(f"runs/{run}/report-2.html")

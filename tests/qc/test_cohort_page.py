@@ -10,7 +10,7 @@ import pytest
 
 from lungreg.config import Quality
 from lungreg.metrics.rules import describe_rules
-from lungreg.qc.cohort_page import choose_panels, render_cohort
+from lungreg.qc.cohort_page import MOST_ROWS, choose_panels, render_cohort, render_pages
 from lungreg.records import RESEARCH_USE, Split, Status, Verdict
 from tests.qc.phantom import phantom_result
 
@@ -208,3 +208,67 @@ def test_page_is_self_contained():
     assert "default-src 'none'" in page
     assert not re.search(r'https?://|@import|url\(|src="', page)
     assert "lung &lt;3&gt;" in page
+
+
+@pytest.fixture
+def three_rows_a_page(monkeypatch):
+    monkeypatch.setattr("lungreg.qc.cohort_page.MOST_ROWS", 3)
+
+
+def pages_of(results, panels=None, page_name="report-{}.html".format):
+    pages = render_pages(
+        "infer-7",
+        results,
+        panels or {},
+        thresholds=THRESHOLDS,
+        provenance={},
+        case_links={},
+        page_name=page_name,
+    )
+    return list(pages)
+
+
+def test_a_large_cohort_goes_on_in_further_pages_the_worst_cases_first(three_rows_a_page):
+    """Each case once; with pictures or trouble on the first page, in the order of the results."""
+    results = [
+        *(row(f"fine {number}", tre_mm=1.0) for number in range(4)),
+        row("warned", Verdict.WARN),
+        failed("lost"),
+        row("shown"),
+        row("bad", Verdict.FAIL),
+    ]
+    panel = '<article class="pair">its pictures</article>'
+    pages = pages_of(results, {"shown": panel})
+    cases = [[line["case"] for line in data_of(page)["rows"]] for page in pages]
+    assert cases == [["lost", "shown", "bad"], ["fine 0", "fine 1", "warned"], ["fine 2", "fine 3"]]
+    assert [line["panel"] for line in data_of(pages[0])["rows"]] == [False, True, False]
+    assert 'data-row="1"' in pages[0]
+    assert ["its pictures" in page for page in pages] == [True, False, False]
+    assert ["<b>8</b> cases" in page for page in pages] == [True, False, False]
+    assert len({json.dumps(data_of(page)["columns"]) for page in pages}) == 1
+
+
+def test_pages_link_each_other(three_rows_a_page):
+    """By name, and say which cases are there; without names the page stands alone."""
+    results = [row(f"case {number}") for number in range(7)]
+    pages = pages_of(results)
+    for number, page in enumerate(pages, start=1):
+        assert f"Page {number} of 3" in page
+        for other in (1, 2, 3):
+            here = ' aria-current="page"' if other == number else ""
+            assert re.search(
+                rf'href="report-{other}.html#cases" title="[^"]*"{here}>{other}<', page
+            )
+    assert 'title="case 3 – case 5"' in pages[0]
+    alone = pages_of(results, page_name=None)[0]
+    assert "report-2" not in alone
+    assert "lungreg report</code>" in alone
+
+
+def test_one_page_holds_what_a_browser_shows_at_once():
+    """As many cases as fit have one page without a word of pages; it stays small."""
+    results = [row(f"case {number:06d}", tre_mm=1.0) for number in range(MOST_ROWS)]
+    (only,) = pages_of(results)
+    assert "Page 1" not in only
+    assert len(only) < 1_500_000
+    assert len(pages_of([*results, row("one more")])) == 2

@@ -1,34 +1,24 @@
-"""The HTML page of a run: counts, means, histograms, a table of cases, panels of some."""
+"""The HTML pages of a run: counts, means, histograms, a table of cases, panels of some."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from urllib.parse import quote
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from lungreg.config import Quality
-from lungreg.metrics.measures import (
-    DICE,
-    ETRE,
-    FOLDS,
-    MEASURES,
-    NCC,
-    SECONDS,
-    TERMS,
-    TRE,
-    Measure,
-)
+from lungreg.metrics.measures import DICE, ETRE, FOLDS, NCC, SECONDS, TERMS, TRE, Measure
 from lungreg.metrics.rules import describe_rules
-from lungreg.qc.case_page import COMES_FROM_REPORT
+from lungreg.qc.cohort_table import shown_measures, table_data
 from lungreg.qc.histograms import HEIGHT, WIDTH, Histogram, histogram
-from lungreg.qc.measures import HEADLINE, STATES, limits, number, numbers, state, words
+from lungreg.qc.measures import HEADLINE, STATES, number, numbers, state, words
 from lungreg.qc.templating import render
 from lungreg.records import CaseResult, Split, Status, Verdict
 
+MOST_ROWS = 2000
+"""Cases of one page: less than a megabyte."""
 _DISTRIBUTIONS = (DICE, TRE, ETRE, FOLDS, NCC)
 _SHOWN_FIRST = {Verdict.FAIL: 0, Verdict.REJECT: 0, Verdict.WARN: 1, Verdict.PASS: 2}
 
@@ -64,6 +54,17 @@ class PanelEntry:
     row: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class PageLink:
+    """One of the pages of a run."""
+
+    number: int
+    rows: int
+    cases: str
+    """The first and the last of its cases by name."""
+    file: str | None
+
+
 def choose_panels(results: Sequence[CaseResult], count: int) -> list[str]:
     """Choose the cases that get a panel on the cohort page, the worst first.
 
@@ -89,7 +90,7 @@ def render_cohort(
     provenance: Mapping[str, str],
     case_links: Mapping[str, str],
 ) -> str:
-    """The self-contained HTML page of a run.
+    """The self-contained HTML page of a run; of a large one the first page, without the others.
 
     Args:
         run_id: The run.
@@ -101,32 +102,110 @@ def render_cohort(
         case_links: Case id to the path of its page, relative to this one, "/" between folders
             and nothing quoted.
     """
-    headline = [r for r in results if r.split in HEADLINE and r.status is Status.SUCCESS]
-    shown = headline or [result for result in results if result.status is Status.SUCCESS]
-    rows = {result.case_id: row for row, result in enumerate(results)}
-    entries = [
-        _panel(results[row], html, row)
-        for name, html in panels.items()
-        if (row := rows.get(name)) is not None
-    ]
+    pages = render_pages(
+        run_id,
+        results,
+        panels,
+        thresholds=thresholds,
+        provenance=provenance,
+        case_links=case_links,
+        page_name=None,
+    )
+    return next(pages)
+
+
+def render_pages(
+    run_id: str,
+    results: Sequence[CaseResult],
+    panels: Mapping[str, str],
+    *,
+    thresholds: Quality,
+    provenance: Mapping[str, str],
+    case_links: Mapping[str, str],
+    page_name: Callable[[int], str] | None,
+) -> Iterator[str]:
+    """The pages of a run, `MOST_ROWS` cases each: a browser shows no hundred thousand.
+
+    The first one has what the page of a small run has, and of the cases those with a panel and the
+    worst; the table goes on in the others.
+
+    Args:
+        run_id: As for `render_cohort`, like those that follow.
+        results: One row per case.
+        panels: Case id to panel.
+        thresholds: Of the verdicts.
+        provenance: What made the run.
+        case_links: Case id to the path of its page.
+        page_name: The file of a page by its number, from 1 on, for the links; None for none.
+    """
+    parts = _parted(results, panels)
     by_name: Mapping[str, float] = thresholds.model_dump()
-    values: dict[str, object] = {
+    measures = shown_measures(results)
+    common: dict[str, object] = {
         "run_id": run_id,
         "total": len(results),
+        "pages": [_link(page, part, page_name) for page, part in enumerate(parts, start=1)],
         "counts": _counts(results),
         "splits": _split_means(results),
         "means": [(_with_unit(measure), measure.says) for measure in _means_of()],
         "terms": TERMS,
+        "states": STATES,
+        "provenance": dict(provenance),
+        **_plots(results, by_name),
         "rules": describe_rules(thresholds),
-        "histograms": _histograms(shown, by_name),
+    }
+    for page, part in enumerate(parts, start=1):
+        entries = _entries(part, panels) if page == 1 else []
+        data = table_data(
+            part,
+            measures,
+            with_panel={entry.row for entry in entries},
+            thresholds=by_name,
+            case_links=case_links,
+        )
+        yield render("cohort.html.j2", {**common, "number": page, "data": data, "panels": entries})
+
+
+def _parted(results: Sequence[CaseResult], panels: Collection[str]) -> list[Sequence[CaseResult]]:
+    """The cases of each page: those with a panel first, then the worst."""
+    if len(results) <= MOST_ROWS:
+        return [results]
+    worst = [*reversed(STATES)]
+
+    def place(row: int) -> tuple[bool, int, int]:
+        return results[row].case_id not in panels, worst.index(state(results[row])), row
+
+    order = sorted(range(len(results)), key=place)
+    cuts = range(0, len(order), MOST_ROWS)
+    return [[results[row] for row in sorted(order[cut : cut + MOST_ROWS])] for cut in cuts]
+
+
+def _link(
+    page: int, part: Sequence[CaseResult], page_name: Callable[[int], str] | None
+) -> PageLink:
+    cases = f"{part[0].case_id} – {part[-1].case_id}" if part else ""
+    file = None if page_name is None else page_name(page)
+    return PageLink(number=page, rows=len(part), cases=cases, file=file)
+
+
+def _entries(part: Sequence[CaseResult], panels: Mapping[str, str]) -> list[PanelEntry]:
+    rows = {result.case_id: row for row, result in enumerate(part)}
+    return [
+        _panel(part[row], html, row)
+        for name, html in panels.items()
+        if (row := rows.get(name)) is not None
+    ]
+
+
+def _plots(results: Sequence[CaseResult], thresholds: Mapping[str, float]) -> dict[str, object]:
+    """The histograms of the headline's cases, of all where there are none."""
+    registered = [result for result in results if result.status is Status.SUCCESS]
+    headline = [result for result in registered if result.split in HEADLINE]
+    return {
+        "histograms": _histograms(headline or registered, thresholds),
         "histogram_of": "test and unseen cases" if headline else "all cases",
         "plot": {"width": WIDTH, "height": HEIGHT},
-        "states": STATES,
-        "data": _table(results, entries, by_name, case_links),
-        "panels": entries,
-        "provenance": dict(provenance),
     }
-    return render("cohort.html.j2", values)
 
 
 def _panel(result: CaseResult, html: str, row: int) -> PanelEntry:
@@ -199,85 +278,3 @@ def _mean(values: Sequence[float]) -> float | None:
 def _histograms(results: Sequence[CaseResult], thresholds: Mapping[str, float]) -> list[Histogram]:
     drawn = (histogram(measure, results, thresholds) for measure in _DISTRIBUTIONS)
     return [one for one in drawn if one is not None]
-
-
-def _table(
-    results: Sequence[CaseResult],
-    entries: Sequence[PanelEntry],
-    thresholds: Mapping[str, float],
-    case_links: Mapping[str, str],
-) -> dict[str, object]:
-    """The data that the page's script builds its table from: columns, and rows in order.
-
-    A measure that no case has gets no column: most cohorts have neither landmarks nor masks.
-    """
-    measures = [measure for measure in _columns() if numbers(results, measure.name)]
-    with_panel = {entry.row for entry in entries}
-    columns = [
-        {
-            "label": measure.short,
-            "unit": measure.unit,
-            "title": measure.label,
-            "says": measure.says,
-            "decimals": measure.decimals,
-            "higher": measure.higher_is_better,
-            "limits": limits(thresholds, measure),
-        }
-        for measure in measures
-    ]
-    rows = [
-        {
-            "case": result.case_id,
-            "split": result.split.value,
-            "state": state(result),
-            "words": words(result),
-            "values": [_short(number(result, measure.name), measure) for measure in measures],
-            "unjudged": _unjudged(result, measures),
-            "code": result.error_code,
-            "message": result.error_message or result.reasons,
-            "panel": row in with_panel,
-            "link": _quoted(case_links.get(result.case_id)),
-        }
-        for row, result in enumerate(results)
-    ]
-    named = {name: TERMS[name] for name in ("Case", "Verdict", "Split", "Why")}
-    return {"columns": columns, "rows": rows, "terms": named}
-
-
-def _unjudged(result: CaseResult, measures: Sequence[Measure]) -> list[int]:
-    """The columns whose limits do not count in a case: that of an estimate it does not rest on."""
-    if result.evidence in (None, "estimated"):
-        return []
-    return [place for place, measure in enumerate(measures) if measure is ETRE]
-
-
-def _columns() -> tuple[Measure, ...]:
-    """The measures after registration, behind some of them their value before it."""
-    found: list[Measure] = []
-    for measure in MEASURES:
-        found.append(measure)
-        if measure.aligned:
-            before = replace(
-                measure,
-                name=measure.aligned,
-                label=f"{measure.label}, before registration",
-                short=f"{measure.short} before",
-                says=f"The value before registration, after the alignment alone. {measure.says}",
-                higher_is_better=None,
-            )
-            found.append(before)
-    return (*found, SECONDS)
-
-
-def _short(value: float | None, measure: Measure) -> float | None:
-    """A value with two decimals more than shown: enough to sort by, a third of the bytes."""
-    if value is None or not math.isfinite(value):
-        return None
-    return round(value, measure.decimals + 2)
-
-
-def _quoted(path: str | None) -> str | None:
-    """A case's page as a link; ":" is quoted too, so that no path can be a script."""
-    if path is None:
-        return None
-    return quote(path.encode("utf-8", "surrogateescape"), safe="/") + COMES_FROM_REPORT

@@ -10,6 +10,7 @@ models/NAME/VERSION/                      stored models of the local backend (`M
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,6 +41,11 @@ CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 ALIASES_FOLDER = "aliases"
 ALIAS_SUFFIX = ".json"
+
+
+def report_file(number: int) -> str:
+    """The file of a page of a cohort's report: "report.html", "report-2.html", ..."""
+    return REPORT_FILE if number == 1 else f"-{number}".join(posixpath.splitext(REPORT_FILE))
 
 
 def input_folder(role: str) -> str:
@@ -117,8 +123,12 @@ class RunNames:
 
     @property
     def report(self) -> str:
-        """The cohort's HTML page."""
+        """The cohort's HTML page, the first one of a large cohort."""
         return f"{self.folder}/{REPORT_FILE}"
+
+    def report_page(self, number: int) -> str:
+        """One of the pages of a cohort's report, by its number from 1 on."""
+        return f"{self.folder}/{report_file(number)}"
 
     @property
     def checkpoints(self) -> str:

@@ -1,9 +1,12 @@
-"""Report: from the rows and pages of a run to one page that a person reads."""
+"""Report: from the rows and pages of a run to one page that a person reads.
+
+The table of a large cohort goes on in further pages beside it.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -13,10 +16,10 @@ from lungreg.config import Config
 from lungreg.errors import DataError, NotFoundError
 from lungreg.formats.local_files import write_file
 from lungreg.qc.case_page import extract_panel
-from lungreg.qc.cohort_page import choose_panels, render_cohort
+from lungreg.qc.cohort_page import choose_panels, render_pages
 from lungreg.records import CaseResult, counted
 from lungreg.stores import Backend, Stage
-from lungreg.stores.names import PAGE_FILE, REPORT_FILE, RunNames
+from lungreg.stores.names import PAGE_FILE, REPORT_FILE, RunNames, report_file
 from lungreg.workflows.progress import provenance
 from lungreg.workflows.results import run_results
 
@@ -42,22 +45,26 @@ class ReportPage:
 def report(config: Config, run_id: str, *, backend: Backend | None = None) -> str:
     """Write the cohort page of a run to the stage, beside its cases' own pages.
 
+    Beyond 2,000 cases there are further pages, report-2.html and so on, which the first one links.
+
     Args:
         config: The run; its thresholds and number of panels count.
         run_id: A run of `infer`, finished or not.
         backend: Stores to use instead of those that the config names.
 
     Returns:
-        Name of the page on the stage.
+        Name of the page on the stage, of several the first.
 
     Raises:
         RunError: The run has no results.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
-    name = RunNames(run_id).report
-    backend.stage.write(name, _page(config, run_id, backend).encode())
+    names = RunNames(run_id)
+    pages = _pages(config, run_id, backend, _links(backend.stage, run_id))
+    for number, page in enumerate(pages, start=1):
+        backend.stage.write(names.report_page(number), page.encode())
     backend.note_files()
-    return name
+    return names.report
 
 
 def report_here(config: Config, run_id: str, out: Path, *, backend: Backend | None = None) -> Path:
@@ -78,8 +85,10 @@ def report_here(config: Config, run_id: str, out: Path, *, backend: Backend | No
         RunError: The run has no results, or the folder cannot be written.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
-    write_file(out / REPORT_FILE, _page(config, run_id, backend).encode())
-    for name in _links(backend.stage, run_id).values():
+    links = _links(backend.stage, run_id)
+    for number, page in enumerate(_pages(config, run_id, backend, links), start=1):
+        write_file(out / report_file(number), page.encode())
+    for name in links.values():
         write_file(out / name, backend.stage.read(f"{RunNames(run_id).folder}/{name}"))
     return out / REPORT_FILE
 
@@ -87,7 +96,7 @@ def report_here(config: Config, run_id: str, out: Path, *, backend: Backend | No
 def show_report(
     config: Config, run_id: str, *, height_px: int = 900, backend: Backend | None = None
 ) -> ReportPage:
-    """The cohort page of a run inside a notebook; nothing is written.
+    """The cohort page of a run, of several the first, inside a notebook; nothing is written.
 
     Args:
         config: The run; its thresholds and number of panels count.
@@ -99,21 +108,26 @@ def show_report(
         RunError: The run has no results.
     """
     backend = (backend or open_backend(config.backend)).for_run(run_id, "report")
-    return ReportPage(html=_page(config, run_id, backend, links={}), height_px=height_px)
+    first = next(_pages(config, run_id, backend, {}, page_name=None))
+    return ReportPage(html=first, height_px=height_px)
 
 
-def _page(
-    config: Config, run_id: str, backend: Backend, links: Mapping[str, str] | None = None
-) -> str:
-    """The page; links to the cases' own pages are found on the stage where they are None."""
+def _pages(
+    config: Config,
+    run_id: str,
+    backend: Backend,
+    links: Mapping[str, str],
+    page_name: Callable[[int], str] | None = report_file,
+) -> Iterator[str]:
     results = run_results(backend, run_id)
-    return render_cohort(
+    return render_pages(
         run_id,
         results,
         _panels(backend.stage, run_id, choose_panels(results, config.report.panels)),
         thresholds=config.quality,
         provenance=provenance(_facts(results)),
-        case_links=_links(backend.stage, run_id) if links is None else links,
+        case_links=links,
+        page_name=page_name,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lungreg.config import Quality
 from lungreg.qc.case_page import extract_panel, render_case
-from lungreg.qc.cohort_page import choose_panels, render_cohort
+from lungreg.qc.cohort_page import choose_panels, render_cohort, render_pages
 from tests.qc.phantom import ODD, phantom_case, phantom_result
 
 pytestmark = pytest.mark.slow
@@ -109,6 +109,29 @@ def test_scrolling_shows_the_rest(page, tmp_path):
         )
         counts.append(page.locator("table.cases tbody tr").count())
     assert counts == [200, 400, 450]
+
+
+def test_further_pages_hold_the_rest(page, tmp_path, monkeypatch):
+    """A link leads to each; there cases are found and sorted as on the first one."""
+    monkeypatch.setattr("lungreg.qc.cohort_page.MOST_ROWS", 5)
+    pages = render_pages(
+        "large",
+        [phantom_result(f"case_{k}", tre_mm=float(k)) for k in range(12)],
+        {},
+        thresholds=Quality(),
+        provenance={},
+        case_links={},
+        page_name="page-{}.html".format,
+    )
+    for number, html in enumerate(pages, start=1):
+        (tmp_path / f"page-{number}.html").write_text(html, encoding="utf-8")
+    page.goto((tmp_path / "page-1.html").as_uri())
+    assert page.locator("table.cases tbody tr").count() == 5
+    page.locator("nav.pages a", has_text="3").click()
+    page.wait_for_url("**/page-3.html#cases")
+    assert page.locator("table.cases tbody th").all_inner_texts() == ["case_10", "case_11"]
+    page.locator(".find").fill("case_11")
+    assert page.locator(".showing").inner_text() == "1 of 2"
 
 
 def contrast(first: str, second: str) -> float:
