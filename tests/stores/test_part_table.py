@@ -77,6 +77,16 @@ def test_rows_come_back_in_the_schema() -> None:
     assert found.to_pylist() == [row("a", 1), row("b", 2), row("c", 3)]
 
 
+def test_rows_come_one_by_one_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are unpacked at once."""
+    monkeypatch.setattr("lungreg.stores.part_table._ROWS_AT_ONCE", 2)
+    table = make(MemoryStage())
+    table.append([row("b", 2), row("c", 3), row("d", 4)])
+    table.append([row("a", 1), row("b", 5, 1)])
+    assert list(table.rows()) == table.read().to_pylist()
+    assert [each["value"] for each in table.rows()] == [1, 5, 3, 4]
+
+
 def test_no_rows_no_part() -> None:
     """An empty append writes nothing, and an empty table has its columns."""
     stage = MemoryStage()

@@ -133,7 +133,7 @@ def write_manifest(stage: Stage, rows: Sequence[ManifestRow]) -> None:
 
 def read_manifest(stage: Stage) -> list[ManifestRow]:
     """All rows, rejected cases included, by case id."""
-    rows = [_row(item) for item in manifest_table(stage).read().to_pylist()]
+    rows = map(_row, manifest_table(stage).rows())
     return sorted(rows, key=lambda row: row.case_id)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from lungreg.errors import NotFoundError, StoreError
 from lungreg.stores import FileInfo, Stage
 
 _READERS = 8
+_ROWS_AT_ONCE = 1000
 _MAX_LISTINGS = 20
 _SMALL_PART = 100
 """Rows."""
@@ -66,6 +67,15 @@ class PartTable:
             StoreError: A part is no Parquet file of the schema.
         """
         return self._latest(self._parts(*folders or (self.folder,)))
+
+    def rows(self, *folders: str) -> Iterator[dict[str, Any]]:
+        """What `read` gives, row by row: as Python objects a row takes many times its memory.
+
+        Raises:
+            StoreError: A part is no Parquet file of the schema.
+        """
+        for batch in self.read(*folders).to_batches(max_chunksize=_ROWS_AT_ONCE):
+            yield from batch.to_pylist()
 
     def compact(self, folder: str | None = None) -> None:
         """Replace the small parts in and below a folder by one that holds their latest rows.

@@ -29,7 +29,7 @@ class ParquetResultTable:
 
     def rows(self, run_id: str) -> list[CaseResult]:
         """The rows of one run."""
-        return [from_row(row) for row in self._table.read(RunNames(run_id).results).to_pylist()]
+        return [from_row(row) for row in self._table.rows(RunNames(run_id).results)]
 
     def query(self, sql: str) -> pa.Table:
         """The answer to an SQL query on `results`; times are in UTC."""
