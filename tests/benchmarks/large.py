@@ -46,7 +46,7 @@ from lungreg.stores.run_files import write_config
 from lungreg.workflows.infer import infer
 from lungreg.workflows.report import report
 from lungreg.workflows.results import query_results
-from tests.benchmarks.compare import RESULTS, machine
+from tests.benchmarks.kept import RESULTS, machine
 from tests.benchmarks.many import counting
 from tests.contracts.results import FULL
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks.compare import RESULTS
+from tests.benchmarks.kept import RESULTS
 
 COUNTED = RESULTS / "2026-11-29-1112-many.json"
 LARGE = RESULTS / "2026-11-30-0211-large.json"
