@@ -33,10 +33,10 @@ CASES = [
     (CaseMetrics(etre_found_pct=2.0), Evidence(), Verdict.FAIL, "not be scans of the same patient"),
     (CaseMetrics(), Evidence(etre_regions=(BAD_REGION,)), Verdict.WARN, "worst part of the lungs"),
     (
-        CaseMetrics(etre_found_pct=90.0),
+        CaseMetrics(etre_mm=1.0, etre_found_pct=80.0),
         Evidence(etre_regions=(replace(BAD_REGION, p95_mm=5.0),)),
         Verdict.WARN,
-        "by how few places it rests on, 6.75 mm is above 4 mm",
+        "by how few places it rests on, 5.00 mm is above 3 mm",
     ),
     (CaseMetrics(dice_score=0.9), Evidence(), Verdict.WARN, "Dice 0.90 is below 0.93"),
     (CaseMetrics(dice_score=0.8), Evidence(), Verdict.FAIL, "below 0.88"),
@@ -124,18 +124,20 @@ def test_the_list_for_people_has_every_threshold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found_pct", "partners", "reasons"), [(40.0, 80, 0), (13.0, 26, 1), (13.0, 14, 1)]
+    ("found_pct", "mean_mm", "partners", "reasons"),
+    [(40.0, 2.9, 80, 0), (20.0, 2.9, 80, 1), (13.0, 2.9, 14, 1), (13.0, 1.1, 26, 0)],
 )
 def test_a_part_with_few_partners_rests_on_little(
-    found_pct: float, partners: int, reasons: int
+    found_pct: float, mean_mm: float, partners: int, reasons: int
 ) -> None:
-    """A part 23 mm off, of whose places 20 % find a partner nearby, and 80 % in the other parts.
+    """Where a part is far off, some of its places find a partner nearby, and err more than others.
 
-    Its percentile is not taken from fewer than 15; the mean is.
+    Few partners alone, as exact as all, are no reason to doubt. The percentile is not taken from
+    fewer than 15; the mean is.
     """
-    part = replace(BAD_REGION, p95_mm=5.9, found_pct=found_pct, partners=partners)
+    part = replace(BAD_REGION, p95_mm=5.9, mean_mm=mean_mm, found_pct=found_pct, partners=partners)
     judged = Judged(
-        metrics=CaseMetrics(etre_found_pct=40.0),
+        metrics=CaseMetrics(etre_mm=1.0, etre_found_pct=40.0),
         evidence=Evidence(etre_regions=(part,)),
         thresholds=Quality(),
     )

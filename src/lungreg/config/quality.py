@@ -44,9 +44,10 @@ class Quality(Section):
     region_warn_mm: float = Field(default=6.0, ge=0)
     """Percentile (the 95th) of the estimated landmark errors in mm of any part of the lungs, above
     which the verdict is warn."""
-    region_mean_warn_mm: float = Field(default=4.0, ge=0)
-    """Mean estimated landmark error in mm of any part of the lungs, times the factor by which fewer
-    of its places find a partner than in the whole lungs, above which the verdict is warn."""
+    region_mean_warn_mm: float = Field(default=3.0, ge=0)
+    """Mean estimated landmark error in mm of any part of the lungs, above which the verdict is
+    warn. What it is more than that of the whole lungs counts by the factor by which fewer places
+    find a partner there."""
     gain_warn_pct: float = Field(default=5.0, ge=0, le=100)
     """Percentage of the error before registration (after the initial alignment) that registration
     takes away at least; with less the verdict is warn, unless the state before registration would

@@ -129,16 +129,17 @@ def _worst_region(judged: Judged) -> float | None:
 
 
 def _worst_mean(judged: Judged) -> float | None:
-    """Of the parts of the lungs, each as much larger as fewer of its places find a partner.
+    """Of the parts of the lungs: what each errs more than the whole, the more the fewer partners.
 
-    Places find one where the error is small: where far fewer do than in the other parts, those that
-    do tell little of the rest.
+    Places find a partner where the error is small. Where far fewer do than in the whole lungs, and
+    these err more, they tell little of the rest.
     """
-    whole = judged.metrics.etre_found_pct
-    if whole is None:
+    mean_mm, found_pct = judged.metrics.etre_mm, judged.metrics.etre_found_pct
+    if mean_mm is None or found_pct is None:
         return None
     means = (
-        region.mean_mm * max(1.0, whole / max(region.found_pct, _LEAST_FOUND_PCT))
+        mean_mm
+        + (region.mean_mm - mean_mm) * max(1.0, found_pct / max(region.found_pct, _LEAST_FOUND_PCT))
         for region in judged.evidence.etre_regions
     )
     return max(means, default=None)

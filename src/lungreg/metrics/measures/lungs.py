@@ -187,7 +187,7 @@ COVER = Measure(
         "What share of the lungs that a scan shows, by threshold, lies in its mask; of both scans "
         "the lower. Known where masks were given."
     ),
-    formula="|M ∩ S| / |S|, S segmented by threshold on blocks of 5 mm",
+    formula="|M ∩ S| / |S|, S segmented by threshold on blocks of 2.5 mm",
     source="lungreg" + _THRESHOLD,
     typical="85 to 100 %",
     bad="A part of the lungs lies outside of its mask: what is measured says nothing of that part.",
