@@ -22,10 +22,10 @@ from lungreg.spatial.mask_box import in_mask, mask_box, some_voxels
 from lungreg.spatial.neighbours import eroded
 
 _MOST_PLACES = 30_000
-_FEWEST = 1_000
+_FEWEST = 500
 _LEAST_SHARE = 0.02
 """Of the places, that `T` moves far enough: of fewer, a single vessel decides."""
-_FAR_MM, _FAR_VOX = 5.0, 3.0
+_FAR_MM, _FAR_VOX = 4.0, 2.5
 """How far `T` moves a place that counts: further than local contrast looks."""
 _SURROUNDINGS_VOX = 4
 _LUNG_HU = (-1000.0, 0.0)

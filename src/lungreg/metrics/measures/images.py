@@ -84,7 +84,7 @@ IN_PLACE = Measure(
         "How well the fine structure of both scans goes together at one and the same place of the "
         "scanner, where the transform moves tissue away: about 0, since other tissue lies there."
     ),
-    formula="correlation of c_f(x) and c_m(x) where ‖T(x) − x‖ is above 5 mm and 3 voxels, "
+    formula="correlation of c_f(x) and c_m(x) where ‖T(x) − x‖ is above 4 mm and 2.5 voxels, "
     "c = (I − mean) / SD of 9 voxels around; x and its place in the moving scan deep in the lungs",
     source="lungreg, registration.fixed_pattern",
     typical="-0.05 to 0.15",
