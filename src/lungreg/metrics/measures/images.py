@@ -87,7 +87,7 @@ IN_PLACE = Measure(
     formula="correlation of c_f(x) and c_m(x) where ‖T(x) − x‖ is above 4 mm and 2.5 voxels, "
     "c = (I − mean) / SD of 9 voxels around; x and its place in the moving scan deep in the lungs",
     source="lungreg, registration.fixed_pattern",
-    typical="-0.05 to 0.15",
+    typical="0.003 to 0.10",
     bad=(
         "Both scans show something that does not move with the lungs: rings, streaks, or a part of "
         "the other scan (view sharing, an average of phases). Registration and estimated errors "
