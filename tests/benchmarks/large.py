@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import random
 import tempfile
 import threading
@@ -46,7 +45,7 @@ from lungreg.stores.run_files import write_config
 from lungreg.workflows.infer import infer
 from lungreg.workflows.report import report
 from lungreg.workflows.results import query_results
-from tests.benchmarks.kept import RESULTS, machine
+from tests.benchmarks.kept import keep, machine
 from tests.benchmarks.many import counting
 from tests.contracts.results import FULL
 
@@ -64,17 +63,10 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         steps = measure(Path(name), asked.cases)
-    now = datetime.now(UTC)
-    record = {
-        "date": now.isoformat(timespec="seconds"),
-        "machine": machine(),
-        "cases": asked.cases,
-        **steps,
-    }
+    record = {"machine": machine(), "cases": asked.cases, **steps}
     Console().print_json(data=record)
     if not asked.dry:
-        file = RESULTS / f"{now:%Y-%m-%d-%H%M}-large.json"
-        file.write_text(json.dumps(record, indent=1) + "\n")
+        keep(record, "-large")
 
 
 def measure(folder: Path, cases: int) -> dict[str, Any]:

@@ -11,7 +11,6 @@ often the stage was asked for what; keeps them in `tests/benchmarks/results/`.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import tempfile
 import threading
@@ -20,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +42,7 @@ from lungreg.workflows.progress import Progress
 from lungreg.workflows.report import report
 from lungreg.workflows.results import query_results
 from lungreg.workflows.train import train
-from tests.benchmarks.kept import RESULTS, machine
+from tests.benchmarks.kept import keep, machine
 
 BASES = 8
 SHAPE, SPACING_MM = (48, 48, 52), (6.3, 6.3, 5.8)
@@ -70,16 +68,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         make_cases(Path(name), asked.cases)
         found = measure(Path(name), asked.without_model)
-    record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "cases": asked.cases,
-        **found,
-    }
+    record = {"machine": machine(), "cases": asked.cases, **found}
     Console().print_json(data=record)
     if not asked.dry:
-        file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M}-many.json"
-        file.write_text(json.dumps(record, indent=1) + "\n")
+        keep(record, "-many")
 
 
 @dataclass(frozen=True)

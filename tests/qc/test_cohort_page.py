@@ -10,8 +10,9 @@ import pytest
 
 from lungreg.config import Quality
 from lungreg.metrics.rules import describe_rules
-from lungreg.qc.cohort_page import MOST_ROWS, choose_panels, render_cohort, render_pages
+from lungreg.qc.cohort_page import MOST_ROWS, choose_panels, render_pages
 from lungreg.records import RESEARCH_USE, Split, Status, Verdict
+from tests.qc.first_page import render_cohort
 from tests.qc.phantom import phantom_result
 
 THRESHOLDS = Quality()

@@ -48,6 +48,18 @@ def gap_mm(one: Grid, other: Grid) -> float:
     return float(np.linalg.norm(one.corners_ras() - other.corners_ras(), axis=1).max())
 
 
+def apart(grid: Grid, other: Grid) -> str | None:
+    """How another grid differs from one, in words; None where it is the same but for rounding.
+
+    That is where voxels lie within a hundredth of a voxel of each other.
+    """
+    if grid.same_as(other, tolerance_mm=max(1e-3, 0.01 * float(grid.spacing_mm.min()))):
+        return None
+    if grid.shape != other.shape:
+        return f"shapes {grid.shape} and {other.shape}"
+    return f"voxels up to {gap_mm(grid, other):.3g} mm apart"
+
+
 def in_millimetres(affine: FloatArray, scale: FloatArray, unit: str) -> Placement:
     """An affine whose lengths are in another unit, converted.
 

@@ -37,6 +37,11 @@ class Judged:
         return None if self.metrics.dice_score is None else "masks"
 
     @property
+    def knows_error(self) -> bool:
+        """Whether landmarks or estimated errors tell of the inside of the lungs."""
+        return self.rests_on in ("landmarks", "estimated")
+
+    @property
     def has_places(self) -> bool:
         """Whether enough places find a partner to estimate an error from them."""
         return (self.evidence.etre_places or 0) >= self.thresholds.etre_places_warn

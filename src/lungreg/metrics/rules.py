@@ -10,17 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lungreg.config import Quality
+from lungreg.metrics import rule_values
 from lungreg.metrics.judged import Finding, Judged
 from lungreg.records import Verdict
-
-_WITHOUT_PARTNER = 1.35
-"""Errors of places without a partner over those with one: with it the estimate is, in the middle,
-0.99 of the true error of registered varied pairs, and 0.91 without (`nox -s calibrate`)."""
-
-
-_FEWEST_OF_PERCENTILE = 15
-"""Partners in a part of the lungs: a percentile of fewer says little."""
-_LEAST_FOUND_PCT = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,66 +90,6 @@ def _sentence(rule: Rule, value: float, limit: float, verdict: Verdict) -> str:
     return f"{rule.what} {shown}{unit} is {side} {limit:g}{unit}{note}"
 
 
-def _estimated(judged: Judged) -> float | None:
-    return judged.metrics.etre_mm if judged.rests_on == "estimated" else None
-
-
-def _estimated_of_all(judged: Judged) -> float | None:
-    """With the places that find no partner, as if they erred `_WITHOUT_PARTNER` times as much.
-
-    None where the error of the others is a failure already.
-    """
-    found_mm, share_pct = _estimated(judged), judged.metrics.etre_found_pct
-    if found_mm is None or found_mm > judged.thresholds.etre_fail_mm:
-        return None
-    without = 0.0 if share_pct is None else 1 - share_pct / 100
-    return found_mm * (1 + (_WITHOUT_PARTNER - 1) * without)
-
-
-def _found_share(judged: Judged) -> float | None:
-    """Landmarks know the error: beside them only that the scans may be of two patients counts."""
-    share = judged.metrics.etre_found_pct
-    known = judged.rests_on == "landmarks"
-    one_patient = share is not None and share >= judged.thresholds.etre_found_fail_pct
-    return None if known and one_patient else share
-
-
-def _worst_region(judged: Judged) -> float | None:
-    regions = judged.evidence.etre_regions
-    known = (it.p95_mm for it in regions if it.partners >= _FEWEST_OF_PERCENTILE)
-    return max(known, default=None)
-
-
-def _worst_mean(judged: Judged) -> float | None:
-    """Of the parts of the lungs: what each errs more than the whole, the more the fewer partners.
-
-    Places find a partner where the error is small. Where far fewer do than in the whole lungs, and
-    these err more, they tell little of the rest.
-    """
-    mean_mm, found_pct = judged.metrics.etre_mm, judged.metrics.etre_found_pct
-    if mean_mm is None or found_pct is None:
-        return None
-    means = (
-        mean_mm
-        + (region.mean_mm - mean_mm) * max(1.0, found_pct / max(region.found_pct, _LEAST_FOUND_PCT))
-        for region in judged.evidence.etre_regions
-    )
-    return max(means, default=None)
-
-
-def _knows_error(judged: Judged) -> bool:
-    return judged.rests_on in ("landmarks", "estimated")
-
-
-def _residual(judged: Judged) -> float | None:
-    return None if _knows_error(judged) else judged.evidence.residual
-
-
-def _segmented(judged: Judged) -> float | None:
-    given = judged.metrics.dice_score is not None
-    return None if given else judged.evidence.dice_segmented
-
-
 RULES: tuple[Rule, ...] = (
     Rule(
         measure="tre_mm",
@@ -177,21 +109,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         measure="etre_mm",
         what="mean estimated landmark error",
-        value=_estimated,
+        value=rule_values.estimated,
         fail="etre_fail_mm",
         unit="mm",
     ),
     Rule(
         measure="etre_mm",
         what="mean estimated landmark error of all places",
-        value=_estimated_of_all,
+        value=rule_values.estimated_of_all,
         warn="etre_warn_mm",
         unit="mm",
     ),
     Rule(
         measure="etre_found_pct",
         what="share of distinctive places that find a partner",
-        value=_found_share,
+        value=rule_values.found_share,
         higher_is_better=True,
         warn="etre_found_warn_pct",
         fail="etre_found_fail_pct",
@@ -202,14 +134,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         measure="etre_regions",
         what="95th percentile of the estimated errors in the worst part of the lungs",
-        value=_worst_region,
+        value=rule_values.worst_region,
         warn="region_warn_mm",
         unit="mm",
     ),
     Rule(
         measure="etre_regions",
         what="mean estimated error in the worst part of the lungs, by how few places it rests on,",
-        value=_worst_mean,
+        value=rule_values.worst_mean,
         warn="region_mean_warn_mm",
         unit="mm",
     ),
@@ -224,7 +156,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         measure="dice_segmented",
         what="Dice of lungs segmented by threshold",
-        value=_segmented,
+        value=rule_values.segmented,
         higher_is_better=True,
         warn="dice_segmented_warn",
     ),
@@ -248,21 +180,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         measure="residual",
         what="residual image difference inside the lungs",
-        value=_residual,
+        value=rule_values.residual,
         warn="residual_warn",
         fail="residual_fail",
     ),
     Rule(
         measure="ncc",
         what="correlation inside the lungs",
-        value=lambda judged: None if _knows_error(judged) else judged.metrics.ncc,
+        value=lambda judged: None if judged.knows_error else judged.metrics.ncc,
         higher_is_better=True,
         fail="ncc_fail",
     ),
     Rule(
         measure="ncc",
         what="correlation inside the lungs, where errors are known,",
-        value=lambda judged: judged.metrics.ncc if _knows_error(judged) else None,
+        value=lambda judged: judged.metrics.ncc if judged.knows_error else None,
         higher_is_better=True,
         warn="ncc_warn",
         question="is there fluid or dense tissue in one scan?",

@@ -71,7 +71,7 @@ def _without_evidence(judged: Judged) -> list[Finding]:
     found = []
     if judged.metrics.ncc is None:
         found.append(Finding(Verdict.FAIL, "an image is constant inside the lungs"))
-    if judged.rests_on not in ("landmarks", "estimated"):
+    if not judged.knows_error:
         places, landmarks = judged.evidence.etre_places, judged.evidence.landmarks
         few = f"only {places} distinctive places" if places else "no distinctive place"
         beside = f", and {landmarks} landmarks are few too" if landmarks else ""

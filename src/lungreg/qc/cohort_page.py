@@ -81,39 +81,6 @@ def choose_panels(results: Sequence[CaseResult], count: int) -> list[str]:
     return [result.case_id for result in sorted(drawn, key=_worst_first)[: max(count, 0)]]
 
 
-def render_cohort(
-    run_id: str,
-    results: Sequence[CaseResult],
-    panels: Mapping[str, str],
-    *,
-    thresholds: Quality,
-    provenance: Mapping[str, str],
-    case_links: Mapping[str, str],
-) -> str:
-    """The self-contained HTML page of a run; of a large one the first page, without the others.
-
-    Args:
-        run_id: The run.
-        results: One row per case.
-        panels: Case id to panel (`case_page.extract_panel`), in the order of the page. They go
-            into the page as they are: take them from pages that lungreg wrote.
-        thresholds: Of the verdicts, for the list of rules and the colours of the table.
-        provenance: What made the run: model and version, config hash, version of lungreg, ...
-        case_links: Case id to the path of its page, relative to this one, "/" between folders
-            and nothing quoted.
-    """
-    pages = render_pages(
-        run_id,
-        results,
-        panels,
-        thresholds=thresholds,
-        provenance=provenance,
-        case_links=case_links,
-        page_name=None,
-    )
-    return next(pages)
-
-
 def render_pages(
     run_id: str,
     results: Sequence[CaseResult],
@@ -130,12 +97,14 @@ def render_pages(
     worst; the table goes on in the others.
 
     Args:
-        run_id: As for `render_cohort`, like those that follow.
+        run_id: The run.
         results: One row per case.
-        panels: Case id to panel.
-        thresholds: Of the verdicts.
-        provenance: What made the run.
-        case_links: Case id to the path of its page.
+        panels: Case id to panel (`case_page.extract_panel`), in the order of the page. They go
+            into the page as they are: take them from pages that lungreg wrote.
+        thresholds: Of the verdicts, for the list of rules and the colours of the table.
+        provenance: What made the run: model and version, config hash, version of lungreg, ...
+        case_links: Case id to the path of its page, relative to this one, "/" between folders
+            and nothing quoted.
         page_name: The file of a page by its number, from 1 on, for the links; None for none.
     """
     parts = _parted(results, panels)

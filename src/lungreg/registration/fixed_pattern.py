@@ -9,6 +9,8 @@ correlate.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -61,13 +63,14 @@ def correlation_in_place(
     if counted.sum() < max(_FEWEST, _LEAST_SHARE * len(points)):
         return None
     points, voxels = points[counted], voxels[counted]
-    here = _contrast_at(pair.fixed_hu, grid, fixed, points, device)
+    here = _Contrast.of(pair.fixed_hu, grid, fixed, device).at(points)
+    contrast = _Contrast.of(pair.moving_hu, pair.moving.grid, moving, device)
     deep = eroded(eroded(moving))
     found = []
     for same in _same_places(pair, points, voxels):
         seen = in_mask(same, deep, pair.moving.grid)
         if seen.sum() >= _FEWEST:
-            there = _contrast_at(pair.moving_hu, pair.moving.grid, moving, same[seen], device)
+            there = contrast.at(same[seen])
             found.append(float(np.corrcoef(here[seen], there)[0, 1]))
     return max((value for value in found if np.isfinite(value)), default=None)
 
@@ -82,16 +85,25 @@ def _same_places(pair: Pair, points: FloatArray, voxels: FloatArray) -> list[Flo
     return places
 
 
-def _contrast_at(
-    hu: NDArray[np.float32],
-    grid: Grid,
-    lungs: NDArray[np.bool_],
-    points: FloatArray,
-    device: torch.device,
-) -> NDArray[np.float32]:
-    """(N,) local contrast of a scan at points of its lungs, RAS mm."""
-    box = mask_box(lungs, margin=_SURROUNDINGS_VOX)
-    part = torch.from_numpy(np.clip(hu[box], *_LUNG_HU)).to(device)
-    contrast = local_contrast(part[None, None])[0, 0].cpu().numpy()
-    where = grid.cropped(box).to_voxel(points).T
-    return np.asarray(map_coordinates(contrast, where, order=1, mode="nearest"))
+@dataclass(frozen=True, eq=False)
+class _Contrast:
+    """Local contrast of a scan around its lungs."""
+
+    values: NDArray[np.float32]
+    """(X, Y, Z)."""
+    grid: Grid
+
+    @classmethod
+    def of(
+        cls, hu: NDArray[np.float32], grid: Grid, lungs: NDArray[np.bool_], device: torch.device
+    ) -> _Contrast:
+        """Of a scan (X, Y, Z) in Hounsfield units, and the lungs in it."""
+        box = mask_box(lungs, margin=_SURROUNDINGS_VOX)
+        part = torch.from_numpy(np.clip(hu[box], *_LUNG_HU)).to(device)
+        values = local_contrast(part[None, None])[0, 0].cpu().numpy()
+        return cls(values, grid.cropped(box))
+
+    def at(self, points: FloatArray) -> NDArray[np.float32]:
+        """(N,) at points (N, 3) of the lungs, RAS mm."""
+        where = self.grid.to_voxel(points).T
+        return np.asarray(map_coordinates(self.values, where, order=1, mode="nearest"))

@@ -12,8 +12,9 @@ import pytest
 
 from lungreg.config import Quality
 from lungreg.qc.case_page import extract_panel, render_case
-from lungreg.qc.cohort_page import choose_panels, render_cohort
+from lungreg.qc.cohort_page import choose_panels
 from lungreg.records import CaseResult, Status
+from tests.qc.first_page import render_cohort
 from tests.qc.phantom import phantom_case, phantom_cohort, phantom_landmarks, phantom_places
 
 QUIET = (

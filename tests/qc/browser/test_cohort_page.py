@@ -10,7 +10,8 @@ import pytest
 
 from lungreg.config import Quality
 from lungreg.qc.case_page import extract_panel, render_case
-from lungreg.qc.cohort_page import choose_panels, render_cohort, render_pages
+from lungreg.qc.cohort_page import choose_panels, render_pages
+from tests.qc.first_page import render_cohort
 from tests.qc.phantom import ODD, phantom_case, phantom_result
 
 pytestmark = pytest.mark.slow

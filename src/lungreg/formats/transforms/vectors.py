@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lungreg.errors import DataError
 from lungreg.formats.nifti import MAX_VOXELS, encode_nifti
 from lungreg.formats.nifti_header import INTENT_VECTOR
-from lungreg.formats.placement import gap_mm
+from lungreg.formats.placement import apart
 from lungreg.formats.transforms.field_files import decode_field
 from lungreg.formats.transforms.fields import ITK_DISPLACEMENT, total_displacement
 from lungreg.formats.transforms.rounding import rounded
@@ -76,11 +76,9 @@ def decode_true_displacement(
         msg = f"a displacement in ITK's world (LPS, mm) has the intent {INTENT_VECTOR} (vector)"
         raise DataError(msg, got=field.why, mend="write it with ITK or lungreg")
     total_mm, found = total_displacement(field), field.grid
-    if not grid.same_as(found, tolerance_mm=max(1e-3, 0.01 * float(grid.spacing_mm.min()))):
+    got = apart(grid, found)
+    if got is not None:
         msg = "a displacement lies on the fixed scan's grid"
-        got = f"shapes {grid.shape} and {found.shape}"
-        if grid.shape == found.shape:
-            got = f"voxels up to {gap_mm(grid, found):.3g} mm apart"
         raise DataError(msg, got=got, mend="resample it onto the fixed scan")
     return total_mm
 

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
-from lungreg.formats.placement import Remark, gap_mm
+from lungreg.formats.placement import Remark, apart
 from lungreg.spatial.geometry import Grid
 
 
@@ -48,10 +48,7 @@ def require_same_grid(scan: Volume, mask: Volume) -> None:
     Raises:
         DataError: Shape or affine differ by more than a hundredth of a voxel.
     """
-    tolerance_mm = 0.01 * float(scan.grid.spacing_mm.min())
-    if not scan.grid.same_as(mask.grid, tolerance_mm=max(tolerance_mm, 1e-3)):
+    got = apart(scan.grid, mask.grid)
+    if got is not None:
         msg = "a mask lies on its scan's grid"
-        got = f"shapes {scan.grid.shape} and {mask.grid.shape}"
-        if scan.grid.shape == mask.grid.shape:
-            got = f"voxels up to {gap_mm(scan.grid, mask.grid):.3g} mm apart"
         raise DataError(msg, got=got, mend="resample the mask onto its scan (nearest neighbour)")

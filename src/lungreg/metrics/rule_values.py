@@ -1,0 +1,72 @@
+"""The values that rules of the verdict judge, where they are not a measure as it stands."""
+
+from __future__ import annotations
+
+from lungreg.metrics.judged import Judged
+
+_WITHOUT_PARTNER = 1.35
+"""Errors of places without a partner over those with one: with it the estimate is, in the middle,
+0.99 of the true error of registered varied pairs, and 0.91 without (`nox -s calibrate`)."""
+_FEWEST_OF_PERCENTILE = 15
+"""Partners in a part of the lungs: a percentile of fewer says little."""
+_LEAST_FOUND_PCT = 1.0
+
+
+def estimated(judged: Judged) -> float | None:
+    """The mean estimated error, where the case rests on it, mm."""
+    return judged.metrics.etre_mm if judged.rests_on == "estimated" else None
+
+
+def estimated_of_all(judged: Judged) -> float | None:
+    """With the places that find no partner, as if they erred `_WITHOUT_PARTNER` times as much.
+
+    None where the error of the others is a failure already.
+    """
+    found_mm, share_pct = estimated(judged), judged.metrics.etre_found_pct
+    if found_mm is None or found_mm > judged.thresholds.etre_fail_mm:
+        return None
+    without = 0.0 if share_pct is None else 1 - share_pct / 100
+    return found_mm * (1 + (_WITHOUT_PARTNER - 1) * without)
+
+
+def found_share(judged: Judged) -> float | None:
+    """Landmarks know the error: beside them only that the scans may be of two patients counts."""
+    share = judged.metrics.etre_found_pct
+    known = judged.rests_on == "landmarks"
+    one_patient = share is not None and share >= judged.thresholds.etre_found_fail_pct
+    return None if known and one_patient else share
+
+
+def worst_region(judged: Judged) -> float | None:
+    """The largest 95th percentile of the estimated errors of a part of the lungs, mm."""
+    regions = judged.evidence.etre_regions
+    known = (it.p95_mm for it in regions if it.partners >= _FEWEST_OF_PERCENTILE)
+    return max(known, default=None)
+
+
+def worst_mean(judged: Judged) -> float | None:
+    """Of the parts of the lungs: what each errs more than the whole, the more the fewer partners.
+
+    Places find a partner where the error is small. Where far fewer do than in the whole lungs, and
+    these err more, they tell little of the rest.
+    """
+    mean_mm, found_pct = judged.metrics.etre_mm, judged.metrics.etre_found_pct
+    if mean_mm is None or found_pct is None:
+        return None
+    means = (
+        mean_mm
+        + (region.mean_mm - mean_mm) * max(1.0, found_pct / max(region.found_pct, _LEAST_FOUND_PCT))
+        for region in judged.evidence.etre_regions
+    )
+    return max(means, default=None)
+
+
+def residual(judged: Judged) -> float | None:
+    """The residual difference, where no error is known."""
+    return None if judged.knows_error else judged.evidence.residual
+
+
+def segmented(judged: Judged) -> float | None:
+    """The overlap of segmented lungs, where masks were not given."""
+    given = judged.metrics.dice_score is not None
+    return None if given else judged.evidence.dice_segmented
