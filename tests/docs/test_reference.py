@@ -92,11 +92,11 @@ def test_the_table_of_presets_is_theirs() -> None:
     """Finest grid and number of steps, for each preset that there is."""
     text = (PAGES / "presets.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \|.*?\| (\d+) \|", text, re.MULTILINE))
-    levels = {name: plan_for(name).levels for name in get_args(RefinePreset)}
-    assert rows == {name: str(sum(level.steps for level in levels[name])) for name in levels}
-    for name, found in levels.items():
+    plans = {name: plan_for(name) for name in get_args(RefinePreset)}
+    assert rows == {name: str(plan.step_count) for name, plan in plans.items()}
+    for name, plan in plans.items():
         (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` | "))
-        assert f"{found[-1].spacing_mm:g} mm" in row
+        assert f"{plan.levels[-1].spacing_mm:g} mm" in row
 
 
 def test_every_public_name_is_in_the_python_reference() -> None:

@@ -39,6 +39,21 @@ def test_reads_everything_a_case_has(stage: MemoryStage) -> None:
     np.testing.assert_allclose(pair.moving_points_ras, carried, atol=1e-3)
 
 
+def test_the_exchanged_pair_keeps_what_is_known(stage: MemoryStage) -> None:
+    """Scans, masks and offsets change places; lungs found once are not found again."""
+    pair = read_pair(stage, put_case(stage, "a", seed=3, offset=1000.0))
+    lungs = pair.moving_lungs
+    other = pair.exchanged
+    assert other.fixed is pair.moving
+    assert other.moving_mask is pair.fixed_mask
+    assert other.fixed_lungs is lungs
+    assert other.case.fixed == pair.case.moving
+    np.testing.assert_array_equal(other.fixed_hu, pair.moving_hu)
+    np.testing.assert_array_equal(other.moving_hu, pair.fixed_hu)
+    assert other.landmarks_vox is None
+    assert other.exchanged.fixed_lungs.inside is not None
+
+
 def test_masks_and_landmarks_may_be_missing(stage: MemoryStage) -> None:
     """Two scans make a case."""
     pair = read_pair(stage, put_case(stage, "a", masks=False, points=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -87,6 +87,34 @@ class Pair:
     def moving_scan(self) -> PaddedScan:
         """Hounsfield units of the moving scan, and where they show something."""
         return PaddedScan(values=self.moving_hu, grid=self.moving.grid, shown=self.moving_shown)
+
+    @property
+    def exchanged(self) -> Pair:
+        """The pair from the moving to the fixed scan; lungs that are known already are kept."""
+        case = replace(
+            self.case,
+            fixed=self.case.moving,
+            moving=self.case.fixed,
+            fixed_mask=self.case.moving_mask,
+            moving_mask=self.case.fixed_mask,
+            fixed_hu_offset=self.case.moving_hu_offset,
+            moving_hu_offset=self.case.fixed_hu_offset,
+            landmarks=None,
+            displacement=None,
+        )
+        other = Pair(
+            case=case,
+            fixed=self.moving,
+            moving=self.fixed,
+            fixed_mask=self.moving_mask,
+            moving_mask=self.fixed_mask,
+        )
+        # Where cached_property keeps what it found.
+        for one, another in (("fixed", "moving"), ("moving", "fixed")):
+            for what in ("lungs", "shown"):
+                if f"{another}_{what}" in vars(self):
+                    vars(other)[f"{one}_{what}"] = vars(self)[f"{another}_{what}"]
+        return other
 
     @property
     def is_one_scan(self) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from lungreg.errors import ResourceError
+from lungreg.registration.pair import Pair
 from lungreg.registration.refinement import (
-    memory_budget as memory,
+    levels as run,
 )
 from lungreg.registration.refinement import (
-    optimise as run,
+    memory_budget as memory,
 )
 from lungreg.registration.refinement import (
     plan_for,
@@ -27,6 +29,7 @@ from lungreg.registration.refinement.memory_budget import (
     fitting_plan,
     usual_bytes,
 )
+from lungreg.registration.refinement.scene import Scene
 from lungreg.spatial.geometry import Grid
 from tests.registration.refinement.breathing_pairs import as_pair, mean_error_mm, simulated
 
@@ -114,5 +117,25 @@ def test_running_out_on_the_way_is_survived(monkeypatch: pytest.MonkeyPatch) -> 
     first, *again = map(np.prod, calls)
     assert len(again) >= 2
     assert max(again) < first
+    assert "memory ran out" in found.notes[0]
+    assert mean_error_mm(pair, found.transform) < 5.0
+
+
+@pytest.mark.slow
+def test_running_out_on_the_way_back_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole refinement starts again on a coarser grid, both ways."""
+    real, ways = run.make_scene, list[Pair]()
+    pair = as_pair(simulated())
+
+    def failing(given: Pair, *rest: Any) -> Scene:
+        ways.append(given)
+        if given is not pair and sum(way is not pair for way in ways) == 1:
+            raise MemoryError
+        return real(given, *rest)
+
+    monkeypatch.setattr(run, "make_scene", failing)
+    found = refine(pair, np.eye(4), replace(plan_for("default"), spacing_mm=4.0), device=CPU)
+    assert [way is pair for way in ways][-1] is False
+    assert sum(way is not pair for way in ways) == 2
     assert "memory ran out" in found.notes[0]
     assert mean_error_mm(pair, found.transform) < 5.0

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from lungreg.config import Refine
 from lungreg.registration.pair import Estimate, Estimated, Pair
-from lungreg.registration.refinement.descent import (
-    Comparison,
-    Features,
-    compare,
-    descend,
-    level_grid,
-)
-from lungreg.registration.refinement.features import local_contrast, pooled, self_similarity
-from lungreg.registration.refinement.field import as_transform, carry_over, control_grid
-from lungreg.registration.refinement.lung_wall import place_weights
+from lungreg.registration.refinement.half_way import half_way
+from lungreg.registration.refinement.levels import Levels
 from lungreg.registration.refinement.memory_budget import fitting_plan
-from lungreg.registration.refinement.plan import Level, Measure, Plan, plan_for
+from lungreg.registration.refinement.plan import Plan, plan_for
 from lungreg.registration.refinement.polish import polished
-from lungreg.registration.refinement.realigning import nearest_affine, with_affine
-from lungreg.registration.refinement.scene import Scene, make_scene, working_grid
-from lungreg.registration.refinement.search import search
+from lungreg.registration.refinement.realigning import with_affine
+from lungreg.registration.refinement.scene import working_grid
 from lungreg.registration.refinement.step import OnStep, Step
 from lungreg.registration.refinement.unfolding import unfold
-from lungreg.spatial.geometry import FloatArray, Grid, Transform, affine_transform
+from lungreg.spatial.geometry import FloatArray, Transform
+from lungreg.spatial.inversion import invert
 
 _log = logging.getLogger(__name__)
-_SAME = 0.99
+_START_MEAN_MM, _START_MAX_MM = 0.1, 2.0
+"""Residual of the inverse that the way back starts from: steps mend what is left."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,19 +104,7 @@ def refine(
     Raises:
         ResourceError: Not even a coarse grid fits into memory.
     """
-
-    def attempt(plan: Plan) -> tuple[Transform, int]:
-        """The transform and the steps to it; features and places are gone at its end."""
-        descent = _Descent(
-            scene_at=lambda mm, by: make_scene(pair, by, working_grid(pair, affine, mm), device),
-            pair=pair,
-            affine=affine,
-            plan=plan,
-            seed=seed,
-            on_step=on_step,
-        )
-        return with_affine(_optimise(descent, plan, start), affine), descent.steps
-
+    task = _Task(pair=pair, affine=affine, device=device, seed=seed, on_step=on_step)
     plan = plan.for_scans(pair.fixed.grid, pair.moving.grid)
     plan = plan if start is None else plan.continued()
     notes: tuple[str, ...] = ()
@@ -137,7 +114,7 @@ def refine(
         )
         notes += warnings
         try:
-            transform, steps = attempt(plan)
+            transform, steps = _both_ways(task, plan, start)
             break
         except (MemoryError, torch.OutOfMemoryError):
             plan = plan.coarser()
@@ -152,129 +129,84 @@ def refine(
     )
 
 
-def _optimise(descent: _Descent, plan: Plan, start: Transform | None) -> Transform:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Task:
+    """What is optimised, and how it is told."""
+
+    pair: Pair
+    affine: FloatArray
+    """(4, 4) `A`."""
+    device: torch.device
+    seed: int
+    on_step: OnStep | None
+
+    def levels(self, plan: Plan) -> Levels:
+        """Its scans at the resolutions of a plan."""
+        return Levels(
+            pair=self.pair,
+            affine=self.affine,
+            plan=plan,
+            device=self.device,
+            seed=self.seed,
+            on_step=self.on_step,
+        )
+
+
+def _both_ways(task: _Task, plan: Plan, start: Transform | None) -> tuple[Transform, int]:
+    """`T` and the number of steps to it; features and places are gone at the end of each way."""
+    there, steps = _there(task, plan, start)
+    if plan.back is None or not steps:
+        return there, steps
+    pair = task.pair
+    inverse = invert(
+        there,
+        pair.moving.grid,
+        lungs=pair.moving_lungs.or_everything,
+        mean_mm=_START_MEAN_MM,
+        max_mm=_START_MAX_MM,
+        device=task.device,
+    ).transform
+
+    def told(step: Step) -> None:
+        if task.on_step is not None:
+            number, level = steps + step.number, plan.level_count
+            task.on_step(
+                replace(
+                    step,
+                    number=number,
+                    level=level,
+                    levels=level,
+                    transform=lambda: half_way(there, step.transform(), pair.moving.grid),
+                )
+            )
+
+    way_back = replace(task, pair=pair.exchanged, affine=inverse.affine, on_step=told)
+    alone = plan.way_back(pair.fixed.grid, pair.moving.grid)
+    levels = way_back.levels(alone)
+    _, back = levels.run(alone.levels[0], inverse)
+    return half_way(there, back, pair.moving.grid), steps + levels.steps
+
+
+def _there(task: _Task, plan: Plan, start: Transform | None) -> tuple[Transform, int]:
+    """The way there alone, from the fixed to the moving scan, and its number of steps."""
+    levels = task.levels(plan)
+    return with_affine(_optimise(levels, plan, start), task.affine), levels.steps
+
+
+def _optimise(levels: Levels, plan: Plan, start: Transform | None) -> Transform:
     first, *finer = plan.levels
-    descent.enter(1, runs=2 if start is None and plan.search_mm else 1)
+    levels.enter(1, runs=2 if start is None and plan.search_mm else 1)
     if start is None:
-        ends = [descent.run(first, descent.nothing())]
+        ends = [levels.run(first, levels.nothing())]
         if plan.search_mm:
-            ends.append(descent.run(first, descent.search()))
+            ends.append(levels.run(first, levels.search()))
         # The lattice of the search is coarse: unless it found what the descent could not, the
         # descent from `A` is the better one.
         found = len(ends) > 1 and ends[1][0] < (1 - plan.search_gain) * ends[0][0]
         current = ends[1 if found else 0][1]
     else:
-        current = descent.run(first, start)[1]
+        current = levels.run(first, start)[1]
     for number, level in enumerate(finer, start=2):
-        descent.enter(number)
-        current = descent.run(level, current)[1]
+        levels.enter(number)
+        current = levels.run(level, current)[1]
     return current
-
-
-class _Descent:
-    """Features of both scans, and the descent on one level after the other."""
-
-    def __init__(
-        self,
-        *,
-        scene_at: Callable[[float, FloatArray], Scene],
-        pair: Pair,
-        affine: FloatArray,
-        plan: Plan,
-        seed: int,
-        on_step: OnStep | None,
-    ) -> None:
-        self._scene_at, self._pair, self._plan = scene_at, pair, plan
-        self._affine = affine
-        self._seed, self._on_step = seed, on_step
-        self._compared: dict[Level, Comparison] = {}
-        self._spacing_mm = math.nan
-        self.steps = 0
-        self.enter(1)
-        self._show(plan.spacing_mm)
-
-    def enter(self, number: int, *, runs: int = 1) -> None:
-        """Begin a level, by its number from 1, that is run so many times: what steps tell."""
-        self._level, self._runs, self._before = number, runs, self.steps
-
-    def _show(self, spacing_mm: float) -> None:
-        """From now on, both scans on a grid of this spacing, the moving one through the affine."""
-        if spacing_mm != self._spacing_mm:
-            self._fixed_structure: Tensor | None = None
-        self._moving_structure: Tensor | None = None
-        self._compared.clear()
-        self._scene = self._scene_at(spacing_mm, self._affine)
-        self._spacing_mm = spacing_mm
-
-    def nothing(self) -> Transform:
-        """`A` alone."""
-        return affine_transform(self._affine, self._scene.grid.resized((2, 2, 2)))
-
-    def run(self, level: Level, start: Transform) -> tuple[float, Transform]:
-        """The last loss of a level, and where it ended."""
-        if level.realigns:
-            self._affine = nearest_affine(start, self._pair)
-            start = with_affine(start, self._affine)
-        finer = level.spacing_mm < _SAME * self._spacing_mm
-        if finer or level.realigns:
-            self._show(level.spacing_mm if finer else self._spacing_mm)
-        comparison = self._comparison(level)
-        nodes = control_grid(comparison.grid, level.control)
-        first = carry_over(start, nodes, self._scene.fixed.device)
-        field, loss = first, 0.0
-        generator = torch.Generator().manual_seed(self._seed)
-        for field, loss in descend(first, comparison, level, self._plan, generator):
-            self.steps += 1
-            if self._on_step is not None:
-                self._on_step(self._step(level, field, loss, nodes))
-        return loss, as_transform(field, nodes, self._affine)
-
-    def _comparison(self, level: Level) -> Comparison:
-        """Both scans on a level; both starts of the first level share it."""
-        if level not in self._compared:
-            self._compared.clear()
-            factor = max(1, round(level.spacing_mm / self._spacing_mm))
-            features = self._features(level.measure)
-            self._compared[level] = compare(self._scene, features, factor, level, self._plan)
-        return self._compared[level]
-
-    def _features(self, measure: Measure) -> Features:
-        parts = [self._self_similar()] if measure in ("structure", "both") else []
-        if measure in ("contrast", "both"):
-            parts.append((local_contrast(self._scene.fixed), local_contrast(self._scene.moving)))
-        fixed, moving = zip(*parts, strict=True)
-        return Features(fixed=fixed, moving=moving)
-
-    def _self_similar(self) -> tuple[Tensor, Tensor]:
-        if self._fixed_structure is None:
-            self._fixed_structure = self_similarity(self._scene.fixed)
-        if self._moving_structure is None:
-            self._moving_structure = self_similarity(self._scene.moving)
-        return self._fixed_structure, self._moving_structure
-
-    def search(self) -> Transform:
-        """The transform that the discrete search finds."""
-        plan = self._plan
-        factor = math.ceil(plan.search_spacing_mm / self._spacing_mm - 0.01)
-        grid = level_grid(self._scene.grid, factor)
-        spacing_mm = float(grid.spacing_mm[0])
-        fixed, moving = self._self_similar()
-        found = search(
-            pooled(fixed, factor),
-            pooled(moving, factor),
-            place_weights(self._scene, factor, plan.levels[0], plan).tissue,
-            reach=max(1, round(plan.search_mm / spacing_mm)),
-        )
-        return as_transform(found * spacing_mm, grid, self._affine)
-
-    def _step(self, level: Level, field: Tensor, loss: float, nodes: Grid) -> Step:
-        return Step(
-            number=self.steps,
-            level=self._level,
-            levels=len(self._plan.levels),
-            done=self.steps - self._before,
-            total=self._runs * level.steps,
-            spacing_mm=level.spacing_mm,
-            loss=loss,
-            transform=partial(as_transform, field, nodes, self._affine),
-        )

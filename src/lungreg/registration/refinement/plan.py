@@ -78,6 +78,20 @@ class Plan:
     """Most places that one step looks at; the steps take turns through all of them."""
     pace: float = 1.0
     """Factor for the step lengths of the levels."""
+    back: Level | None = None
+    """Where the way back, from the moving to the fixed scan, is optimised as well, from the inverse
+    of the way there; both meet half-way. None: the way there alone."""
+
+    @property
+    def level_count(self) -> int:
+        """Number of levels, the way back among them."""
+        return len(self.levels) + (self.back is not None)
+
+    @property
+    def step_count(self) -> int:
+        """Steps of descent in all, the way back among them; a search adds a second coarse level."""
+        levels = (*self.levels, *filter(None, [self.back]))
+        return sum(level.steps for level in levels)
 
     def coarser(self) -> Plan:
         """The plan on a working grid of half as many voxels, for less memory."""
@@ -100,11 +114,26 @@ class Plan:
             replace(level, spacing_mm=max(level.spacing_mm, finest_mm)) for level in self.levels
         )
         spacing_mm = max(self.spacing_mm, finest_mm)
-        return replace(self, spacing_mm=spacing_mm, levels=tuple(levels))
+        back = self.back and replace(self.back, spacing_mm=max(self.back.spacing_mm, finest_mm))
+        return replace(self, spacing_mm=spacing_mm, levels=tuple(levels), back=back)
 
     def without_search(self) -> Plan:
         """The plan that starts from the alignment alone."""
         return replace(self, search_mm=0.0)
+
+    def way_back(self, fixed: Grid, moving: Grid) -> Plan:
+        """The plan of the way back alone, for the voxels of two scans.
+
+        Raises:
+            ValueError: A plan without a way back.
+        """
+        if self.back is None:
+            msg = "this plan has no way back"
+            raise ValueError(msg)
+        alone = replace(
+            self.without_search(), spacing_mm=self.back.spacing_mm, levels=(self.back,), back=None
+        )
+        return alone.for_scans(moving, fixed)
 
     def continued(self) -> Plan:
         """The plan from a start that is already near: without search and coarsest level.
@@ -123,7 +152,7 @@ def plan_for(preset: RefinePreset) -> Plan:
 _COARSE = (
     # While tissue is far from its partner, what the scans show says more than the outline.
     Level(spacing_mm=8.0, steps=30, tolerance=1.0, overlap=0.0),
-    Level(spacing_mm=4.0, steps=40, tolerance=0.4),
+    Level(spacing_mm=4.0, steps=30, tolerance=0.4),
 )
 
 
@@ -140,7 +169,7 @@ def _large(spacing_mm: float, steps: int) -> Level:
     )
 
 
-def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
+def _small(spacing_mm: float, steps: int, *, realigns: bool = False, step: float = 0.3) -> Level:
     """Small parts, which local contrast draws: of the lungs alone, since they slide."""
     return Level(
         spacing_mm=spacing_mm,
@@ -153,7 +182,7 @@ def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
         smoothness=0.155,
         wall_stiffness=0.1,
         realigns=realigns,
-        step=0.3,
+        step=step,
     )
 
 
@@ -167,8 +196,9 @@ _PLANS: dict[RefinePreset, Plan] = {
     ),
     "default": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, _large(2.0, 30), _small(2.0, 30, realigns=True), _small(1.4, 40)),
+        levels=(*_COARSE, _large(2.0, 30), _small(2.0, 30, realigns=True), _small(1.4, 20)),
         samples=200_000,
+        back=_small(1.4, 12, step=0.3),
     ),
     "best": Plan(
         spacing_mm=2.0,
@@ -180,5 +210,6 @@ _PLANS: dict[RefinePreset, Plan] = {
             _small(1.1, 40),
         ),
         samples=200_000,
+        back=_small(1.4, 20, step=0.3),
     ),
 }

@@ -61,13 +61,15 @@ def invert(
     moving: Grid,
     *,
     lungs: NDArray[Any] | None = None,
+    mean_mm: float = MEAN_MM,
+    max_mm: float = MAX_MM,
     device: torch.device = CPU,
 ) -> Inverse:
     """Invert a transform on the coarsest of a few grids that is fine enough.
 
     The grids have 4 to 1/8 times the spacing of the transform's own field, and at most four nodes
     for each voxel of the moving scan (two million are always allowed, 8 million never exceeded).
-    The first whose residual is at most `MEAN_MM` in the mean and `MAX_MM` at most is taken, or one
+    The first whose residual is at most `mean_mm` in the mean and `max_mm` at most is taken, or one
     that is no better than the grid two steps coarser, else the finest. The residual is taken at
     one point in each voxel, most of them between voxel centres. Where the transform folds it has
     several inverses and one is taken: it jumps, and the residual says so. Beyond the lungs, where
@@ -78,6 +80,8 @@ def invert(
         moving: Grid of the moving scan.
         lungs: (X, Y, Z) on `moving`, positive inside: where the residual counts. None counts
             every voxel.
+        mean_mm: Mean residual that is small enough.
+        max_mm: Largest residual that is small enough.
         device: Where to compute.
 
     Raises:
@@ -101,12 +105,12 @@ def invert(
         guess = replace(guess, known=inverse)
         found = _measured(guess, inverse, moving, few)
         far_mm = min((mm for n, mm in seen_mm.items() if n <= number - 2), default=np.inf)
-        if _is_settled(found, far_mm):
+        if _is_settled(found, far_mm, mean_mm, max_mm):
             found = _measured(guess, inverse, moving, places)
-            if _is_settled(found, far_mm):
+            if _is_settled(found, far_mm, mean_mm, max_mm):
                 return found
         seen_mm[number] = found.residual_max_mm
-        number += _steps_finer(found)
+        number += _steps_finer(found, mean_mm, max_mm)
     inverse = _invert_on(guess, back, moving, shapes[-1], lungs)
     return _measured(replace(guess, known=inverse), inverse, moving, places)
 
@@ -149,22 +153,22 @@ def _places(moving: Grid, lungs: NDArray[Any] | None) -> NDArray[np.int64]:
     return np.arange(moving.size) if lungs is None else np.flatnonzero(np.asarray(lungs) > 0)
 
 
-def _is_settled(inverse: Inverse, coarser_max_mm: float) -> bool:
+def _is_settled(inverse: Inverse, coarser_max_mm: float, mean_mm: float, max_mm: float) -> bool:
     """Whether an inverse is fine enough, or a finer grid would not help, as at a fold."""
     largest_mm = inverse.residual_max_mm
-    return inverse.residual_mean_mm <= MEAN_MM and (
-        largest_mm <= MAX_MM or largest_mm > _STALLED * coarser_max_mm
+    return inverse.residual_mean_mm <= mean_mm and (
+        largest_mm <= max_mm or largest_mm > _STALLED * coarser_max_mm
     )
 
 
-def _steps_finer(inverse: Inverse) -> int:
+def _steps_finer(inverse: Inverse, mean_mm: float, max_mm: float) -> int:
     """Guess how many grids finer, each about 1.4 times, the residual will be small enough.
 
     The mean falls with the square of the spacing, the largest, at the kinks of a field that is
     linear between its nodes, not much faster than the spacing itself.
     """
-    mean = np.log(max(inverse.residual_mean_mm / MEAN_MM, 1.0)) / 2
-    largest = np.log(max(inverse.residual_max_mm / MAX_MM, 1.0)) / 1.5
+    mean = np.log(max(inverse.residual_mean_mm / mean_mm, 1.0)) / 2
+    largest = np.log(max(inverse.residual_max_mm / max_mm, 1.0)) / 1.5
     return max(1, int(max(mean, largest) / np.log(1.42)))
 
 
