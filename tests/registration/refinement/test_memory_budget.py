@@ -139,3 +139,12 @@ def test_running_out_on_the_way_back_is_survived(monkeypatch: pytest.MonkeyPatch
     assert sum(way is not pair for way in ways) == 2
     assert "memory ran out" in found.notes[0]
     assert mean_error_mm(pair, found.transform) < 5.0
+
+
+def test_the_way_back_looks_at_the_moving_lungs() -> None:
+    """Where these are larger, so is its grid; of a plan without it nothing changes."""
+    plan, grid = plan_for("default"), cube(2.0)
+    once, larger = (estimated_bytes(plan, grid, growth=growth) for growth in (1.0, 1.5))
+    assert once < larger < 1.5 * once
+    alone = replace(plan, back=None)
+    assert estimated_bytes(alone, grid, growth=1.5) == estimated_bytes(alone, grid)

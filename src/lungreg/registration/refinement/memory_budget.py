@@ -34,12 +34,14 @@ CGROUP_LIMITS = (
 )
 
 
-def estimated_bytes(plan: Plan, grid: Grid) -> int:
+def estimated_bytes(plan: Plan, grid: Grid, *, growth: float = 1.0) -> int:
     """Bytes that `refine` needs beside the scans themselves.
 
     Args:
         plan: Levels and settings.
         grid: The working grid.
+        growth: Volume of the working grid of the way back, around the moving lungs, by that of
+            this one.
     """
     coarse = grid.size * (plan.spacing_mm / plan.search_spacing_mm) ** 3
     candidates = (2 * round(plan.search_mm / plan.search_spacing_mm) + 1) ** 3
@@ -47,6 +49,8 @@ def estimated_bytes(plan: Plan, grid: Grid) -> int:
     search = 4 * 3 * coarse * candidates if plan.search_mm else 0.0
     finest_mm = min(level.spacing_mm for level in plan.levels)
     details = grid.size * (plan.spacing_mm / finest_mm) ** 3 if finest_mm < plan.spacing_mm else 0
+    if plan.back is not None:
+        details = max(details, growth * grid.size * (plan.spacing_mm / plan.back.spacing_mm) ** 3)
     working = max(search, _BYTES_PER_SAMPLE * places) + _BYTES_PER_VOXEL * grid.size
     return round(max(working, _BYTES_PER_SAMPLE * places + _BYTES_PER_DETAIL * details))
 
@@ -74,7 +78,12 @@ def available_bytes(device: torch.device, *, processes: int = 1) -> int:
 
 
 def fitting_plan(
-    plan: Plan, grid_at: Callable[[float], Grid], device: torch.device, *, processes: int = 1
+    plan: Plan,
+    grid_at: Callable[[float], Grid],
+    device: torch.device,
+    *,
+    processes: int = 1,
+    growth: float = 1.0,
 ) -> tuple[Plan, Grid, tuple[str, ...]]:
     """The plan, made coarser until it fits into memory.
 
@@ -83,6 +92,7 @@ def fitting_plan(
         grid_at: The working grid at a spacing in mm.
         device: Where to compute.
         processes: Number of processes that share the device's memory.
+        growth: As for `estimated_bytes`.
 
     Returns:
         The plan, its working grid, and warnings.
@@ -92,7 +102,7 @@ def fitting_plan(
     """
     free, wanted_mm = available_bytes(device, processes=processes), plan.spacing_mm
     grid = grid_at(plan.spacing_mm)
-    needed = estimated_bytes(plan, grid)
+    needed = estimated_bytes(plan, grid, growth=growth)
     _log.info("refinement takes about %.2f GB; %.2f GB are free", needed / 1e9, free / 1e9)
     while needed > free:
         if plan.spacing_mm >= _COARSEST_MM:
@@ -101,7 +111,7 @@ def fitting_plan(
             raise ResourceError(msg, got=got, mend="close other programs, or use fewer workers")
         plan = plan.coarser()
         grid = grid_at(plan.spacing_mm)
-        needed = estimated_bytes(plan, grid)
+        needed = estimated_bytes(plan, grid, growth=growth)
     if plan.spacing_mm == wanted_mm:
         return plan, grid, ()
     warning = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from lungreg.config import Refine
@@ -110,7 +111,11 @@ def refine(
     notes: tuple[str, ...] = ()
     while True:
         plan, _, warnings = fitting_plan(
-            plan, lambda mm: working_grid(pair, affine, mm), device, processes=processes
+            plan,
+            lambda mm: working_grid(pair, affine, mm),
+            device,
+            processes=processes,
+            growth=float(abs(np.linalg.det(affine[:3, :3]))),
         )
         notes += warnings
         try:
