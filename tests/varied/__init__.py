@@ -8,6 +8,7 @@ Every pair differs by its seed in patient, motion (smooth breathing, irregular p
 sliding at the chest wall), densities, fading vessels, kernels, doses and noise. A trouble from
 `TROUBLES` comes on top.
 
+`make_displaced(kind, base, seed)` displaces tissue as no smooth breath does (`DISPLACED`),
 `make_wrong(kind, base, seed)` makes wrong inputs (`WRONG`: exchanged, mirrored, others), and
 `make_error(name, case, seed)` puts a known error (`ERRORS`) on the true transform of a case.
 
@@ -17,6 +18,7 @@ use the others alone; figures that are reported come from held-back seeds.
 
 from __future__ import annotations
 
+from tests.varied.displaced import DISPLACED, make_displaced
 from tests.varied.errors import ERRORS, make_error
 from tests.varied.pairs import BASES, make_varied
 from tests.varied.record import VariedCase
@@ -26,12 +28,14 @@ from tests.varied.wrong import WRONG, make_wrong
 
 __all__ = [
     "BASES",
+    "DISPLACED",
     "ERRORS",
     "TROUBLES",
     "WRONG",
     "VariedCase",
     "available_bases",
     "is_held_back",
+    "make_displaced",
     "make_error",
     "make_varied",
     "make_wrong",

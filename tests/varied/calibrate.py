@@ -47,6 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "same scan": ("wrong:same_scan",),
     "circle": ("fixed_circle", "moving_circle"),
     "pattern": ("rings", "streaks", "mixed"),
+    "displaced": ("pneumothorax", "moved_between", "swapped_slices"),
 }
 """Kinds of trouble, and what makes them."""
 ERRORS = ("good", "nothing", "inner3", "inner5", "inner8", "slid5", "slid10", "local8", "folds")

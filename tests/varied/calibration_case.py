@@ -20,6 +20,7 @@ from lungreg.registration.judgement import judge_pair
 from lungreg.registration.refinement import plan_for, refine
 from lungreg.spatial.displacement import CPU
 from lungreg.spatial.geometry import Transform, apply_affine
+from tests.varied.displaced import DISPLACED, make_displaced
 from tests.varied.errors import make_error
 from tests.varied.pairs import make_varied
 from tests.varied.record import VariedCase
@@ -38,7 +39,7 @@ class Plan:
     group: str
     base: str
     trouble: str
-    """A key of `TROUBLES`, or "wrong:" and a key of `WRONG`."""
+    """A key of `TROUBLES` or `DISPLACED`, or "wrong:" and a key of `WRONG`."""
     seed: int
     error: str | None
     """A key of `ERRORS` put on the truth; None to register."""
@@ -76,6 +77,8 @@ def judge_case(plan: Plan) -> dict[str, Any]:
 def _make(plan: Plan) -> VariedCase:
     if plan.trouble.startswith(WRONG_PREFIX):
         return make_wrong(plan.trouble.removeprefix(WRONG_PREFIX), plan.base, plan.seed)
+    if plan.trouble in DISPLACED:
+        return make_displaced(plan.trouble, plan.base, plan.seed)
     return make_varied(plan.base, plan.trouble, plan.seed)
 
 
