@@ -104,10 +104,9 @@ def write_cases(backend: Backend, cases: int) -> None:
     """The manifest of cases with masks."""
     parts = Compaction(manifest_table(backend.stage).compact, COMPACT_EVERY)
     for begin in range(0, cases, BATCH):
-        write_manifest(
-            backend.stage, [_manifest_row(begin + place) for place in range(min(BATCH, cases))]
-        )
-        parts.added(BATCH)
+        numbers = range(begin, min(begin + BATCH, cases))
+        write_manifest(backend.stage, [_manifest_row(number) for number in numbers])
+        parts.added(len(numbers))
 
 
 def write_rows(backend: Backend, config: Config, cases: int) -> None:
@@ -121,16 +120,16 @@ def write_rows(backend: Backend, config: Config, cases: int) -> None:
             replace(
                 FULL,
                 run_id=RUN,
-                case_id=_case_id(begin + place),
+                case_id=_case_id(number),
                 status=Status.SUCCESS,
                 split=Split.UNSEEN,
-                verdict=verdicts[(begin + place) % len(verdicts)],
+                verdict=verdicts[number % len(verdicts)],
                 error_code=None,
                 error_message=None,
                 tre_mm=made.uniform(0.5, 4.0),
                 dice_score=made.uniform(0.9, 1.0),
             )
-            for place in range(BATCH)
+            for number in range(begin, min(begin + BATCH, cases))
         ]
         backend.results.write(rows)
         parts.added(len(rows))
