@@ -40,6 +40,12 @@ CASES = [
     ),
     (CaseMetrics(dice_score=0.9), Evidence(), Verdict.WARN, "Dice 0.90 is below 0.93"),
     (CaseMetrics(dice_score=0.8), Evidence(), Verdict.FAIL, "below 0.88"),
+    (
+        CaseMetrics(dice_score=0.8, etre_mm=1.0, etre_found_pct=60.0),
+        Evidence(etre_places=400),
+        Verdict.WARN,
+        "limits of a pass, 0.80 is below 0.93: are these the masks of these scans",
+    ),
     (CaseMetrics(), Evidence(dice_segmented=0.1), Verdict.WARN, "segmented by threshold 0.10"),
     (CaseMetrics(fold_pct=0.2), Evidence(), Verdict.WARN, "folded voxels in the lungs 0.20 %"),
     (CaseMetrics(fold_pct=1.1), Evidence(), Verdict.FAIL, "1.10 % is above 1 %"),
@@ -54,6 +60,7 @@ CASES = [
     ),
     (CaseMetrics(), Evidence(mask_cover_pct=60.0), Verdict.WARN, "masks hold 60.00 % is below 75"),
     (CaseMetrics(), Evidence(correlation_in_place=0.3), Verdict.WARN, "moved, 0.30 is above 0.18"),
+    (CaseMetrics(), Evidence(unlike_pct=5.0), Verdict.WARN, "go together 5.00 % is above 3.5 %"),
     (CaseMetrics(), Evidence(lungs_outside_pct=31.0), Verdict.WARN, "the moving scan 31.00"),
     (CaseMetrics(), Evidence(inverse_mean_mm=0.7), Verdict.WARN, "0.70 mm is above 0.5 mm"),
     (CaseMetrics(), Evidence(inverse_mean_mm=2.1), Verdict.FAIL, "2.10 mm is above 2 mm"),
@@ -142,3 +149,44 @@ def test_a_part_with_few_partners_rests_on_little(
         thresholds=Quality(),
     )
     assert len([finding for rule in RULES for finding in check(rule, judged)]) == reasons
+
+
+@pytest.mark.parametrize(
+    ("tre_mm", "landmarks", "found_pct", "verdicts"),
+    [
+        (0.8, 200, 3.0, []),
+        (3.0, 200, 3.0, [Verdict.WARN, Verdict.FAIL]),
+        (0.8, 3, 3.0, [Verdict.FAIL]),
+    ],
+)
+def test_scans_whose_landmarks_meet_are_of_one_patient(
+    tre_mm: float, landmarks: int, found_pct: float, verdicts: list[Verdict]
+) -> None:
+    """However few places find a partner, as on coarse voxels."""
+    judged = Judged(
+        metrics=CaseMetrics(tre_mm=tre_mm, etre_found_pct=found_pct),
+        evidence=Evidence(landmarks=landmarks),
+        thresholds=Quality(),
+    )
+    found = [finding.verdict for rule in RULES for finding in check(rule, judged)]
+    assert found == verdicts
+
+
+@pytest.mark.parametrize(
+    ("metrics", "places", "verdict"),
+    [
+        (CaseMetrics(dice_score=0.6, etre_mm=1.9, etre_found_pct=90.0), 400, Verdict.WARN),
+        # The places that find no partner err more.
+        (CaseMetrics(dice_score=0.6, etre_mm=1.9, etre_found_pct=40.0), 400, Verdict.FAIL),
+        (CaseMetrics(dice_score=0.6, etre_mm=1.0, etre_found_pct=20.0), 400, Verdict.FAIL),
+        (CaseMetrics(dice_score=0.6, etre_mm=1.0, etre_found_pct=90.0), 20, Verdict.FAIL),
+        (CaseMetrics(dice_score=0.6), 0, Verdict.FAIL),
+    ],
+)
+def test_masks_that_disagree_with_a_small_error(
+    metrics: CaseMetrics, places: int, verdict: Verdict
+) -> None:
+    """Then the masks are in doubt; elsewhere it is the registration."""
+    judged = Judged(metrics=metrics, evidence=Evidence(etre_places=places), thresholds=Quality())
+    found = [it.verdict for rule in RULES for it in check(rule, judged) if "Dice" in it.reason]
+    assert found == [verdict]

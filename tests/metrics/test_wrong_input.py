@@ -110,6 +110,8 @@ def test_mass_tells_an_exchange_from_small_voxels(mass: float, causes: int) -> N
         # A moving scan that is cut off is smaller, and still holds more air.
         {"density_change_hu": -60.0, "volume_ratio_jacobian": 1.2, "volume_ratio_lungs": 0.6},
         {"density_change_hu": 18.0, "volume_ratio_jacobian": 1.04, "volume_ratio_lungs": 0.62},
+        # A small part of the lungs says nothing of the breath.
+        {**EXCHANGED, "lungs_outside_pct": 60.0},
         # Another scanner may be off by some HU where the volumes are in order.
         {"density_change_hu": 30.0, "volume_ratio_jacobian": 1.1, "volume_ratio_lungs": 1.1},
         # Consolidation in one scan.
@@ -120,7 +122,7 @@ def test_mass_tells_an_exchange_from_small_voxels(mass: float, causes: int) -> N
         bones(1.18, 1.26),
         # A breath out makes them look smaller; it is expected, or was named.
         bones(0.96, 0.93),
-        {**bones(0.914, 0.971), "bone_misfit_mm": 3.5},
+        {**bones(0.914, 0.971), "bone_misfit_mm": 4.2},
         # Some were mistaken for their neighbours.
         {**bones(1.21, 1.31), "bone_misfit_mm": 4.9},
         # One scan with itself.

@@ -101,3 +101,16 @@ def test_scans_of_one_breath_are_not_judged() -> None:
     assert correlation_in_place(pair_of(tissue(), moving), transform) is None
     same = affine_transform(np.eye(4), GRID.resized((2, 2, 2)))
     assert correlation_in_place(pair_of(tissue(), tissue()), same) is None
+
+
+def test_a_header_elsewhere_is_no_motion() -> None:
+    """Tissue that stays at its voxel is compared with other tissue alone, by the headers' world."""
+    affine = GRID.affine.copy()
+    affine[:3, 3] += [0.0, 0.0, 12.0]
+    elsewhere = replace(GRID, affine=affine)
+    noise = np.random.default_rng(3).normal(0, 20, SHAPE).astype(np.float32)
+    pair = pair_of(tissue(), tissue() + noise, elsewhere)
+    shifted = affine_transform(affine @ np.linalg.inv(GRID.affine), GRID.resized((2, 2, 2)))
+    found = correlation_in_place(pair, shifted)
+    assert found is not None
+    assert abs(found) < 0.1

@@ -77,6 +77,9 @@ class Quality(Section):
     in_place_warn: float = Field(default=0.18, ge=-1, le=1)
     """Correlation of fine structure at one place of the scanner from which tissue has moved away
     (-1 to 1), above which the verdict is warn: rings, streaks or a part of the other scan."""
+    unlike_warn_pct: float = Field(default=3.5, ge=0, le=100)
+    """Percentage of the lungs where the fine structure of both scans does not go together while it
+    does elsewhere, above which the verdict is warn: tissue may lie far from where it was put."""
     ncc_warn: float = Field(default=0.3, ge=-1, le=1)
     """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is warn where
     landmarks or estimated errors are known: dense tissue in one scan alone lowers it."""

@@ -30,11 +30,35 @@ def estimated_of_all(judged: Judged) -> float | None:
 
 
 def found_share(judged: Judged) -> float | None:
-    """Landmarks know the error: beside them only that the scans may be of two patients counts."""
-    share = judged.metrics.etre_found_pct
-    known = judged.rests_on == "landmarks"
-    one_patient = share is not None and share >= judged.thresholds.etre_found_fail_pct
-    return None if known and one_patient else share
+    """Landmarks know the error: beside them only that the scans may be of two patients counts.
+
+    They are not, where landmarks lie near.
+    """
+    share, limits = judged.metrics.etre_found_pct, judged.thresholds
+    if judged.rests_on != "landmarks" or share is None:
+        return share
+    near = judged.metrics.tre_mm is not None and judged.metrics.tre_mm <= limits.tre_warn_mm
+    return None if near or share >= limits.etre_found_fail_pct else share
+
+
+def errs_little(judged: Judged) -> bool:
+    """Whether the error is known, and within the limits of a pass."""
+    metrics, limits = judged.metrics, judged.thresholds
+    if judged.rests_on == "landmarks":
+        return metrics.tre_mm is not None and metrics.tre_mm <= limits.tre_warn_mm
+    of_all, share = estimated_of_all(judged), metrics.etre_found_pct
+    found = share is None or share >= limits.etre_found_warn_pct
+    return of_all is not None and of_all <= limits.etre_warn_mm and found
+
+
+def overlap(judged: Judged) -> float | None:
+    """Dice, where the error is not known to be small."""
+    return None if errs_little(judged) else judged.metrics.dice_score
+
+
+def overlap_beside_small_error(judged: Judged) -> float | None:
+    """Dice, where the error is known to be small."""
+    return judged.metrics.dice_score if errs_little(judged) else None
 
 
 def worst_region(judged: Judged) -> float | None:

@@ -148,10 +148,18 @@ RULES: tuple[Rule, ...] = (
     Rule(
         measure="dice_score",
         what="Dice",
-        value=lambda judged: judged.metrics.dice_score,
+        value=rule_values.overlap,
         higher_is_better=True,
         warn="dice_warn",
         fail="dice_fail",
+    ),
+    Rule(
+        measure="dice_score",
+        what="Dice, where the error is within the limits of a pass,",
+        value=rule_values.overlap_beside_small_error,
+        higher_is_better=True,
+        warn="dice_warn",
+        question="are these the masks of these scans, and do they follow the lungs?",
     ),
     Rule(
         measure="dice_segmented",
@@ -205,6 +213,14 @@ RULES: tuple[Rule, ...] = (
         value=lambda judged: judged.evidence.correlation_in_place,
         warn="in_place_warn",
         question="rings, streaks or a part of the other scan, which registration follows?",
+    ),
+    Rule(
+        measure="unlike_pct",
+        what="share of the lungs where fine structure does not go together",
+        value=lambda judged: judged.evidence.unlike_pct,
+        warn="unlike_warn_pct",
+        unit="%",
+        question="tissue may lie far off there, where no place finds a partner",
     ),
     Rule(
         measure="lungs_outside_pct",

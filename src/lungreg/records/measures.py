@@ -148,6 +148,9 @@ class Evidence:
     """Correlation of the scans' fine structure at one place of the scanner, -1 to 1, where `T`
     moves tissue away from there: about 0, unless both show rings, streaks or a part of each
     other."""
+    unlike_pct: float | None = None
+    """Share of the lungs, in blocks of 20 mm, where the fine structure of both scans correlates far
+    less than in the others, %."""
     without_lungs: str | None = None
     """"fixed" or "moving": the scan in which no lungs were found."""
     doubts: str | None = None

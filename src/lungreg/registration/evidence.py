@@ -14,6 +14,7 @@ from lungreg.registration.bones import bone_change
 from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.fixed_pattern import correlation_in_place
 from lungreg.registration.images import PairImages
+from lungreg.registration.likeness import unlike_share
 from lungreg.registration.lung_regions import region_names
 from lungreg.registration.mask_cover import mask_cover
 from lungreg.registration.pair import Pair
@@ -56,6 +57,7 @@ def gather_evidence(
         **_volumes(pair),
         **_regions(pair, places),
         correlation_in_place=correlation_in_place(pair, transform, device=device),
+        unlike_pct=_percent(unlike_share(images, device=device)),
         mask_cover_pct=_percent(mask_cover(pair)),
     )
 

@@ -40,7 +40,7 @@ def correlation_in_place(
     """Correlation of both scans' local contrast at one place of the scanner, -1 to 1.
 
     By the headers' world and, where the scans have one shape, by their voxels: the larger. Deep in
-    the lungs of both, where `T` moves tissue far.
+    the lungs of both, where `T` moves tissue far from that place.
 
     Args:
         pair: The case in memory.
@@ -58,20 +58,26 @@ def correlation_in_place(
     voxels = some_voxels(inside, _MOST_PLACES)
     points = grid.to_world(voxels)
     far_mm = max(_FAR_MM, _FAR_VOX * float(np.cbrt(grid.voxel_volume_mm3)))
-    moved_mm = np.linalg.norm(transform_points(transform, points) - points, axis=1)
-    counted = moved_mm > far_mm
-    if counted.sum() < max(_FEWEST, _LEAST_SHARE * len(points)):
+    moved = transform_points(transform, points)
+    fewest = max(_FEWEST, _LEAST_SHARE * len(points))
+    places = [
+        (same, far)
+        for same in _same_places(pair, points, voxels)
+        if np.count_nonzero(far := np.linalg.norm(moved - same, axis=1) > far_mm) >= fewest
+    ]
+    if not places:
         return None
-    points, voxels = points[counted], voxels[counted]
-    here = _Contrast.of(pair.fixed_hu, grid, fixed, device).at(points)
-    contrast = _Contrast.of(pair.moving_hu, pair.moving.grid, moving, device)
+    contrasts = (
+        _Contrast.of(pair.fixed_hu, grid, fixed, device),
+        _Contrast.of(pair.moving_hu, pair.moving.grid, moving, device),
+    )
     deep = eroded(eroded(moving))
     found = []
-    for same in _same_places(pair, points, voxels):
-        seen = in_mask(same, deep, pair.moving.grid)
+    for same, far in places:
+        seen = far & in_mask(same, deep, pair.moving.grid)
         if seen.sum() >= _FEWEST:
-            there = contrast.at(same[seen])
-            found.append(float(np.corrcoef(here[seen], there)[0, 1]))
+            here, there = contrasts[0].at(points[seen]), contrasts[1].at(same[seen])
+            found.append(float(np.corrcoef(here, there)[0, 1]))
     return max((value for value in found if np.isfinite(value)), default=None)
 
 

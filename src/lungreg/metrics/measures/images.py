@@ -94,4 +94,27 @@ IN_PLACE = Measure(
         "follow it; landmarks alone tell the true error then."
     ),
 )
-IMAGES = (NCC, SSIM, RESIDUAL, IN_PLACE)
+UNLIKE = Measure(
+    name="unlike_pct",
+    label="Lungs whose fine structure does not go together",
+    short="Unlike",
+    unit="%",
+    decimals=1,
+    higher_is_better=False,
+    brief="share of the lungs whose fine structure is unlike",
+    says=(
+        "What share of the lungs lies in blocks of 20 mm where the fine structure of the warped "
+        "scan correlates with the fixed one less than 0.4 times as much as in the middle block. "
+        "It needs no partners, and sees parts where no place finds one."
+    ),
+    formula="100 Σ |B| [ρ_B < 0.4 median ρ] / Σ |B|, ρ_B the correlation of c_f and c_w in a "
+    "block B, c = (I − mean) / SD of 9 voxels around",
+    source="lungreg, registration.likeness",
+    typical="0 to 3 %",
+    bad=(
+        "In a part of the lungs the transform is far off (air or fluid beside the lung, slices in "
+        "another order, a patient who moved between two parts of a scan), or the scans do not show "
+        "the same there."
+    ),
+)
+IMAGES = (NCC, SSIM, RESIDUAL, IN_PLACE, UNLIKE)
