@@ -208,3 +208,31 @@ def test_a_scan_of_few_slices_keeps_the_alignment() -> None:
     found = refine(replace(pair, fixed=fixed), np.eye(4), FAST, device=CPU).transform
     assert found.displacement_mm is not None
     assert not found.displacement_mm.any()
+
+
+def test_steps_of_the_way_back_are_told_as_the_last_level() -> None:
+    """Counted on, and with the transform that both ways lead to so far."""
+    pair = as_pair(simulated())
+    plan = plan_for("default")
+    steps: list[Step] = []
+    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    done = refine(pair, affine, plan, device=CPU, on_step=steps.append)
+    assert plan.back is not None
+    assert [step.number for step in steps] == list(range(1, done.steps + 1))
+    last = [step for step in steps if step.level == plan.level_count]
+    assert [step.done for step in last] == list(range(1, plan.back.steps + 1))
+    assert {step.levels for step in steps} == {plan.level_count}
+    reached = mean_error_mm(pair, done.transform)
+    assert mean_error_mm(pair, last[-1].transform()) == pytest.approx(reached, rel=0.1)
+
+
+@pytest.mark.parametrize("diaphragm_mm", [15.0, 25.0])
+def test_both_ways_err_less_than_one(diaphragm_mm: float) -> None:
+    """By a tenth on these pairs of 5 mm voxels."""
+    pair, plan = as_pair(simulated(diaphragm_mm)), plan_for("default")
+    affine = align(pair, (-1000.0, 500.0), "auto").affine
+    one, both = (
+        mean_error_mm(pair, refine(pair, affine, which, device=CPU).transform)
+        for which in (replace(plan, back=None), plan)
+    )
+    assert both < 0.97 * one

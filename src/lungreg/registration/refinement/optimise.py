@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -162,6 +164,20 @@ def _both_ways(task: _Task, plan: Plan, start: Transform | None) -> tuple[Transf
     there, steps = _there(task, plan, start)
     if plan.back is None or not steps:
         return there, steps
+    meet = partial(half_way, there, moving=task.pair.moving.grid)
+    told = _told_as_last(task.on_step, level=plan.level_count, before=steps, result=meet)
+    back, more = _back(replace(task, on_step=told), plan, there)
+    return meet(back), steps + more
+
+
+def _there(task: _Task, plan: Plan, start: Transform | None) -> tuple[Transform, int]:
+    """The way there alone, from the fixed to the moving scan, and its number of steps."""
+    levels = task.levels(plan)
+    return with_affine(_optimise(levels, plan, start), task.affine), levels.steps
+
+
+def _back(task: _Task, plan: Plan, there: Transform) -> tuple[Transform, int]:
+    """The way back, from the moving to the fixed scan, and its number of steps."""
     pair = task.pair
     inverse = invert(
         there,
@@ -171,31 +187,30 @@ def _both_ways(task: _Task, plan: Plan, start: Transform | None) -> tuple[Transf
         max_mm=_START_MAX_MM,
         device=task.device,
     ).transform
+    alone = plan.way_back(pair.fixed.grid, pair.moving.grid)
+    levels = replace(task, pair=pair.exchanged, affine=inverse.affine).levels(alone)
+    return levels.run(alone.levels[0], inverse)[1], levels.steps
+
+
+def _told_as_last(
+    on_step: OnStep | None, *, level: int, before: int, result: Callable[[Transform], Transform]
+) -> OnStep | None:
+    """Tells steps of one level as those of the last one, and their transform as its result."""
+    if on_step is None:
+        return None
 
     def told(step: Step) -> None:
-        if task.on_step is not None:
-            number, level = steps + step.number, plan.level_count
-            task.on_step(
-                replace(
-                    step,
-                    number=number,
-                    level=level,
-                    levels=level,
-                    transform=lambda: half_way(there, step.transform(), pair.moving.grid),
-                )
+        on_step(
+            replace(
+                step,
+                number=before + step.number,
+                level=level,
+                levels=level,
+                transform=lambda: result(step.transform()),
             )
+        )
 
-    way_back = replace(task, pair=pair.exchanged, affine=inverse.affine, on_step=told)
-    alone = plan.way_back(pair.fixed.grid, pair.moving.grid)
-    levels = way_back.levels(alone)
-    _, back = levels.run(alone.levels[0], inverse)
-    return half_way(there, back, pair.moving.grid), steps + levels.steps
-
-
-def _there(task: _Task, plan: Plan, start: Transform | None) -> tuple[Transform, int]:
-    """The way there alone, from the fixed to the moving scan, and its number of steps."""
-    levels = task.levels(plan)
-    return with_affine(_optimise(levels, plan, start), task.affine), levels.steps
+    return told
 
 
 def _optimise(levels: Levels, plan: Plan, start: Transform | None) -> Transform:
