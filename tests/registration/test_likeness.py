@@ -28,6 +28,7 @@ class Images:
     fixed_mask: NDArray[np.bool_] | None
     outside: NDArray[np.bool_]
     grid: Grid = GRID
+    hu_window: tuple[float, float] = (-1000.0, 500.0)
 
 
 def tissue(seed: int) -> Values:

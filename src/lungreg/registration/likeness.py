@@ -26,11 +26,13 @@ _FEWEST_VOXELS = 40
 _SMALLEST = 0.25
 """Of a block, that lies in the lungs: less of it is not judged."""
 _FEWEST_BLOCKS = 20
+_DENSEST_HU = 0.0
+"""Beyond, chest wall and bone would decide the contrast of the lung beside them."""
 _UNLIKE = 0.4
 """Correlation of a block in that of the middle one, below which it is unlike: noise and kernels
 lower all of them."""
-_LEAST_MIDDLE = 0.15
-"""Below, as where one scan has voxels of a centimetre, blocks differ by chance."""
+_LEAST_MIDDLE = 0.25
+"""Below, as in strong noise or voxels of a centimetre, blocks differ by chance."""
 
 
 def unlike_share(images: PairImages, *, device: torch.device = CPU) -> float | None:
@@ -49,7 +51,11 @@ def unlike_share(images: PairImages, *, device: torch.device = CPU) -> float | N
     if not inside.any():
         return None
     box = mask_box(inside, margin=_SURROUNDINGS_VOX)
-    fixed, warped = (_contrast(scan[box], device) for scan in (images.fixed, images.warped))
+    low, high = images.hu_window
+    densest = np.float32((_DENSEST_HU - low) / (high - low))
+    fixed, warped = (
+        _contrast(np.minimum(scan[box], densest), device) for scan in (images.fixed, images.warped)
+    )
     inside = inside[box]
     blocks = _blocks(inside.shape, images.grid.spacing_mm)[inside]
     counts, correlations = _correlations(blocks, fixed[inside], warped[inside])
@@ -66,9 +72,8 @@ def unlike_share(images: PairImages, *, device: torch.device = CPU) -> float | N
 
 
 def _contrast(scan: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    part = torch.from_numpy(np.ascontiguousarray(scan)).to(device)
-    found: NDArray[np.float32] = local_contrast(part[None, None])[0, 0].cpu().numpy()
-    return found
+    part = torch.from_numpy(scan).to(device)
+    return np.asarray(local_contrast(part[None, None])[0, 0].cpu().numpy())
 
 
 def _blocks(shape: tuple[int, ...], spacing_mm: FloatArray) -> NDArray[np.int64]:
