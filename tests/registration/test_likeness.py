@@ -87,6 +87,17 @@ def test_what_lies_outside_of_the_moving_scan_is_not_judged() -> None:
     assert unlike_share(given) == 0.0
 
 
+def test_the_edge_of_padding_is_not_judged() -> None:
+    """Beside it contrast sees the edge, and not the tissue."""
+    given, shown = images(tissue(1)), np.ones(SHAPE, dtype=bool)
+    shown[24:28] = False
+    given.fixed[~shown] = 0.0
+    seen = unlike_share(given)
+    assert seen is not None
+    assert seen > 0.02
+    assert unlike_share(given, shown) == 0.0
+
+
 def test_not_known() -> None:
     """Without lungs, or where nothing correlates anywhere."""
     given = images(tissue(1))

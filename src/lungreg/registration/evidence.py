@@ -57,7 +57,7 @@ def gather_evidence(
         **_volumes(pair),
         **_regions(pair, places),
         correlation_in_place=correlation_in_place(pair, transform, device=device),
-        unlike_pct=_percent(unlike_share(images, device=device)),
+        unlike_pct=_percent(unlike_share(images, pair.fixed_shown, device=device)),
         mask_cover_pct=_percent(mask_cover(pair)),
     )
 

@@ -18,7 +18,7 @@ from lungreg.registration.refinement.features import local_contrast
 from lungreg.spatial.displacement import CPU
 from lungreg.spatial.geometry import FloatArray
 from lungreg.spatial.mask_box import mask_box
-from lungreg.spatial.neighbours import eroded
+from lungreg.spatial.neighbours import dilated, eroded
 
 _BLOCK_MM = 20.0
 _SURROUNDINGS_VOX = 4
@@ -35,11 +35,16 @@ _LEAST_MIDDLE = 0.25
 """Below, as in strong noise or voxels of a centimetre, blocks differ by chance."""
 
 
-def unlike_share(images: PairImages, *, device: torch.device = CPU) -> float | None:
+def unlike_share(
+    images: PairImages, shown: NDArray[np.bool_] | None = None, *, device: torch.device = CPU
+) -> float | None:
     """Share of the lungs in blocks of 20 mm whose local contrast does not correlate, 0 to 1.
+
+    Not beside padding, nor beside the end of a scan: contrast sees an edge there.
 
     Args:
         images: Both scans on the fixed grid.
+        shown: (X, Y, Z) where the fixed scan is no padding; None where it has none.
         device: Where to compute.
 
     Returns:
@@ -47,7 +52,10 @@ def unlike_share(images: PairImages, *, device: torch.device = CPU) -> float | N
     """
     if images.fixed_mask is None:
         return None
-    inside = eroded(images.fixed_mask) & ~images.outside
+    ends = images.outside if shown is None else images.outside | ~shown
+    inside = eroded(images.fixed_mask)
+    if ends.any():
+        inside &= ~dilated(ends, times=_SURROUNDINGS_VOX)
     if not inside.any():
         return None
     box = mask_box(inside, margin=_SURROUNDINGS_VOX)
