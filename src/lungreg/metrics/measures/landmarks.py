@@ -117,7 +117,7 @@ ETRE = Measure(
         "scan, σᵢ = 2.5 mm √(1 − correlation of the patches)"
     ),
     source=_ETRE_SOURCE,
-    typical="0.69 to 1.5 mm; before registration 3.2 to 7.0 mm",
+    typical="0.69 to 1.5 mm; before registration 3.2 to 6.7 mm",
     bad=(
         "As for the landmark error. In the calibration it had the class of the true error (below "
         "2, 2 to 4, above 4 mm) in 40 of 48 held-back cases. Places without a partner say nothing."
@@ -183,7 +183,7 @@ ETRE_FOUND = Measure(
     ),
     formula="100 · places with a partner / places",
     source=_ETRE_SOURCE,
-    typical="40 to 91 %",
+    typical="44 to 90 %",
     bad=(
         "Few partners mean that the scans hardly show the same tissue there: another patient, "
         "exchanged sides, a failed registration, or very different image quality."
