@@ -172,3 +172,14 @@ def test_time_points_have_no_order() -> None:
     points = Quality(time_points=True)
     assert findings(points, **EXCHANGED) == []
     assert len(findings(points, **EXCHANGED, mirrored="front and back")) == 1
+
+
+@pytest.mark.parametrize(("etre_mm", "named"), [(1.0, True), (3.0, True), (5.0, False)])
+def test_a_lost_registration_says_nothing_of_the_breath(etre_mm: float, named: bool) -> None:
+    """Volumes and densities are those of other tissue then."""
+    judged = Judged(
+        metrics=CaseMetrics(etre_mm=etre_mm, etre_found_pct=60.0),
+        evidence=Evidence(**EXCHANGED),
+        thresholds=Quality(),
+    )
+    assert any("exchanged" in found.reason for found in wrong_input(judged)) is named

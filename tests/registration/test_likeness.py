@@ -104,3 +104,11 @@ def test_not_known() -> None:
     assert unlike_share(images(tissue(2))) is None
     given.fixed_mask = None
     assert unlike_share(given) is None
+
+
+def test_the_order_in_memory_is_no_matter() -> None:
+    """Scans of other orientations come in another order."""
+    given = images(tissue(1))
+    turned = images(tissue(1))
+    turned.fixed, turned.warped = (np.asfortranarray(it) for it in (given.fixed, given.warped))
+    assert unlike_share(turned) == unlike_share(given)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 from lungreg.metrics.judged import Finding, Judged
-from lungreg.metrics.rule_values import estimated_of_all
 from lungreg.records import Evidence, Verdict
 
 _DENSER_HU = 10.0
@@ -64,16 +63,10 @@ def _is_matched(judged: Judged) -> bool:
 
 
 def _is_lost(judged: Judged) -> bool:
-    """Whether landmarks or places say that `T` errs more than a pass may."""
+    """Whether landmarks or places say that `T` errs as a failure does."""
     metrics, limits = judged.metrics, judged.thresholds
-    for error_mm, limit in (
-        (metrics.tre_mm, limits.tre_warn_mm),
-        (metrics.etre_mm, limits.etre_fail_mm),
-        (estimated_of_all(judged), limits.etre_warn_mm),
-    ):
-        if error_mm is not None and error_mm > limit:
-            return True
-    return False
+    errors = ((metrics.tre_mm, limits.tre_fail_mm), (metrics.etre_mm, limits.etre_fail_mm))
+    return any(error_mm is not None and error_mm > limit for error_mm, limit in errors)
 
 
 def _without_lungs(judged: Judged) -> Finding | None:
