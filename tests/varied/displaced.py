@@ -23,16 +23,6 @@ _Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Rearranged:
-    """Where tissue of the moving scan goes, and where each place of the new scan has it from."""
-
-    forward: Callable[[_Points], _Points]
-    """Carries points (N, 3) of the scan as it was to those of the new one, RAS mm."""
-    backward: Callable[[_Points], _Points]
-    """The other way round."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class _After:
     """A truth, and what became of the moving scan's tissue."""
 
@@ -69,7 +59,7 @@ def _pneumothorax(rng: _Rng, case: VariedCase) -> VariedCase:
     def backward(points: _Points) -> _Points:
         return pressed(points, 1 / left)
 
-    made = _rearranged(case, _Rearranged(forward=forward, backward=backward))
+    made = _rearranged(case, backward)
     filled = lung & inside(backward(_centres(grid))).reshape(grid.shape)
     # Pressed together, lung holds as much tissue in less room.
     denser = np.where(made < _LUNG_BELOW_HU, (made - _AIR_HU) / left + _AIR_HU, made)
@@ -97,9 +87,9 @@ def _moved_between(rng: _Rng, case: VariedCase) -> VariedCase:
     def shifted(sign: float) -> Callable[[_Points], _Points]:
         return lambda points: points + sign * step * (points[:, 2:] < cut_mm)
 
-    change = _Rearranged(forward=shifted(1.0), backward=shifted(-1.0))
-    labels = _at(mask.astype(np.float32), grid, change.backward(_centres(grid)), order=0) > 0.5
-    return _with(case, _rearranged(case, change), labels.reshape(grid.shape), change.forward)
+    forward, backward = shifted(1.0), shifted(-1.0)
+    labels = _at(mask.astype(np.float32), grid, backward(_centres(grid)), order=0) > 0.5
+    return _with(case, _rearranged(case, backward), labels.reshape(grid.shape), forward)
 
 
 def _swapped(rng: _Rng, case: VariedCase) -> VariedCase:
@@ -156,10 +146,13 @@ def _one_side(rng: _Rng, mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool
     return np.asarray(mask & (across > middle if rng.random() < 0.5 else across < middle))
 
 
-def _rearranged(case: VariedCase, change: _Rearranged) -> NDArray[np.float32]:
-    """(U, V, W) HU of the moving scan with its tissue at its new places."""
+def _rearranged(case: VariedCase, backward: Callable[[_Points], _Points]) -> NDArray[np.float32]:
+    """(U, V, W) HU of the moving scan with its tissue at its new places.
+
+    `backward` carries points (N, 3) of the new scan to where they were, RAS mm.
+    """
     grid = case.pair.moving.grid
-    values = _at(case.pair.moving_hu, grid, change.backward(_centres(grid)), order=1)
+    values = _at(case.pair.moving_hu, grid, backward(_centres(grid)), order=1)
     return np.asarray(values.reshape(grid.shape), dtype=np.float32)
 
 

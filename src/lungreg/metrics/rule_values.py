@@ -37,8 +37,7 @@ def found_share(judged: Judged) -> float | None:
     share, limits = judged.metrics.etre_found_pct, judged.thresholds
     if judged.rests_on != "landmarks" or share is None:
         return share
-    near = judged.metrics.tre_mm is not None and judged.metrics.tre_mm <= limits.tre_warn_mm
-    return None if near or share >= limits.etre_found_fail_pct else share
+    return None if errs_little(judged) or share >= limits.etre_found_fail_pct else share
 
 
 def errs_little(judged: Judged) -> bool:

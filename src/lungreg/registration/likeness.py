@@ -80,7 +80,7 @@ def unlike_share(
 
 
 def _contrast(scan: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    part = torch.from_numpy(np.ascontiguousarray(scan)).to(device)
+    part = torch.from_numpy(scan).to(device)
     return np.asarray(local_contrast(part[None, None])[0, 0].cpu().numpy())
 
 

@@ -141,8 +141,9 @@ def mean_around(volumes: _Floats, radius: int) -> _Floats:
     """Volumes (..., X, Y, Z): means of `radius` voxels around along each axis, edges repeated."""
     from lungreg.spatial.filter_kernel import mean_share
 
-    result = np.empty_like(volumes, order="C")
-    taken, given = (it.reshape(-1, *volumes.shape[-3:]) for it in (volumes, result))
+    lines = np.ascontiguousarray(volumes)
+    result = np.empty_like(lines)
+    taken, given = (it.reshape(-1, *volumes.shape[-3:]) for it in (lines, result))
     planes = taken.shape[0] * taken.shape[1]
     run_shares(lambda a, b: mean_share((a, b), taken, radius, given), planes)
     return result

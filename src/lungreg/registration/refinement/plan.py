@@ -169,7 +169,7 @@ def _large(spacing_mm: float, steps: int) -> Level:
     )
 
 
-def _small(spacing_mm: float, steps: int, *, realigns: bool = False, step: float = 0.3) -> Level:
+def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
     """Small parts, which local contrast draws: of the lungs alone, since they slide."""
     return Level(
         spacing_mm=spacing_mm,
@@ -182,7 +182,7 @@ def _small(spacing_mm: float, steps: int, *, realigns: bool = False, step: float
         smoothness=0.155,
         wall_stiffness=0.1,
         realigns=realigns,
-        step=step,
+        step=0.3,
     )
 
 
@@ -198,7 +198,7 @@ _PLANS: dict[RefinePreset, Plan] = {
         spacing_mm=2.0,
         levels=(*_COARSE, _large(2.0, 30), _small(2.0, 30, realigns=True), _small(1.4, 20)),
         samples=200_000,
-        back=_small(1.4, 12, step=0.3),
+        back=_small(1.4, 12),
     ),
     "best": Plan(
         spacing_mm=2.0,
@@ -210,6 +210,6 @@ _PLANS: dict[RefinePreset, Plan] = {
             _small(1.1, 40),
         ),
         samples=200_000,
-        back=_small(1.4, 20, step=0.3),
+        back=_small(1.4, 20),
     ),
 }
