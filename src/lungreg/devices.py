@@ -1,9 +1,13 @@
-"""Which device and how many threads a process computes with."""
+"""Which device, how many threads and how much memory a process computes with."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import sys
+from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 
@@ -49,3 +53,22 @@ def use_threads(threads: int | None) -> None:
     """Let PyTorch use so many CPU threads in this process; None leaves its own choice."""
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def give_back_memory() -> None:
+    """Return to the system what this process has freed, which the C library keeps for later.
+
+    What is asked for afterwards must be cleared by the system first: 0.1 s for 0.4 GB. Does nothing
+    where the C library is not glibc.
+    """
+    trim = _trim()
+    if trim is not None:
+        trim(0)
+
+
+@lru_cache
+def _trim() -> Callable[[int], int] | None:
+    """What the C library offers for it: `malloc_trim` of glibc."""
+    if sys.platform != "linux":
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungreg.devices import give_back_memory
 from lungreg.formats.transforms import (
     Description,
     decode_description,
@@ -79,6 +80,7 @@ def write_outputs(
         full_resolution: Write the displacement on the fixed scan's own grid.
         more: Further facts for metrics.json.
     """
+    give_back_memory()
     fixed, label = pair.fixed.grid, registered.label
     field_mm, field_grid = _displacement(registered, fixed, full_resolution=full_resolution)
     description = _description(pair, registered, result, full_resolution=full_resolution)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from lungreg.registration.refinement.adam import Adam
 from lungreg.registration.refinement.features import pooled
-from lungreg.registration.refinement.field import smoothed
+from lungreg.registration.refinement.field import control_grid, smoothed
 from lungreg.registration.refinement.lung_wall import place_weights, stiffness
 from lungreg.registration.refinement.objective import loss_and_gradient
-from lungreg.registration.refinement.parts import Fixed, moved_places, split
+from lungreg.registration.refinement.parts import Fixed, Part, moved_places, split
 from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.sampling import ChannelTable
 from lungreg.registration.refinement.scene import Scene
@@ -38,7 +38,10 @@ class Comparison:
     """The features of both scans on one level."""
 
     grid: Grid
-    fixed: Fixed
+    parts: tuple[Part, ...]
+    """Of the fixed scan, for the steps to take turns. The volumes they are of are not kept."""
+    stiffness: Tensor
+    """(X, Y, Z) factor of the roughness at each node."""
     moving: ChannelTable
     """Features of the moving scan, then its share of lung, then 1 where it has data."""
     lung_places: int
@@ -55,15 +58,17 @@ def compare(scene: Scene, features: Features, factor: int, level: Level, plan: P
         level: Weights of what is not lung.
         plan: Distances from the lungs.
     """
-    weights = place_weights(scene, factor, level, plan)
+    grid, weights = level_grid(scene.grid, factor), place_weights(scene, factor, level, plan)
+    fixed = Fixed(
+        features=tuple(pooled(part, factor) for part in features.fixed),
+        lungs=pooled(scene.lungs, factor),
+        weights=weights,
+    )
     moved = (*features.moving, scene.moving_lungs, scene.moving_shown)
     return Comparison(
-        grid=level_grid(scene.grid, factor),
-        fixed=Fixed(
-            features=tuple(pooled(part, factor) for part in features.fixed),
-            lungs=pooled(scene.lungs, factor),
-            weights=weights,
-        ),
+        grid=grid,
+        parts=tuple(split(fixed, plan.samples)),
+        stiffness=stiffness(weights.lungs, level, control_grid(grid, level.control).shape),
         moving=ChannelTable(*(pooled(part, factor) for part in moved)),
         lung_places=max(1, int((weights.tissue == 1.0).sum())),
     )
@@ -111,9 +116,7 @@ def descend(
 
 
 def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> Iterator[Task]:
-    parts = split(comparison.fixed, plan.samples)
-    stiff = stiffness(comparison.fixed.weights.lungs, level, nodes.shape[1:])
-    for part in parts:
+    for part in comparison.parts:
         moved = moved_places(nodes, part, level.control, comparison.grid)
         shown = comparison.moving.nearest(moved, -1)
         weight = part.places.weight
@@ -124,8 +127,8 @@ def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> I
             grid=comparison.grid,
             level=level,
             plan=plan,
-            stiffness=stiff,
-            scale=len(parts) / comparison.lung_places,
+            stiffness=comparison.stiffness,
+            scale=len(comparison.parts) / comparison.lung_places,
             seen=max(seen, _LEAST_SEEN),
             extent=comparison.grid.size / comparison.lung_places,
         )

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from lungreg.devices import give_back_memory
 from lungreg.registration.pair import Pair
 from lungreg.registration.refinement.descent import (
     Comparison,
@@ -61,6 +62,8 @@ class Levels:
             self._fixed_structure: Tensor | None = None
         self._moving_structure: Tensor | None = None
         self._compared.clear()
+        if self._plan.gives_back:
+            give_back_memory()
         # The same grid whatever the affine becomes: features of the fixed scan are kept.
         grid = working_grid(self._pair, self._first_affine, spacing_mm)
         self._scene = make_scene(self._pair, self._affine, grid, self._device)

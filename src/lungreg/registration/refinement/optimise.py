@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from lungreg.config import Refine
+from lungreg.devices import give_back_memory
 from lungreg.registration.pair import Estimate, Estimated, Pair
 from lungreg.registration.refinement.half_way import half_way
 from lungreg.registration.refinement.levels import Levels
@@ -127,6 +128,8 @@ def refine(
             plan = plan.coarser()
             notes += ("memory ran out: started again on a coarser grid",)
             _log.warning("memory ran out; the refinement starts again on a coarser grid")
+    if plan.gives_back:
+        give_back_memory()
     lungs = pair.fixed_lungs.or_everything
     return Refined(
         transform=unfold(polished(transform), pair.fixed.grid, lungs, device=device),

@@ -98,10 +98,10 @@ def _lattices(steps: tuple[int, int, int]) -> Iterator[Lattice]:
 
 def _part(fixed: Fixed, compared: Tensor, lattice: Lattice) -> Part:
     chosen = compared[lattice]
-    flat = torch.nonzero(chosen.flatten())[:, 0]
+    flat = torch.nonzero(chosen.flatten())[:, 0].int()
     return Part(
         places=Places(
-            voxels=_voxels(flat.int(), chosen.shape, lattice),
+            voxels=_voxels(flat, chosen.shape, lattice),
             features=torch.cat(
                 [_at(part, lattice, flat) for part in fixed.features]
             ).T.contiguous(),

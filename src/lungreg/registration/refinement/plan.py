@@ -81,6 +81,9 @@ class Plan:
     back: Level | None = None
     """Where the way back, from the moving to the fixed scan, is optimised as well, from the inverse
     of the way there; both meet half-way. None: the way there alone."""
+    gives_back: bool = False
+    """Whether memory that a level has freed is given back to the system: the volumes of the next
+    level are larger and would lie beside it."""
 
     @property
     def level_count(self) -> int:
@@ -211,5 +214,6 @@ _PLANS: dict[RefinePreset, Plan] = {
         ),
         samples=200_000,
         back=_small(1.4, 20),
+        gives_back=True,
     ),
 }
