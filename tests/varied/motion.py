@@ -29,10 +29,10 @@ class Motion:
     smooth: tuple[SplineField, ...]
     """Displacements that are added, given at expiration."""
     slide: LatticeField
-    """What the inside of the lungs slides by, given at inspiration, after the smooth parts."""
+    """What the lungs slide by, given at inspiration, after the smooth parts."""
 
     def at(self, points_ras: FloatArray) -> NDArray[np.float64]:
-        """`T` of points (N, 3) in RAS mm."""
+        """`T` of points (N, 3) in RAS mm, as if they were lung: the wall does not slide."""
         points = np.asarray(points_ras, dtype=np.float64)
         middle = points + sum(field.at(points) for field in self.smooth)
         return np.asarray(middle + self.slide.at(middle))

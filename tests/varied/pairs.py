@@ -29,6 +29,8 @@ from tests.varied.troubles import PLANS
 BASES = ("analytic", "cip_ct64", "lung_fcp")
 _ALL_BASES = (*BASES, "small")
 _LANDMARKS = 200
+_SLIDE_MM = 12.0
+"""More than anything slides by."""
 _MOST_MM = {
     "analytic": (8.0, 40.0),
     "small": (8.0, 40.0),
@@ -145,7 +147,7 @@ def expired(rng: np.random.Generator, sampler: Sampler, motion: Motion, grid: Gr
     density = draw_density(rng)
     source = sampler.scan
     smooth = motion.smooth_mm(grid)
-    places = _source_voxels(source, motion, grid, smooth)
+    places = source_voxels(source, motion, grid, smooth)
     hu, mask = sampler.at_voxels(places)
     thin = None
     if density.fading > 0:
@@ -155,22 +157,33 @@ def expired(rng: np.random.Generator, sampler: Sampler, motion: Motion, grid: Gr
     return _seen(scan, places, source.grid)
 
 
-def _source_voxels(
+def source_voxels(
     source: Scan, motion: Motion, grid: Grid, smooth_mm: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(3, X, Y, Z) voxel coordinates of the inspiration at `T` of every voxel of a grid."""
+    """(3, X, Y, Z) voxel coordinates of the inspiration that every voxel of a grid shows.
+
+    Lung shows what is at `T` of it. The wall stays, also where lung slides away from it.
+    """
     middle = np.stack(world_axes(grid, slice(0, None))) + smooth_mm
     matrix = np.linalg.inv(source.grid.affine)
     places: NDArray[np.float32] = np.einsum(
         "kl,lxyz->kxyz", matrix[:3, :3].astype(np.float32), middle
     )
     places += matrix[:3, 3].astype(np.float32)[:, None, None, None]
-    rounds = np.ceil(8.0 / source.grid.spacing_mm.min()).astype(int)
-    near = ndimage.binary_dilation(source.mask > 0, iterations=int(rounds)).astype(np.uint8)
-    sliding = ndimage.map_coordinates(near, places, order=0, mode="nearest") > 0
-    slid = motion.slide.at(middle[:, sliding].T).T
-    places[:, sliding] += (matrix[:3, :3] @ slid).astype(np.float32)
+    rounds = np.ceil(_SLIDE_MM / source.grid.spacing_mm.min()).astype(int)
+    near = _shows(ndimage.binary_dilation(source.mask > 0, iterations=int(rounds)), places)
+    stays = places[:, near]
+    slid = motion.slide.at(middle[:, near].T).T
+    slides = stays + (matrix[:3, :3] @ slid).astype(np.float32)
+    lung = _shows(source.mask > 0, slides) | _shows(source.mask > 0, stays)
+    places[:, near] = np.where(lung, slides, stays)
     return places
+
+
+def _shows(mask: NDArray[np.bool_], places_vox: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether a mask holds the nearest voxels to coordinates (3, ...)."""
+    found = ndimage.map_coordinates(mask.astype(np.uint8), places_vox, order=0, mode="nearest")
+    return np.asarray(found > 0)
 
 
 def _seen(scan: Scan, places: NDArray[np.float32], source: Grid) -> Scan:

@@ -1,4 +1,4 @@
-"""Sliding: the inside of the lungs moves along the chest wall, which stays."""
+"""Sliding: the lungs move along the chest wall, which stays."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ _HILUM_MM = (25.0, 60.0)
 """Near the roots of the lungs nothing slides; beyond the second length all of it does."""
 _NORMAL_MM = (10.0, 30.0)
 """Motion across the wall is taken out up to the first depth, all of it allowed at the second."""
+_BEYOND_MM = (8.0, 13.0)
+"""The motion is that of the lungs up to the first distance beyond them, nothing at the second."""
+_BESIDE_MM = 3.0
 _PULL_NODE_MM = 50.0
 _LEAST_JACOBIAN = 0.25
 
@@ -54,17 +57,22 @@ def on_grid(field: SplineField, grid: Grid) -> NDArray[np.float32]:
 
 
 def draw_slide(rng: np.random.Generator, scan: Scan, most_mm: float) -> LatticeField:
-    """Draw how far the inside slides: up to `most_mm`, mostly along the body.
+    """Draw how far the lungs slide: up to `most_mm`, mostly along the body.
 
-    Within 2 to 4 mm of the wall the motion rises from nothing to its whole; there it runs along the
-    wall, so that nothing folds. Where it still would, in thin edges of the lungs, it is damped.
+    At the wall they move along it, so that they stay within it. The motion goes on beyond the wall:
+    it is smooth there, and a scan made by it must keep what is not lung. Where it would fold, in
+    thin edges of the lungs, it is damped.
     """
     grid, inside = _lattice(scan)
-    depth = ndimage.distance_transform_edt(inside, sampling=grid.spacing_mm)
-    field = _pull(rng, grid) * most_mm
-    field = along_wall(field, depth, grid)
-    field *= rise(depth / rng.uniform(2.0, 4.0)) * _away_from_roots(inside, grid)
-    return LatticeField.through(_without_folds(field.astype(np.float32), inside, grid), grid)
+    depth, away = (
+        ndimage.distance_transform_edt(where, sampling=grid.spacing_mm)
+        for where in (inside, ~inside)
+    )
+    low, high = _BEYOND_MM
+    field = along_wall(_pull(rng, grid) * most_mm, depth, grid)
+    field *= (1 - rise((away - low) / (high - low))) * _away_from_roots(inside, grid)
+    near = away < _BESIDE_MM
+    return LatticeField.through(_without_folds(field.astype(np.float32), near, grid), grid)
 
 
 def _lattice(scan: Scan) -> tuple[Grid, NDArray[np.bool_]]:
@@ -126,12 +134,12 @@ def _away_from_roots(inside: NDArray[np.bool_], grid: Grid) -> NDArray[np.float6
 
 
 def _without_folds(
-    field: NDArray[np.float32], inside: NDArray[np.bool_], grid: Grid
+    field: NDArray[np.float32], where: NDArray[np.bool_], grid: Grid
 ) -> NDArray[np.float32]:
-    """Damp a field where it folds, smoothly."""
+    """Damp a field where it folds at places that count, smoothly."""
     for _ in range(6):
         jacobian = jacobian_determinant(np.eye(4), field, grid)
-        bad = (jacobian < _LEAST_JACOBIAN) | (jacobian > 2.5)
+        bad = ((jacobian < _LEAST_JACOBIAN) | (jacobian > 2.5)) & where
         if not bad.any():
             break
         near = ndimage.gaussian_filter(bad.astype(np.float32), 6.0 / grid.spacing_mm)

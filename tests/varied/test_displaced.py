@@ -27,7 +27,7 @@ def test_the_truth_finds_the_same_tissue(kind: str) -> None:
         for it, at in ((plain, was), (case, now))
     ]
     known = moved & (np.abs(seen[0]) < 950)
-    assert spearmanr(seen[0][known], seen[1][known]).statistic > 0.45
+    assert spearmanr(seen[0][known], seen[1][known]).statistic > 0.4
     # Beside what has moved, other tissue comes into the mean between voxels.
     assert np.quantile(np.abs(seen[0] - seen[1])[~moved], 0.8) < 1
 
