@@ -12,7 +12,7 @@ from torch import Tensor
 from lungreg.registration.refinement.adam import Adam
 from lungreg.registration.refinement.features import pooled
 from lungreg.registration.refinement.field import control_grid, smoothed
-from lungreg.registration.refinement.lung_wall import place_weights, stiffness
+from lungreg.registration.refinement.lung_wall import at_nodes, place_weights, stiffness
 from lungreg.registration.refinement.objective import loss_and_gradient
 from lungreg.registration.refinement.parts import Fixed, Part, moved_places, split
 from lungreg.registration.refinement.plan import Level, Plan
@@ -42,6 +42,8 @@ class Comparison:
     """Of the fixed scan, for the steps to take turns. The volumes they are of are not kept."""
     stiffness: Tensor
     """(X, Y, Z) factor of the roughness at each node."""
+    lungs: Tensor
+    """(X, Y, Z) share of lung at each node."""
     moving: ChannelTable
     """Features of the moving scan, then its share of lung, then 1 where it has data."""
     lung_places: int
@@ -64,11 +66,13 @@ def compare(scene: Scene, features: Features, factor: int, level: Level, plan: P
         lungs=pooled(scene.lungs, factor),
         weights=weights,
     )
+    nodes = control_grid(grid, level.control).shape
     moved = (*features.moving, scene.moving_lungs, scene.moving_shown)
     return Comparison(
         grid=grid,
         parts=tuple(split(fixed, plan.samples)),
-        stiffness=stiffness(weights.lungs, level, control_grid(grid, level.control).shape),
+        stiffness=stiffness(weights.lungs, level, nodes),
+        lungs=at_nodes(weights.lungs, level.control, nodes).clone(),
         moving=ChannelTable(*(pooled(part, factor) for part in moved)),
         lung_places=max(1, int((weights.tissue == 1.0).sum())),
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lungreg.devices import give_back_memory
 from lungreg.registration.pair import Pair
+from lungreg.registration.refinement.beyond_wall import continued
 from lungreg.registration.refinement.descent import (
     Comparison,
     Features,
@@ -84,6 +85,8 @@ class Levels:
         comparison = self._comparison(level)
         nodes = control_grid(comparison.grid, level.control)
         first = carry_over(start, nodes, self._device)
+        if level.continues:
+            first = continued(first, comparison.lungs)
         field, loss = first, 0.0
         generator = torch.Generator().manual_seed(self._seed)
         for field, loss in descend(first, comparison, level, self._plan, generator):

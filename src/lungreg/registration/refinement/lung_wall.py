@@ -74,15 +74,19 @@ def stiffness(lungs: Tensor, level: Level, nodes: Sequence[int]) -> Tensor:
         nodes: Number of nodes along each axis.
     """
     most, least = cube_max(lungs, level.control), _cube_min(lungs, level.control)
+    wall = at_nodes(most - least, level.control, nodes)
+    return (1 - (1 - level.wall_stiffness) * wall).contiguous()
+
+
+def at_nodes(volume: Tensor, control: int, nodes: Sequence[int]) -> Tensor:
+    """(X, Y, Z) a volume (1, 1, U, V, W) at the nodes on every `control`-th voxel."""
     beyond = (
-        max(0, (count - 1) * level.control + 1 - size)
-        for count, size in zip(nodes[::-1], lungs.shape[:1:-1], strict=True)
+        max(0, (count - 1) * control + 1 - size)
+        for count, size in zip(nodes[::-1], volume.shape[:1:-1], strict=True)
     )
     padding = [part for end in beyond for part in (0, end)]
-    wall = nnf.pad(most - least, padding, mode="replicate")[0, 0]
-    at_nodes = wall[:: level.control, :: level.control, :: level.control]
-    at_nodes = at_nodes[: nodes[0], : nodes[1], : nodes[2]]
-    return (1 - (1 - level.wall_stiffness) * at_nodes).contiguous()
+    there = nnf.pad(volume, padding, mode="replicate")[0, 0, ::control, ::control, ::control]
+    return there[: nodes[0], : nodes[1], : nodes[2]]
 
 
 def _closed(lungs: Tensor, radius: int) -> Tensor:

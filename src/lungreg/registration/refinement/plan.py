@@ -47,6 +47,8 @@ class Level:
     """Weight of the roughness beside the root of the distance."""
     wall_stiffness: float = 1.0
     """Factor of the roughness at the lungs' surface, along which they slide."""
+    continues: bool = False
+    """Whether the motion of the lungs is first continued beyond their wall."""
     realigns: bool = False
     """Whether the affine is first fitted anew to the displacement so far."""
     step: float = 0.5
@@ -179,11 +181,12 @@ def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
         steps=steps,
         tolerance=2.0,
         control=2,
-        around_weight=0.3,
+        around_weight=0.0,
         body_weight=0.0,
         measure="contrast",
         smoothness=0.155,
-        wall_stiffness=0.1,
+        wall_stiffness=0.03,
+        continues=True,
         realigns=realigns,
         step=0.3,
     )
