@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from lungreg.errors import DataError, NotFoundError, UnreadableFileError
 
 MAX_NAME_BYTES = 200
 """Longest part of a name between slashes, UTF-8: file systems allow 255, writers add a suffix."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +107,10 @@ def check_name(name: str) -> str:
         if part in ("", ".", ".."):
             msg = "a name on the stage is relative, without empty, '.' or '..' parts"
             raise DataError(msg, where=repr(name))
-        if "\\" in part or any(ord(char) < 32 or ord(char) == 127 for char in part):
+        if _CONTROL.search(part):
             msg = "a name on the stage holds no backslash and no control character"
             raise DataError(msg, where=repr(name), mend="rename the file")
-        if any("\ud800" <= char <= "\udfff" for char in part):
+        if _SURROGATE.search(part):
             msg = "a name on the stage is valid unicode"
             raise DataError(msg, where=repr(name), mend="rename the file")
         if (size := len(part.encode())) > MAX_NAME_BYTES:
