@@ -87,7 +87,7 @@ IN_PLACE = Measure(
     formula="correlation of c_f(x) and c_m(x) where ‖T(x) − x‖ is above 4 mm and 2.5 voxels, "
     "c = (I − mean) / SD of 9 voxels around; x and its place in the moving scan deep in the lungs",
     source="lungreg, registration.fixed_pattern",
-    typical="0.0044 to 0.1",
+    typical="0.0037 to 0.097",
     bad=(
         "Both scans show something that does not move with the lungs: rings, streaks, or a part of "
         "the other scan (view sharing, an average of phases). Registration and estimated errors "
@@ -110,7 +110,7 @@ UNLIKE = Measure(
     formula="100 Σ |B| [ρ_B < 0.4 median ρ] / Σ |B|, ρ_B the correlation of c_f and c_w in a "
     "block B, c = (I − mean) / SD of 9 voxels around",
     source="lungreg, registration.likeness",
-    typical="0 to 8.3 %",
+    typical="0 to 7.9 %",
     bad=(
         "In a part of the lungs the transform is far off (air or fluid beside the lung, slices in "
         "another order, a patient who moved between two parts of a scan), or the scans do not show "

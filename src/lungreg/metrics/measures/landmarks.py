@@ -117,7 +117,7 @@ ETRE = Measure(
         "scan, σᵢ = 2.5 mm √(1 − correlation of the patches)"
     ),
     source=_ETRE_SOURCE,
-    typical="0.69 to 1.5 mm; before registration 3.2 to 6.7 mm",
+    typical="0.69 to 1.5 mm; before registration 3.4 to 6.8 mm",
     bad=(
         "As for the landmark error. In the calibration it had the class of the true error (below "
         "2, 2 to 4, above 4 mm) in 51 of 66 held-back cases. Places without a partner say nothing."
@@ -148,7 +148,7 @@ ETRE_P95 = Measure(
     says="19 of 20 estimated errors are smaller than this.",
     formula="95th percentile over places with a partner of √(‖T(xᵢ) − pᵢ‖² + σᵢ²)",
     source=_ETRE_SOURCE,
-    typical="1.3 to 3.6 mm",
+    typical="1.3 to 3.8 mm",
     bad="Some part of the lungs is far off; the list of regions on the page of the case names it.",
 )
 REGIONS = Reported(
@@ -183,7 +183,7 @@ ETRE_FOUND = Measure(
     ),
     formula="100 · places with a partner / places",
     source=_ETRE_SOURCE,
-    typical="44 to 90 %",
+    typical="41 to 91 %",
     bad=(
         "Few partners mean that the scans hardly show the same tissue there: another patient, "
         "exchanged sides, a failed registration, or very different image quality."
@@ -199,7 +199,7 @@ ETRE_PLACES = Measure(
     says="Number of distinctive places that the estimated landmark errors were measured at.",
     formula="N",
     source=_ETRE_SOURCE,
-    typical="163 to 601",
+    typical="152 to 607",
     bad="With too few the estimate is not used, and a case without landmarks does not pass.",
 )
 LANDMARKS = (
