@@ -18,7 +18,9 @@ def test_the_truth_finds_the_same_tissue(kind: str) -> None:
     Lung that is pressed together is denser: by rank it is the same.
     """
     plain, case = make_varied("small", "none", 4), make_displaced(kind, "small", 4)
-    points = case.landmarks_ras
+    grid = plain.pair.fixed.grid
+    deep = ndimage.binary_erosion(plain.fixed_mask > 0)
+    points = grid.to_world(np.argwhere(deep).astype(np.float64))
     was, now = plain.true_moving(points), case.true_moving(points)
     moved = np.linalg.norm(now - was, axis=1) > 1.0
     assert 0.05 < moved.mean() < 0.9
@@ -27,7 +29,7 @@ def test_the_truth_finds_the_same_tissue(kind: str) -> None:
         for it, at in ((plain, was), (case, now))
     ]
     known = moved & (np.abs(seen[0]) < 950)
-    assert spearmanr(seen[0][known], seen[1][known]).statistic > 0.4
+    assert spearmanr(seen[0][known], seen[1][known]).statistic > 0.45
     # Beside what has moved, other tissue comes into the mean between voxels.
     assert np.quantile(np.abs(seen[0] - seen[1])[~moved], 0.8) < 1
 

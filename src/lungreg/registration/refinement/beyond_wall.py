@@ -18,10 +18,12 @@ _NODES = (2, 3, 4)
 """How far, in nodes, the motion of the lungs is continued; its share falls beyond the first."""
 _SLID_MM = 3.0
 """Difference between both motions of which half is taken for sliding."""
-_DEVIATION = 1.0
-_REACH = 3
+_DEVIATION, _REACH = 1.0, 3
+"""Standard deviation and end of the Gaussian, in steps of two nodes."""
 _RIDGE = 0.12
+"""Spread of the known nodes, in steps squared, below which derivatives are not trusted."""
 _FEWEST = 1e-3
+"""Weight of what is known around a place, below which nothing is told."""
 _Powers = tuple[int, int, int]
 """Of the distances along the three axes."""
 _TERMS: tuple[_Powers, ...] = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))

@@ -72,7 +72,7 @@ def compare(scene: Scene, features: Features, factor: int, level: Level, plan: P
         grid=grid,
         parts=tuple(split(fixed, plan.samples)),
         stiffness=stiffness(weights.lungs, level, nodes),
-        lungs=at_nodes(weights.lungs, level.control, nodes).clone(),
+        lungs=at_nodes(weights.lungs, level.control, nodes),
         moving=ChannelTable(*(pooled(part, factor) for part in moved)),
         lung_places=max(1, int((weights.tissue == 1.0).sum())),
     )

@@ -75,7 +75,7 @@ def stiffness(lungs: Tensor, level: Level, nodes: Sequence[int]) -> Tensor:
     """
     most, least = cube_max(lungs, level.control), _cube_min(lungs, level.control)
     wall = at_nodes(most - least, level.control, nodes)
-    return (1 - (1 - level.wall_stiffness) * wall).contiguous()
+    return 1 - (1 - level.wall_stiffness) * wall
 
 
 def at_nodes(volume: Tensor, control: int, nodes: Sequence[int]) -> Tensor:
@@ -86,7 +86,7 @@ def at_nodes(volume: Tensor, control: int, nodes: Sequence[int]) -> Tensor:
     )
     padding = [part for end in beyond for part in (0, end)]
     there = nnf.pad(volume, padding, mode="replicate")[0, 0, ::control, ::control, ::control]
-    return there[: nodes[0], : nodes[1], : nodes[2]]
+    return there[: nodes[0], : nodes[1], : nodes[2]].contiguous()
 
 
 def _closed(lungs: Tensor, radius: int) -> Tensor:
