@@ -27,11 +27,46 @@ def test_what_lies_below_memory_in_use_goes_back() -> None:
     assert int(told.stdout) > 100e6
 
 
+_USED_AGAIN = """
+import resource, sys, torch
+from lungreg.devices import give_back_memory, keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):  # until there is a hole that fits
+    torch.ones(1 << 24)
+before = faults()
+for _ in range(5):
+    torch.ones(1 << 24)
+print(faults() - before)
+give_back_memory()
+before = faults()
+torch.ones(1 << 24)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc returns large volumes at once")
+def test_what_is_kept_is_used_again_until_it_is_given_back() -> None:
+    pages, found = (1 << 26) // 4096, {}
+    for how in ("kept", "not"):
+        told = subprocess.run(
+            [sys.executable, "-c", _USED_AGAIN, how], check=True, capture_output=True
+        )
+        found[how] = [int(line) for line in told.stdout.split()]
+    (again, after), (anew, _) = found["kept"], found["not"]
+    assert anew > 5 * 0.9 * pages
+    assert again < 0.1 * pages
+    assert after > 0.9 * pages
+
+
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     from lungreg import devices
 
-    devices._trim.cache_clear()
+    devices._of_glibc.cache_clear()
     monkeypatch.setattr(sys, "platform", "darwin")
     devices.give_back_memory()
-    assert devices._trim() is None
-    devices._trim.cache_clear()
+    devices.keep_freed_memory()
+    assert devices._of_glibc("malloc_trim") is None
+    devices._of_glibc.cache_clear()

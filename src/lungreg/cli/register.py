@@ -126,6 +126,7 @@ def register_pair(
     with importing(), one_step(console.progress, "starting"):  # PyTorch takes seconds to be there.
         import psutil
 
+        from lungreg.devices import keep_freed_memory
         from lungreg.workflows.register import register as run
     from lungreg.config import Config
     from lungreg.sources.pair_files import PairFiles
@@ -149,6 +150,8 @@ def register_pair(
         full_resolution_field=full_resolution_field,
         time_points=time_points,
     )
+    if preset != "best":  # which has the largest volumes, of several sizes: pieces would add up
+        keep_freed_memory()
     done = run(
         files,
         out,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import torch
 
 from lungreg.config import Infer
-from lungreg.devices import choose_device, use_threads
+from lungreg.devices import choose_device, keep_freed_memory, use_threads
 from lungreg.distributed.lean_monai import import_lean_monai
 from lungreg.distributed.pool_size import Place
 from lungreg.records import Case, CaseResult, RegistrationJob
@@ -61,6 +61,8 @@ class Worker:
             ModelError: The stored model does not fit its card.
         """
         use_threads(self._place.threads)
+        if self._alone:
+            keep_freed_memory()
         on_gpu = self._place.on_gpu
         name = self._job.settings.device if on_gpu is None else ("cuda" if on_gpu else "cpu")
         device = choose_device(name)

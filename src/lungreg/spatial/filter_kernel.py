@@ -94,42 +94,69 @@ def filter_share(
 
 
 @compiled_as_written
-def _add(total: _Floats, values: _Floats) -> None:
+def _sides(place: int, step: int, size: int) -> tuple[int, int]:
+    """The places on both sides, the ends repeated: what repeats an end last, as PyTorch adds."""
+    low, high = max(place - step, 0), min(place + step, size - 1)
+    return (high, low) if place < step and place + step < size else (low, high)
+
+
+@compiled_as_written
+def _sum(total: _Floats, middle: _Floats, one: _Floats, other: _Floats) -> None:
     for z in range(len(total)):
-        total[z] += values[z]
+        total[z] = middle[z] + one[z] + other[z]
 
 
 @compiled_as_written
-def _add_planes(total: _Floats, planes: _Floats, here: int, radius: int) -> None:
-    """Add to a plane (Y Z,) its neighbours of (X, Y Z) on both sides, the ends repeated."""
-    size = len(planes)
+def _sum_planes(total: _Floats, planes: _Floats, here: int, radius: int) -> None:
+    """A plane (Y Z,) and its neighbours of (X, Y Z) on both sides."""
+    middle = planes[here]
     for step in range(1, radius + 1):
-        near = min(step, size)
-        if here >= near:
-            _add(total, planes[here - near])
-        if here + near < size:
-            _add(total, planes[here + near])
-        if here < near:
-            _add(total, planes[0])
-        if here >= size - near:
-            _add(total, planes[size - 1])
+        one, other = _sides(here, step, len(planes))
+        _sum(total, middle, planes[one], planes[other])
+        middle = total
 
 
 @compiled_as_written
-def _add_shifted(total: _Floats, values: _Floats, radius: int, length: int) -> None:
-    """Add to each run of `length` values of a line its neighbour runs, the ends repeated.
+def _sum_middle(total: _Floats, values: _Floats, length: int, radius: int) -> None:
+    """Each run of `length` values and its neighbour runs, but for those near the ends."""
+    reach = radius * length
+    inner = len(values) - 2 * reach
+    if inner < 1:
+        return
+    found, middle = total[reach : reach + inner], values[reach : reach + inner]
+    for step in range(1, radius + 1):
+        near, far = reach - step * length, reach + step * length
+        _sum(found, middle, values[near : near + inner], values[far : far + inner])
+        middle = found
 
-    Rows of a plane, for `length` Z; single values of a row, for 1.
+
+@compiled_as_written
+def _sum_run(
+    total: _Floats, values: _Floats, line: tuple[int, int], run: int, length: int, radius: int
+) -> None:
+    """One run of a line, which begins at and has so many values, and its neighbour runs."""
+    start, runs = line[0], line[1] // length
+    for place in range(start, start + length):
+        found = values[place + run * length]
+        for step in range(1, radius + 1):
+            one, other = _sides(run, step, runs)
+            found = found + values[place + one * length] + values[place + other * length]
+        total[place + run * length] = found
+
+
+@compiled_as_written
+def _sum_around(total: _Floats, values: _Floats, size: int, length: int, radius: int) -> None:
+    """Each run of `length` values of a plane and its neighbour runs in its line of `size` values.
+
+    The whole plane is one line of rows, and each row one of single values.
     """
-    size = len(values)
-    for step in range(1, radius + 1):
-        near = min(step * length, size)
-        _add(total[near:], values[: size - near])
-        _add(total[: size - near], values[near:])
-        for first in range(0, near, length):
-            _add(total[first : first + length], values[:length])
-        for first in range(size - near, size, length):
-            _add(total[first : first + length], values[size - length :])
+    _sum_middle(total, values, length, radius)
+    runs = size // length
+    for start in range(0, len(values), size):
+        for run in range(min(radius, runs)):
+            _sum_run(total, values, (start, size), run, length, radius)
+        for run in range(max(radius, runs - radius), runs):
+            _sum_run(total, values, (start, size), run, length, radius)
 
 
 @compiled_as_written
@@ -139,7 +166,7 @@ def mean_share(share: tuple[int, int], volumes: _Floats, radius: int, result: _F
     Args:
         share: First plane of all volumes together, and that after the last one.
         volumes: (V, X, Y, Z).
-        radius: Voxels.
+        radius: Voxels, at least 1.
         result: (V, X, Y, Z).
     """
     _, nx, ny, nz = volumes.shape
@@ -148,13 +175,9 @@ def mean_share(share: tuple[int, int], volumes: _Floats, radius: int, result: _F
     count = np.float32((2 * radius + 1) ** 3)
     for number in range(share[0], share[1]):
         volume, x = planes[number // nx], number % nx
-        across[:] = volume[x]
-        _add_planes(across, volume, x, radius)
-        both[:] = across
-        _add_shifted(both, across, radius, nz)
+        _sum_planes(across, volume, x, radius)
+        _sum_around(both, across, ny * nz, nz, radius)
         mean = means[number // nx, x]
-        mean[:] = both
-        for y in range(0, ny * nz, nz):
-            _add_shifted(mean[y : y + nz], both[y : y + nz], radius, 1)
+        _sum_around(mean, both, nz, 1, radius)
         for place in range(ny * nz):
             mean[place] /= count

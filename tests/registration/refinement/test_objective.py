@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from lungreg.registration.refinement.field import control_grid, roughness, smoothed
 from lungreg.registration.refinement.lung_wall import PlaceWeights
-from lungreg.registration.refinement.objective import fused_loss, reference_loss
+from lungreg.registration.refinement.objective import fused_loss, reference_loss, seen_share
 from lungreg.registration.refinement.parts import Fixed, split
 from lungreg.registration.refinement.plan import Level, plan_for
 from lungreg.registration.refinement.sampling import ChannelTable
@@ -66,6 +68,27 @@ def test_compiled_and_reference_agree(control: int, features: int) -> None:
     torch.testing.assert_close(
         compiled, gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max())
     )
+
+
+@pytest.mark.parametrize("control", [1, 2, 4])
+def test_what_the_moving_scan_shows_is_counted_alike(control: int, monkeypatch) -> None:
+    """Compiled or not: places by weight; all of them give exactly 1, and none of a weight 0."""
+    task = make_task(control, 1)
+    shown = (torch.rand(1, 1, *SHAPE, generator=torch.Generator().manual_seed(5)) > 0.4).float()
+    partly = replace(task, moving=ChannelTable(torch.zeros(1, 2, *SHAPE), shown))
+    places = task.part.places
+    nothing = replace(
+        task, part=replace(task.part, places=replace(places, weight=0 * places.weight))
+    )
+    field = make_field(task)
+    assert seen_share(field, task) == 1
+    assert seen_share(field, nothing) == 0
+    found = seen_share(field, partly)
+    monkeypatch.setattr("lungreg.registration.refinement.objective.has_numba", lambda: False)
+    assert seen_share(field, nothing) == 0
+    assert 0.3 < found < 0.8
+    # A place half-way between two voxels may be rounded to either.
+    assert seen_share(field, partly) == pytest.approx(found, abs=2e-3)
 
 
 def test_few_nodes_are_never_rough() -> None:

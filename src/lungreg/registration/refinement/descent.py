@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from lungreg.registration.refinement.adam import Adam
 from lungreg.registration.refinement.features import pooled
 from lungreg.registration.refinement.field import control_grid, smoothed
 from lungreg.registration.refinement.lung_wall import at_nodes, place_weights, stiffness
-from lungreg.registration.refinement.objective import loss_and_gradient
-from lungreg.registration.refinement.parts import Fixed, Part, moved_places, split
+from lungreg.registration.refinement.objective import loss_and_gradient, seen_share
+from lungreg.registration.refinement.parts import Fixed, Part, split
 from lungreg.registration.refinement.plan import Level, Plan
 from lungreg.registration.refinement.sampling import ChannelTable
 from lungreg.registration.refinement.scene import Scene
@@ -121,11 +121,7 @@ def descend(
 
 def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> Iterator[Task]:
     for part in comparison.parts:
-        moved = moved_places(nodes, part, level.control, comparison.grid)
-        shown = comparison.moving.nearest(moved, -1)
-        weight = part.places.weight
-        seen = float((shown * weight).sum() / weight.sum())
-        yield Task(
+        task = Task(
             part=part,
             moving=comparison.moving,
             grid=comparison.grid,
@@ -133,6 +129,6 @@ def _tasks(comparison: Comparison, level: Level, plan: Plan, nodes: Tensor) -> I
             plan=plan,
             stiffness=comparison.stiffness,
             scale=len(comparison.parts) / comparison.lung_places,
-            seen=max(seen, _LEAST_SEEN),
             extent=comparison.grid.size / comparison.lung_places,
         )
+        yield replace(task, seen=max(seen_share(nodes, task), _LEAST_SEEN))

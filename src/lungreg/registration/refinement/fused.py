@@ -16,6 +16,7 @@ from lungreg.registration.refinement.kernel import (
     Compared,
     distance_and_gradient,
     roughness_and_gradient,
+    seen_weight,
 )
 from lungreg.registration.refinement.task import Task
 from lungreg.spatial.threads import in_shares
@@ -27,29 +28,24 @@ _Part = tuple[float, int, _Floats]
 
 def distance(nodes: _Floats, task: Task) -> tuple[float, _Floats]:
     """The sum of the places' distances and its gradient (3, A, B, C) by the nodes."""
-    part, control = task.part, task.level.control
-    compared = Compared(
-        rows=task.moving.rows.numpy(),
-        voxels=part.places.voxels.numpy(),
-        features=part.places.features.numpy(),
-        lungs=part.places.lungs.numpy(),
-        weight=part.places.weight.numpy(),
-        outline_weight=part.places.outline_weight.numpy(),
-        shape=task.moving.shape,
-        control=control,
-        spacing_mm=np.float32(task.spacing_mm),
-        tolerance=np.float32(task.level.tolerance),
-        overlap=np.float32(task.level.overlap),
-    )
+    compared = _compared(task)
 
     def share(first: int, last: int) -> _Part:
         # Places are in the order of the voxels: a share of them depends on a few planes of nodes.
-        planes = (int(part.places.voxels[place, 0]) // control for place in (first, last - 1))
+        planes = (int(compared.voxels[place, 0]) // compared.control for place in (first, last - 1))
         low, high = (min(plane, nodes.shape[1] - 2) for plane in planes)
         gradient = np.zeros((3, high - low + 2, *nodes.shape[2:]), dtype=np.float32)
         return distance_and_gradient((first, last), nodes, low, gradient, compared), low, gradient
 
-    return _summed(share, 0, len(part.places.voxels), nodes)
+    return _summed(share, 0, len(compared.voxels), nodes)
+
+
+def seen(nodes: _Floats, task: Task) -> float:
+    """Share of the places, by weight, that the moving scan shows; 0 where none has a weight."""
+    compared = _compared(task)
+    found = in_shares(lambda a, b: seen_weight((a, b), nodes, compared), 0, len(compared.voxels))
+    shown, all_places = (sum(part) for part in zip(*found, strict=True))
+    return shown / all_places if all_places else 0.0
 
 
 def roughness(
@@ -72,6 +68,24 @@ def roughness(
     total, gradient = _summed(share, 1, nodes.shape[1] - 1, nodes)
     gradient /= np.float32(inner)
     return total / inner, gradient
+
+
+def _compared(task: Task) -> Compared:
+    """What a task compares, for the loops."""
+    places = task.part.places
+    return Compared(
+        rows=task.moving.rows.numpy(),
+        voxels=places.voxels.numpy(),
+        features=places.features.numpy(),
+        lungs=places.lungs.numpy(),
+        weight=places.weight.numpy(),
+        outline_weight=places.outline_weight.numpy(),
+        shape=task.moving.shape,
+        control=task.level.control,
+        spacing_mm=np.float32(task.spacing_mm),
+        tolerance=np.float32(task.level.tolerance),
+        overlap=np.float32(task.level.overlap),
+    )
 
 
 def _summed(

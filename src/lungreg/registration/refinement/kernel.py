@@ -101,6 +101,12 @@ def _between(place: np.float32, size: int) -> tuple[int, np.float32, np.float32]
 
 
 @inlined
+def _nearest(place: np.float32, size: int) -> int:
+    """The voxel nearest to a coordinate."""
+    return int(np.rint(min(max(place, _ZERO), np.float32(size - 1))))
+
+
+@inlined
 def _channel(
     rows: _Floats, first: int, channel: int, strides: tuple[int, int], share: _Three
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
@@ -181,6 +187,32 @@ def distance_and_gradient(
         z = (robust * z + outline * lung_z) * free_z
         _pull(gradient, (cell[0] - plane, cell[1], cell[2]), weights, (x, y, z))
     return total
+
+
+@compiled
+def seen_weight(share: tuple[int, int], nodes: _Floats, compared: Compared) -> tuple[float, float]:
+    """The weight of those of some places that the moving scan shows, and that of all of them.
+
+    Args:
+        share: Number of the first place, and that after the last one.
+        nodes: (3, A, B, C) displacement at the nodes along the grid's axes, mm.
+        compared: The places and both scans.
+    """
+    rows, voxels, shape = compared.rows, compared.voxels, compared.shape
+    channel, per_mm = compared.features.shape[1] + 1, _ONE / compared.spacing_mm
+    weights = np.empty(8, np.float32)
+    seen = total = 0.0
+    for place in range(share[0], share[1]):
+        cell, part = _cell(voxels[place], compared.control, nodes.shape[1:])
+        _corner_weights(part, weights)
+        x_mm, y_mm, z_mm = _interpolated(nodes, cell, weights)
+        i = _nearest(np.float32(voxels[place, 0]) + x_mm * per_mm, shape[0])
+        j = _nearest(np.float32(voxels[place, 1]) + y_mm * per_mm, shape[1])
+        k = _nearest(np.float32(voxels[place, 2]) + z_mm * per_mm, shape[2])
+        shown = rows[(i * shape[1] + j) * shape[2] + k, channel]
+        seen += shown * compared.weight[place]
+        total += compared.weight[place]
+    return seen, total
 
 
 @inlined

@@ -23,7 +23,7 @@ from lungreg.registration.refinement.field import as_transform, carry_over, cont
 from lungreg.registration.refinement.lung_wall import place_weights
 from lungreg.registration.refinement.plan import Level, Measure, Plan
 from lungreg.registration.refinement.realigning import nearest_affine, with_affine
-from lungreg.registration.refinement.scene import make_scene, working_grid
+from lungreg.registration.refinement.scene import make_scene, through, working_grid
 from lungreg.registration.refinement.search import search
 from lungreg.registration.refinement.step import OnStep, Step
 from lungreg.spatial.geometry import FloatArray, Grid, Transform, affine_transform
@@ -48,7 +48,6 @@ class Levels:
         self._first_affine = self._affine = affine
         self._seed, self._on_step = seed, on_step
         self._compared: dict[Level, Comparison] = {}
-        self._spacing_mm = math.nan
         self.steps = 0
         self.enter(1)
         self._show(plan.spacing_mm)
@@ -59,16 +58,18 @@ class Levels:
 
     def _show(self, spacing_mm: float) -> None:
         """From now on, both scans on a grid of this spacing, the moving one through the affine."""
-        if spacing_mm != self._spacing_mm:
-            self._fixed_structure: Tensor | None = None
-        self._moving_structure: Tensor | None = None
-        self._compared.clear()
+        self._fixed_structure: Tensor | None = None
+        self._forget_moving()
         if self._plan.gives_back:
             give_back_memory()
-        # The same grid whatever the affine becomes: features of the fixed scan are kept.
+        # The same grid whatever the affine becomes: what is known of the fixed scan is kept.
         grid = working_grid(self._pair, self._first_affine, spacing_mm)
         self._scene = make_scene(self._pair, self._affine, grid, self._device)
         self._spacing_mm = spacing_mm
+
+    def _forget_moving(self) -> None:
+        self._moving_structure: Tensor | None = None
+        self._compared.clear()
 
     def nothing(self) -> Transform:
         """`A` alone."""
@@ -79,9 +80,11 @@ class Levels:
         if level.realigns:
             self._affine = nearest_affine(start, self._pair)
             start = with_affine(start, self._affine)
-        finer = level.spacing_mm < _SAME * self._spacing_mm
-        if finer or level.realigns:
-            self._show(level.spacing_mm if finer else self._spacing_mm)
+        if level.spacing_mm < _SAME * self._spacing_mm:
+            self._show(level.spacing_mm)
+        elif level.realigns:
+            self._forget_moving()
+            self._scene = through(self._scene, self._pair, self._affine, self._device)
         comparison = self._comparison(level)
         nodes = control_grid(comparison.grid, level.control)
         first = carry_over(start, nodes, self._device)

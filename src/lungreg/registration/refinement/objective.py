@@ -27,9 +27,24 @@ def loss_and_gradient(field: Tensor, task: Task) -> tuple[float, Tensor]:
         field: (3, X, Y, Z) displacement at the nodes along the grid's axes, mm.
         task: What is compared.
     """
-    if field.device.type == "cpu" and has_numba():
-        return fused_loss(field, task)
-    return reference_loss(field, task)
+    return fused_loss(field, task) if _is_fused(field) else reference_loss(field, task)
+
+
+def seen_share(field: Tensor, task: Task) -> float:
+    """Share of a task's places, by the weight of their features, that the moving scan shows.
+
+    Args:
+        field: (3, X, Y, Z) displacement at the nodes along the grid's axes, mm.
+        task: What is compared.
+    """
+    if _is_fused(field):
+        from lungreg.registration.refinement import fused
+
+        return fused.seen(field.contiguous().numpy(), task)
+    moved = moved_places(field, task.part, task.level.control, task.grid)
+    shown, weight = task.moving.nearest(moved, -1), task.part.places.weight
+    total = float(weight.sum())
+    return float((shown * weight).sum()) / total if total else 0.0
 
 
 def fused_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
@@ -54,6 +69,10 @@ def reference_loss(field: Tensor, task: Task) -> tuple[float, Tensor]:
     total = task.seen * root + task.smoothness * rough
     (gradient,) = torch.autograd.grad(total, leaf)
     return float(total.detach()), gradient
+
+
+def _is_fused(field: Tensor) -> bool:
+    return field.device.type == "cpu" and has_numba()
 
 
 def _distance(field: Tensor, task: Task) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,13 @@ def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device)
         fixed_shown=fixed_shown,
         moving_shown=moving_shown,
     )
+
+
+def through(scene: Scene, pair: Pair, affine: FloatArray, device: torch.device) -> Scene:
+    """A scene with the moving scan through another affine."""
+    moving, shown = _onto(pair.moving_scan, affine, scene.grid, device)
+    lungs = _share(pair.moving_lungs, affine, scene.grid, device)
+    return replace(scene, moving=moving, moving_lungs=lungs, moving_shown=shown)
 
 
 def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.device) -> Tensor:

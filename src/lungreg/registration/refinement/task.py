@@ -27,10 +27,10 @@ class Task:
     """(X, Y, Z) factor of the roughness at each node."""
     scale: float
     """Factor of the places' summed distance, for the mean of all places at the lungs."""
-    seen: float
-    """Share of the places, by weight, that the moving scan shows at the start of the level."""
     extent: float
     """Voxels of the level per place at the lungs: factor of the roughness, for that per lung."""
+    seen: float = 1.0
+    """Share of the places, by weight, that the moving scan shows at the start of the level."""
 
     @property
     def spacing_mm(self) -> float:
