@@ -23,10 +23,10 @@ CENTRE = (np.array(SHAPE) - 1) / 2
 Values = NDArray[np.float32]
 
 
-def tissue() -> Values:
+def tissue(grain_vox: float = 1.2) -> Values:
     """Random tissue of the lungs, HU."""
     noise = np.random.default_rng(1).normal(size=SHAPE)
-    smooth = gaussian_filter(noise, 1.2, mode="wrap")
+    smooth = gaussian_filter(noise, grain_vox, mode="wrap")
     return (-800 + 80 * smooth / smooth.std()).astype(np.float32)
 
 
@@ -67,6 +67,20 @@ def test_tissue_that_moves_away_does_not_correlate() -> None:
     found = correlation_in_place(pair_of(tissue() + noise[0], moving + noise[1]), transform)
     assert found is not None
     assert abs(found) < 0.1
+
+
+def test_coarse_grain_is_no_pattern() -> None:
+    """Tissue a short way off is alike by its grain, as in scans on finer voxels than they show."""
+    coarse, steps = tissue(grain_vox=2.5), 3
+    moving, (_, transform) = np.roll(coarse, steps, axis=2), moved(steps)
+    raw = np.corrcoef(coarse.ravel(), moving.ravel())[0, 1]
+    assert raw > 0.6
+    found = correlation_in_place(pair_of(coarse, moving), transform)
+    assert found is not None
+    assert found < 0.1
+    ringed = correlation_in_place(pair_of(coarse + 60 * rings(), moving + 60 * rings()), transform)
+    assert ringed is not None
+    assert ringed > 0.25
 
 
 @pytest.mark.parametrize("kind", ["rings", "blend"])

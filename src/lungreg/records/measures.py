@@ -145,9 +145,9 @@ class Evidence:
     """Share of the lungs that a scan shows which its mask holds, the lower of both, %; None without
     masks."""
     correlation_in_place: float | None = None
-    """Correlation of the scans' fine structure at one place of the scanner, -1 to 1, where `T`
-    moves tissue away from there: about 0, unless both show rings, streaks or a part of each
-    other."""
+    """Correlation of the scans' fine structure at one place of the scanner, where `T` moves tissue
+    away from there, less that of the fixed scan with itself as far away: about 0, unless both show
+    rings, streaks or a part of each other."""
     unlike_pct: float | None = None
     """Share of the lungs, in blocks of 20 mm, where the fine structure of both scans correlates far
     less than in the others, %."""

@@ -4,7 +4,9 @@ Rings, streaks, or a part of one scan that was mixed into the other (view sharin
 average of phases) look alike at the same place of both scans. A registration follows them, and so
 do the partners of distinctive places, so that no measure of agreement shows it. Tissue does not:
 where it moves by more than what is compared, other tissue lies at the same place, and does not
-correlate.
+correlate, unless both are of one coarse grain: so much as the fixed scan correlates with itself at
+that distance is taken off. It is the middle one of those along its axes, since rings go through all
+slices alike, and thick slices are of one grain along the body alone.
 """
 
 from __future__ import annotations
@@ -37,10 +39,11 @@ _SAME_MM = 1.0
 def correlation_in_place(
     pair: Pair, transform: Transform, *, device: torch.device = CPU
 ) -> float | None:
-    """Correlation of both scans' local contrast at one place of the scanner, -1 to 1.
+    """Correlation of both scans' local contrast at one place of the scanner, at most 1.
 
-    By the headers' world and, where the scans have one shape, by their voxels: the larger. Deep in
-    the lungs of both, where `T` moves tissue far from that place.
+    Above that of the fixed scan with itself as far away as `T` moves tissue. By the headers' world
+    and, where the scans have one shape, by their voxels: the larger. Deep in the lungs of both,
+    where `T` moves tissue far from that place.
 
     Args:
         pair: The case in memory.
@@ -61,9 +64,9 @@ def correlation_in_place(
     moved = transform_points(transform, points)
     fewest = max(_FEWEST, _LEAST_SHARE * len(points))
     places = [
-        (same, far)
+        (same, steps_mm)
         for same in _same_places(pair, points, voxels)
-        if np.count_nonzero(far := np.linalg.norm(moved - same, axis=1) > far_mm) >= fewest
+        if np.count_nonzero((steps_mm := np.linalg.norm(moved - same, axis=1)) > far_mm) >= fewest
     ]
     if not places:
         return None
@@ -73,12 +76,38 @@ def correlation_in_place(
     )
     deep = eroded(eroded(moving))
     found = []
-    for same, far in places:
-        seen = far & in_mask(same, deep, pair.moving.grid)
+    for same, steps_mm in places:
+        seen = (steps_mm > far_mm) & in_mask(same, deep, pair.moving.grid)
         if seen.sum() >= _FEWEST:
-            here, there = contrasts[0].at(points[seen]), contrasts[1].at(same[seen])
-            found.append(float(np.corrcoef(here, there)[0, 1]))
+            alike = _correlation(contrasts[0].at(points[seen]), contrasts[1].at(same[seen]))
+            grain = _grain(contrasts[0], points, fixed, float(np.median(steps_mm[seen])))
+            found.append(alike - max(grain, 0.0))
     return max((value for value in found if np.isfinite(value)), default=None)
+
+
+def _grain(
+    contrast: _Contrast, points: FloatArray, lungs: NDArray[np.bool_], step_mm: float
+) -> float:
+    """Correlation of a scan's local contrast with itself a step away, the middle of its axes'.
+
+    Args:
+        contrast: Of the scan.
+        points: (N, 3) places in its lungs, RAS mm.
+        lungs: (X, Y, Z) on the whole scan.
+        step_mm: Length of the step.
+    """
+    whole = contrast.whole
+    found = []
+    for direction in whole.directions.T:
+        there = points + step_mm * direction
+        inside = in_mask(there, lungs, whole)
+        if inside.sum() >= _FEWEST:
+            found.append(_correlation(contrast.at(points[inside]), contrast.at(there[inside])))
+    return float(np.median(found)) if found else 0.0
+
+
+def _correlation(one: FloatArray, other: FloatArray) -> float:
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _same_places(pair: Pair, points: FloatArray, voxels: FloatArray) -> list[FloatArray]:
@@ -98,6 +127,8 @@ class _Contrast:
     values: NDArray[np.float32]
     """(X, Y, Z)."""
     grid: Grid
+    whole: Grid
+    """Of the scan."""
 
     @classmethod
     def of(
@@ -107,7 +138,7 @@ class _Contrast:
         box = mask_box(lungs, margin=_SURROUNDINGS_VOX)
         part = torch.from_numpy(np.clip(hu[box], *_LUNG_HU)).to(device)
         values = local_contrast(part[None, None])[0, 0].cpu().numpy()
-        return cls(values, grid.cropped(box))
+        return cls(values, grid.cropped(box), grid)
 
     def at(self, points: FloatArray) -> NDArray[np.float32]:
         """(N,) at points (N, 3) of the lungs, RAS mm."""

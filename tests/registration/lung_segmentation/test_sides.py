@@ -33,3 +33,28 @@ def test_a_chest_full_of_gas_is_no_lung() -> None:
     hu[RIGHT], hu[LEFT] = -850, -1000
     (lung,) = right_and_left(chest_of(hu), hu < -320)
     np.testing.assert_array_equal(lung, hu == -850)
+
+
+def test_lungs_as_dark_as_gas_hold_vessels() -> None:
+    """Bullae and badly calibrated scanners; gas with much noise, cut off at -1024 HU, is gas."""
+    rng = np.random.default_rng(0)
+    hu = np.full((50, 30, 54), 30.0, dtype=np.float32)
+    for place in (RIGHT, LEFT):
+        vessels = rng.random((12, 22, 1)) < 0.03
+        hu[place] = np.where(vessels, -500, -995 + rng.normal(0, 30, (12, 22, 32)))
+    hu[STOMACH] = np.maximum(-1000 + rng.normal(0, 100, hu[STOMACH].shape), -1024)
+    right, left = right_and_left(chest_of(hu), hu < -320)
+    assert right[RIGHT].all()
+    assert left[LEFT].all()
+    assert not (right | left)[STOMACH].any()
+
+
+def test_the_smaller_lung_of_two_is_one_too() -> None:
+    """In a scan of the apices, where one is just large enough to be told from noise."""
+    hu = np.full((50, 30, 40), 30.0, dtype=np.float32)
+    apices = np.s_[32:40, 8:18, 4:10], np.s_[10:18, 8:18, 4:9]
+    for place in apices:
+        hu[place] = -850
+    right, left = right_and_left(chest_of(hu), hu < -320)
+    assert right[apices[0]].all()
+    assert left[apices[1]].all()

@@ -82,10 +82,12 @@ IN_PLACE = Measure(
     brief="fine structure alike at one place of the scanner: about 0",
     says=(
         "How well the fine structure of both scans goes together at one and the same place of the "
-        "scanner, where the transform moves tissue away: about 0, since other tissue lies there."
+        "scanner, where the transform moves tissue away: about 0, since other tissue lies there. "
+        "What the fixed scan correlates with itself at that distance is taken off."
     ),
     formula="correlation of c_f(x) and c_m(x) where ‖T(x) − x‖ is above 4 mm and 2.5 voxels, "
-    "c = (I − mean) / SD of 9 voxels around; x and its place in the moving scan deep in the lungs",
+    "c = (I − mean) / SD of 9 voxels around; x and its place in the moving scan deep in the lungs; "
+    "less that of c_f(x) and c_f(x + s e), if above 0: s the median of ‖T(x) − x‖, e an axis",
     source="lungreg, registration.fixed_pattern",
     typical="0.0037 to 0.097",
     bad=(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, label
+from scipy.ndimage import distance_transform_edt, label, uniform_filter
 
 from lungreg.registration.lung_segmentation.chest import BoolArray, Chest
 from lungreg.spatial.geometry import Box, FloatArray
 from lungreg.spatial.mask_box import mask_box
+from lungreg.spatial.neighbours import eroded
 
 _SMALLEST_LUNG_ML = 50.0
 _MOST_PIECES = 6
@@ -17,6 +18,9 @@ _GAS_BELOW_HU = -970.0
 _MUCH_GAS_BELOW_HU = -988.0
 """Emphysema is as dark as this; gas that fills as much of a chest as a lung does is darker."""
 _AS_LARGE_AS_A_LUNG = 0.5
+_VESSELS_HU, _VESSELS_TO_NOISE = 40.0, 1.3
+"""By how much the brightest twentieth of a lung's inside is above its middle, in means of three
+voxels along each axis: 54 to 190 HU in lungs, 8 to 32 in gas. Noise goes as far to both sides."""
 _PARTED_BELOW_HU = -500.0
 _CUTS_MM = (3.0, 6.0, 9.0, 12.0)
 _SIDES_APART_MM = 50.0
@@ -49,18 +53,39 @@ def _lungs(chest: Chest, candidates: BoolArray) -> list[BoolArray]:
     size = np.bincount(pieces.ravel())
     size[0] = 0
     least = _SMALLEST_LUNG_ML * chest.size**3 / chest.voxel_ml
-    large = [int(i) for i in np.argsort(-size)[:_MOST_PIECES] if size[i] > least]
+    if size.max() > least:
+        least = min(least, _SIDE_TO_SIDE * size.max())
+    large = [pieces == i for i in np.argsort(-size)[:_MOST_PIECES] if size[i] > least]
     if not chest.scale.exact:
-        return [pieces == i for i in large]
-    median = {i: float(np.median(chest.hu[pieces == i])) for i in large}
-    large = [i for i in large if median[i] > _MUCH_GAS_BELOW_HU]
+        return large
     # A whole lung may be as dark as gas is for its partial volumes; a small piece is gas then.
-    largest = max((size[i] for i in large), default=0)
-    return [
-        pieces == i
-        for i in large
-        if median[i] > _GAS_BELOW_HU or size[i] > _AS_LARGE_AS_A_LUNG * largest
-    ]
+    sizes = (int(np.count_nonzero(it)) for it in large if not _is_gas(it, chest))
+    largest = max(sizes, default=0)
+    return [it for it in large if not _is_gas(it, chest, largest)]
+
+
+def _is_gas(piece: BoolArray, chest: Chest, largest: int | None = None) -> bool:
+    """Whether a piece of air is gas of stomach or bowel: dark, and the same all through.
+
+    Args:
+        piece: (L, P, S) the piece.
+        chest: The working copy.
+        largest: Voxels of the largest lung; None while that is not known.
+    """
+    as_a_lung = largest is None or np.count_nonzero(piece) > _AS_LARGE_AS_A_LUNG * largest
+    dark = float(np.median(chest.hu[piece])) <= (_MUCH_GAS_BELOW_HU if as_a_lung else _GAS_BELOW_HU)
+    return dark and not _holds_vessels(piece, chest)
+
+
+def _holds_vessels(piece: BoolArray, chest: Chest) -> bool:
+    """Whether brighter structures run through a piece, which noise and a wall do not explain."""
+    inner = eroded(eroded(piece))
+    if not inner.any():
+        return False
+    box = mask_box(piece)
+    values = uniform_filter(chest.hu[box], 3)[inner[box]]
+    low, middle, high = np.percentile(values, (5, 50, 95))
+    return bool(high - middle > max(_VESSELS_HU, _VESSELS_TO_NOISE * (middle - low)))
 
 
 def _are_two(lungs: list[BoolArray], chest: Chest) -> bool:
