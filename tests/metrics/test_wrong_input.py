@@ -47,6 +47,7 @@ def findings(
         ({"without_lungs": "moving"}, Verdict.FAIL, "no lungs were found in the moving scan"),
         ({"doubts": "in the fixed scan only one lung"}, Verdict.WARN, "in the fixed scan only one"),
         ({"mirrored": "left and right"}, Verdict.FAIL, "left and right seem exchanged"),
+        ({"turned": "180 degrees about X"}, Verdict.WARN, "turned by 180 degrees about X against"),
         ({"mass_ratio": 2.2}, Verdict.WARN, "2.20 times as heavy .* voxel sizes"),
         ({"mass_ratio": 0.34}, Verdict.WARN, "0.34 times as heavy"),
         # Fluid hides lung from a mask, and is denser.

@@ -74,7 +74,7 @@ class Quality(Section):
     residual_fail: float = Field(default=0.75, ge=0, le=2)
     """Residual image difference inside the lungs (0 none, 1 all) above which the verdict is fail
     where neither landmarks nor estimated errors are known."""
-    in_place_warn: float = Field(default=0.18, ge=-1, le=1)
+    in_place_warn: float = Field(default=0.15, ge=-1, le=1)
     """Correlation of fine structure at one place of the scanner from which tissue has moved away,
     beyond that of the fixed scan with itself as far away (0 for tissue, up to 1), above which the
     verdict is warn: rings, streaks or a part of the other scan."""

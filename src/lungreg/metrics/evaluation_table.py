@@ -42,7 +42,8 @@ _FIRST = ("case_id", "split", "status", "verdict", "evidence", "reasons")
 _TEXT = (
     *_FIRST,
     *("error_code", "error_message", "fixed_lungs_from", "moving_lungs_from"),
-    *("without_lungs", "doubts", "mirrored", "etre_regions", "unmatched", "bone_lengths"),
+    *("without_lungs", "doubts", "mirrored", "turned", "etre_regions"),
+    *("unmatched", "bone_lengths"),
 )
 _WHOLE = ("landmarks", "etre_places")
 

@@ -44,16 +44,16 @@ _SMALLER_BY_BREATH = _BoneLimits(length=0.9, volume=0.84, arm_mm=20.0)
 
 
 def wrong_input(judged: Judged) -> list[Finding]:
-    """Exchanged scans, mirrored headers, wrong voxel sizes, doubtful lungs, other landmarks."""
+    """Exchanged scans, mirrored or turned headers, wrong voxel sizes, doubtful lungs, landmarks."""
     checks = [_without_lungs, _doubtful, _mirrored, _other_landmarks]
     if _is_matched(judged):
-        checks += [_exchanged, _wrong_sizes]
+        checks += [_turned, _exchanged, _wrong_sizes]
     found = [check(judged) for check in checks]
     return [finding for finding in found if finding is not None]
 
 
 def _is_matched(judged: Judged) -> bool:
-    """Whether `T` carries tissue to the same tissue; else it tells nothing of volumes and masses.
+    """Whether `T` carries tissue to the same tissue; else it tells nothing of turns and volumes.
 
     In exchanged scans of tests/varied, and in those with wrong voxel sizes, half of the places find
     a partner, but for one of 63 pairs that is lost: its slices lie twice as far apart.
@@ -135,6 +135,17 @@ def _mirrored(judged: Judged) -> Finding | None:
     if sides is None:
         return None
     return Finding(Verdict.FAIL, f"{sides} seem exchanged in one of the scans: check its header")
+
+
+def _turned(judged: Judged) -> Finding | None:
+    turn = judged.evidence.turned
+    if turn is None:
+        return None
+    reason = (
+        f"one scan is turned by {turn} against the other: does its header say rightly how the "
+        "patient lay, and in which order its axes are?"
+    )
+    return Finding(Verdict.WARN, reason)
 
 
 def _other_landmarks(judged: Judged) -> Finding | None:

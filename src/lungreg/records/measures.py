@@ -157,3 +157,6 @@ class Evidence:
     """What makes the lungs of a scan, or the values in them, doubtful, in words."""
     mirrored: str | None = None
     """The sides, such as "left and right", that seem exchanged in the headers."""
+    turned: str | None = None
+    """By how much `T` turns the lungs, such as "180 degrees about the axis from head to foot", if
+    by more than a patient lies turned."""

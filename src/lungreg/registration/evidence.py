@@ -18,6 +18,7 @@ from lungreg.registration.likeness import unlike_share
 from lungreg.registration.lung_regions import region_names
 from lungreg.registration.mask_cover import mask_cover
 from lungreg.registration.pair import Pair
+from lungreg.registration.turning import turned_over
 from lungreg.spatial.displacement import CPU, transform_points
 from lungreg.spatial.geometry import Transform, nearest_affine
 from lungreg.spatial.mask_box import some_voxels
@@ -53,6 +54,7 @@ def gather_evidence(
         **_densities(images),
         without_lungs=_without_lungs(pair),
         **_bones(pair, transform),
+        turned=turned_over(pair, transform),
         doubts=_doubts(pair),
         **_volumes(pair),
         **_regions(pair, places),

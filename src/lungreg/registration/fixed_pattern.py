@@ -107,6 +107,9 @@ def _grain(
 
 
 def _correlation(one: FloatArray, other: FloatArray) -> float:
+    """Not a number where one of them is the same everywhere."""
+    if not np.ptp(one) or not np.ptp(other):
+        return np.nan
     return float(np.corrcoef(one, other)[0, 1])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from lungreg.errors import DataError
 from lungreg.registration.alignment import align
@@ -216,3 +217,18 @@ def test_masks_are_said_of_masks_that_were_given():
         found = align(other, (-1000.0, 500.0), "masks")
         assert found.kind == "lungs"
         assert "mask" not in (found.warning or "")
+
+
+@pytest.mark.parametrize("masks", [True, False])
+@pytest.mark.parametrize("degrees", [(0, 0, 180), (180, 0, 0), (0, 180, 0), (0, 0, -90)])
+def test_a_header_that_says_wrong_how_the_patient_lay(degrees, masks):
+    """Supine for prone, head for feet first, and axes in another order."""
+    right = patient()
+    other = np.eye(4)
+    other[:3, :3] = np.rint(Rotation.from_rotvec(degrees, degrees=True).as_matrix())
+    wrong = with_header(right, other @ right.pair.moving.grid.affine)
+    pair = (wrong if masks else wrong.without_masks).pair
+    expected = right.error_mm(align(right.pair, HU_WINDOW, "auto").affine)
+    found = align(pair, HU_WINDOW, "auto")
+    assert found.kind == "fitted"
+    assert wrong.error_mm(found.affine) < 1.3 * expected

@@ -7,7 +7,13 @@ import pytest
 
 from lungreg.registration.alignment.coarse import coarse
 from lungreg.registration.alignment.scan import make_scan
-from lungreg.registration.alignment.starts import between_axes, lungs_over_lungs, turned
+from lungreg.registration.alignment.starts import (
+    between_axes,
+    laid_over,
+    lungs_over_lungs,
+    square_turns,
+    turned,
+)
 from lungreg.spatial.geometry import apply_affine
 from tests.registration.alignment.chests import AXIS_TURNS, box_scan, oblique_grid, reordered
 from tests.registration.alignment.patients import cut, patient
@@ -76,3 +82,27 @@ def test_turned() -> None:
         np.testing.assert_allclose(carried, apply_affine(affine, centre[None]), atol=1e-9)
         turn = np.linalg.inv(affine[:3, :3]) @ start[:3, :3]
         assert np.rad2deg(np.arccos((np.trace(turn) - 1) / 2)) == pytest.approx(25.0)
+
+
+def test_square_turns() -> None:
+    """Each of the 23 turns of a cube once: a permutation of the axes and their signs."""
+    turns = square_turns()
+    assert len({turn.tobytes() for turn in turns}) == 23
+    for turn in turns:
+        np.testing.assert_array_equal(turn @ turn.T, np.eye(3))
+        np.testing.assert_array_equal(np.abs(turn).sum(axis=0), 1)
+        assert np.linalg.det(turn) == pytest.approx(1)
+        assert not np.array_equal(turn, np.eye(3))
+
+
+def test_laid_over() -> None:
+    """A linear part is kept, by lungs or, without them, by the middles of the boxes."""
+    image, grid, mask = box_scan()
+    turn = np.diag([-1.0, -1.0, 1.0])
+    for lungs in (mask, None):
+        scan = coarse_box((image, grid, lungs))
+        starts = laid_over(scan, scan, turn)
+        assert all(np.array_equal(start[:3, :3], turn) for start in starts)
+    (centre,) = starts
+    middle = scan.grid.centre_ras[None]
+    np.testing.assert_allclose(apply_affine(centre, middle), middle, atol=1e-9)

@@ -58,6 +58,13 @@ MIRRORED = _words(
     says="The sides, such as left and right, that seem exchanged in the headers.",
     bad="The verdict is fail: a header is wrong.",
 )
+TURNED = _words(
+    "turned",
+    "Turned over",
+    brief="by how much the transform turns the lungs",
+    says="By how much the transform turns the lungs, if by more than a patient lies turned.",
+    bad="The verdict is warn: a header is wrong, such as prone for supine, or its axes are.",
+)
 UNMATCHED = _words(
     "unmatched",
     "Parts without partners",
@@ -76,4 +83,4 @@ BONE_LENGTHS = _words(
     bad="The direction that is far from 1 is the one whose voxel size is wrong in one header.",
 )
 LUNGS_FROM = (FIXED_FROM, MOVING_FROM)
-REMARKS = (*LUNGS_FROM, WITHOUT_LUNGS, DOUBTS, MIRRORED, UNMATCHED, BONE_LENGTHS)
+REMARKS = (*LUNGS_FROM, WITHOUT_LUNGS, DOUBTS, MIRRORED, TURNED, UNMATCHED, BONE_LENGTHS)

@@ -9,10 +9,11 @@
 
 The mode `auto` runs short coarse registrations, rigid and then affine, from each of them and from
 lungs laid over lungs (by centres, apices and bases), and, where none of these convinces, from
-turned scans. What agrees best in the end is a fifth candidate, the "fitted" affine. Of the five,
-`auto` takes one that agrees as well as the best: a plain one if it can, so that a network sees what
-it was trained on, and the fitted one where a patient lies turned, a scan is cut off, headers are
-wrong or the breath is no stretch along the scan's axes.
+scans turned by 25 degrees, then by quarter and half turns. What agrees best in the end is a fifth
+candidate, the "fitted" affine. Of the five, `auto` takes one that agrees as well as the best: a
+plain one if it can, so that a network sees what it was trained on, and the fitted one where a
+patient lies turned, a scan is cut off, headers are wrong or the breath is no stretch along the
+scan's axes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from lungreg.registration.alignment.scan import Scan, make_scan, scans_of
 from lungreg.registration.alignment.starts import (
     between_axes,
     by_grids,
+    laid_over,
     lungs_over_lungs,
+    square_turns,
     turned,
 )
 from lungreg.registration.alignment.trial import Bench, Trial
@@ -39,7 +42,7 @@ from lungreg.spatial.geometry import FloatArray, Grid
 
 _SCALES = (0.7, 1.4)
 _NEAR_TIE = 0.01
-_CONVINCING = 0.8
+_CONVINCING, _CLEARLY = 0.8, 0.1
 _POOR_AGREEMENT = 0.5
 _POOR = (
     "the scans hardly agree under any initial alignment (score {:.2f} of at most 1): are they of "
@@ -140,7 +143,10 @@ def _best(fixed: Scan, moving: Scan) -> InitialAlignment:
 
 
 def _fitted(bench: Bench, plain: Mapping[str, FloatArray]) -> Trial:
-    """The best end of short registrations; turned starts are tried where no other convinces."""
+    """The best end of short registrations; turned starts are tried where no other convinces.
+
+    Quarter and half turns come last and must convince, since they mean that a header is wrong.
+    """
     fixed, moving = bench.fixed, bench.moving
     over = list(lungs_over_lungs(fixed, moving, np.eye(3)).values())
     by_axes = between_axes(fixed.grid, moving.grid)
@@ -151,8 +157,12 @@ def _fitted(bench: Bench, plain: Mapping[str, FloatArray]) -> Trial:
         return best
     centre = bench.middle_ras
     more = [start for affine in over or [plain["centre"]] for start in turned(affine, centre)]
-    second = bench.best(more)
-    return max(best, second, key=lambda trial: trial.score)
+    best = max(best, bench.best(more), key=lambda trial: trial.score)
+    if best.score >= _CONVINCING:
+        return best
+    lying = [start for turn in square_turns() for start in laid_over(fixed, moving, turn)]
+    turned_over = bench.best(lying)
+    return turned_over if turned_over.score >= max(_CONVINCING, best.score + _CLEARLY) else best
 
 
 def align(pair: Pair, hu_window: tuple[float, float], mode: Alignment) -> InitialAlignment:

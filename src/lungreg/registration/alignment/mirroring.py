@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from nibabel.orientations import io_orientation
 
-from lungreg.registration.alignment.coarse import Coarse
 from lungreg.registration.alignment.scan import scans_of
-from lungreg.registration.alignment.starts import by_grids, lungs_over_lungs
+from lungreg.registration.alignment.starts import by_grids, laid_over
 from lungreg.registration.alignment.trial import Bench
 from lungreg.registration.pair import Pair
 from lungreg.spatial.geometry import FloatArray, Grid
@@ -52,25 +51,12 @@ def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, 
     bench = Bench(fixed, moving)
     by_headers = by_grids(fixed.grid, moving.grid).values()
     upright = [start for start in by_headers if np.linalg.det(start) > 0]
-    as_it_is = [*_starts(bench, np.eye(3)), *upright]
+    as_it_is = [*laid_over(bench.fixed, bench.moving, np.eye(3)), *upright]
     result = {NOT_MIRRORED: bench.best(as_it_is).score}
     if result[NOT_MIRRORED] < _SURELY_NOT:
         for name, mirror in _mirrors(fixed.grid).items():
-            result[name] = bench.best(_starts(bench, mirror)).score
+            result[name] = bench.best(laid_over(bench.fixed, bench.moving, mirror)).score
     return result
-
-
-def _starts(bench: Bench, linear: FloatArray) -> list[FloatArray]:
-    """Lungs over lungs, or the centres of the boxes over each other without lungs."""
-    starts = list(lungs_over_lungs(bench.fixed, bench.moving, linear).values())
-    return starts or [_centre(bench.fixed, bench.moving, linear)]
-
-
-def _centre(fixed: Coarse, moving: Coarse, linear: FloatArray) -> FloatArray:
-    affine = np.eye(4)
-    affine[:3, :3] = linear
-    affine[:3, 3] = moving.grid.centre_ras - linear @ fixed.grid.centre_ras
-    return affine
 
 
 def _mirrors(grid: Grid) -> dict[str, FloatArray]:

@@ -9,6 +9,8 @@ from lungreg.registration.alignment.coarse import Coarse
 from lungreg.spatial.geometry import FloatArray, Grid, nearest_orthogonal
 
 _TURN_DEG = 25.0
+_NO_TURN = 2.5
+"""Between the traces of a quarter turn and of none."""
 
 
 def grid_affine(fixed: Grid, moving: Grid) -> FloatArray:
@@ -58,6 +60,19 @@ def lungs_over_lungs(fixed: Coarse, moving: Coarse, linear: FloatArray) -> dict[
     shifts["apices"][2] = up[1].max() - up[0].max()
     shifts["bases"][2] = up[1].min() - up[0].min()
     return {name: _linear_affine(linear, linear @ shift) for name, shift in shifts.items()}
+
+
+def laid_over(fixed: Coarse, moving: Coarse, linear: FloatArray) -> list[FloatArray]:
+    """Lungs over lungs with a given linear part, or the centres of the boxes without lungs."""
+    starts = list(lungs_over_lungs(fixed, moving, linear).values())
+    shift = moving.grid.centre_ras - linear @ fixed.grid.centre_ras
+    return starts or [_linear_affine(linear, shift)]
+
+
+def square_turns() -> list[FloatArray]:
+    """(3, 3) the 23 turns of a cube onto itself: how a header may say wrong how a patient lay."""
+    turns = [np.rint(turn) for turn in Rotation.create_group("O").as_matrix()]
+    return [turn for turn in turns if np.trace(turn) < _NO_TURN]
 
 
 def between_axes(fixed: Grid, moving: Grid) -> FloatArray | None:
