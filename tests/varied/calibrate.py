@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "circle": ("fixed_circle", "moving_circle"),
     "pattern": ("rings", "streaks", "mixed"),
     "displaced": ("pneumothorax", "moved_between", "swapped_slices"),
+    "turned headers": ("wrong:half_turn", "wrong:quarter_turn"),
 }
 """Kinds of trouble, and what makes them."""
 ERRORS = ("good", "nothing", "inner3", "inner5", "inner8", "slid5", "slid10", "local8", "folds")

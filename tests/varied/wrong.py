@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from lungreg.formats.volumes import Volume
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
@@ -94,6 +95,22 @@ def _spaced(case: VariedCase, *, factor: float, everywhere: bool = False) -> Var
     )
 
 
+def _turned(case: VariedCase, *, degrees: float) -> VariedCase:
+    """The moving header turned about an axis of the world, drawn by the seed; its middle stays."""
+    moving = case.pair.moving
+    axis = np.eye(3)[np.random.default_rng([case.seed, 98]).integers(3)]
+    change = np.eye(4)
+    change[:3, :3] = np.rint(Rotation.from_rotvec(degrees * axis, degrees=True).as_matrix())
+    middle = moving.grid.centre_ras
+    change[:3, 3] = middle - change[:3, :3] @ middle
+    grid = Grid(shape=moving.grid.shape, affine=change @ moving.grid.affine)
+    return replace(
+        case,
+        pair=replace(case.pair, moving=replace(moving, grid=grid)),
+        truth=Readdressed(truth=_truth(case), change=change),
+    )
+
+
 def _no_lungs(case: VariedCase) -> VariedCase:
     """One scan, drawn by the seed, is of an abdomen; its mask is empty."""
     rng = np.random.default_rng([case.seed, 99])
@@ -154,6 +171,14 @@ _KINDS: Mapping[str, tuple[str, Callable[[VariedCase], VariedCase]]] = MappingPr
         "spacing_85": (
             "the moving header says voxels of 0.85 times the size; the truth shrinks",
             partial(_spaced, factor=0.85, everywhere=True),
+        ),
+        "half_turn": (
+            "the moving header says that the patient lay half a turn otherwise; the truth turns",
+            partial(_turned, degrees=180.0),
+        ),
+        "quarter_turn": (
+            "the moving header says that the patient lay a quarter turn otherwise; the truth turns",
+            partial(_turned, degrees=90.0),
         ),
         "no_lungs": ("one scan is of an abdomen; no truth", _no_lungs),
         "same_scan": ("a scan with itself: a good case, which must pass", _same_scan),
