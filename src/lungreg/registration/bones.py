@@ -104,7 +104,7 @@ def _bones(pair: Pair) -> FloatArray:
     share, _ = block_mean(inside[box], pair.fixed.grid.cropped(box), _sizes(pair.fixed))
     beside = np.asarray(share <= 0.5)
     near = ndimage.distance_transform_edt(beside, sampling=coarse.spacing_mm) < _NEAR_MM
-    dense = hu - pair.case.fixed_hu_offset > _BONE_HU
+    dense = pair.fixed_units.hounsfield(hu) > _BONE_HU
     return coarse.to_world(np.argwhere(dense & beside & near).astype(np.float64))
 
 
@@ -120,7 +120,7 @@ def _meets_bone(pair: Pair, points_ras: FloatArray) -> NDArray[np.bool_]:
     values, coarse = _blocks(pair.moving, (x, y, z))
     places = coarse.to_voxel(points_ras).T
     found = ndimage.map_coordinates(values, places, order=1, mode="nearest")
-    return np.asarray(found - pair.case.moving_hu_offset > _LEAST_HU)
+    return np.asarray(pair.moving_units.hounsfield(found) > _LEAST_HU)
 
 
 def _blocks(scan: Volume, box: Box) -> tuple[NDArray[np.float32], Grid]:

@@ -51,7 +51,7 @@ def gather_evidence(
         residual=_residual(images, device),
         volume_ratio_jacobian=metrics.volume_ratio(images.jacobian, lungs),
         stretch=_stretch(pair, transform),
-        **_densities(images),
+        **_densities(pair, images),
         without_lungs=_without_lungs(pair),
         **_bones(pair, transform),
         turned=turned_over(pair, transform),
@@ -72,13 +72,14 @@ def _residual(images: PairImages, device: torch.device) -> float | None:
     return metrics.residual_difference(*both, shown, images.grid, device=device)
 
 
-def _densities(images: PairImages) -> dict[str, Any]:
+def _densities(pair: Pair, images: PairImages) -> dict[str, Any]:
     """Change of density, warped less fixed, and of mass, density times volume, moving by fixed.
 
-    Where both show lung. The window clips both in the same way; for the mass its lower end must be
-    air.
+    Where both show lung, in Hounsfield units that are no guess. The window clips both in the same
+    way; for the mass its lower end must be air.
     """
-    if images.fixed_mask is None:
+    guessed = pair.fixed_units.guessed or pair.moving_units.guessed
+    if images.fixed_mask is None or guessed:
         return {}
     shown = images.fixed_mask & ~images.outside
     if not shown.any():

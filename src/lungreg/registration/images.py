@@ -82,7 +82,7 @@ class Carried:
 def carry_moving(pair: Pair, transform: Transform, device: torch.device) -> Carried:
     """Resample the moving scan and its labels through `T`, each once."""
     dense = dense_on(device, transform, pair.fixed.grid)
-    air = AIR_HU + pair.case.moving_hu_offset
+    air = pair.moving_units.stored(AIR_HU)
     stored = PaddedScan(values=pair.moving.data, grid=pair.moving.grid, shown=pair.moving_shown)
     place, label = (pair.fixed.grid, transform.affine, dense), None
     if pair.moving_mask is None:
@@ -113,13 +113,12 @@ def pair_images(
     """
     grid, affine = pair.fixed.grid, transform.affine
     aligned = resample_scan(pair.moving_scan, grid, affine, outside_value=AIR_HU, device=device)
-    warped_hu = carried.scan.values - np.float32(pair.case.moving_hu_offset)
     return PairImages(
         grid=grid,
         hu_window=hu_window,
         fixed=window(pair.fixed_hu, hu_window),
         aligned=window(aligned.values, hu_window),
-        warped=window(warped_hu, hu_window),
+        warped=window(pair.moving_units.hounsfield(carried.scan.values), hu_window),
         fixed_mask=pair.fixed_lungs.inside,
         initial_mask=_positive(_resampled_mask(pair, np.eye(4), device)),
         aligned_mask=_positive(_resampled_mask(pair, affine, device)),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungreg.formats.volumes import Volume
+from lungreg.formats.volumes import Volume, hu_offset
+from lungreg.registration.lung_segmentation.chest import copy_chest
 from lungreg.spatial.carrying import PaddedScan
 from lungreg.spatial.filters import gaussian
 from lungreg.spatial.geometry import Grid
@@ -17,14 +18,55 @@ if TYPE_CHECKING:
     import torch
 
 AIR_HU = -1000.0
+_LEAST_GAIN = 0.5
 TISSUE_HU = (-1000.0, 200.0)
 """Bone and metal beyond it would outweigh the vessels."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """HU = (stored value - `zero`) * `gain`."""
+
+    zero: float
+    gain: float = 1.0
+
+    @property
+    def guessed(self) -> bool:
+        """Whether the values are in other units."""
+        return self.gain != 1
+
+    def stored(self, hu: float) -> float:
+        """The stored value of Hounsfield units."""
+        return hu / self.gain + self.zero
+
+    def hounsfield(self, stored: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Hounsfield units of stored values, which are not copied where they are just that."""
+        values = stored - np.float32(self.zero) if self.zero else stored
+        return values if self.gain == 1 else values * np.float32(self.gain)
+
+
 def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
     """Hounsfield units of a scan whose file stores them with an offset (0 or about 1000)."""
-    data: NDArray[np.float32] = volume.data
-    return data - np.float32(offset) if offset else data
+    return Units(zero=offset).hounsfield(volume.data)
+
+
+def units_of(volume: Volume, offset: float) -> Units:
+    """How the values of a scan are read: as Hounsfield units, or as a guess from air and tissue.
+
+    A guess where they are surely in other units, such as 0 to 1 or 8 bits: their range is less than
+    half or more than twice that of Hounsfield units.
+
+    Args:
+        volume: Values as stored.
+        offset: What they lie above Hounsfield units, where they are those.
+    """
+    hu = hounsfield(volume, offset)
+    if hu_offset(hu).plausible:
+        return Units(zero=offset)
+    guess = copy_chest(hu, volume.grid, 1.0).scale
+    if guess.exact or _LEAST_GAIN < guess.gain < 1 / _LEAST_GAIN:
+        return Units(zero=offset)
+    return Units(zero=offset + guess.zero, gain=guess.gain)
 
 
 def tissue_for_grid(

@@ -16,7 +16,7 @@ from lungreg.formats.points.landmarks import decode_landmarks
 from lungreg.formats.volumes import MAX_VOXELS, Volume, decode_mask, decode_scan
 from lungreg.formats.volumes.volume import require_same_grid
 from lungreg.records import Case
-from lungreg.registration.intensity import hounsfield
+from lungreg.registration.intensity import Units, units_of
 from lungreg.registration.lungs import ScanLungs, find_lungs
 from lungreg.registration.padding import shown_voxels
 from lungreg.spatial.carrying import PaddedScan
@@ -48,13 +48,23 @@ class Pair:
 
     @property
     def fixed_hu(self) -> NDArray[np.float32]:
-        """(X, Y, Z) Hounsfield units of the fixed scan."""
-        return hounsfield(self.fixed, self.case.fixed_hu_offset)
+        """(X, Y, Z) Hounsfield units of the fixed scan, or a guess at them (`units_of`)."""
+        return self.fixed_units.hounsfield(self.fixed.data)
 
     @property
     def moving_hu(self) -> NDArray[np.float32]:
-        """(U, V, W) Hounsfield units of the moving scan."""
-        return hounsfield(self.moving, self.case.moving_hu_offset)
+        """(U, V, W) Hounsfield units of the moving scan, or a guess at them (`units_of`)."""
+        return self.moving_units.hounsfield(self.moving.data)
+
+    @cached_property
+    def fixed_units(self) -> Units:
+        """How the stored values of the fixed scan are read."""
+        return units_of(self.fixed, self.case.fixed_hu_offset)
+
+    @cached_property
+    def moving_units(self) -> Units:
+        """How the stored values of the moving scan are read."""
+        return units_of(self.moving, self.case.moving_hu_offset)
 
     # Cached: segmenting takes a third of a second, and alignment, refinement, inverse and metrics
     # all use the lungs.
@@ -111,7 +121,7 @@ class Pair:
         )
         # Where cached_property keeps what it found.
         for one, another in (("fixed", "moving"), ("moving", "fixed")):
-            for what in ("lungs", "shown"):
+            for what in ("lungs", "shown", "units"):
                 if f"{another}_{what}" in vars(self):
                     vars(other)[f"{one}_{what}"] = vars(self)[f"{another}_{what}"]
         return other
