@@ -150,6 +150,49 @@ def test_monochrome1_shows_the_chest_either_way(
         np.testing.assert_array_equal(volume.data, itk_series(tmp_path)[0])
 
 
+@pytest.mark.parametrize(
+    ("image_type", "told"),
+    [
+        (["ORIGINAL", "PRIMARY", "AXIAL"], []),
+        (["DERIVED", "SECONDARY", "AXIAL", "CT_SOM7 SPI"], []),
+        (["DERIVED", "SECONDARY", "MPR"], []),
+        (["DERIVED", "SECONDARY", "MIP"], ["projection"]),
+        (["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MIP"], ["projection"]),
+        (["DERIVED", "SECONDARY", "PROJECTION IMAGE"], ["projection"]),
+        ("DERIVED\\SECONDARY\\OTHER\\MINIP", ["projection"]),
+        (None, []),
+    ],
+)
+def test_projections_are_no_slices(
+    tmp_path: Path, image_type: list[str] | str | None, told: list[str]
+) -> None:
+    """A maximum over a centimetre looks like a scan, and says so in its type alone."""
+
+    def mark(data: Any, k: int) -> None:
+        if image_type is not None:
+            data.ImageType = image_type
+
+    write_slices(tmp_path, chest(), edit=mark)
+    assert codes(read_volume(tmp_path)) == told
+
+
+@pytest.mark.parametrize("technique", ["NONE", "MAX_IP"])
+def test_projections_in_enhanced_files(tmp_path: Path, technique: str) -> None:
+    """Each frame says it of itself."""
+
+    def mark(frame: Any, k: int) -> None:
+        item = pydicom.Dataset()
+        item.FrameType = ["DERIVED", "PRIMARY", "VOLUME", technique]
+        item.VolumeBasedCalculationTechnique = technique
+        frame.CTImageFrameTypeSequence = pydicom.Sequence([item])
+
+    write_enhanced(tmp_path / "a.dcm", chest(), order=list(range(6)), edit=mark)
+    volume = read_volume(tmp_path)
+    assert codes(volume) == ([] if technique == "NONE" else ["projection"])
+    if technique != "NONE":
+        assert "6 of 6 slices were made by projection (MAX_IP)" in volume.remarks[0].text
+
+
 def test_monochrome1_without_a_chest_is_refused(tmp_path: Path) -> None:
     """Nothing says which way up it is."""
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lungreg.errors import DataError, UnreadableFileError
+from lungreg.formats.volumes.dicom.projections import ATTRIBUTES, projection
 from lungreg.spatial.geometry import FloatArray
 
 _TAGS = (
@@ -24,7 +25,7 @@ _TAGS = (
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("RescaleSlope", "RescaleIntercept"),
     *("AcquisitionNumber", "TemporalPositionIdentifier", "NominalPercentageOfCardiacPhase"),
-    *("AcquisitionTime", "AcquisitionDateTime", "ConvolutionKernel", "KVP"),
+    *("AcquisitionTime", "AcquisitionDateTime", "ConvolutionKernel", "KVP", "ImageType"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 _PIXELS = 0x7FE0, 0x0010
@@ -45,6 +46,8 @@ _GROUPS = {
     "NominalPercentageOfCardiacPhase": "CardiacSynchronizationSequence",
     "ConvolutionKernel": "CTReconstructionSequence",
     "KVP": "CTXRayDetailsSequence",
+    "FrameType": "CTImageFrameTypeSequence",
+    "VolumeBasedCalculationTechnique": "CTImageFrameTypeSequence",
 }
 """The functional group of an enhanced file that holds an attribute."""
 _PASSES = (
@@ -82,6 +85,8 @@ class Frame:
     sop_class: str
     frames: int
     """In its file."""
+    projection: str | None
+    """The kind of projection that made the slice, such as "MIP"; None of a slice of a scan."""
     passes: dict[str, str]
     """Attributes that tell acquisitions, phases and reconstructions apart, where given."""
     time_s: float | None
@@ -207,6 +212,7 @@ def _frame(file: Path, header: Any, groups: Sequence[Any], index: int, frames: i
         bits=(int(header.get("BitsStored") or 16), bool(header.get("PixelRepresentation"))),
         sop_class=str(header.get("SOPClassUID", "")),
         frames=frames,
+        projection=projection(map(value, ATTRIBUTES)),
         passes=passes,
         time_s=_time_s(header) if frames == 1 else None,
         number=_number(header) if frames == 1 else None,

@@ -63,7 +63,7 @@ def stack_frames(frames: Sequence[Frame]) -> Stack:
     shape = (first.size[1], first.size[0], len(kept))
     _require_no_tilt(affine, shape, normal)
     placed = right_angled(RAS_TO_LPS @ affine, shape)
-    odd = (*_copies(len(frames) - len(kept)), *_scales(kept))
+    odd = (*_copies(len(frames) - len(kept)), *_scales(kept), *_projections(kept))
     return Stack(
         frames=kept,
         placement=Placement(affine=placed.affine, remarks=(*odd, *placed.remarks)),
@@ -73,6 +73,17 @@ def stack_frames(frames: Sequence[Frame]) -> Stack:
 def _copies(count: int) -> tuple[Remark, ...]:
     text = f"{count} of the slices are there twice (one SOP instance): the copies were left out"
     return (Remark(code="copies", text=text),) if count else ()
+
+
+def _projections(frames: Sequence[Frame]) -> tuple[Remark, ...]:
+    kinds = [frame.projection for frame in frames if frame.projection is not None]
+    if not kinds:
+        return ()
+    text = (
+        f"{len(kinds)} of {len(frames)} slices were made by projection ({kinds[0]}): what they "
+        "show may lie centimetres off; take the series that they were made from"
+    )
+    return (Remark(code="projection", text=text),)
 
 
 def _scales(frames: Sequence[Frame]) -> tuple[Remark, ...]:

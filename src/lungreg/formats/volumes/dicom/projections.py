@@ -1,0 +1,36 @@
+"""Slices that a workstation has made by projection: what they show lies up to centimetres off.
+
+DICOM PS3.3, Image Type (C.8.2.1.1.1, C.8.16.1) and Volume Based Calculation Technique; scanners
+write names of their own into the type, such as "CT_SOM5 MIP".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+ATTRIBUTES = ("ImageType", "FrameType", "VolumeBasedCalculationTechnique")
+_NAMES = (
+    *("MIP", "MINIP", "MAX_IP", "MIN_IP", "AVERAGE_IP", "PROJECTION IMAGE"),
+    *("VOLUME_PROJECTION", "VOLUME_RENDER", "SURFACE_RENDER", "VRT"),
+)
+_PATTERN = re.compile(rf"(?<![A-Z])({'|'.join(_NAMES)})(?![A-Z])")
+
+
+def projection(values: Iterable[object]) -> str | None:
+    """The kind of projection that values of `ATTRIBUTES` name, such as "MIP"; None for none.
+
+    Args:
+        values: Of single or several texts each, None where a file does not have the attribute.
+    """
+    texts = (
+        str(part).upper()
+        for value in values
+        if value is not None
+        for part in ([value] if isinstance(value, str) else _parts(value))
+    )
+    return next((found.group(1) for found in map(_PATTERN.search, texts) if found), None)
+
+
+def _parts(value: object) -> Iterable[object]:
+    return value if isinstance(value, Iterable) else [value]
