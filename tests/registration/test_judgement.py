@@ -42,6 +42,15 @@ def test_exchanged_sides_are_found(axis: int | None, sides: str | None) -> None:
     assert mirrored_sides(mirrored(axis), WINDOW) == sides
 
 
+def test_axes_in_another_order_are_found() -> None:
+    """An array z, y, x under the header of x, y, z."""
+    pair = as_pair(simulated(), masks=False)
+    data = np.ascontiguousarray(pair.moving.data.transpose(2, 1, 0))
+    grid = replace(pair.moving.grid, shape=pair.moving.grid.shape[::-1])
+    swapped = replace(pair, moving=replace(pair.moving, data=data, grid=grid))
+    assert mirrored_sides(swapped, WINDOW) == "axes"
+
+
 @pytest.mark.parametrize(("found_pct", "tre_mm"), [(None, 30.0), (3.0, 30.0), (34.0, 1.5)])
 def test_where_tissue_does_not_match_exchanged_sides_are_a_failure(
     found_pct: float | None, tre_mm: float

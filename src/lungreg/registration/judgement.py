@@ -21,6 +21,7 @@ _SIDES = {
     "left-right": "left and right",
     "front-back": "front and back",
     "feet-head": "head and feet",
+    "transposed": "axes",
 }
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lungreg.registration.alignment.mirroring import (
     MIRRORS,
+    TRANSPOSED,
     coarse_score,
     mirrored_agreement,
 )
+from lungreg.spatial.geometry import Grid
 from tests.registration.alignment.patients import HU_WINDOW, cut, mirrored, patient
 
 
@@ -22,7 +26,7 @@ def test_not_mirrored(masks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lungreg.registration.alignment.mirroring._SURELY_NOT", 1.0)
     scores = mirrored_agreement(whole.pair, HU_WINDOW)
     assert scores["none"] == alone["none"]
-    assert set(scores) == {"none", *MIRRORS}
+    assert set(scores) == {"none", *MIRRORS, TRANSPOSED}
     assert scores.pop("none") > max(scores.values()) + 0.05
 
 
@@ -31,6 +35,22 @@ def test_mirrored(axis: int, name: str) -> None:
     """A mirrored moving scan is named by the axis that is reversed."""
     scores = mirrored_agreement(mirrored(patient(), axis).pair, HU_WINDOW)
     assert scores.pop(name) > max(scores.values()) + 0.05
+
+
+@pytest.mark.parametrize("order", [(2, 1, 0), (1, 0, 2), (0, 2, 1)])
+def test_an_array_with_its_axes_in_another_order(order: tuple[int, int, int]) -> None:
+    """As one saved under the wrong header after SimpleITK, whose arrays are z, y, x."""
+    whole = patient()
+    scan, mask = whole.pair.moving, whole.pair.moving_mask
+    data = np.ascontiguousarray(scan.data.transpose(order))
+    nx, ny, nz = data.shape
+    moving = replace(scan, data=data, grid=Grid(shape=(nx, ny, nz), affine=scan.grid.affine))
+    swapped = replace(
+        whole.pair, moving=moving, moving_mask=np.ascontiguousarray(mask.transpose(order))
+    )
+    scores = mirrored_agreement(swapped, HU_WINDOW)
+    assert scores[TRANSPOSED] > 0.8
+    assert scores.pop(TRANSPOSED) > max(scores.values()) + 0.05
 
 
 def test_mirrored_and_cut() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from nibabel.orientations import io_orientation
 
 from lungreg.registration.alignment.scan import scans_of
-from lungreg.registration.alignment.starts import by_grids, laid_over
+from lungreg.registration.alignment.starts import by_grids, laid_over, square_turns
 from lungreg.registration.alignment.trial import Bench
 from lungreg.registration.pair import Pair
 from lungreg.spatial.geometry import FloatArray, Grid
@@ -14,6 +14,8 @@ from lungreg.spatial.geometry import FloatArray, Grid
 NOT_MIRRORED = "none"
 MIRRORS = ("left-right", "front-back", "feet-head")
 """By the RAS axis across which the moving scan is mirrored."""
+TRANSPOSED = "transposed"
+"""Mirrored in any other way that changes the order or the sense of the axes."""
 _SURELY_NOT = 0.88
 """Agreement that mirrored scans do not reach: at most 0.83 in the pairs of tests/varied."""
 
@@ -43,9 +45,11 @@ def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, 
         hu_window: Hounsfield units carried to 0 and 1.
 
     Returns:
-        Scores, at most 1, of "none", "left-right", "front-back" and "feet-head". The latter three
-        are of mirrors across the axes of the fixed scan that are nearest to those of the world;
-        they are not tried, and not there, where the pair as it is agrees too well for any mirror.
+        Scores, at most 1, of "none", "left-right", "front-back", "feet-head" and "transposed". The
+        middle three are of mirrors across the axes of the fixed scan that are nearest to those of
+        the world, the last is the best of the other 21 mirrors that carry these axes onto each
+        other. None but the first is tried, and there, where the pair as it is agrees too well for
+        any mirror.
     """
     fixed, moving = scans_of(pair, hu_window)
     bench = Bench(fixed, moving)
@@ -54,9 +58,20 @@ def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, 
     as_it_is = [*laid_over(bench.fixed, bench.moving, np.eye(3)), *upright]
     result = {NOT_MIRRORED: bench.best(as_it_is).score}
     if result[NOT_MIRRORED] < _SURELY_NOT:
-        for name, mirror in _mirrors(fixed.grid).items():
+        mirrors = _mirrors(fixed.grid)
+        for name, mirror in mirrors.items():
             result[name] = bench.best(laid_over(bench.fixed, bench.moving, mirror)).score
+        others = _other_mirrors(fixed.grid, list(mirrors.values()))
+        starts = [start for it in others for start in laid_over(bench.fixed, bench.moving, it)]
+        result[TRANSPOSED] = bench.best(starts).score
     return result
+
+
+def _other_mirrors(grid: Grid, known: list[FloatArray]) -> list[FloatArray]:
+    """(3, 3) the mirrors that carry a grid's axes onto each other, without those that are known."""
+    along = [grid.frame @ turn @ np.linalg.inv(grid.frame) for turn in square_turns()]
+    mirrors = [-np.eye(3), *(-turn for turn in along)]
+    return [it for it in mirrors if not any(np.allclose(it, one) for one in known)]
 
 
 def _mirrors(grid: Grid) -> dict[str, FloatArray]:
