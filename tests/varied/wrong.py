@@ -96,17 +96,25 @@ def _spaced(case: VariedCase, *, factor: float, everywhere: bool = False) -> Var
 
 
 def _turned(case: VariedCase, *, degrees: float) -> VariedCase:
-    """The moving header turned about an axis of the world, drawn by the seed; its middle stays."""
+    """The moving header turned about an axis of the world, drawn by the seed; its middle stays.
+
+    Then the array's first two axes are reversed, and the header says so: where voxels lie does not
+    change, but the boxes of both arrays no longer say how the patient lay.
+    """
     moving = case.pair.moving
     axis = np.eye(3)[np.random.default_rng([case.seed, 98]).integers(3)]
     change = np.eye(4)
     change[:3, :3] = np.rint(Rotation.from_rotvec(degrees * axis, degrees=True).as_matrix())
     middle = moving.grid.centre_ras
     change[:3, 3] = middle - change[:3, :3] @ middle
-    grid = Grid(shape=moving.grid.shape, affine=change @ moving.grid.affine)
+    index = np.diag([-1.0, -1.0, 1.0, 1.0])
+    index[:2, 3] = np.array(moving.grid.shape[:2]) - 1
+    grid = Grid(shape=moving.grid.shape, affine=change @ moving.grid.affine @ index)
+    reversed_ = np.ascontiguousarray(moving.data[::-1, ::-1])
     return replace(
         case,
-        pair=replace(case.pair, moving=replace(moving, grid=grid)),
+        pair=replace(case.pair, moving=replace(moving, data=reversed_, grid=grid)),
+        moving_mask=np.ascontiguousarray(case.moving_mask[::-1, ::-1]),
         truth=Readdressed(truth=_truth(case), change=change),
     )
 

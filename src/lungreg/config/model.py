@@ -55,7 +55,8 @@ class Preprocessing(Section):
     boxes over each other, "centre" shifts one box's centre onto the other's, "masks" fits the boxes
     of the lungs. "auto" also fits an affine by short coarse registrations from all four and other
     starts, and takes it where the scans agree clearly better under it, such as with a turned
-    patient or a scan that is cut off; else the one of the four that makes them agree best."""
+    patient, a scan that is cut off, or a header that says wrong how the patient lay or in which
+    order its axes are; else the one of the four that makes them agree best."""
     augmentation: Augmentation = Augmentation()
     """Random changes of the training pairs."""
 

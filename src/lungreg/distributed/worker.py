@@ -61,7 +61,7 @@ class Worker:
             ModelError: The stored model does not fit its card.
         """
         use_threads(self._place.threads)
-        if self._alone:
+        if self._alone and self._job.registration.config.refine.preset != "best":
             keep_freed_memory()
         on_gpu = self._place.on_gpu
         name = self._job.settings.device if on_gpu is None else ("cuda" if on_gpu else "cpu")

@@ -123,10 +123,11 @@ class Evidence:
     """Volume of the moving lungs divided by that of the fixed lungs."""
     density_change_hu: float | None = None
     """Mean density inside the fixed lungs of the warped scan less that of the fixed scan, HU:
-    negative where the moving scan holds more air."""
+    negative where the moving scan holds more air; None where the units of a scan are a guess."""
     mass_ratio: float | None = None
     """By what factor the lungs, where both scans show them, are heavier in the moving scan: density
-    above that of air times volume. About 1, whatever the breath."""
+    above that of air times volume. About 1, whatever the breath; None where the units of a scan are
+    a guess."""
     stretch: float | None = None
     """By how much `T` lengthens the lungs along the direction that differs most from the two
     others, relative to these; 1 where all are lengthened alike."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import torch
 
 AIR_HU = -1000.0
-_LEAST_GAIN = 0.5
+_FEW_PCT, _NO_AIR_HU = 1.0, -300.0
+_PADDING_HU, _CLIPPED_HU = -1700.0, 100.0
 TISSUE_HU = (-1000.0, 200.0)
 """Bone and metal beyond it would outweigh the vessels."""
 
@@ -30,10 +31,8 @@ class Units:
     zero: float
     gain: float = 1.0
 
-    @property
-    def guessed(self) -> bool:
-        """Whether the values are in other units."""
-        return self.gain != 1
+    guessed: bool = False
+    """Whether the values are in other units, so that neither number is known."""
 
     def stored(self, hu: float) -> float:
         """The stored value of Hounsfield units."""
@@ -42,7 +41,7 @@ class Units:
     def hounsfield(self, stored: NDArray[np.float32]) -> NDArray[np.float32]:
         """Hounsfield units of stored values, which are not copied where they are just that."""
         values = stored - np.float32(self.zero) if self.zero else stored
-        return values if self.gain == 1 else values * np.float32(self.gain)
+        return values * np.float32(self.gain) if self.guessed else values
 
 
 def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
@@ -50,23 +49,29 @@ def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
     return Units(zero=offset).hounsfield(volume.data)
 
 
-def units_of(volume: Volume, offset: float) -> Units:
+def units_of(volume: Volume, offset: float, mask: NDArray[Any] | None = None) -> Units:
     """How the values of a scan are read: as Hounsfield units, or as a guess from air and tissue.
 
-    A guess where they are surely in other units, such as 0 to 1 or 8 bits: their range is less than
-    half or more than twice that of Hounsfield units.
+    A guess where they are surely in other units, such as 0 to 1 or 8 bits: they do not look like
+    Hounsfield units, and none is as low as air is in those.
 
     Args:
         volume: Values as stored.
         offset: What they lie above Hounsfield units, where they are those.
+        mask: (X, Y, Z) labels on the scan's grid, positive in the lungs.
     """
-    hu = hounsfield(volume, offset)
-    if hu_offset(hu).plausible:
-        return Units(zero=offset)
-    guess = copy_chest(hu, volume.grid, 1.0).scale
-    if guess.exact or _LEAST_GAIN < guess.gain < 1 / _LEAST_GAIN:
-        return Units(zero=offset)
-    return Units(zero=offset + guess.zero, gain=guess.gain)
+    hu, plain = hounsfield(volume, offset), Units(zero=offset)
+    known = hu_offset(hu, mask)
+    if known.plausible or known.beside_lungs or np.percentile(hu, _FEW_PCT) < _NO_AIR_HU:
+        return plain
+    chest = copy_chest(hu, volume.grid, 1.0)
+    around = chest.scale.hounsfield(np.array(chest.blanks, dtype=np.float32))
+    if ((around > _PADDING_HU) & (around < AIR_HU + _CLIPPED_HU)).any():
+        # Of few values, the air around the body is one, and padding has none of its own.
+        chest = copy_chest(hu, volume.grid, 1.0, blank=False)
+    guess = chest.scale
+    as_it_is = guess.exact or (guess.zero == 0 and guess.gain == 1)
+    return plain if as_it_is else Units(zero=offset + guess.zero, gain=guess.gain, guessed=True)
 
 
 def tissue_for_grid(

@@ -26,7 +26,7 @@ BoolArray = NDArray[np.bool_]
 
 
 def shown_voxels(
-    hu: NDArray[np.float32], grid: Grid, lungs: BoolArray | None = None
+    hu: NDArray[np.float32], grid: Grid, lungs: BoolArray | None = None, *, exact: bool = True
 ) -> BoolArray | None:
     """(X, Y, Z) where a scan shows something; None where it does so everywhere.
 
@@ -40,12 +40,13 @@ def shown_voxels(
         hu: (X, Y, Z) Hounsfield units.
         grid: Their grid.
         lungs: (X, Y, Z) the lungs of this scan, where they are known.
+        exact: Whether the units are known; in a guess, what is darker than air may be air.
     """
     upward = grid.axis_along(2)
     values, same = blank_values(side_values(hu, upward))
     hidden = _outer_slices(hu, upward)
     for value in values:
-        if value < BELOW_AIR_HU:
+        if exact and value < BELOW_AIR_HU:
             hidden |= is_one_of(hu, [value], same)
         elif value > _AIR_HU:
             hidden |= _from_the_sides(hu, value, same, upward)
@@ -55,7 +56,7 @@ def shown_voxels(
                 hidden |= around
     if not hidden.any() or hidden.all():
         return None
-    hidden = with_mixed(hidden, hu)
+    hidden = with_mixed(hidden, hu) if exact else hidden
     if lungs is not None and _beside(lungs, hidden) > _MOST_TOUCHED:
         return None
     return ~hidden

@@ -59,12 +59,12 @@ class Pair:
     @cached_property
     def fixed_units(self) -> Units:
         """How the stored values of the fixed scan are read."""
-        return units_of(self.fixed, self.case.fixed_hu_offset)
+        return units_of(self.fixed, self.case.fixed_hu_offset, self.fixed_mask)
 
     @cached_property
     def moving_units(self) -> Units:
         """How the stored values of the moving scan are read."""
-        return units_of(self.moving, self.case.moving_hu_offset)
+        return units_of(self.moving, self.case.moving_hu_offset, self.moving_mask)
 
     # Cached: segmenting takes a third of a second, and alignment, refinement, inverse and metrics
     # all use the lungs.
@@ -81,12 +81,14 @@ class Pair:
     @cached_property
     def fixed_shown(self) -> NDArray[np.bool_] | None:
         """(X, Y, Z) where the fixed scan is no padding; None where it has none."""
-        return shown_voxels(self.fixed_hu, self.fixed.grid, self.fixed_lungs.inside)
+        lungs, exact = self.fixed_lungs.inside, not self.fixed_units.guessed
+        return shown_voxels(self.fixed_hu, self.fixed.grid, lungs, exact=exact)
 
     @cached_property
     def moving_shown(self) -> NDArray[np.bool_] | None:
         """(U, V, W) where the moving scan is no padding; None where it has none."""
-        return shown_voxels(self.moving_hu, self.moving.grid, self.moving_lungs.inside)
+        lungs, exact = self.moving_lungs.inside, not self.moving_units.guessed
+        return shown_voxels(self.moving_hu, self.moving.grid, lungs, exact=exact)
 
     @property
     def fixed_scan(self) -> PaddedScan:

@@ -15,7 +15,7 @@ from lungreg.spatial.geometry import Transform, nearest_affine, nearest_orthogon
 from lungreg.spatial.mask_box import some_voxels
 
 _MOST_POINTS = 2000
-_FEWEST = 20
+_FEWEST, _LEAST_SPREAD_MM = 20, 1.0
 _MOST_DEG = 50.0
 """By which a patient may lie turned on the table although the header does not say so."""
 _AXES = ("left to right", "front to back", "head to foot")
@@ -31,13 +31,15 @@ def turned_over(pair: Pair, transform: Transform) -> str | None:
         transform: `T`.
 
     Returns:
-        None up to 50 degrees, for a `T` that mirrors, and where the fixed lungs are not known.
+        None up to 50 degrees, for a `T` that mirrors, and where the fixed lungs are not known or
+        are flat.
     """
     inside = pair.fixed_lungs.inside
     if inside is None:
         return None
     points = pair.fixed.grid.to_world(some_voxels(inside, _MOST_POINTS))
-    if len(points) < _FEWEST:
+    spread_mm = np.linalg.svd(points - points.mean(axis=0), compute_uv=False) / len(points) ** 0.5
+    if len(points) < _FEWEST or spread_mm.min() < _LEAST_SPREAD_MM:
         return None
     fitted = nearest_affine(points, transform_points(transform, points))[:3, :3]
     if np.linalg.det(fitted) <= 0:

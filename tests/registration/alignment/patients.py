@@ -95,6 +95,20 @@ def with_header(whole, affine):
     return replace(whole, pair=pair, moving_ras=grid.to_world(old.to_voxel(whole.moving_ras)))
 
 
+def backwards(whole):
+    """The moving array's first two axes reversed, and the header with them: the same scan."""
+    scan, mask = whole.pair.moving, whole.pair.moving_mask
+    index = np.diag([-1.0, -1.0, 1.0, 1.0])
+    index[:2, 3] = np.array(scan.grid.shape[:2]) - 1
+    grid = Grid(shape=scan.grid.shape, affine=scan.grid.affine @ index)
+    pair = replace(
+        whole.pair,
+        moving=_volume(scan.data[::-1, ::-1], grid),
+        moving_mask=np.ascontiguousarray(mask[::-1, ::-1]),
+    )
+    return replace(whole, pair=pair)
+
+
 def mirrored(whole, axis):
     """The moving scan's voxels in reverse order along an axis, under the same header."""
     scan, mask = whole.pair.moving, whole.pair.moving_mask

@@ -23,7 +23,14 @@ from tests.registration.alignment.chests import (
     box_scan,
     oblique_grid,
 )
-from tests.registration.alignment.patients import HU_WINDOW, cut, patient, turned, with_header
+from tests.registration.alignment.patients import (
+    HU_WINDOW,
+    backwards,
+    cut,
+    patient,
+    turned,
+    with_header,
+)
 from tests.small_cases import put_case
 
 
@@ -226,7 +233,7 @@ def test_a_header_that_says_wrong_how_the_patient_lay(degrees, masks):
     right = patient()
     other = np.eye(4)
     other[:3, :3] = np.rint(Rotation.from_rotvec(degrees, degrees=True).as_matrix())
-    wrong = with_header(right, other @ right.pair.moving.grid.affine)
+    wrong = backwards(with_header(right, other @ right.pair.moving.grid.affine))
     pair = (wrong if masks else wrong.without_masks).pair
     expected = right.error_mm(align(right.pair, HU_WINDOW, "auto").affine)
     found = align(pair, HU_WINDOW, "auto")

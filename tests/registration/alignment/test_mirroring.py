@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from lungreg.registration.alignment.mirroring import (
     MIRRORS,
@@ -14,7 +15,14 @@ from lungreg.registration.alignment.mirroring import (
     mirrored_agreement,
 )
 from lungreg.spatial.geometry import Grid
-from tests.registration.alignment.patients import HU_WINDOW, cut, mirrored, patient
+from tests.registration.alignment.patients import (
+    HU_WINDOW,
+    backwards,
+    cut,
+    mirrored,
+    patient,
+    with_header,
+)
 
 
 @pytest.mark.parametrize("masks", [True, False])
@@ -51,6 +59,16 @@ def test_an_array_with_its_axes_in_another_order(order: tuple[int, int, int]) ->
     scores = mirrored_agreement(swapped, HU_WINDOW)
     assert scores[TRANSPOSED] > 0.8
     assert scores.pop(TRANSPOSED) > max(scores.values()) + 0.05
+
+
+@pytest.mark.parametrize("degrees", [(180, 0, 0), (0, 180, 0), (0, 0, 180)])
+def test_a_turned_header_is_no_mirror(degrees: tuple[int, int, int]) -> None:
+    """A half turn and a mirror lay the outlines of the lungs nearly over each other."""
+    right, other = patient(), np.eye(4)
+    other[:3, :3] = np.rint(Rotation.from_rotvec(degrees, degrees=True).as_matrix())
+    wrong = backwards(with_header(right, other @ right.pair.moving.grid.affine))
+    scores = mirrored_agreement(wrong.pair, HU_WINDOW)
+    assert scores.pop("none") > max(scores.values(), default=0.0) + 0.05
 
 
 def test_mirrored_and_cut() -> None:

@@ -49,6 +49,15 @@ def test_lungs_as_dark_as_gas_hold_vessels() -> None:
     assert not (right | left)[STOMACH].any()
 
 
+def test_gas_in_folds_of_the_bowel_is_no_lung() -> None:
+    """An abdomen given by mistake: folds are as bright as vessels, but no bowel is so large."""
+    hu = np.full((50, 30, 54), 30.0, dtype=np.float32)
+    for place in (np.s_[30:40, 6:16, 4:36], np.s_[8:18, 6:16, 4:36]):
+        hu[place] = -1000
+        hu[place][:, :, ::4] = -450
+    assert not right_and_left(chest_of(hu), hu < -320)
+
+
 def test_the_smaller_lung_of_two_is_one_too() -> None:
     """In a scan of the apices, where one is just large enough to be told from noise."""
     hu = np.full((50, 30, 40), 30.0, dtype=np.float32)

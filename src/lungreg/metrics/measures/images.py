@@ -87,7 +87,8 @@ IN_PLACE = Measure(
     ),
     formula="correlation of c_f(x) and c_m(x) where ‖T(x) − x‖ is above 4 mm and 2.5 voxels, "
     "c = (I − mean) / SD of 9 voxels around; x and its place in the moving scan deep in the lungs; "
-    "less that of c_f(x) and c_f(x + s e), if above 0: s the median of ‖T(x) − x‖, e an axis",
+    "less that of c_f(x) and c_f(x + s e), if above 0: s is the median of ‖T(x) − x‖, and of the "
+    "three axes e the one with the middle correlation counts",
     source="lungreg, registration.fixed_pattern",
     typical="0.0037 to 0.097",
     bad=(

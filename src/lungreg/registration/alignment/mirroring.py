@@ -36,7 +36,8 @@ def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, 
     """How well a pair agrees as it is and with the moving scan mirrored across each axis.
 
     Each is the best score of short coarse registrations that lay lungs over lungs; those of the
-    pair as it is start from the headers and the boxes too, unless these mirror. The outlines of
+    pair as it is start from the headers and the boxes too, unless these mirror, and from quarter
+    and half turns, of which a mirror is not far. The outlines of
     both sides are nearly mirror images: what tells them apart is the heart, the vessels and the
     bones between them.
 
@@ -57,6 +58,11 @@ def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, 
     upright = [start for start in by_headers if np.linalg.det(start) > 0]
     as_it_is = [*laid_over(bench.fixed, bench.moving, np.eye(3)), *upright]
     result = {NOT_MIRRORED: bench.best(as_it_is).score}
+    if result[NOT_MIRRORED] < _SURELY_NOT:
+        turned = [
+            start for turn in square_turns() for start in laid_over(bench.fixed, bench.moving, turn)
+        ]
+        result[NOT_MIRRORED] = max(result[NOT_MIRRORED], bench.best(turned).score)
     if result[NOT_MIRRORED] < _SURELY_NOT:
         mirrors = _mirrors(fixed.grid)
         for name, mirror in mirrors.items():

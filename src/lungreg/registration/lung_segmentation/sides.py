@@ -18,6 +18,8 @@ _GAS_BELOW_HU = -970.0
 _MUCH_GAS_BELOW_HU = -988.0
 """Emphysema is as dark as this; gas that fills as much of a chest as a lung does is darker."""
 _AS_LARGE_AS_A_LUNG = 0.5
+_SMALLEST_DARK_LUNG_ML = 500.0
+"""Gas in a part of the bowel is less; folds of its wall look like vessels."""
 _VESSELS_HU, _VESSELS_TO_NOISE = 40.0, 1.3
 """By how much the brightest twentieth of a lung's inside is above its middle, in means of three
 voxels along each axis: 54 to 190 HU in lungs, 8 to 32 in gas. Noise goes as far to both sides."""
@@ -74,7 +76,8 @@ def _is_gas(piece: BoolArray, chest: Chest, largest: int | None = None) -> bool:
     """
     as_a_lung = largest is None or np.count_nonzero(piece) > _AS_LARGE_AS_A_LUNG * largest
     dark = float(np.median(chest.hu[piece])) <= (_MUCH_GAS_BELOW_HU if as_a_lung else _GAS_BELOW_HU)
-    return dark and not _holds_vessels(piece, chest)
+    least = _SMALLEST_DARK_LUNG_ML * chest.size**3 / chest.voxel_ml
+    return dark and not (np.count_nonzero(piece) > least and _holds_vessels(piece, chest))
 
 
 def _holds_vessels(piece: BoolArray, chest: Chest) -> bool:

@@ -24,7 +24,7 @@ _LEAST_PARTED = 0.7
 """Otsu's measure of a threshold: 0.64 for noise without two kinds of values, 1 for two values."""
 _BINS = 256
 _TISSUE_HU = (-250.0, 200.0)
-_BONE_HU = 300.0
+_BONE_HU, _LEAST_FAT = 300.0, 0.01
 BELOW_AIR_HU = -1150.0
 _BLANK_SHARE = 0.05
 _LEAST_BLANK = 0.002
@@ -161,9 +161,10 @@ def _two_kinds(stored: NDArray[Any]) -> tuple[float, float, float]:
 
 
 def _hounsfield_without_air(stored: NDArray[Any]) -> bool:
-    """Whether a scan holds soft tissue and bone but no air, such as the inside of a belly."""
+    """Whether a scan holds soft tissue, fat and bone but no air, such as the inside of a belly."""
     tissue = np.mean((stored >= _TISSUE_HU[0]) & (stored <= _TISSUE_HU[1]))
-    return bool(tissue > 0.5 and stored.max() > _BONE_HU)
+    fat = np.mean(stored < 0)
+    return bool(tissue > 0.5 and fat > _LEAST_FAT and stored.max() > _BONE_HU)
 
 
 def _valley(shown: NDArray[np.float32], low: float, tissue: float) -> float:

@@ -159,6 +159,8 @@ def test_monochrome1_shows_the_chest_either_way(
         (["DERIVED", "SECONDARY", "MIP"], ["projection"]),
         (["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MIP"], ["projection"]),
         (["DERIVED", "SECONDARY", "PROJECTION IMAGE"], ["projection"]),
+        (["DERIVED", "SECONDARY", "REFORMATTED", "MIN IP"], ["projection"]),
+        (["DERIVED", "SECONDARY", "REFORMATTED", "MNIP"], ["projection"]),
         ("DERIVED\\SECONDARY\\OTHER\\MINIP", ["projection"]),
         (None, []),
     ],

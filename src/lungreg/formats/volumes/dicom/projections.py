@@ -1,7 +1,7 @@
 """Slices that a workstation has made by projection: what they show lies up to centimetres off.
 
 DICOM PS3.3, Image Type (C.8.2.1.1.1, C.8.16.1) and Volume Based Calculation Technique; scanners
-write names of their own into the type, such as "CT_SOM5 MIP".
+write names of their own into the type, such as "CT_SOM5 MIP" or "MIN IP".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 ATTRIBUTES = ("ImageType", "FrameType", "VolumeBasedCalculationTechnique")
 _NAMES = (
-    *("MIP", "MINIP", "MAX_IP", "MIN_IP", "AVERAGE_IP", "PROJECTION IMAGE"),
+    *("MIP", "MINIP", "MNIP", "MAX[ _]IP", "MIN[ _]IP", "AVERAGE[ _]IP", "PROJECTION IMAGE"),
     *("VOLUME_PROJECTION", "VOLUME_RENDER", "SURFACE_RENDER", "VRT"),
 )
 _PATTERN = re.compile(rf"(?<![A-Z])({'|'.join(_NAMES)})(?![A-Z])")
