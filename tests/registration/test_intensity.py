@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from lungreg.formats.volumes import Volume
 from lungreg.registration.images import carry_moving
-from lungreg.registration.intensity import Units, units_of
+from lungreg.registration.intensity import units_of
+from lungreg.registration.lung_segmentation.values import Units
 from lungreg.registration.pair import Pair
 from lungreg.registration.refinement import plan_for, refine
 from lungreg.spatial.displacement import CPU
@@ -49,13 +50,13 @@ def middles(hu: NDArray[np.float32], lungs: NDArray[np.bool_]) -> tuple[float, f
 def test_units_there_and_back() -> None:
     """HU = (stored - zero) * gain, and values that are HU are not copied."""
     units, stored = (
-        Units(zero=0.6, gain=1500.0, guessed=True),
+        Units(zero=0.6, gain=1500.0, exact=False),
         np.array([0.0, 0.6, 1.0], dtype=np.float32),
     )
     np.testing.assert_allclose(units.hounsfield(stored), [-900, 0, 600], atol=1e-3)
     assert units.stored(-900.0) == pytest.approx(0.0)
     assert Units(zero=0.0).hounsfield(stored) is stored
-    assert not Units(zero=1024.0).guessed
+    assert Units(zero=1024.0).exact
 
 
 @pytest.mark.parametrize("name", list(WINDOWS))
@@ -90,7 +91,7 @@ def test_scans_whose_mask_says_so_are_hounsfield_units(around: float) -> None:
     data = np.where(pair.fixed_mask > 0, np.minimum(pair.fixed.data, -400), around)
     blanked = replace(pair, fixed=replace(pair.fixed, data=data.astype(np.float32)))
     assert not blanked.fixed_lungs.doubts
-    assert not blanked.fixed_units.guessed
+    assert blanked.fixed_units.exact
 
 
 @pytest.mark.parametrize("name", ["0 to 1", "8 bits of a clipped scan"])

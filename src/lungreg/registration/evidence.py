@@ -78,8 +78,8 @@ def _densities(pair: Pair, images: PairImages) -> dict[str, Any]:
     Where both show lung, in Hounsfield units that are no guess. The window clips both in the same
     way; for the mass its lower end must be air.
     """
-    guessed = pair.fixed_units.guessed or pair.moving_units.guessed
-    if images.fixed_mask is None or guessed:
+    exact = pair.fixed_units.exact and pair.moving_units.exact
+    if images.fixed_mask is None or not exact:
         return {}
     shown = images.fixed_mask & ~images.outside
     if not shown.any():

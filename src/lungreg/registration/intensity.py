@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lungreg.formats.volumes import Volume, hu_offset
 from lungreg.registration.lung_segmentation.chest import copy_chest
+from lungreg.registration.lung_segmentation.values import Units
 from lungreg.spatial.carrying import PaddedScan
 from lungreg.spatial.filters import gaussian
 from lungreg.spatial.geometry import Grid
@@ -22,26 +23,6 @@ _FEW_PCT, _NO_AIR_HU = 1.0, -300.0
 _PADDING_HU, _CLIPPED_HU = -1700.0, 100.0
 TISSUE_HU = (-1000.0, 200.0)
 """Bone and metal beyond it would outweigh the vessels."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Units:
-    """HU = (stored value - `zero`) * `gain`."""
-
-    zero: float
-    gain: float = 1.0
-
-    guessed: bool = False
-    """Whether the values are in other units, so that neither number is known."""
-
-    def stored(self, hu: float) -> float:
-        """The stored value of Hounsfield units."""
-        return hu / self.gain + self.zero
-
-    def hounsfield(self, stored: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Hounsfield units of stored values, which are not copied where they are just that."""
-        values = stored - np.float32(self.zero) if self.zero else stored
-        return values * np.float32(self.gain) if self.guessed else values
 
 
 def hounsfield(volume: Volume, offset: float) -> NDArray[np.float32]:
@@ -71,7 +52,7 @@ def units_of(volume: Volume, offset: float, mask: NDArray[Any] | None = None) ->
         chest = copy_chest(hu, volume.grid, 1.0, blank=False)
     guess = chest.scale
     as_it_is = guess.exact or (guess.zero == 0 and guess.gain == 1)
-    return plain if as_it_is else Units(zero=offset + guess.zero, gain=guess.gain, guessed=True)
+    return plain if as_it_is else Units(zero=offset + guess.zero, gain=guess.gain, exact=False)
 
 
 def tissue_for_grid(

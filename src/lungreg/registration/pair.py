@@ -16,7 +16,8 @@ from lungreg.formats.points.landmarks import decode_landmarks
 from lungreg.formats.volumes import MAX_VOXELS, Volume, decode_mask, decode_scan
 from lungreg.formats.volumes.volume import require_same_grid
 from lungreg.records import Case
-from lungreg.registration.intensity import Units, units_of
+from lungreg.registration.intensity import units_of
+from lungreg.registration.lung_segmentation.values import Units
 from lungreg.registration.lungs import ScanLungs, find_lungs
 from lungreg.registration.padding import shown_voxels
 from lungreg.spatial.carrying import PaddedScan
@@ -81,13 +82,13 @@ class Pair:
     @cached_property
     def fixed_shown(self) -> NDArray[np.bool_] | None:
         """(X, Y, Z) where the fixed scan is no padding; None where it has none."""
-        lungs, exact = self.fixed_lungs.inside, not self.fixed_units.guessed
+        lungs, exact = self.fixed_lungs.inside, self.fixed_units.exact
         return shown_voxels(self.fixed_hu, self.fixed.grid, lungs, exact=exact)
 
     @cached_property
     def moving_shown(self) -> NDArray[np.bool_] | None:
         """(U, V, W) where the moving scan is no padding; None where it has none."""
-        lungs, exact = self.moving_lungs.inside, not self.moving_units.guessed
+        lungs, exact = self.moving_lungs.inside, self.moving_units.exact
         return shown_voxels(self.moving_hu, self.moving.grid, lungs, exact=exact)
 
     @property

@@ -109,6 +109,13 @@ def backwards(whole):
     return replace(whole, pair=pair)
 
 
+def turned_over(whole, degrees):
+    """The moving header turned by a rotation vector of whole quarter turns, its array backwards."""
+    turn = np.eye(4)
+    turn[:3, :3] = np.rint(Rotation.from_rotvec(degrees, degrees=True).as_matrix())
+    return backwards(with_header(whole, turn @ whole.pair.moving.grid.affine))
+
+
 def mirrored(whole, axis):
     """The moving scan's voxels in reverse order along an axis, under the same header."""
     scan, mask = whole.pair.moving, whole.pair.moving_mask

@@ -9,7 +9,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from lungreg.errors import DataError
 from lungreg.registration.alignment import align
@@ -25,10 +24,10 @@ from tests.registration.alignment.chests import (
 )
 from tests.registration.alignment.patients import (
     HU_WINDOW,
-    backwards,
     cut,
     patient,
     turned,
+    turned_over,
     with_header,
 )
 from tests.small_cases import put_case
@@ -231,9 +230,7 @@ def test_masks_are_said_of_masks_that_were_given():
 def test_a_header_that_says_wrong_how_the_patient_lay(degrees, masks):
     """Supine for prone, head for feet first, and axes in another order."""
     right = patient()
-    other = np.eye(4)
-    other[:3, :3] = np.rint(Rotation.from_rotvec(degrees, degrees=True).as_matrix())
-    wrong = backwards(with_header(right, other @ right.pair.moving.grid.affine))
+    wrong = turned_over(right, degrees)
     pair = (wrong if masks else wrong.without_masks).pair
     expected = right.error_mm(align(right.pair, HU_WINDOW, "auto").affine)
     found = align(pair, HU_WINDOW, "auto")

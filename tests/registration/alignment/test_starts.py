@@ -101,7 +101,7 @@ def test_laid_over() -> None:
     turn = np.diag([-1.0, -1.0, 1.0])
     for lungs in (mask, None):
         scan = coarse_box((image, grid, lungs))
-        starts = laid_over(scan, scan, turn)
+        starts = laid_over(scan, scan, [turn])
         assert all(np.array_equal(start[:3, :3], turn) for start in starts)
     (centre,) = starts
     middle = scan.grid.centre_ras[None]

@@ -160,8 +160,7 @@ def _fitted(bench: Bench, plain: Mapping[str, FloatArray]) -> Trial:
     best = max(best, bench.best(more), key=lambda trial: trial.score)
     if best.score >= _CONVINCING:
         return best
-    lying = [start for turn in square_turns() for start in laid_over(fixed, moving, turn)]
-    turned_over = bench.best(lying)
+    turned_over = bench.best(laid_over(fixed, moving, square_turns()))
     return turned_over if turned_over.score >= max(_CONVINCING, best.score + _CLEARLY) else best
 
 

@@ -56,20 +56,17 @@ def mirrored_agreement(pair: Pair, hu_window: tuple[float, float]) -> dict[str, 
     bench = Bench(fixed, moving)
     by_headers = by_grids(fixed.grid, moving.grid).values()
     upright = [start for start in by_headers if np.linalg.det(start) > 0]
-    as_it_is = [*laid_over(bench.fixed, bench.moving, np.eye(3)), *upright]
+    as_it_is = [*laid_over(bench.fixed, bench.moving, [np.eye(3)]), *upright]
     result = {NOT_MIRRORED: bench.best(as_it_is).score}
     if result[NOT_MIRRORED] < _SURELY_NOT:
-        turned = [
-            start for turn in square_turns() for start in laid_over(bench.fixed, bench.moving, turn)
-        ]
+        turned = laid_over(bench.fixed, bench.moving, square_turns())
         result[NOT_MIRRORED] = max(result[NOT_MIRRORED], bench.best(turned).score)
     if result[NOT_MIRRORED] < _SURELY_NOT:
         mirrors = _mirrors(fixed.grid)
         for name, mirror in mirrors.items():
-            result[name] = bench.best(laid_over(bench.fixed, bench.moving, mirror)).score
+            result[name] = bench.best(laid_over(bench.fixed, bench.moving, [mirror])).score
         others = _other_mirrors(fixed.grid, list(mirrors.values()))
-        starts = [start for it in others for start in laid_over(bench.fixed, bench.moving, it)]
-        result[TRANSPOSED] = bench.best(starts).score
+        result[TRANSPOSED] = bench.best(laid_over(bench.fixed, bench.moving, others)).score
     return result
 
 

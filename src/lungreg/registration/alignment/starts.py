@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -62,11 +64,14 @@ def lungs_over_lungs(fixed: Coarse, moving: Coarse, linear: FloatArray) -> dict[
     return {name: _linear_affine(linear, linear @ shift) for name, shift in shifts.items()}
 
 
-def laid_over(fixed: Coarse, moving: Coarse, linear: FloatArray) -> list[FloatArray]:
-    """Lungs over lungs with a given linear part, or the centres of the boxes without lungs."""
-    starts = list(lungs_over_lungs(fixed, moving, linear).values())
-    shift = moving.grid.centre_ras - linear @ fixed.grid.centre_ras
-    return starts or [_linear_affine(linear, shift)]
+def laid_over(fixed: Coarse, moving: Coarse, linears: Iterable[FloatArray]) -> list[FloatArray]:
+    """Lungs over lungs with each of some linear parts, or the boxes' centres without lungs."""
+    starts: list[FloatArray] = []
+    for linear in linears:
+        shift = moving.grid.centre_ras - linear @ fixed.grid.centre_ras
+        over = lungs_over_lungs(fixed, moving, linear).values()
+        starts += over or [_linear_affine(linear, shift)]
+    return starts
 
 
 def square_turns() -> list[FloatArray]:

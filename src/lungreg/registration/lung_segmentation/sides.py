@@ -61,8 +61,8 @@ def _lungs(chest: Chest, candidates: BoolArray) -> list[BoolArray]:
     if not chest.scale.exact:
         return large
     # A whole lung may be as dark as gas is for its partial volumes; a small piece is gas then.
-    sizes = (int(np.count_nonzero(it)) for it in large if not _is_gas(it, chest))
-    largest = max(sizes, default=0)
+    large = [it for it in large if not _is_gas(it, chest)]
+    largest = max((int(np.count_nonzero(it)) for it in large), default=0)
     return [it for it in large if not _is_gas(it, chest, largest)]
 
 

@@ -37,19 +37,30 @@ BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale:
+class Units:
     """HU = (stored value - `zero`) * `gain`."""
 
     zero: float
-    gain: float
-    air_below: float
-    """The stored value below which a voxel is air or lung."""
-    exact: bool
-    """False where the scale was guessed from air and tissue: the scan is in other units."""
+    gain: float = 1.0
+    exact: bool = True
+    """False where both were guessed from air and tissue: the scan is in other units."""
+
+    def stored(self, hu: float) -> float:
+        """The stored value of Hounsfield units."""
+        return hu / self.gain + self.zero
 
     def hounsfield(self, stored: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Hounsfield units of stored values."""
-        return (stored - np.float32(self.zero)) * np.float32(self.gain)
+        """Hounsfield units of stored values, which are not copied where they are just that."""
+        values = stored - np.float32(self.zero) if self.zero else stored
+        return values if self.gain == 1 else values * np.float32(self.gain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale(Units):
+    """Units, and what is air in them."""
+
+    air_below: float
+    """The stored value below which a voxel is air or lung."""
 
 
 def find_scale(stored: NDArray[Any], coarse: NDArray[np.float32], blank: BoolArray) -> Scale:

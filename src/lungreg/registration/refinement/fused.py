@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from lungreg.registration.refinement.kernel import (
     Compared,
     distance_and_gradient,
-    roughness_and_gradient,
     seen_weight,
 )
+from lungreg.registration.refinement.roughness_kernel import roughness_and_gradient
 from lungreg.registration.refinement.task import Task
 from lungreg.spatial.threads import in_shares
 

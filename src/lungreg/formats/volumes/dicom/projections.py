@@ -21,16 +21,7 @@ def projection(values: Iterable[object]) -> str | None:
     """The kind of projection that values of `ATTRIBUTES` name, such as "MIP"; None for none.
 
     Args:
-        values: Of single or several texts each, None where a file does not have the attribute.
+        values: Of one or several texts each, None where a file does not have the attribute.
     """
-    texts = (
-        str(part).upper()
-        for value in values
-        if value is not None
-        for part in ([value] if isinstance(value, str) else _parts(value))
-    )
+    texts = (str(value).upper() for value in values)
     return next((found.group(1) for found in map(_PATTERN.search, texts) if found), None)
-
-
-def _parts(value: object) -> Iterable[object]:
-    return value if isinstance(value, Iterable) else [value]
