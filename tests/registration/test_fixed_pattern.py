@@ -109,6 +109,42 @@ def test_another_table_position_hides_nothing() -> None:
     assert found > 0.25
 
 
+def held_still(steps: int) -> Transform:
+    """An affine part that moves by so many voxels, and a displacement that takes it back."""
+    _, away = moved(steps)
+    back = np.zeros((3, 2, 2, 2), dtype=np.float32)
+    back[2] = -SPACING_MM * steps
+    return replace(away, displacement_mm=back)
+
+
+def test_a_transform_that_a_pattern_holds_still_is_judged() -> None:
+    """It moves nothing far, but its alignment does: what it holds correlates with the same place.
+
+    Where tissue did move and the transform says so, the same pattern is found as before.
+    """
+    moving, _ = moved(4)
+    pair = pair_of(tissue() + 160 * rings(), moving + 160 * rings())
+    found = correlation_in_place(pair, held_still(4))
+    assert found is not None
+    assert found > 0.25
+    assert correlation_in_place(pair, held_still(1)) is None
+
+
+def test_tissue_that_is_still_in_a_small_part_is_no_pattern() -> None:
+    """An apex rests while the lungs as a whole move: `T` takes the alignment back there."""
+    steps = 4
+    resting = np.arange(SHAPE[2]) >= SHAPE[2] * 0.7
+    moving = np.where(resting, tissue(), np.roll(tissue(), steps, axis=2))
+    _, away = moved(steps)
+    grid = GRID.resized((2, 2, SHAPE[2]))
+    back = np.zeros((3, *grid.shape), dtype=np.float32)
+    back[2, :, :, resting] = -SPACING_MM * steps
+    transform = Transform(affine=away.affine, displacement_mm=back, grid=grid)
+    found = correlation_in_place(pair_of(tissue(), moving), transform)
+    assert found is not None
+    assert abs(found) < 0.1
+
+
 def test_scans_of_one_breath_are_not_judged() -> None:
     """Where tissue stays, it correlates itself."""
     moving, transform = moved(1)
