@@ -27,7 +27,7 @@ from rich.console import Console
 
 from lungreg.backends import open_backend
 from lungreg.config import Config, parse_config
-from lungreg.devices import choose_device
+from lungreg.devices import choose_device, keep_freed_memory
 from lungreg.formats.transforms import decode_transform
 from lungreg.learning.preprocessing import prepare_pair
 from lungreg.qc.case_page import render_case
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a worker of `infer` does
     config = settings(asked.folder)
     if not (asked.folder / "stage").exists():
         make_case(config, tuple(asked.shape))

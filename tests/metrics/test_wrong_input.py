@@ -168,6 +168,21 @@ def test_what_does_not_match_tells_nothing_of_sizes(evidence: dict[str, Any]) ->
     assert "no lungs were found" in reason
 
 
+@pytest.mark.parametrize(
+    ("etre_mm", "found_pct", "verdict"),
+    [(0.9, 69.0, Verdict.WARN), (0.9, 24.0, Verdict.FAIL), (2.4, 69.0, Verdict.FAIL)],
+)
+def test_lungs_that_match_are_there(etre_mm: float, found_pct: float, verdict: Verdict) -> None:
+    """A scan whose tissue goes together with the other's shows lungs that were not found."""
+    judged = Judged(
+        metrics=CaseMetrics(etre_mm=etre_mm, etre_found_pct=found_pct),
+        evidence=Evidence(without_lungs="moving", etre_places=600),
+        thresholds=Quality(),
+    )
+    ((found, _),) = wrong_input(judged)
+    assert found is verdict
+
+
 def test_time_points_have_no_order() -> None:
     """A call that says so is not warned of exchanged scans, but of all else."""
     points = Quality(time_points=True)

@@ -130,6 +130,25 @@ def test_a_transform_that_a_pattern_holds_still_is_judged() -> None:
     assert correlation_in_place(pair, held_still(1)) is None
 
 
+def test_what_a_pattern_holds_is_found_under_any_header() -> None:
+    """Another shape and another world: what `T` holds is shifted as a whole."""
+    moving, _ = moved(4)
+    pair = pair_of(tissue() + 160 * rings(), moving + 160 * rings())
+    shift = np.eye(4)
+    shift[:3, 3] = (300.0, -40.0, 900.0)
+    kept = np.s_[:, :, 3:]
+    cropped = Grid(shape=moving[kept].shape, affine=shift @ GRID.cropped(kept).affine)
+    elsewhere = replace(
+        pair,
+        moving=replace(pair.moving, data=pair.moving.data[kept], grid=cropped),
+        moving_mask=pair.moving_mask[kept],
+    )
+    still = held_still(4)
+    found = correlation_in_place(elsewhere, replace(still, affine=shift @ still.affine))
+    assert found is not None
+    assert found > 0.25
+
+
 def test_tissue_that_is_still_in_a_small_part_is_no_pattern() -> None:
     """An apex rests while the lungs as a whole move: `T` takes the alignment back there."""
     steps = 4

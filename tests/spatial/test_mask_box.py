@@ -7,7 +7,7 @@ import pytest
 
 from lungreg.errors import DataError
 from lungreg.spatial.geometry import Grid
-from lungreg.spatial.mask_box import in_mask, is_cut_off, mask_box, some_voxels
+from lungreg.spatial.mask_box import in_mask, is_cut_off, line_ends, mask_box, some_voxels
 
 MASK = np.zeros((9, 8, 7), dtype=bool)
 MASK[2, 5, 1] = MASK[4, 3, 6] = True
@@ -23,6 +23,19 @@ def test_some_voxels_are_spread_over_all(most: int) -> None:
     assert len(set(np.diff(flat))) <= 1
     np.testing.assert_array_equal(some_voxels(MASK, most)[0], [2, 5, 1])
     assert some_voxels(~everything, most).shape == (0, 3)
+
+
+def test_the_ends_of_lines_are_the_extent_in_every_direction() -> None:
+    """As far as any voxel of random masks goes, along 40 random directions."""
+    rng = np.random.default_rng(1)
+    for share in (0.003, 0.05, 0.5):
+        mask = (rng.random((13, 11, 9)) < share).astype(np.uint8) * 3
+        mask[2, 5, 1] = 1
+        directions = rng.normal(size=(3, 40))
+        everywhere, ends = np.argwhere(mask) @ directions, line_ends(mask) @ directions
+        np.testing.assert_allclose(ends.min(axis=0), everywhere.min(axis=0))
+        np.testing.assert_allclose(ends.max(axis=0), everywhere.max(axis=0))
+        assert all(mask[tuple(voxel)] for voxel in line_ends(mask).astype(int))
 
 
 def test_points_lie_in_the_nearest_voxels() -> None:

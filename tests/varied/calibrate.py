@@ -49,11 +49,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "pattern": ("rings", "streaks", "mixed"),
     "displaced": ("pneumothorax", "moved_between", "swapped_slices"),
     "turned headers": ("wrong:half_turn", "wrong:quarter_turn"),
+    "errors inside": ("inner5", "inner10", "inner15"),
+    "errors elsewhere": ("nothing", "slid5", "slid10", "local8", "folds", "good"),
 }
 """Kinds of trouble, and what makes them."""
 ERRORS = ("good", "nothing", "inner3", "inner5", "inner8", "slid5", "slid10", "local8", "folds")
-"""Errors put on the truth of pairs of the first five groups; all other cases are registered."""
+"""Errors put on the truth of some pairs of the first five groups."""
 _WITH_ERRORS = ("none", "noise", "slices", "kernels", "tissue")
+_ERRORS_ALONE = ("errors inside", "errors elsewhere")
+"""Groups of errors put on the truth of pairs without trouble, each on every base; the pairs of all
+other groups are registered."""
 
 
 class Outcome(NamedTuple):
@@ -107,6 +112,8 @@ def make_plans(groups: list[str], rounds: int, *, first: int = 1) -> Iterator[Pl
             if group in _WITH_ERRORS and turn % 2:
                 error = ERRORS[(turn // 2 + 2 * place) % len(ERRORS)]
             kind = GROUPS[group][turn % len(GROUPS[group])]
+            if group in _ERRORS_ALONE:
+                kind, error = "none", kind
             yield Plan(group=group, base=base, trouble=kind, seed=number + 1, error=error)
 
 

@@ -80,19 +80,18 @@ def prepare_pair(
         images_alone: Leave out masks and landmarks: only losses use them.
         device: Where the scans are windowed and carried, and then are.
     """
-    if images_alone:
-        pair = replace(pair, fixed_mask=None, moving_mask=None, landmarks_vox=None)
     grid = pair.fixed.grid.resized(settings.spatial_size)
     to_fixed = np.linalg.inv(affine)
     moving_in_fixed = to_fixed @ pair.moving.grid.affine
-    points = _network_points(pair, grid, to_fixed)
+    masks = (None, None) if images_alone else (pair.fixed_mask, pair.moving_mask)
+    points = (None, None) if images_alone else _network_points(pair, grid, to_fixed)
     return PreparedPair(
         grid=grid,
         affine=np.asarray(affine),
         fixed=_resize(pair.fixed_hu, pair.fixed.grid.affine, grid, settings, device),
         moving=_resize(pair.moving_hu, moving_in_fixed, grid, settings, device),
-        fixed_mask=_resize_mask(pair.fixed_mask, pair.fixed.grid.affine, grid),
-        moving_mask=_resize_mask(pair.moving_mask, moving_in_fixed, grid),
+        fixed_mask=_resize_mask(masks[0], pair.fixed.grid.affine, grid),
+        moving_mask=_resize_mask(masks[1], moving_in_fixed, grid),
         fixed_points_vox=points[0],
         moving_points_vox=points[1],
         true_displacement_mm=_network_displacement(true_displacement_mm, pair.fixed.grid, grid),

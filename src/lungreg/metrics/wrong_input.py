@@ -70,13 +70,23 @@ def _is_lost(judged: Judged) -> bool:
 
 
 def _without_lungs(judged: Judged) -> Finding | None:
+    """A failure, unless tissue goes together: then lungs are there, and were not found."""
     scan = judged.evidence.without_lungs
     if scan is None:
         return None
     reason = (
         f"no lungs were found in the {scan} scan: is it a chest CT, and are its voxel sizes right?"
     )
-    return Finding(Verdict.FAIL, reason)
+    return Finding(Verdict.WARN if _surely_matches(judged) else Verdict.FAIL, reason)
+
+
+def _surely_matches(judged: Judged) -> bool:
+    """Whether enough distinctive places find a partner, and these lie where `T` puts them."""
+    limits, places_mm = judged.thresholds, judged.metrics.etre_mm
+    share = judged.metrics.etre_found_pct or 0.0
+    if places_mm is None or not judged.has_places:
+        return False
+    return share >= limits.etre_found_warn_pct and places_mm <= limits.etre_warn_mm
 
 
 def _doubtful(judged: Judged) -> Finding | None:
@@ -152,11 +162,9 @@ def _other_landmarks(judged: Judged) -> Finding | None:
     """Landmarks lie far from their partners where the scans themselves agree well."""
     metrics, limits = judged.metrics, judged.thresholds
     landmarks_mm, places_mm = metrics.tre_mm, metrics.etre_mm
-    if landmarks_mm is None or places_mm is None or not judged.has_places:
+    if landmarks_mm is None or places_mm is None or not _surely_matches(judged):
         return None
-    share = metrics.etre_found_pct or 0.0
-    surely = share >= limits.etre_found_warn_pct and places_mm <= limits.etre_warn_mm
-    if not surely or landmarks_mm <= max(limits.tre_fail_mm, _FAR * places_mm):
+    if landmarks_mm <= max(limits.tre_fail_mm, _FAR * places_mm):
         return None
     reason = (
         f"the landmarks contradict the scans: they end {landmarks_mm:.1f} mm apart, distinctive "

@@ -16,6 +16,7 @@ places that `T` holds count.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -67,11 +68,15 @@ def correlation_in_place(
     grid = pair.fixed.grid
     voxels = some_voxels(eroded(eroded(fixed)), _MOST_PLACES)
     points = grid.to_world(voxels)
-    judged = [
-        (same, chosen, steps_mm)
-        for same in _same_places(pair, points, voxels)
-        for chosen, steps_mm in _telling(points, same, transform, grid)
-    ]
+    moved = transform_points(transform, points)
+    by_header = _same_places(pair, points, voxels)
+    # Where headers lie, what a pattern holds is shifted as a whole.
+    by_shift = points + np.median(moved - points, axis=0)
+    aligned = apply_affine(transform.affine, points)
+    judged = [_moved_far(same, moved, grid) for same in by_header]
+    judged += [_held_still(same, moved, aligned) for same in (*by_header, by_shift)]
+    fewest = max(_FEWEST, _LEAST_SHARE * len(points))
+    judged = [places for places in judged if np.count_nonzero(places.chosen) >= fewest]
     if not judged:
         return None
     contrasts = (
@@ -80,38 +85,41 @@ def correlation_in_place(
     )
     deep = eroded(eroded(moving))
     found = []
-    for same, chosen, steps_mm in judged:
-        seen = chosen & in_mask(same, deep, pair.moving.grid)
+    for places in judged:
+        same, seen = places.same, places.chosen & in_mask(places.same, deep, pair.moving.grid)
         if seen.sum() >= _FEWEST:
             alike = _correlation(contrasts[0].at(points[seen]), contrasts[1].at(same[seen]))
-            grain = _grain(contrasts[0], points, fixed, float(np.median(steps_mm[seen])))
+            grain = _grain(contrasts[0], points, fixed, float(np.median(places.steps_mm[seen])))
             found.append(alike - max(grain, 0.0))
     return max((value for value in found if np.isfinite(value)), default=None)
 
 
-def _telling(
-    points: FloatArray, same: FloatArray, transform: Transform, grid: Grid
-) -> list[tuple[NDArray[np.bool_], FloatArray]]:
-    """Which places should not correlate with the same ones of the moving scan, and how far off.
+class _Places(NamedTuple):
+    """Places of the lungs, of which some should not correlate with the same ones."""
 
-    Args:
-        points: (N, 3) in the lungs, fixed RAS mm.
-        same: (N, 3) the same places of the moving scan, moving RAS mm.
-        transform: `T`.
-        grid: Of the fixed scan.
+    same: FloatArray
+    """(N, 3) at the same place of the scanner, moving RAS mm."""
+    chosen: NDArray[np.bool_]
+    """(N,) which should not."""
+    steps_mm: FloatArray
+    """(N,) from there to where their tissue lies."""
 
-    Returns:
-        Sets of enough places: (N,) which, and (N,) mm to where their tissue should lie.
-    """
+
+def _moved_far(same: FloatArray, moved: FloatArray, grid: Grid) -> _Places:
+    """Those that `T` moves far from the same place."""
     far_mm = max(_FAR_MM, _FAR_VOX * float(np.cbrt(grid.voxel_volume_mm3)))
-    by_all = np.linalg.norm(transform_points(transform, points) - same, axis=1)
-    by_affine = np.linalg.norm(apply_affine(transform.affine, points) - same, axis=1)
-    sets = [(by_all > far_mm, by_all)]
-    held = (by_affine > _FAR_MM) & (by_all < _HELD_STEP * by_affine)
-    if held.sum() >= _HELD_SHARE * np.count_nonzero(by_affine > _FAR_MM):
-        sets.append((held, by_affine))
-    fewest = max(_FEWEST, _LEAST_SHARE * len(points))
-    return [(chosen, steps_mm) for chosen, steps_mm in sets if np.count_nonzero(chosen) >= fewest]
+    steps_mm = np.linalg.norm(moved - same, axis=1)
+    return _Places(same, steps_mm > far_mm, steps_mm)
+
+
+def _held_still(same: FloatArray, moved: FloatArray, aligned: FloatArray) -> _Places:
+    """Those that the affine part of `T` moves far and the rest takes back; none where few are."""
+    by_all, by_affine = (np.linalg.norm(it - same, axis=1) for it in (moved, aligned))
+    far = by_affine > _FAR_MM
+    held = far & (by_all < _HELD_STEP * by_affine)
+    if held.sum() < _HELD_SHARE * far.sum():
+        held = np.zeros_like(held)
+    return _Places(same, held, by_affine)
 
 
 def _grain(

@@ -84,14 +84,22 @@ def carry_moving(pair: Pair, transform: Transform, device: torch.device) -> Carr
     dense = dense_on(device, transform, pair.fixed.grid)
     air = pair.moving_units.stored(AIR_HU)
     stored = PaddedScan(values=pair.moving.data, grid=pair.moving.grid, shown=pair.moving_shown)
-    place, label = (pair.fixed.grid, transform.affine, dense), None
-    if pair.moving_mask is None:
-        scan = resample_scan(stored, *place, outside_value=air, device=device)
-    else:
-        scan, label = resample_with_labels(
-            stored, pair.moving_mask, *place, outside_value=air, device=device
-        )
+    place = pair.fixed.grid, transform.affine, dense
+    scan, label = _carry(stored, pair.moving_mask, place, air, device)
     return Carried(dense=dense, scan=scan, label=label)
+
+
+def _carry(
+    scan: PaddedScan,
+    labels: NDArray[Any] | None,
+    place: tuple[Grid, FloatArray] | tuple[Grid, FloatArray, Tensor],
+    air: float,
+    device: torch.device,
+) -> tuple[Resampled, NDArray[Any] | None]:
+    """A scan, and its labels where there are any, at a place: both in one pass."""
+    if labels is None:
+        return resample_scan(scan, *place, outside_value=air, device=device), None
+    return resample_with_labels(scan, labels, *place, outside_value=air, device=device)
 
 
 def pair_images(
@@ -112,7 +120,9 @@ def pair_images(
         device: Where to compute.
     """
     grid, affine = pair.fixed.grid, transform.affine
-    aligned = resample_scan(pair.moving_scan, grid, affine, outside_value=AIR_HU, device=device)
+    aligned, aligned_mask = _carry(
+        pair.moving_scan, pair.moving_mask, (grid, affine), AIR_HU, device
+    )
     return PairImages(
         grid=grid,
         hu_window=hu_window,
@@ -120,8 +130,8 @@ def pair_images(
         aligned=window(aligned.values, hu_window),
         warped=window(pair.moving_units.hounsfield(carried.scan.values), hu_window),
         fixed_mask=pair.fixed_lungs.inside,
-        initial_mask=_positive(_resampled_mask(pair, np.eye(4), device)),
-        aligned_mask=_positive(_resampled_mask(pair, affine, device)),
+        initial_mask=_positive(_initial_mask(pair, device)),
+        aligned_mask=_positive(aligned_mask),
         warped_mask=_positive(carried.label),
         dense_mm=carried.dense.cpu().numpy(),
         linear=affine[:3, :3],
@@ -130,11 +140,11 @@ def pair_images(
     )
 
 
-def _resampled_mask(pair: Pair, affine: FloatArray, device: torch.device) -> NDArray[Any] | None:
+def _initial_mask(pair: Pair, device: torch.device) -> NDArray[Any] | None:
     if pair.moving_mask is None:
         return None
-    grids = pair.moving.grid, pair.fixed.grid
-    return resample(pair.moving_mask, *grids, affine, mode="nearest", device=device).values
+    place = pair.moving.grid, pair.fixed.grid, np.eye(4)
+    return resample(pair.moving_mask, *place, mode="nearest", device=device).values
 
 
 def _positive(mask: NDArray[Any] | None) -> BoolArray | None:

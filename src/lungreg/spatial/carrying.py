@@ -13,6 +13,7 @@ from lungreg.spatial.displacement import CPU, Dense, Resampled, resample
 from lungreg.spatial.fused import LABEL_TYPES, both_on, is_fused
 from lungreg.spatial.geometry import FloatArray, Grid
 from lungreg.spatial.lines import affine_lines
+from lungreg.spatial.straight import places_by_axis
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +63,7 @@ def resample_with_labels(
     labels: NDArray[Any],
     fixed_grid: Grid,
     affine: FloatArray,
-    dense_mm: Dense,
+    dense_mm: Dense | None = None,
     *,
     outside_value: float = 0.0,
     device: torch.device = CPU,
@@ -74,19 +75,20 @@ def resample_with_labels(
         labels: (X', Y', Z') integers on its grid.
         fixed_grid: Grid of the fixed scan.
         affine: (4, 4) `A`, fixed RAS mm to moving RAS mm.
-        dense_mm: (3, X, Y, Z) `u` on the fixed grid in mm.
+        dense_mm: (3, X, Y, Z) `u` on the fixed grid in mm; None for zero.
         outside_value: What voxels of the scan get whose point lies outside.
         device: Where to compute.
     """
     place = fixed_grid, affine, dense_mm
+    to_moving = np.linalg.inv(moving.grid.affine) @ affine
+    lines = affine_lines(to_moving @ fixed_grid.affine, fixed_grid.shape)
     fused = is_fused(device) and moving.values.dtype == np.float32 and labels.dtype in LABEL_TYPES
-    if not fused:
+    # Along straight lines each is cheaper alone.
+    if not fused or (dense_mm is None and places_by_axis(lines) is not None):
         scan = resample_scan(moving, *place, outside_value=outside_value, device=device)
         return scan, resample(labels, moving.grid, *place, mode="nearest", device=device).values
-    to_moving = np.linalg.inv(moving.grid.affine) @ affine
     both = np.ascontiguousarray(_open(moving)), np.ascontiguousarray(labels)
-    lines = affine_lines(to_moving @ fixed_grid.affine, fixed_grid.shape)
-    dense = np.asarray(dense_mm)
+    dense = None if dense_mm is None else np.asarray(dense_mm)
     values, taken, outside = both_on(both, lines, dense, to_moving[:3, :3], (outside_value, 0.0))
     scan = Resampled(values=values, outside=outside)
     return scan if moving.shown is None else _closed(scan, outside_value), taken

@@ -32,6 +32,22 @@ def some_voxels(mask: NDArray[Any], most: int) -> FloatArray:
     return np.stack(np.unravel_index(few, mask.shape), axis=1).astype(np.float64)
 
 
+def line_ends(mask: NDArray[Any]) -> FloatArray:
+    """(N, 3) voxels among which are all those that lie furthest in any direction.
+
+    Args:
+        mask: (X, Y, Z) of any type; voxels that are not zero are inside.
+
+    Returns:
+        The first and the last voxel inside on each line along the last axis.
+    """
+    x, y = np.nonzero(mask.any(axis=2))
+    lines = mask[x, y] > 0
+    first, last = lines.argmax(axis=1), lines.shape[1] - 1 - lines[:, ::-1].argmax(axis=1)
+    ends = [np.stack([x, y, z], axis=1) for z in (first, last)]
+    return np.concatenate(ends).astype(np.float64)
+
+
 def in_mask(points_ras: FloatArray, mask: NDArray[Any] | None, grid: Grid) -> NDArray[np.bool_]:
     """(N,) which points (N, 3) lie in voxels of a mask on a grid, above 0; None is all voxels."""
     voxels = np.rint(grid.to_voxel(points_ras)).astype(int)

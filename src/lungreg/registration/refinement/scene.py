@@ -17,7 +17,7 @@ from lungreg.registration.refinement.features import REACH, cube_max
 from lungreg.spatial.carrying import PaddedScan, resample_scan
 from lungreg.spatial.displacement import resample
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine, cubic_grid
-from lungreg.spatial.mask_box import mask_box
+from lungreg.spatial.mask_box import line_ends, mask_box
 
 _MARGIN_MM = 8.0
 _BLOCK = 4
@@ -48,12 +48,16 @@ def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
     """The grid of the scene: along the fixed scan's axes, over both lungs and 8 mm more.
 
     Its voxels and nodes lie where the fixed scan says, not where lungs end: the mean error changes
-    by some 0.02 mm with their place, and would with masks, found lungs and every `A`.
+    by some 0.02 mm with their place, and would with masks, found lungs and every `A`. Moving lungs
+    that are not known are taken to lie where `A` puts them, over the fixed ones.
     """
-    moving = pair.moving.grid.corners_ras(mask_box(pair.moving_lungs.or_everything))
-    fixed = pair.fixed.grid.corners_ras(mask_box(pair.fixed_lungs.or_everything))
+    fixed, moving = pair.fixed_lungs, pair.moving_lungs
+    ends = [pair.fixed.grid.corners_ras(mask_box(fixed.or_everything))]
+    if moving.inside is not None or fixed.inside is None:
+        surface = pair.moving.grid.to_world(line_ends(moving.or_everything))
+        ends.append(apply_affine(np.linalg.inv(affine), surface))
     return cubic_grid(
-        np.concatenate([fixed, apply_affine(np.linalg.inv(affine), moving)]),
+        np.concatenate(ends),
         pair.fixed.grid.frame,
         spacing_mm,
         margin_mm=_MARGIN_MM,
