@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from calibration import calibration
 from command_reference import command_reference
 from config_reference import config_reference
 from glossary import calibration_counts, glossary
 
 _MADE: Mapping[str, Callable[[], str]] = {
+    "<!-- calibration -->": calibration,
     "<!-- commands -->": command_reference,
     "<!-- configuration -->": config_reference,
     "<!-- glossary -->": glossary,

@@ -43,6 +43,7 @@ from lungreg.workflows.ingest import ingest
 from lungreg.workflows.progress import Progress
 from lungreg.workflows.train import train
 from tests.benchmarks.gpu_choices import forward_passes, least_seconds, uploads_ms
+from tests.benchmarks.gpu_use import GpuUse
 from tests.benchmarks.kept import RESULTS, machine
 
 GOALS_S = {"infer, warm": 2.3, "infer, cold": 15.0, "epoch": 4.0}
@@ -96,34 +97,35 @@ def measured(folder: Path, asked: argparse.Namespace) -> Iterator[dict[str, Any]
     ingest(config)
     limits = limits_s(config, asked, device)
     yield limits.pop("rates")
-    for name, seconds in steps_s(folder, asked, config, pairs):
-        of_step = {"s": round(seconds, 2), "limit_s": limits.get(name), "goal_s": GOALS_S.get(name)}
-        yield {"steps": {name: of_step}}
+    for name, figures in steps(folder, asked, config, pairs):
+        beside = {"limit_s": limits.get(name), "goal_s": GOALS_S.get(name)}
+        yield {"steps": {name: {**figures, **beside}}}
     yield {"uploads_ms": uploads_ms(tuple(asked.shape), device)}
     if asked.choices:
         yield {"forward_passes": forward_passes(config, device)}
 
 
-def steps_s(
+def steps(
     folder: Path, asked: argparse.Namespace, config: Config, pairs: Path
-) -> Iterator[tuple[str, float]]:
-    """Each step and its seconds."""
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each step, its seconds `s` and, of the warm cohort, for how much of them the GPU waits."""
     first, *_, last = epochs_s(config)
-    yield from (("first epoch", first), ("epoch", last))
+    yield from (("first epoch", seconds(first)), ("epoch", seconds(last)))
     with_model = f"infer.model={MODEL_NAME}"
     half = f"infer.cases=[{','.join(names_of(asked.cases))}]"
     model = load_config(folder / "lungreg.yaml", [with_model, half])
-    yield "infer, cold", timed(lambda: infer(model))
+    yield "infer, cold", seconds(timed(lambda: infer(model)))
     model = load_config(folder / "lungreg.yaml", [with_model])
-    yield "infer, warm", last_half_s(model, asked.cases)
+    with GpuUse(choose_device(asked.device)) as use:
+        start, end = last_half(model, asked.cases)
+    waiting = use.waiting_pct(start, end)
+    yield "infer, warm", {**seconds(end - start), "gpu_waits_pct": waiting}
     fixed, moving = (str(pairs / f"scans/case_001_{breath}.nii.gz") for breath in ("exp", "insp"))
     pair = lungreg.PairFiles(fixed=fixed, moving=moving)
     for preset in asked.presets:
         out = folder / preset
-        yield (
-            f"register {preset}",
-            timed(lambda p=preset, out=out: lungreg.register(pair, out, preset=p)),  # type: ignore[misc]
-        )
+        took = timed(lambda p=preset, out=out: lungreg.register(pair, out, preset=p))  # type: ignore[misc]
+        yield f"register {preset}", seconds(took)
 
 
 def make_pairs(folder: Path, cases: int, shape: tuple[int, int, int]) -> None:
@@ -172,15 +174,15 @@ def names_of(cases: int) -> list[str]:
     return [f"case_{number:03d}" for number in range(1, cases + 1)]
 
 
-def last_half_s(config: Config, cases: int) -> float:
-    """Seconds in which the last so many cases of a run end, its workers long at work."""
+def last_half(config: Config, cases: int) -> tuple[float, float]:
+    """From when to when the last so many cases of a run end, its workers long at work."""
     ends: list[float] = []
 
     def seen(progress: Progress) -> None:
         ends.append(time.perf_counter())
 
     infer(config, on_progress=seen)
-    return ends[-1] - ends[-1 - cases]
+    return ends[-1 - cases], ends[-1]
 
 
 def epochs_s(config: Config) -> list[float]:
@@ -227,6 +229,11 @@ def forward_flops(config: Config) -> int:
         network = build_network(config.network)
         network(torch.empty(1, 2, *config.preprocessing.spatial_size))
     return int(counter.get_total_flops())
+
+
+def seconds(taken: float) -> dict[str, Any]:
+    """The figure of a step."""
+    return {"s": round(taken, 2)}
 
 
 def timed(work: Callable[[], object]) -> float:

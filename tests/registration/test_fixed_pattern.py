@@ -172,6 +172,16 @@ def test_scans_of_one_breath_are_not_judged() -> None:
     assert correlation_in_place(pair_of(tissue(), tissue()), same) is None
 
 
+@pytest.mark.parametrize("kept", [np.s_[20:21], np.s_[20:21, 20:21, 20:21]], ids=["slice", "voxel"])
+def test_masks_that_hold_next_to_nothing_are_not_judged(kept: tuple[slice, ...]) -> None:
+    """Nothing is left of them away from their ends."""
+    moving, transform = moved(4)
+    few = np.zeros(SHAPE, dtype=np.uint8)
+    few[kept] = 1
+    pair = replace(pair_of(tissue(), moving), fixed_mask=few)
+    assert correlation_in_place(pair, transform) is None
+
+
 def test_a_header_elsewhere_is_no_motion() -> None:
     """Tissue that stays at its voxel is compared with other tissue alone, by the headers' world."""
     affine = GRID.affine.copy()

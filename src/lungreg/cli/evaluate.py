@@ -33,6 +33,7 @@ _TRUST = (
     *("volume_ratio_lungs", "volume_ratio_jacobian", "residual", "inverse_mean_mm"),
     *("fixed_lungs_from", "moving_lungs_from", "fixed_lungs_ml", "moving_lungs_ml"),
     *("mask_cover_pct", "correlation_in_place", "unlike_pct"),
+    *("etre_beyond_3mm_pct", "etre_beyond_5mm_pct"),
     *("dice_segmented", "stretch", "bone_stretch", "bone_volume_ratio", "mass_ratio"),
     *("density_change_hu", "jacobian_min", "jacobian_max", "lungs_outside_pct"),
     *("outside_fov_pct", "bone_misfit_mm", "hd95_segmented_mm", "inverse_max_mm"),

@@ -95,6 +95,10 @@ class Evidence:
     """Number of landmark pairs; None without any."""
     etre_places: int | None = None
     """Number of distinctive places of the fixed lungs for which a partner was found."""
+    etre_beyond_3mm_pct: float | None = None
+    """Share of the places with a partner whose estimated error is above 3 mm, %."""
+    etre_beyond_5mm_pct: float | None = None
+    """The same above 5 mm, %."""
     etre_regions: tuple[RegionError, ...] = ()
     """The estimated error by part of the lungs; parts with few partners are left out."""
 

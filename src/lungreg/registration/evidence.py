@@ -161,9 +161,17 @@ def _regions(pair: Pair, places: LandmarkEstimate | None) -> dict[str, Any]:
     if places is None:
         return {}
     names = region_names(places.places_ras, pair.fixed_lungs)
+    known_mm = places.errors_mm[places.found]
+    beyond = {
+        f"etre_beyond_{limit}mm_pct": float(100 * (known_mm > limit).mean())
+        if known_mm.size
+        else None
+        for limit in (3, 5)
+    }
     counted = {"deep": places.deep, "shown": places.shown}
     return {
         "etre_places": int(np.count_nonzero(places.found)),
+        **beyond,
         "etre_regions": error_by_region(places.errors_mm, names, **counted),
         "unmatched": ", ".join(unmatched_regions(places.found, names, **counted)) or None,
     }

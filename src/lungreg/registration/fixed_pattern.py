@@ -67,6 +67,8 @@ def correlation_in_place(
         return None
     grid = pair.fixed.grid
     voxels = some_voxels(eroded(eroded(fixed)), _MOST_PLACES)
+    if len(voxels) < _FEWEST:
+        return None
     points = grid.to_world(voxels)
     moved = transform_points(transform, points)
     by_header = _same_places(pair, points, voxels)

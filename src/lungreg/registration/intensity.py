@@ -56,18 +56,26 @@ def units_of(volume: Volume, offset: float, mask: NDArray[Any] | None = None) ->
 
 
 def tissue_for_grid(
-    scan: PaddedScan, grid: Grid, *, device: torch.device | None = None
+    scan: PaddedScan, grid: Grid, *, beside: Grid, device: torch.device | None = None
 ) -> PaddedScan:
-    """Densities without bone, smoothed for the spacing of the grid they will be sampled on.
+    """Densities without bone, smoothed for the grid they will be sampled on and the other scan.
+
+    A voxel shows the mean over its length and a slice that over its thickness, so that vessels
+    look different in scans of other voxels. Where those of the other scan are longer, this one is
+    blurred as much: by a Gaussian of the variance of a box of that length, less its own.
 
     Args:
         scan: In Hounsfield units.
         grid: A grid of cubic voxels, along any axes.
+        beside: Grid of the scan that it is compared with.
         device: Where to compute; None is the CPU.
     """
     clipped = np.clip(scan.values, *TISSUE_HU)
     ratio = grid.spacing_mm / scan.grid.spacing_mm
-    sigma = 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0))
+    along = (scan.grid.directions.T @ beside.directions) * beside.spacing_mm
+    longer = (along**2).sum(axis=1) / scan.grid.spacing_mm**2
+    variance = np.maximum(ratio**2 - 1, 0) / 4 + np.maximum(longer - 1, 0) / 12
+    sigma = np.sqrt(variance)
     if sigma.max() <= 0.1:
         return replace(scan, values=clipped)
     return replace(scan, values=gaussian(clipped, sigma, truncate=3.0, device=device))

@@ -56,6 +56,15 @@ class TestByMasks:
         result = aligned(box_scan(), box_scan(1.0, shift_mm, slice(26, 72)), "masks")
         assert distance_mm(result.affine, true_affine(np.ones(3), shift_mm)) < 5.0
 
+    def test_a_mask_of_one_slice_is_not_stretched(self):
+        """It has no length along one axis; nothing is divided by it."""
+        image, grid, mask = box_scan()
+        slice_alone = np.zeros_like(mask)
+        slice_alone[..., 47] = mask[..., 47]
+        result = aligned((image, grid, slice_alone), box_scan(SCALE, SHIFT_MM), "masks")
+        axis = rotation()[:, 2]
+        assert axis @ result.affine[:3, :3] @ axis == pytest.approx(1.0)
+
     def test_cut_at_both_ends(self):
         """With no end of its own an axis stays as the headers have it."""
         moving = box_scan(1.0, np.array([6.0, -9.0, 10.0]))

@@ -21,6 +21,8 @@ from lungreg.spatial.neighbours import dilated
 
 _SPACING_MM = 3.0
 _TAIL_ML = 40.0
+_FLAT_MM = 1.0
+"""Lungs no longer than that, as in a mask of one slice, say nothing of a scale."""
 _TAIL_SHARE = 0.05
 _BORDER_MM = 5.0
 _PADDED_SHARE = 0.2
@@ -75,7 +77,8 @@ def _carry(fixed: _Lungs, moving: _Lungs) -> tuple[FloatArray, FloatArray]:
         shared = _shared(fixed.points_mm + shift_mm, moving.points_mm, cut)
         ends = _ends_mm(fixed, shared[0] - shift_mm), _ends_mm(moving, shared[1])
     for axis in np.flatnonzero(usable.all(axis=1)):
-        scale[axis] = np.ptp(ends[1][axis]) / np.ptp(ends[0][axis])
+        before, after = (float(np.ptp(end[axis])) for end in ends)
+        scale[axis] = after / before if min(before, after) > _FLAT_MM else 1.0
         shift_mm[axis] = ends[1][axis, 0] - scale[axis] * ends[0][axis, 0]
     return scale, shift_mm
 

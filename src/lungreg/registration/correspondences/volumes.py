@@ -56,7 +56,8 @@ class SearchVolumes:
     @cached_property
     def _moving(self) -> PaddedScan:
         """The moving scan's densities, smoothed once for both searches."""
-        return tissue_for_grid(self.pair.moving_scan, self.grid, device=self.image.device)
+        scan, other = self.pair.moving_scan, self.pair.fixed.grid
+        return tissue_for_grid(scan, self.grid, beside=other, device=self.image.device)
 
     def warped(self, transform: Transform) -> Searchable:
         """The moving scan through a transform."""
@@ -83,7 +84,7 @@ def search_volumes(pair: Pair, *, margin_mm: float, device: torch.device) -> Sea
     """
     grid = _working_grid(pair, margin_mm)
     source, here = pair.fixed.grid, np.eye(4)
-    fixed = tissue_for_grid(pair.fixed_scan, grid, device=device)
+    fixed = tissue_for_grid(pair.fixed_scan, grid, beside=pair.moving.grid, device=device)
     found = resample_scan(fixed, grid, here, outside_value=AIR_HU, device=device)
     lungs = pair.fixed_lungs.or_everything.astype(np.float32)
     found_lungs = resample(lungs, source, grid, here, device=device).values

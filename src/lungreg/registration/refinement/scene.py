@@ -67,10 +67,10 @@ def working_grid(pair: Pair, affine: FloatArray, spacing_mm: float) -> Grid:
 
 
 def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device) -> Scene:
-    """Resample both scans onto the working grid, each smoothed for its spacing and sampled once."""
+    """Resample both scans onto the working grid, each smoothed for it and sampled once."""
     here = np.eye(4)
-    fixed, fixed_shown = _onto(pair.fixed_scan, here, grid, device)
-    moving, moving_shown = _onto(pair.moving_scan, affine, grid, device)
+    fixed, fixed_shown = _onto(pair.fixed_scan, here, grid, pair.moving.grid, device)
+    moving, moving_shown = _onto(pair.moving_scan, affine, grid, pair.fixed.grid, device)
     return Scene(
         grid=grid,
         fixed=fixed,
@@ -84,7 +84,7 @@ def make_scene(pair: Pair, affine: FloatArray, grid: Grid, device: torch.device)
 
 def through(scene: Scene, pair: Pair, affine: FloatArray, device: torch.device) -> Scene:
     """A scene with the moving scan through another affine."""
-    moving, shown = _onto(pair.moving_scan, affine, scene.grid, device)
+    moving, shown = _onto(pair.moving_scan, affine, scene.grid, pair.fixed.grid, device)
     lungs = _share(pair.moving_lungs, affine, scene.grid, device)
     return replace(scene, moving=moving, moving_lungs=lungs, moving_shown=shown)
 
@@ -95,9 +95,9 @@ def _share(lungs: ScanLungs, affine: FloatArray, grid: Grid, device: torch.devic
 
 
 def _onto(
-    scan: PaddedScan, affine: FloatArray, grid: Grid, device: torch.device
+    scan: PaddedScan, affine: FloatArray, grid: Grid, beside: Grid, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    soft = tissue_for_grid(scan, grid, device=device)
+    soft = tissue_for_grid(scan, grid, beside=beside, device=device)
     carried = resample_scan(soft, grid, affine, outside_value=AIR_HU, device=device)
     return _tensor(carried.values, device), _inner(_tensor(~carried.outside, device))
 
