@@ -70,15 +70,7 @@ def correlation_in_place(
     if len(voxels) < _FEWEST:
         return None
     points = grid.to_world(voxels)
-    moved = transform_points(transform, points)
-    by_header = _same_places(pair, points, voxels)
-    # Where headers lie, what a pattern holds is shifted as a whole.
-    by_shift = points + np.median(moved - points, axis=0)
-    aligned = apply_affine(transform.affine, points)
-    judged = [_moved_far(same, moved, grid) for same in by_header]
-    judged += [_held_still(same, moved, aligned) for same in (*by_header, by_shift)]
-    fewest = max(_FEWEST, _LEAST_SHARE * len(points))
-    judged = [places for places in judged if np.count_nonzero(places.chosen) >= fewest]
+    judged = _judged(points, _same_places(pair, points, voxels), transform, grid)
     if not judged:
         return None
     contrasts = (
@@ -105,6 +97,20 @@ class _Places(NamedTuple):
     """(N,) which should not."""
     steps_mm: FloatArray
     """(N,) from there to where their tissue lies."""
+
+
+def _judged(
+    points: FloatArray, by_header: list[FloatArray], transform: Transform, grid: Grid
+) -> list[_Places]:
+    """Sets of enough places (N, 3) of the lungs, fixed RAS mm, that tell a pattern from tissue."""
+    moved = transform_points(transform, points)
+    aligned = apply_affine(transform.affine, points)
+    # Wherever headers lie, what a pattern holds is shifted as a whole.
+    by_shift = points + np.median(moved - points, axis=0)
+    found = [_moved_far(same, moved, grid) for same in by_header]
+    found += [_held_still(same, moved, aligned) for same in (*by_header, by_shift)]
+    fewest = max(_FEWEST, _LEAST_SHARE * len(points))
+    return [places for places in found if np.count_nonzero(places.chosen) >= fewest]
 
 
 def _moved_far(same: FloatArray, moved: FloatArray, grid: Grid) -> _Places:
