@@ -32,7 +32,7 @@ def test_a_pool_has_no_more_workers_than_cases(
     """No process is started that would have nothing to do."""
     config = parse_config({"infer": {"workers": workers}})
     size = pool_size(config, Capacity(cpus=16, gpus=0, memory_bytes=64 * GB), cases)
-    assert (size.least, size.most) == (least, most)
+    assert (size.least, size.most, size.at_once) == (least, most, 1)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,7 @@ def test_workers_share_a_gpu(
     size = pool_size(parse_config({"refine": {"enabled": False}}), Capacity(**there), 100)
     assert (size.least, size.most, size.place.threads) == (most, most, threads)
     assert size.place.on_gpu
+    assert size.at_once == 3
     assert size.place.resources == {"num_cpus": 1, "num_gpus": share}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,12 +23,13 @@ from lungreg.records import (
     Status,
     Verdict,
 )
-from lungreg.registration.case import register_case
+from lungreg.registration.case import Attempt, register_case
 from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
 from lungreg.registration.landmark_places import LandmarkPlaces
-from lungreg.registration.pair import read_pair
+from lungreg.registration.pair import Estimated, Pair, read_pair
 from lungreg.spatial.displacement import resample
+from lungreg.spatial.geometry import FloatArray, affine_transform
 from lungreg.testing import FaultyStage, MemoryStage
 from tests.registration.registering import (
     CONFIG,
@@ -182,7 +184,8 @@ class TestResult:
 
         job = make_job()
         estimate = network_estimate(true_network(), CONFIG.preprocessing, CPU)
-        register_case(stage, case, estimate, job, device=CPU, render=render, attempt=2)
+        second = Attempt(number=2)
+        register_case(stage, case, estimate, job, device=CPU, render=render, attempt=second)
         assert output(stage, "qc.html").decode() == "<html>ü</html>"
         ((result, images, provenance, remarks),) = seen
         assert remarks.lungs_from == "mask"
@@ -222,3 +225,35 @@ class TestResult:
         config = small_config(ingest={"max_voxels": FIXED_GRID.size - 1})
         with pytest.raises(UnsafeInputError, match=r"ingest\.max_voxels"):
             register(stage, case, true_network(), config=config)
+
+
+class TestTurn:
+    def test_it_is_held_while_a_case_is_computed_alone(self, stage: MemoryStage) -> None:
+        """Not while it is read and written; the row's seconds count no waiting."""
+        turn, held = threading.Lock(), dict[str, bool]()
+
+        class Watching(FaultyStage):
+            def read(self, name: str) -> bytes:
+                held["read"] = turn.locked()
+                return self.stage.read(name)
+
+            def write(self, name: str, data: bytes) -> None:
+                held["written"] = turn.locked()
+                self.stage.write(name, data)
+
+        def estimate(pair: Pair, affine: FloatArray) -> Estimated:
+            held["computed"] = turn.locked()
+            return Estimated(transform=affine_transform(affine, pair.fixed.grid))
+
+        case = put_case(stage, "a", seed=SEED)
+        turn.acquire()
+        threading.Timer(1.0, turn.release).start()
+        started = time.perf_counter()
+        attempt = Attempt(turn=turn)
+        row = register_case(
+            Watching(stage), case, estimate, make_job(), device=CPU, render=None, attempt=attempt
+        )
+        assert time.perf_counter() - started > 1.0
+        assert held == {"read": True, "computed": True, "written": False}
+        assert not turn.locked()
+        assert max(row.read_s, row.compute_s, row.write_s) < 1.0

@@ -26,22 +26,39 @@ _log = logging.getLogger(__name__)
 class _Work:
     case: Case
     attempt: int = 1
+    deaths: int = 0
+    """Of actors that had this case alone: it is to blame for them."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+@dataclass(kw_only=True, eq=False)
+class _Hand:
+    """An actor and what it holds."""
+
+    actor: Any
+    works: list[_Work] = field(default_factory=list)
+    dead: bool = False
+
+    def takes(self, work: _Work, most: int) -> bool:
+        """Whether it may have a case as well: one that saw an actor die stays alone."""
+        together = [*self.works, work]
+        return len(together) <= (most if all(it.attempt == 1 for it in together) else 1)
+
+
 class Pool:
-    """Ray actors that each register one case at a time; dead ones are replaced.
+    """Ray actors that register cases; dead ones are replaced.
 
     An actor gets work only once it has loaded the model, so actors that the cluster cannot place
-    yet delay no case.
+    yet delay no case. Where it may hold several cases, it gets a further one only while enough are
+    left for the others.
     """
 
     def __init__(self, job: InferJob, size: PoolSize) -> None:
         self._job = job
         self._size = size
-        self._loading: dict[Any, Any] = {}
-        self._busy: dict[Any, tuple[Any, _Work]] = {}
-        self._idle: list[Any] = []
+        self._loading: dict[Any, _Hand] = {}
+        self._busy: dict[Any, tuple[_Hand, _Work]] = {}
+        self._ready: list[_Hand] = []
         self._started = 0
         self._deaths_in_loading = 0
 
@@ -61,29 +78,37 @@ class Pool:
 
     def close(self) -> None:
         """Stop all actors."""
-        busy = (actor for actor, _ in self._busy.values())
-        for actor in (*self._idle, *self._loading.values(), *busy):
-            ray.kill(actor)
+        for hand in (*self._ready, *self._loading.values()):
+            ray.kill(hand.actor)
 
     def _grow(self, waiting: int) -> None:
         """Start actors: the least at once, further ones while cases wait for one."""
-        running = len(self._idle) + len(self._busy) + len(self._loading)
-        wanted = min(self._size.most, max(self._size.least, len(self._busy) + waiting))
+        running = len(self._ready) + len(self._loading)
+        busy = sum(bool(hand.works) for hand in self._ready)
+        wanted = min(self._size.most, max(self._size.least, busy + waiting))
         for _ in range(max(0, wanted - running)):
-            actor = self._start()
-            self._loading[actor.load.remote()] = actor
+            hand = _Hand(actor=self._start())
+            self._loading[hand.actor.load.remote()] = hand
 
     def _start(self) -> Any:
         self._started += 1
-        place = self._size.place
-        remote = ray.remote(Worker).options(max_restarts=0, **place.resources)
+        place, at_once = self._size.place, self._size.at_once
+        options = {"max_restarts": 0, "max_concurrency": at_once, **place.resources}
+        remote = ray.remote(Worker).options(**options)
         return remote.remote(self._job, place, number=self._started, alone=True)
 
     def _hand_out(self, queue: deque[_Work]) -> None:
-        while self._idle and queue:
-            actor, work = self._idle.pop(), queue.popleft()
+        """Give the first case to the actor that holds fewest, again and again."""
+        while queue:
+            # The last cases go to those that have none.
+            most = self._size.at_once if len(queue) >= self._size.most else 1
+            free = [hand for hand in self._ready if hand.takes(queue[0], most)]
+            if not free:
+                return
+            hand, work = min(free, key=lambda hand: len(hand.works)), queue.popleft()
             work.started_at = datetime.now(UTC)
-            self._busy[actor.register.remote(work.case, work.attempt)] = (actor, work)
+            hand.works.append(work)
+            self._busy[hand.actor.register.remote(work.case, work.attempt)] = (hand, work)
 
     def _finish_ready(self, queue: deque[_Work]) -> list[CaseResult]:
         """Wait for one actor, then collect from all that are ready."""
@@ -98,7 +123,7 @@ class Pool:
         return done
 
     def _finish_loading(self, reference: Any) -> None:
-        actor = self._loading.pop(reference)
+        hand = self._loading.pop(reference)
         try:
             ray.get(reference)
         except ray.exceptions.RayTaskError as error:
@@ -112,22 +137,30 @@ class Pool:
             got = f"{counted(self._deaths_in_loading, 'death')} in a row"
             raise RunError(msg, got=got, mend=mend) from error
         self._deaths_in_loading = 0
-        self._idle.append(actor)
+        self._ready.append(hand)
 
     def _finish_case(self, reference: Any, queue: deque[_Work]) -> list[CaseResult]:
         """The case's result; [] where it is tried again."""
-        actor, work = self._busy.pop(reference)
+        hand, work = self._busy.pop(reference)
         try:
             result: CaseResult = ray.get(reference)
         except ray.exceptions.RayError:
-            ray.kill(actor)
-            _log.warning("a worker died; its case was in attempt %d", work.attempt)
-            if work.attempt >= self._job.settings.max_attempts:
-                return [self._died(work)]
-            queue.append(_Work(case=work.case, attempt=work.attempt + 1))
-            return []
-        self._idle.append(actor)
+            return self._after_death(hand, work, queue)
+        hand.works.remove(work)
         return [result]
+
+    def _after_death(self, hand: _Hand, work: _Work, queue: deque[_Work]) -> list[CaseResult]:
+        """Try a case of a dead actor again, alone: of several that it held none can be blamed."""
+        if not hand.dead:
+            hand.dead = True
+            self._ready.remove(hand)
+            ray.kill(hand.actor)
+        _log.warning("a worker died; its case was in attempt %d", work.attempt)
+        deaths = work.deaths + (len(hand.works) == 1)
+        if deaths >= self._job.settings.max_attempts:
+            return [self._died(work)]
+        queue.append(_Work(case=work.case, attempt=work.attempt + 1, deaths=deaths))
+        return []
 
     def _died(self, work: _Work) -> CaseResult:
         return failed_result(

@@ -14,6 +14,9 @@ _BYTES_ON_GPU = 3_000_000_000
 """Of a worker: CUDA itself, the network and the volumes of a large pair."""
 _BYTES_OF_NETWORK = 3_000_000_000
 """Of a worker without a GPU: the network's activations and the volumes of a large pair."""
+_AT_ONCE_ON_GPU = 3
+"""One read, one computed, one written: the GPU does not wait for files. A core does all of these
+itself, so that an actor without a GPU has one."""
 _USUAL_GPU_BYTES = 16_000_000_000
 """Of a GPU that this process does not see."""
 
@@ -45,6 +48,9 @@ class PoolSize:
     most: int
     place: Place
     """Of each actor."""
+    at_once: int = 1
+    """Cases that an actor has in memory at most: one is computed while others are read and written.
+    """
 
 
 def pool_size(config: Config, capacity: Capacity, cases: int) -> PoolSize:
@@ -72,7 +78,8 @@ def pool_size(config: Config, capacity: Capacity, cases: int) -> PoolSize:
         cores = cpu_count()
         threads = settings.threads or max(1, cores // most)
         place = Place(threads=threads, on_gpu=False, processes=min(most, cores))
-    return PoolSize(least=max(1, min(least, most)), most=most, place=place)
+    at_once = _AT_ONCE_ON_GPU if on_gpu else 1
+    return PoolSize(least=max(1, min(least, most)), most=most, place=place, at_once=at_once)
 
 
 def _in_memory(config: Config, capacity: Capacity) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from lungreg.devices import choose_device, keep_freed_memory, use_threads
 from lungreg.distributed.lean_monai import import_lean_monai
 from lungreg.distributed.pool_size import Place
 from lungreg.records import Case, CaseResult, RegistrationJob
-from lungreg.registration.case import Render, describe, failed_result, register_case
+from lungreg.registration.case import Attempt, Render, describe, failed_result, register_case
 from lungreg.registration.model_free import model_free_estimate
 from lungreg.registration.pair import Estimate
 from lungreg.stores import ModelRegistry, Stage
@@ -40,6 +41,9 @@ class InferJob:
 class Worker:
     """One process that registers cases with one loaded model, or without one.
 
+    Calls of `register` may overlap: one case is computed at a time, while others are read and
+    written.
+
     Args:
         job: What it does.
         place: Where it computes.
@@ -53,6 +57,7 @@ class Worker:
         self._number = number
         self._alone = alone
         self._loaded: tuple[Estimate, torch.device] | None = None
+        self._turn = threading.Lock()
 
     def load(self) -> None:
         """Load the model, where the run has one.
@@ -94,8 +99,7 @@ class Worker:
                 self._job.registration,
                 device=device,
                 render=self._job.render,
-                attempt=attempt,
-                worker=name,
+                attempt=Attempt(number=attempt, worker=name, turn=self._turn),
             )
         except Exception as error:  # noqa: BLE001  # one case never stops the others
             _log.debug("case failed", exc_info=True)

@@ -7,9 +7,10 @@ import posixpath
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -53,6 +54,19 @@ class Render(Protocol):
         """
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Attempt:
+    """One attempt at a case."""
+
+    number: int = 1
+    """From 1 on."""
+    worker: str = "main"
+    """Name of the worker for the row."""
+    turn: AbstractContextManager[Any] = dataclasses.field(default_factory=nullcontext)
+    """Held while the case is computed, not while it is read and written: cases that share it are
+    computed one at a time, and read and written beside each other."""
+
+
 def register_case(
     stage: Stage,
     case: Case,
@@ -61,8 +75,7 @@ def register_case(
     *,
     device: torch.device,
     render: Render | None,
-    attempt: int = 1,
-    worker: str = "main",
+    attempt: Attempt | None = None,
 ) -> CaseResult:
     """Read a case from the stage, register it, write its files there, and return its row.
 
@@ -73,23 +86,24 @@ def register_case(
         job: The run's settings.
         device: Where to compute.
         render: Renders qc.html; None writes no page.
-        attempt: Number of this attempt at the case, from 1.
-        worker: Name of the worker for the row.
+        attempt: Who tries it, and which attempt that is; None for the only one.
 
     Raises:
         LungregError: The case cannot be read, registered or written.
     """
-    started, clock = datetime.now(UTC), _Clock()
+    started, clock, attempt = datetime.now(UTC), _Clock(), attempt or Attempt()
     pair = read_pair(stage, case, max_voxels=job.config.ingest.max_voxels)
     read_s = clock.lap()
-    registered = register_pair(
-        pair,
-        estimate,
-        hu_window=job.config.preprocessing.hu_window,
-        alignment=job.alignment,
-        thresholds=job.config.quality,
-        device=device,
-    )
+    with attempt.turn:
+        clock.lap()  # Waiting for the turn is no work.
+        registered = register_pair(
+            pair,
+            estimate,
+            hu_window=job.config.preprocessing.hu_window,
+            alignment=job.alignment,
+            thresholds=job.config.quality,
+            device=device,
+        )
     names = RunNames(job.run_id).case(case.case_id)
     result = CaseResult(
         **dataclasses.asdict(registered.measured.metrics),
@@ -103,8 +117,8 @@ def register_case(
         **job.model_columns,
         read_s=read_s,
         compute_s=registered.field_s,
-        attempt=attempt,
-        worker=worker,
+        attempt=attempt.number,
+        worker=attempt.worker,
         started_at=started,
         finished_at=datetime.now(UTC),
     )

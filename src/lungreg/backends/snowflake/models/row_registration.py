@@ -26,7 +26,7 @@ from lungreg.errors import MissingFileError, ModelError, ResourceError, UnsafeIn
 from lungreg.learning.stored_model import run_estimate
 from lungreg.qc.case_page import render_case
 from lungreg.records import Case, ModelCard, RegistrationJob
-from lungreg.registration.case import describe, failed_result, register_case
+from lungreg.registration.case import Attempt, describe, failed_result, register_case
 from lungreg.registration.pair import Estimate
 from lungreg.stores.memory_stage import MemoryStage
 from lungreg.stores.names import RunNames
@@ -101,7 +101,7 @@ class RowRegistration:
                 job,
                 device=self._device,
                 render=render,
-                worker=self._worker,
+                attempt=Attempt(worker=self._worker),
             )
             return BatchOutput(result=result, files=_written(stage, job.run_id, case.case_id))
         except Exception as error:  # noqa: BLE001  # one row never stops the others
