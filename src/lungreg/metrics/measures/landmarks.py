@@ -34,7 +34,7 @@ TRE = Measure(
     ),
     formula="mean over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="0.63 to 1.6 mm",
+    typical="0.6 to 1.6 mm",
     bad=(
         "Tissue ends beside its partner: structures smaller than the error cannot be compared "
         "voxel by voxel. A mean far above the median is one part of the lungs, or a few landmarks, "
@@ -119,7 +119,7 @@ ETRE = Measure(
         "scan, σᵢ = 2.5 mm √(1 − correlation of the patches)"
     ),
     source=_ETRE_SOURCE,
-    typical="0.69 to 1.5 mm; before registration 3.4 to 6.8 mm",
+    typical="0.7 to 1.6 mm; before registration 3.4 to 8.7 mm",
     bad=(
         "As for the landmark error. In the calibration it had the class of the true error (below "
         "2, 2 to 4, above 4 mm) in 52 of 66 held-back cases. Places without a partner say nothing."
@@ -150,7 +150,7 @@ ETRE_P95 = Measure(
     says="19 of 20 estimated errors are smaller than this.",
     formula="95th percentile over places with a partner of √(‖T(xᵢ) − pᵢ‖² + σᵢ²)",
     source=_ETRE_SOURCE,
-    typical="1.3 to 3.8 mm",
+    typical="1.3 to 4.2 mm",
     bad="Some part of the lungs is far off; the list of regions on the page of the case names it.",
 )
 REGIONS = Reported(
@@ -201,7 +201,7 @@ ETRE_PLACES = Measure(
     says="Number of distinctive places that the estimated landmark errors were measured at.",
     formula="N",
     source=_ETRE_SOURCE,
-    typical="152 to 607",
+    typical="168 to 610",
     bad="With too few the estimate is not used, and a case without landmarks does not pass.",
 )
 ETRE_BEYOND_3 = Measure(
