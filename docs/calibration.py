@@ -48,15 +48,15 @@ def calibration() -> str:
     others = [row for row in rows if not is_held_back(row)]
     put_on = [row for row in rows if row["error"] is not None]
     parts = {
-        "Held back: what was judged": _verdicts(held_back, "cases", _what),
+        "Held back: what was judged": _verdicts(held_back, "what", _what),
         "Held back: by base": _verdicts(held_back, "base", _base),
         "Held back: by trouble": _verdicts(held_back, "trouble", _group),
         "Held back: judged with landmarks": _verdicts(held_back, "base", _base, "landmarks"),
-        "Seeds that set thresholds": _verdicts(others, "cases", _what),
+        "Seeds that set thresholds": _verdicts(others, "what", _what),
         "Held back: estimated error by class": _classes(held_back),
         "Held back: estimated and true error": _errors(held_back, "trouble", _group),
         "All seeds: errors put on the truth": _errors(put_on, "error", _error),
-        "Seeds never used before": _verdicts(calibration_rows("unused-seeds"), "cases", _what),
+        "Seeds never used before": _verdicts(calibration_rows("unused-seeds"), "what", _what),
     }
     return "\n".join(f"## {title}\n\n{table}\n" for title, table in parts.items())
 
