@@ -134,9 +134,8 @@ def keep(rows: list[dict[str, Any]], file: Path) -> None:
     RESULTS.mkdir(exist_ok=True)
     now = datetime.now(UTC)
     unfinished = file.with_suffix(".part")
-    unfinished.write_text(
-        json.dumps({"date": now.isoformat(timespec="seconds"), "rows": rows}) + "\n"
-    )
+    record = {"date": now.isoformat(timespec="seconds"), "rows": rows}
+    unfinished.write_text(json.dumps(record, separators=(",", ":")) + "\n")
     unfinished.replace(file)
 
 
