@@ -105,7 +105,12 @@ def _figures(measured: Measured) -> dict[str, Any]:
     }
     regions = measured.evidence.etre_regions
     figures["worst_region"] = next((str(it) for it in regions), None)
-    figures["etre_regions"] = [dataclasses.asdict(region) for region in regions]
+    figures["etre_regions"] = [_rounded(dataclasses.asdict(region)) for region in regions]
+    return _rounded(figures)
+
+
+def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    """Those that are known, to four places."""
     return {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in figures.items()
