@@ -15,8 +15,9 @@ RESULTS = Path(__file__).parents[1] / "tests" / "varied" / "results"
 Row = dict[str, Any]
 _HELD_BACK = 3
 """Seeds that it divides set no threshold."""
-_KINDS, _VERDICTS = ("good", "between", "bad"), ("pass", "warn", "fail")
-_CLASSES_MM = (2.0, 4.0)
+_KINDS, VERDICTS = ("good", "between", "bad"), ("pass", "warn", "fail")
+CLASSES_MM = (2.0, 4.0)
+"""Of true and estimated mean errors: where one class ends."""
 _CLASS_NAMES = ("below 2 mm", "2 to 4 mm", "above 4 mm")
 _BASES = {
     "analytic": "analytic thorax",
@@ -42,8 +43,13 @@ def is_held_back(row: Row) -> bool:
 
 
 def calibration() -> str:
-    """The tables, each under its heading."""
-    rows = calibration_rows()
+    """The tables of the newest calibration, and one of seeds that were never used."""
+    unused = _verdicts(calibration_rows("unused-seeds"), "what", _what)
+    return f"{tables(calibration_rows())}\n{_section('Seeds never used before', unused)}"
+
+
+def tables(rows: Sequence[Row]) -> str:
+    """The tables of some cases, each under its heading; none of what is not among them."""
     held_back = [row for row in rows if is_held_back(row)]
     others = [row for row in rows if not is_held_back(row)]
     put_on = [row for row in rows if row["error"] is not None]
@@ -56,9 +62,12 @@ def calibration() -> str:
         "Held back: estimated error by class": _classes(held_back),
         "Held back: estimated and true error": _errors(held_back, "trouble", _group),
         "All seeds: errors put on the truth": _errors(put_on, "error", _error),
-        "Seeds never used before": _verdicts(calibration_rows("unused-seeds"), "what", _what),
     }
-    return "\n".join(f"## {title}\n\n{table}\n" for title, table in parts.items())
+    return "\n".join(_section(title, table) for title, table in parts.items() if table)
+
+
+def _section(title: str, table: str) -> str:
+    return f"## {title}\n\n{table}\n"
 
 
 def _what(row: Row) -> str:
@@ -89,18 +98,21 @@ def _verdicts(
     lines = []
     for part, members in _parts(judged, name):
         counts = Counter((row["kind"], row[evidence]["verdict"]) for row in members)
-        cells = [[counts[kind, verdict] for verdict in _VERDICTS] for kind in _KINDS]
+        cells = [[counts[kind, verdict] for verdict in VERDICTS] for kind in _KINDS]
         shown = [" / ".join(map(str, cell)) if any(cell) else "" for cell in cells]
         lines.append([part, str(len(members)), *shown])
-    return _table([by, "cases", *(f"{kind}: {' / '.join(_VERDICTS)}" for kind in _KINDS)], lines)
+    return _table([by, "cases", *(f"{kind}: {' / '.join(VERDICTS)}" for kind in _KINDS)], lines)
 
 
 def _classes(rows: Sequence[Row]) -> str:
     """How many cases of each true class have each estimated one."""
-    counts = Counter((_class(row["true_mm"]), _class(row["etre_mm"])) for row in _known(rows))
+    counts = Counter(
+        (_class(row["true_mm"]), _class(row["etre_mm"])) for row in with_both_errors(rows)
+    )
     lines = [
         [f"true {name}", *(str(counts[place, other]) for other in range(len(_CLASS_NAMES)))]
         for place, name in enumerate(_CLASS_NAMES)
+        if counts
     ]
     return _table(["", *(f"estimated {name}" for name in _CLASS_NAMES)], lines)
 
@@ -108,7 +120,7 @@ def _classes(rows: Sequence[Row]) -> str:
 def _errors(rows: Sequence[Row], by: str, name: Callable[[Row], str]) -> str:
     """For each part, the true and the estimated error, and how far they go together."""
     lines = []
-    for part, members in _parts(_known(rows), name):
+    for part, members in _parts(with_both_errors(rows), name):
         true, found = ([row[column] for row in members] for column in ("true_mm", "etre_mm"))
         right = sum(_class(one) == _class(other) for one, other in zip(true, found, strict=True))
         passed = sum(row["estimated"]["verdict"] == "pass" for row in members)
@@ -121,7 +133,7 @@ def _errors(rows: Sequence[Row], by: str, name: Callable[[Row], str]) -> str:
     return _table([by, "cases", *columns], lines)
 
 
-def _known(rows: Iterable[Row]) -> list[Row]:
+def with_both_errors(rows: Iterable[Row]) -> list[Row]:
     """Right inputs whose true error is known, and estimated."""
     return [
         row
@@ -134,11 +146,11 @@ def _parts(rows: Sequence[Row], name: Callable[[Row], str]) -> list[tuple[str, l
     """Rows by name, in the order that these come in, and all of them."""
     names = list(dict.fromkeys(name(row) for row in sorted(rows, key=name)))
     parts = [(one, [row for row in rows if name(row) == one]) for one in names]
-    return [*parts, ("all", list(rows))]
+    return [*parts, ("all", list(rows))] if parts else []
 
 
 def _class(error_mm: float) -> int:
-    return bisect_right(_CLASSES_MM, error_mm)
+    return bisect_right(CLASSES_MM, error_mm)
 
 
 def _correlation(one: Sequence[float], other: Sequence[float]) -> str:
@@ -147,5 +159,6 @@ def _correlation(one: Sequence[float], other: Sequence[float]) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Nothing without rows."""
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) if len(lines) > 2 else ""

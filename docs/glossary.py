@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import fields
-from functools import cache
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from docs.calibration import calibration_rows
 from lungreg.config import Quality
 from lungreg.metrics.measures import REGIONS, REPORTED, Measure, Reported
 from lungreg.metrics.rules import thresholds_of
 from lungreg.records import RegionError
 
-_CALIBRATION = Path(__file__).parents[1] / "tests" / "varied" / "results"
 _KINDS = ("good", "bad")
 _DOI = re.compile(r"doi:(10\.[^\s,;)]+)")
 _CALIBRATED_AS = {"tre_mm": "true_mm"}
@@ -109,9 +106,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-@cache
 def _rows() -> list[dict[str, Any]]:
     """Every registration of the calibration but those of a scan onto itself, which are perfect."""
-    files = sorted(_CALIBRATION.glob("calibration-*.json"))
-    rows = [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
-    return [row for row in rows if row["trouble"] != "wrong:same_scan"]
+    return [row for row in calibration_rows() if row["trouble"] != "wrong:same_scan"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from calibration import calibration
-from command_reference import command_reference
-from config_reference import config_reference
-from glossary import calibration_counts, glossary
+from docs.calibration import calibration
+from docs.command_reference import command_reference
+from docs.config_reference import config_reference
+from docs.glossary import calibration_counts, glossary
 
 _MADE: Mapping[str, Callable[[], str]] = {
     "<!-- calibration -->": calibration,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from docs.calibration import calibration, calibration_rows, is_held_back
+from docs.calibration import calibration, calibration_rows, is_held_back, tables
 from tests.docs.blocks import PAGES
 from tests.varied import is_held_back as is_held_back_seed
 from tests.varied.calibrate import GROUPS
@@ -79,3 +79,10 @@ def test_what_is_said_of_unused_seeds_was_counted() -> None:
     good, bad = counts(rows, "good"), counts(rows, "bad")
     numbers = (len(rows), bad[0], sum(map(int, bad)), good[2], sum(map(int, good)))
     assert said.groups() == tuple(map(str, numbers))
+
+
+def test_a_run_of_a_part_has_the_tables_of_what_it_made() -> None:
+    """As `nox -s calibrate -- --rounds 1 --groups none` prints."""
+    first = next(row for row in ROWS if row["seed"] == 1 and row["group"] == "mirrored")
+    assert tables([]) == ""
+    assert re.findall("## (.+)", tables([first])) == ["Seeds that set thresholds"]

@@ -12,9 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from docs.calibration import (
+    CLASSES_MM,
+    VERDICTS,
+    calibration_rows,
+    is_held_back,
+    with_both_errors,
+)
 from tests.docs.blocks import PAGES, ROOT
-from tests.varied import is_held_back
-from tests.varied.calibrate import CLASSES_MM, RESULTS, VERDICTS, with_both_errors
 
 BASES = ("cip_ct64", "analytic", "lung_fcp")
 """In the order of the table's rows."""
@@ -86,9 +91,7 @@ def test_what_a_network_gives_was_measured() -> None:
 
 def held_back() -> list[dict[str, Any]]:
     """Cases of the newest calibration by which no threshold was set."""
-    file = max(RESULTS.glob("calibration-*.json"))
-    rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
-    return [row for row in rows if is_held_back(row["seed"])]
+    return [row for row in calibration_rows() if is_held_back(row)]
 
 
 @pytest.mark.parametrize("page", [README, REPORT], ids=["README", "report"])

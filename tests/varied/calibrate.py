@@ -16,16 +16,15 @@ import multiprocessing
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.markdown import Markdown
 
-from tests.varied import available_bases, is_held_back
-from tests.varied.calibration_case import WRONG_PREFIX, Plan, judge_case
+from docs.calibration import RESULTS, tables
+from tests.varied import available_bases
+from tests.varied.calibration_case import Plan, judge_case
 
-RESULTS = Path(__file__).parent / "results"
 GROUPS: dict[str, tuple[str, ...]] = {
     "none": ("none",),
     "noise": ("noise100",),
@@ -61,16 +60,6 @@ _ERRORS_ALONE = ("errors inside", "errors elsewhere")
 other groups are registered."""
 
 
-class Outcome(NamedTuple):
-    """A case and what was said of it."""
-
-    group: str
-    kind: str
-    """"good", "between" or "bad"."""
-    verdict: str
-    evidence: str
-
-
 def main() -> None:
     """Judge the cases, print tables, keep the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -91,7 +80,7 @@ def main() -> None:
             console.print(f"{number}/{len(plans)}", json.dumps(row), soft_wrap=True)
             if not asked.dry:
                 keep(rows, file)
-    show(rows, console)
+    console.print(Markdown(tables(rows)))
 
 
 def _left(plans: Iterable[Plan], rows: list[dict[str, Any]]) -> list[Plan]:
@@ -117,18 +106,6 @@ def make_plans(groups: list[str], rounds: int, *, first: int = 1) -> Iterator[Pl
             yield Plan(group=group, base=base, trouble=kind, seed=number + 1, error=error)
 
 
-def show(rows: list[dict[str, Any]], console: Console) -> None:
-    """Tables of confusion, of the cases that set thresholds and of those held back."""
-    for title, held_back in (("seeds that set thresholds", False), ("held back", True)):
-        part = [row for row in rows if is_held_back(row["seed"]) == held_back]
-        if not part:
-            continue
-        for evidence in ("landmarks", "estimated"):
-            found = [outcome for row in part if (outcome := _outcome(row, evidence)) is not None]
-            console.print(_confusion(f"{title}: judged by {evidence}", found))
-        console.print(_estimates(f"{title}: estimated and true landmark error", part))
-
-
 def keep(rows: list[dict[str, Any]], file: Path) -> None:
     """Write the rows after each case: a run of hours that is stopped can be gone on with."""
     RESULTS.mkdir(exist_ok=True)
@@ -137,57 +114,6 @@ def keep(rows: list[dict[str, Any]], file: Path) -> None:
     record = {"date": now.isoformat(timespec="seconds"), "rows": rows}
     unfinished.write_text(json.dumps(record, separators=(",", ":")) + "\n")
     unfinished.replace(file)
-
-
-def _outcome(row: dict[str, Any], evidence: str) -> Outcome | None:
-    said = row.get(evidence)
-    if said is None:
-        return None
-    return Outcome(row["group"], row["kind"], said["verdict"], said["evidence"] or "none")
-
-
-def _confusion(title: str, found: list[Outcome]) -> Table:
-    columns = [f"{kind} {verdict}" for kind in ("good", "between", "bad") for verdict in VERDICTS]
-    table = Table("trouble", *columns, title=title)
-    for group in (*dict.fromkeys(outcome.group for outcome in found), "all"):
-        part = [outcome for outcome in found if group in ("all", outcome.group)]
-        counts = [
-            sum(f"{outcome.kind} {outcome.verdict}" == column for outcome in part)
-            for column in columns
-        ]
-        table.add_row(group, *(str(count or "") for count in counts))
-    return table
-
-
-def with_both_errors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of right inputs whose true error is known, and estimated."""
-    return [
-        row
-        for row in rows
-        if row["true_mm"] is not None
-        and "etre_mm" in row
-        and not row["trouble"].startswith(WRONG_PREFIX)
-    ]
-
-
-def _estimates(title: str, rows: list[dict[str, Any]]) -> Table:
-    """By kind of trouble: correlation of both errors, mean of each, share of right classes."""
-    known = with_both_errors(rows)
-    columns = ("cases", "correlation", "true mm", "estimated mm", "right class %")
-    table = Table("trouble", *columns, title=title)
-    for group in (*dict.fromkeys(row["group"] for row in known), "all"):
-        part = [row for row in known if group in ("all", row["group"])]
-        true, found = (np.array([row[name] for row in part]) for name in ("true_mm", "etre_mm"))
-        right = np.digitize(true, CLASSES_MM) == np.digitize(found, CLASSES_MM)
-        varied = len(part) > 2 and true.std() > 0 and found.std() > 0
-        agree = f"{np.corrcoef(true, found)[0, 1]:.2f}" if varied else "-"
-        means = (f"{values.mean():.2f}" for values in (true, found))
-        table.add_row(group, str(len(part)), agree, *means, f"{100 * right.mean():.0f}")
-    return table
-
-
-CLASSES_MM = (2.0, 4.0)
-VERDICTS = ("pass", "warn", "fail")
 
 
 if __name__ == "__main__":
