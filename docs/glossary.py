@@ -16,7 +16,12 @@ from lungreg.records import RegionError
 
 _KINDS = ("good", "bad")
 _DOI = re.compile(r"doi:(10\.[^\s,;)]+)")
-_CALIBRATED_AS = {"tre_mm": "true_mm"}
+_CALIBRATED_AS = {
+    "tre_mm": "true_mm",
+    "tre_median_mm": "true_median_mm",
+    "tre_p95_mm": "true_p95_mm",
+    "tre_max_mm": "true_max_mm",
+}
 """Columns of the calibration that are named otherwise: its true errors need no landmarks."""
 
 

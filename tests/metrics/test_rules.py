@@ -27,6 +27,7 @@ CASES = [
     (CaseMetrics(tre_mm=2.1), Evidence(), Verdict.WARN, "mean landmark error 2.10 mm is above 2"),
     (CaseMetrics(tre_mm=4.1), Evidence(), Verdict.FAIL, "4.10 mm is above 4 mm"),
     (CaseMetrics(tre_p95_mm=7.0), Evidence(), Verdict.WARN, "95th percentile of the landmark"),
+    (CaseMetrics(), Evidence(tre_max_mm=14.0), Verdict.WARN, "14.00 mm is above 10 mm: is that"),
     (CaseMetrics(etre_mm=3.0), Evidence(etre_places=400), Verdict.WARN, "estimated .* 3.00 mm"),
     (CaseMetrics(etre_mm=5.0), Evidence(etre_places=400), Verdict.FAIL, "5.00 mm is above"),
     (CaseMetrics(etre_found_pct=12.0), Evidence(), Verdict.WARN, "12.00 % is below"),

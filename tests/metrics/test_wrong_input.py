@@ -137,7 +137,7 @@ def test_nothing_is_said_of_right_scans(evidence: dict[str, Any]) -> None:
 
 def test_exchanged_scans_are_named_beside_a_wrong_header() -> None:
     """Lungs that are smaller than the bones say."""
-    exchanged, odd = findings(**EXCHANGED, **bones(0.88, 0.9), mass_ratio=0.9)
+    exchanged, odd = findings(**EXCHANGED, **bones(0.8, 0.72), mass_ratio=0.9)
     assert "exchanged" in exchanged[1]
     assert "bones" in odd[1]
 
@@ -146,7 +146,8 @@ def test_exchanged_scans_are_named_beside_a_wrong_header() -> None:
     ("evidence", "time_points"),
     [
         ({**EXCHANGED, **bones(0.914, 0.893), "bone_misfit_mm": 2.4}, False),
-        ({**bones(0.914, 0.893), "bone_misfit_mm": 2.4}, True),
+        ({**EXCHANGED, **bones(0.914, 0.893), "bone_misfit_mm": 2.4}, True),
+        ({**EXCHANGED, **bones(0.85, 0.79), "bone_misfit_mm": 2.4}, True),
     ],
 )
 def test_a_breath_out_is_no_wrong_header(evidence: dict[str, Any], time_points: bool) -> None:

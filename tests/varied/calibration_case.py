@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,23 +58,44 @@ def judge_case(plan: Plan) -> dict[str, Any]:
         pair, transform, carry_moving(pair, transform, CPU), hu_window=_WINDOW, device=CPU
     )
     measured = measure(pair, transform, images)
-    true_mm = None if case.truth is None else float(case.error_mm(transform).mean())
+    true = None if case.truth is None else metrics.landmark_summary(case.error_mm(transform))
+    true_mm = None if true is None else true.mean_mm
     row: dict[str, Any] = {
         **dataclasses.asdict(plan),
+        "commit": _commit(),
         "masks": bool(plan.seed % 2),
         "true_mm": true_mm,
+        **({} if true is None else _spread(true)),
         "kind": _kind(plan, true_mm),
         "alignment_warning": warning,
         **_figures(measured),
     }
     row["estimated"] = _said(judge_pair(pair, measured, Quality(), hu_window=_WINDOW)[1])
-    if case.truth is not None and not plan.trouble.startswith(WRONG_PREFIX):
-        evidence = dataclasses.replace(measured.evidence, landmarks=len(case.landmarks_ras))
+    if true is not None and not plan.trouble.startswith(WRONG_PREFIX):
+        evidence = dataclasses.replace(
+            measured.evidence, landmarks=len(case.landmarks_ras), tre_max_mm=true.max_mm
+        )
         with_landmarks = dataclasses.replace(
             measured, metrics=_landmarks(case, transform, measured), evidence=evidence
         )
         row["landmarks"] = _said(judge_pair(pair, with_landmarks, Quality(), hu_window=_WINDOW)[1])
     return row
+
+
+@cache
+def _commit() -> str | None:
+    """The code that judged a row: a run of hours may be gone on with by a later one."""
+    asked = ("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return said.stdout.strip() or None
+
+
+def _spread(true: metrics.LandmarkSummary) -> dict[str, float]:
+    return {
+        "true_median_mm": round(true.median_mm, 4),
+        "true_p95_mm": round(true.p95_mm, 4),
+        "true_max_mm": round(true.max_mm, 4),
+    }
 
 
 def _make(plan: Plan) -> VariedCase:

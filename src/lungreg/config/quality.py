@@ -20,6 +20,9 @@ class Quality(Section):
     tre_p95_warn_mm: float = Field(default=6.0, ge=0)
     """Percentile (the 95th) of the landmark errors of a case in mm, above which the verdict is
     warn."""
+    tre_max_warn_mm: float = Field(default=10.0, ge=0)
+    """Error of any landmark in mm, above which the verdict is warn: one place is far off, or that
+    landmark was marked wrongly."""
     landmarks_enough: int = Field(default=20, ge=1)
     """Number of landmarks from which on a verdict rests on them alone. A case with fewer is judged
     as one without landmarks too: the mean of few errors is not exact, and nothing is known of the

@@ -32,14 +32,17 @@ class Judged:
         landmarks = self.evidence.landmarks or 0
         if self.metrics.tre_mm is not None and landmarks >= self.thresholds.landmarks_enough:
             return "landmarks"
-        if self.metrics.etre_mm is not None and self.has_places:
+        looked_for = (self.metrics.etre_mm, self.metrics.etre_found_pct) != (None, None)
+        if looked_for and self.has_places:
             return "estimated"
         return None if self.metrics.dice_score is None else "masks"
 
     @property
     def knows_error(self) -> bool:
         """Whether landmarks or estimated errors tell of the inside of the lungs."""
-        return self.rests_on in ("landmarks", "estimated")
+        if self.rests_on == "estimated":
+            return self.metrics.etre_mm is not None
+        return self.rests_on == "landmarks"
 
     @property
     def has_places(self) -> bool:

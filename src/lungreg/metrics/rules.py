@@ -107,6 +107,14 @@ RULES: tuple[Rule, ...] = (
         unit="mm",
     ),
     Rule(
+        measure="tre_max_mm",
+        what="largest landmark error",
+        value=lambda judged: judged.evidence.tre_max_mm,
+        warn="tre_max_warn_mm",
+        unit="mm",
+        question="is that place far off, or was that landmark marked wrongly?",
+    ),
+    Rule(
         measure="etre_mm",
         what="mean estimated landmark error",
         value=rule_values.estimated,

@@ -40,7 +40,11 @@ _SMALLER_BONES = _BoneLimits(length=0.95, volume=0.9, arm_mm=45.0)
 """A breath in hardly makes bones look shorter: of 434 good pairs of tests/varied none is below 0.96
 of its length and 0.94 of its volume, and those below 1 are slabs, of which two directions count."""
 _SMALLER_BY_BREATH = _BoneLimits(length=0.9, volume=0.84, arm_mm=20.0)
-"""Where the breath may be one out."""
+"""Where a breath out may explain smaller lungs as well."""
+_SMALLER_BREATHING_OUT = _BoneLimits(
+    length=1 / _LARGER.length, volume=1 / _LARGER.volume, arm_mm=_LARGER.arm_mm
+)
+"""Where the breath is one out: as much as a breath in seems to lengthen them."""
 
 
 def wrong_input(judged: Judged) -> list[Finding]:
@@ -182,8 +186,8 @@ def _wrong_sizes(judged: Judged) -> Finding | None:
 def _bones(judged: Judged) -> Finding | None:
     """Bones keep their size in a breath; known in Hounsfield units alone."""
     evidence = judged.evidence
-    breath_out = judged.thresholds.time_points or _exchanged(judged) is not None
-    if not _bones_beyond(judged, _SMALLER_BY_BREATH if breath_out else _SMALLER_BONES):
+    smaller = _SMALLER_BREATHING_OUT if _breathes_out(judged) else _SMALLER_BONES
+    if not _bones_beyond(judged, smaller):
         return None
     by_direction = f" ({evidence.bone_lengths})" if evidence.bone_lengths else ""
     reason = (
@@ -193,6 +197,13 @@ def _bones(judged: Judged) -> Finding | None:
         "right, and was the gantry tilted for one scan?"
     )
     return Finding(Verdict.WARN, reason)
+
+
+def _breathes_out(judged: Judged) -> bool:
+    """Whether the moving scan seems to be the breath out."""
+    by_transform = judged.evidence.volume_ratio_jacobian
+    smaller = by_transform is not None and by_transform < 1
+    return (judged.thresholds.time_points and smaller) or _exchanged(judged) is not None
 
 
 def _bones_beyond(judged: Judged, smaller: _BoneLimits) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,8 +71,8 @@ def choose_panels(results: Sequence[CaseResult], count: int) -> list[str]:
 
     Cases that were registered with the verdict fail come first, then those with warn, then the
     others; within each the largest `tre_mm` first, then those without one by the largest `etre_mm`,
-    then by the smallest `dice_score`, then by `ncc`. A case whose registration failed has no
-    pictures.
+    before them those of which too few places find a partner to tell it, then by the smallest
+    `dice_score`, then by `ncc`. A case whose registration failed has no pictures.
 
     Args:
         results: One row per case.
@@ -199,6 +200,8 @@ def _worst_first(result: CaseResult) -> tuple[int, int, float, str]:
         value = number(result, measure.name)
         if value is not None:
             return verdict, place, sign * value, result.case_id
+        if measure is ETRE and result.etre_found_pct is not None:
+            return verdict, place, -math.inf, result.case_id
     return verdict, 4, 0.0, result.case_id
 
 

@@ -39,7 +39,7 @@ class CaseMetrics(Summary):
     etre_mm: float | None = None
     """Mean estimated landmark error, mm: at distinctive places of the fixed lungs, the distance of
     the partner that a search in the moving scan found from where `T` leads, with the partner's own
-    uncertainty."""
+    uncertainty. None where fewer than 12 % of the places find one: those few say nothing."""
     etre_median_mm: float | None = None
     etre_p95_mm: float | None = None
     etre_aligned_mm: float | None = None
@@ -93,6 +93,8 @@ class Evidence:
 
     landmarks: int | None = None
     """Number of landmark pairs; None without any."""
+    tre_max_mm: float | None = None
+    """Largest distance of a landmark after registration, mm."""
     etre_places: int | None = None
     """Number of distinctive places of the fixed lungs for which a partner was found."""
     etre_beyond_3mm_pct: float | None = None

@@ -31,7 +31,6 @@ class CaseEvaluation(CaseMetrics, Evidence):
     fixed_lungs_from: str | None = None
     """"mask", "threshold" (segmented here) or "whole scan" (nothing looks like a lung)."""
     moving_lungs_from: str | None = None
-    tre_max_mm: float | None = None
     sdlogj_learn2reg: float | None = None
     """Standard deviation of log(J + 3), which Learn2Reg's script calls SDlogJ: compare it with that
     challenge's tables only."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lungreg import metrics
+from lungreg.metrics.estimated_error import KNOWN_FROM_SHARE
 from lungreg.records import CaseMetrics, Evidence
 from lungreg.registration.correspondences import LandmarkEstimate, estimate_landmarks
 from lungreg.registration.evidence import gather_evidence
@@ -64,6 +65,7 @@ def measure(
     evidence = replace(
         gather_evidence(pair, transform, images, places, device=device),
         landmarks=None if landmarks is None else len(landmarks.errors_mm),
+        tre_max_mm=None if landmarks is None else float(landmarks.errors_mm.max()),
     )
     return Measured(metrics=found, evidence=evidence, places=places, landmarks=landmarks)
 
@@ -123,14 +125,17 @@ def _landmarks(pair: Pair, places: LandmarkPlaces | None) -> dict[str, Any]:
 def _estimated(places: LandmarkEstimate | None) -> dict[str, float]:
     if places is None:
         return {}
+    found_pct = {"etre_found_pct": 100 * places.found_share}
     if not places.found.any():
         # Many places and no partner is a finding; of a few places it says nothing.
-        return {"etre_found_pct": 0.0} if len(places.found) >= _MANY else {}
+        return found_pct if len(places.found) >= _MANY else {}
+    if places.found_share < KNOWN_FROM_SHARE:
+        return found_pct
     final = metrics.landmark_summary(places.errors_mm[places.found])
     return {
         "etre_mm": final.mean_mm,
         "etre_median_mm": final.median_mm,
         "etre_p95_mm": final.p95_mm,
         "etre_aligned_mm": float(places.aligned_mm[places.found].mean()),
-        "etre_found_pct": 100 * places.found_share,
+        **found_pct,
     }

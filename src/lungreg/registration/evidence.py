@@ -8,7 +8,11 @@ import numpy as np
 import torch
 
 from lungreg import metrics
-from lungreg.metrics.estimated_error import error_by_region, unmatched_regions
+from lungreg.metrics.estimated_error import (
+    KNOWN_FROM_SHARE,
+    error_by_region,
+    unmatched_regions,
+)
 from lungreg.records import Evidence
 from lungreg.registration.bones import bone_change
 from lungreg.registration.correspondences import LandmarkEstimate
@@ -161,17 +165,17 @@ def _regions(pair: Pair, places: LandmarkEstimate | None) -> dict[str, Any]:
     if places is None:
         return {}
     names = region_names(places.places_ras, pair.fixed_lungs)
-    known_mm = places.errors_mm[places.found]
-    beyond = {
-        f"etre_beyond_{limit}mm_pct": float(100 * (known_mm > limit).mean())
-        if known_mm.size
-        else None
-        for limit in (3, 5)
-    }
     counted = {"deep": places.deep, "shown": places.shown}
-    return {
+    found = {
         "etre_places": int(np.count_nonzero(places.found)),
-        **beyond,
-        "etre_regions": error_by_region(places.errors_mm, names, **counted),
         "unmatched": ", ".join(unmatched_regions(places.found, names, **counted)) or None,
+    }
+    known_mm = places.errors_mm[places.found]
+    if not known_mm.size or places.found_share < KNOWN_FROM_SHARE:
+        return found
+    return {
+        **found,
+        "etre_beyond_3mm_pct": float(100 * (known_mm > 3).mean()),
+        "etre_beyond_5mm_pct": float(100 * (known_mm > 5).mean()),
+        "etre_regions": error_by_region(places.errors_mm, names, **counted),
     }

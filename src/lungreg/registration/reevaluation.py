@@ -90,7 +90,6 @@ def reevaluate(
         ),
         **vars(measured.metrics),
         **vars(measured.evidence),
-        **_landmark_spread(pair, transform),
     )
 
 
@@ -116,15 +115,6 @@ def inverse_consistency(
     )
     gap_mm = metrics.landmark_errors_mm(back, points_ras)
     return RoundTrip(float(gap_mm.mean()), float(gap_mm.max()))
-
-
-def _landmark_spread(pair: Pair, transform: Transform) -> dict[str, Any]:
-    fixed, moving = pair.fixed_points_ras, pair.moving_points_ras
-    if fixed is None or moving is None:
-        return {}
-    errors_mm = metrics.landmark_errors_mm(transform_points(transform, fixed), moving)
-    found = metrics.landmark_summary(errors_mm)
-    return {"tre_max_mm": found.max_mm}
 
 
 def _segmented_overlap(
