@@ -108,6 +108,20 @@ def test_time_points_have_no_order(chest: Path) -> None:
     assert not [why for why in done.document["reasons"] if "exchanged" in why]
 
 
+def test_the_configuration_of_the_folder_counts(
+    chest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for the commands of a cohort; an option wins."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lungreg.yaml").write_text("refine: {enabled: false}\nseed: 7\n")
+    register(chest, "--device", "cpu", "--set", "infer.alignment=world")
+    made = json.loads((chest / "out" / "metrics.json").read_text())["made"]
+    assert made == {"alignment": "world", "seed": 7}
+    register(chest, "--device", "cpu", "--seed", "8", "--alignment", "grid")
+    made = json.loads((chest / "out" / "metrics.json").read_text())["made"]
+    assert made == {"alignment": "grid", "seed": 8}
+
+
 def test_errors_by_part_of_the_lungs_are_objects(chest: Path) -> None:
     """In the documents of `register` and of `evaluate`, whose table names the parts."""
     done = register(chest, "--preset", "fast", "--device", "cpu", "--json")

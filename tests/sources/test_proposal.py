@@ -62,7 +62,10 @@ def test_names_that_tell_the_breath(
         (("P01/2020-01", "P01/2021-05", "P02/2020-01", "P02/2021-05"), "{patient}/{case_id}"),
         (("x/P01/v1/ct", "x/P01/v2/ct", "x/P02/v1/ct"), "x/{patient}/{case_id}/ct"),
         (("P01/P01_1", "P01/P01_2", "P02/P02_1", "P03/P03_1"), "*/{case_id}"),
-        (("A/v1", "B/v2", "C/v3"), "*/{case_id}"),
+        (("A/v1", "B/v2", "C/v3"), "{patient}/{case_id}"),
+        (("P01/2024-03-01", "P01/2025-03-01", "P02/2024-04-01"), "{patient}/{case_id}"),
+        (("A/2024-03", "B/baseline"), "{patient}/{case_id}"),
+        (("north/P01", "south/P02", "south/P03"), "*/{case_id}"),
     ],
 )
 def test_patients_who_came_several_times(

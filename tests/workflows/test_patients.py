@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from lungreg.records import Split
+from lungreg.stores.names import RunNames
 from lungreg.workflows.infer import infer
 from lungreg.workflows.ingest import ingest
 from lungreg.workflows.train import train
@@ -41,6 +42,10 @@ def test_a_pair_of_one_scan_is_told(raw: Site) -> None:
         (raw.folder / "training" / "lungMasks" / f"{CASES[0]}_{breath}.nii.gz").unlink()
     row = ingest(raw.config()).rows[0]
     assert "same_scan: both scans of the case are one scan" in row.reasons
+    alone = ("infer.model=null", "refine.enabled=false", "infer.qc=true")
+    done = infer(raw.config(f"infer.cases=[{CASES[0]}]", *alone))
+    page = raw.backend().stage.read(RunNames(done.run_id).case(CASES[0]).page)
+    assert "both scans hold the same values" in page.decode()
 
 
 def test_landmarks_that_come_later_make_no_case_unseen(raw: Site) -> None:

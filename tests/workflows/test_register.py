@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 import lungreg
+from lungreg.config import parse_config
 from lungreg.errors import DataError, MissingFileError, NotFoundError, ResourceError
 from lungreg.formats.transforms import decode_composite, decode_displacement
 from lungreg.formats.transforms.rounding import STEP_MM
@@ -203,6 +205,21 @@ def test_alignment_alone(cohort: Path, tmp_path: Path) -> None:
     found = lungreg.register(pair_files(Site(cohort)), tmp_path, settings).result
     assert found.tre_mm == pytest.approx(found.tre_aligned_mm, abs=1e-3)
     assert found.dice_score == found.dice_aligned
+
+
+def test_the_configuration_says_what_no_setting_does(cohort: Path, tmp_path: Path) -> None:
+    """Its preset, alignment, seed and switch of the optimiser; a setting wins."""
+    alone = parse_config({"refine": {"enabled": False}, "infer": {"alignment": "grid"}, "seed": 5})
+    files = pair_files(Site(cohort))
+
+    def facts(name: str, **settings: Any) -> dict[str, Any]:
+        lungreg.register(files, tmp_path / name, config=alone, device="cpu", **settings)
+        made: dict[str, Any] = json.loads((tmp_path / name / "metrics.json").read_text())["made"]
+        return made
+
+    assert facts("config") == {"alignment": "grid", "seed": 5}
+    chosen = facts("setting", refine=True, preset="fast", alignment="world", seed=6)
+    assert chosen == {"alignment": "world", "seed": 6, "refinement": "fast"}
 
 
 def test_a_model_is_where_it_starts(trained: Site, tmp_path: Path) -> None:

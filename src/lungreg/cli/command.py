@@ -92,11 +92,6 @@ class ConfigOptions:
     quiet: bool = False
     """Do not say that defaults are used."""
 
-    @property
-    def are_given(self) -> bool:
-        """Whether the user gave a file or an override."""
-        return self.file is not None or bool(self.overrides)
-
     def next_command(self, command: str) -> str:
         """A further command as the user can run it here: with the program and options of this one.
 

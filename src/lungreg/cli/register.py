@@ -33,21 +33,21 @@ def _presets() -> Sequence[str]:
     return get_args(RefinePreset)
 
 
-def _alignment(value: str) -> str:
+def _alignment(value: str | None) -> str | None:
     return _one_of(_alignments(), value)
 
 
-def _preset(value: str) -> str:
+def _preset(value: str | None) -> str | None:
     return _one_of(_presets(), value)
 
 
-def _one_of(known: Sequence[str], value: str) -> str:
+def _one_of(known: Sequence[str], value: str | None) -> str | None:
     """The value, if the configuration knows it.
 
     Raises:
         BadParameter: It does not.
     """
-    if value not in known:
+    if value is not None and value not in known:
         msg = f"{value!r} is not one of {', '.join(map(repr, known))}."
         raise typer.BadParameter(msg)
     return value
@@ -79,26 +79,30 @@ def register_pair(
         typer.Option(metavar="NAME[:VERSION]", help="Start from a model of the config's registry."),
     ] = None,
     alignment: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="HOW",
             callback=_alignment,
             autocompletion=_alignments,
-            help="First step: auto, masks, grid, centre, or world, which trusts headers.",
+            help="First step: auto (default), masks, grid, centre, or world: trusts headers.",
         ),
-    ] = "auto",
-    refine: Annotated[bool, typer.Option(help="Optimise the pair.")] = True,
+    ] = None,
+    refine: Annotated[
+        bool | None, typer.Option("--refine/--no-refine", help="Optimise the pair.")
+    ] = None,
     preset: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             callback=_preset,
             autocompletion=_presets,
             help="fast, default or best: finest grid 2 mm, 1.4 mm or 1.1 mm.",
         ),
-    ] = "default",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same result.")] = 0,
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto (default), cpu, cuda, cuda:N or mps.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same result; 0.")] = None,
     full_resolution_field: Annotated[
         bool,
         typer.Option(
@@ -115,7 +119,8 @@ def register_pair(
         bool, typer.Option("--overwrite", help="Replace results of an earlier call in the folder.")
     ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML that names the model's registry.")
+        Path | None,
+        typer.Option("--config", "-c", help="YAML with what options do not say: ./lungreg.yaml."),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
@@ -128,11 +133,10 @@ def register_pair(
 
         from lungreg.devices import keep_freed_memory
         from lungreg.workflows.register import register as run
-    from lungreg.config import Config
     from lungreg.sources.pair_files import PairFiles
     from lungreg.workflows.register_records import RegisterSettings
 
-    options = ConfigOptions(file=config, overrides=overrides or (), quiet=console.quiet)
+    options = ConfigOptions(file=config, overrides=overrides or (), quiet=True)
     files = PairFiles(
         fixed=fixed,
         moving=moving,
@@ -142,21 +146,24 @@ def register_pair(
     )
     settings = RegisterSettings(
         model=model,
-        alignment=cast("Alignment", alignment),
+        alignment=cast("Alignment | None", alignment),
         refine=refine,
-        preset=cast("RefinePreset", preset),
+        preset=cast("RefinePreset | None", preset),
         device=device,
         seed=seed,
-        full_resolution_field=full_resolution_field,
-        time_points=time_points,
+        full_resolution_field=full_resolution_field or None,
+        time_points=time_points or None,
     )
-    if preset != "best":  # which has the largest volumes, of several sizes: pieces would add up
+    chosen = options.config()
+    if (
+        settings.applied_to(chosen).refine.preset != "best"
+    ):  # which has the largest volumes, of several sizes: pieces would add up
         keep_freed_memory()
     done = run(
         files,
         out,
         settings,
-        config=options.config() if options.are_given or model is not None else Config(),
+        config=chosen,
         on_progress=console.progress,
         started=psutil.Process().create_time(),
     )

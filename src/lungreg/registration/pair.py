@@ -130,6 +130,12 @@ class Pair:
         return other
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is odd about the two scans together, in words."""
+        text = "both scans hold the same values: was one file given twice?"
+        return (text,) if self.is_one_scan else ()
+
+    @property
     def is_one_scan(self) -> bool:
         """Whether the two scans hold the same values, wherever their headers place them."""
         fixed, moving = self.fixed.data, self.moving.data

@@ -179,8 +179,7 @@ class _Reader:
 
 def _one_scan(pair: Pair) -> tuple[PairWarning, ...]:
     """A warning where the file of one scan stands for the other too."""
-    text = "both scans hold the same values: was one file given twice?"
-    return (PairWarning(code="one_scan", text=text),) if pair.is_one_scan else ()
+    return tuple(PairWarning(code="one_scan", text=text) for text in pair.remarks)
 
 
 def _labels(mask: Volume | None) -> NDArray[Any] | None:

@@ -31,6 +31,12 @@ _TABLES = (".csv", ".txt")
 _KNOWN: tuple[LayoutName, ...] = ("zenodo", "learn2reg")
 _MAX_DEPTH = 8
 _MAGIC_AT, _MAGIC = 128, b"DICM"
+_VISIT = re.compile(
+    r"\d{4}[-_.]?\d\d([-_.]?\d\d)?|\d\d[-_.]\d\d[-_.]\d{4}"
+    r"|(v|t|tp|fu|ses|visit|session|scan|exam|timepoint|baseline|follow[-_ ]?up"
+    r"|day|week|month|year)[-_ ]?\d*"
+)
+"""Dates, and names of visits such as "v2" or "baseline": many patients have the same."""
 _ID, _PATIENT = "{case_id}", "{patient}"
 
 
@@ -52,6 +58,8 @@ class Proposal:
         how = f"layout {self.layout}"
         if self.pattern is not None:
             how = f"{self.pattern.fixed} and {self.pattern.moving}"
+            if "*" in how.partition(_ID)[0]:
+                how += " (write {patient} for '*' if those folders are patients)"
         more = f"; {counted(self.left, 'scan')} in no pair" if self.left else ""
         return f"{how}: {summarise(self.cases)}{more}"
 
@@ -230,15 +238,20 @@ def _templates(paths: Iterable[str]) -> dict[str, set[str]]:
     """Ids by template, of the templates with the most ids; of those, the simplest.
 
     With "*" only where no other has as many, with a patient beside the case only where it takes
-    both to tell the pairs apart.
+    both to tell the pairs apart, or where ids are those of visits.
     """
     found = _ids(paths)
     most = max(map(len, found.values()), default=0)
     best = {template: ids for template, ids in found.items() if len(ids) == most}
-    for unwanted in (_PATIENT, "*"):
+    of_visits = any(all(map(_is_visit, ids)) for ids in best.values())
+    for unwanted in ("*", _PATIENT) if of_visits else (_PATIENT, "*"):
         simpler = {template: ids for template, ids in best.items() if unwanted not in template}
         best = simpler or best
     return best
+
+
+def _is_visit(name: str) -> bool:
+    return _VISIT.fullmatch(name.lower()) is not None
 
 
 def _readings(path: str) -> Iterator[tuple[str, str]]:

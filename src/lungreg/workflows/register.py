@@ -14,7 +14,7 @@ import torch
 
 from lungreg.backends import open_backend
 from lungreg.backends.local.stage import LocalStage
-from lungreg.config import Alignment, Config, Quality, Refine, RefinePreset
+from lungreg.config import Alignment, Config, RefinePreset
 from lungreg.devices import choose_device
 from lungreg.extras import require_extras
 from lungreg.formats.transforms.itk_files import (
@@ -92,7 +92,8 @@ def register(  # noqa: PLR0913  # each setting is a keyword
         seed: Of the optimisation.
         full_resolution_field: Write displacement.nii.gz on the fixed scan's own grid.
         time_points: Whether the scans are several time points of one breathing state.
-        config: Names the backend of a model, the intensity window and the verdict's thresholds.
+        config: Says what no setting says, and names the backend of a model, the intensity window
+            and the verdict's thresholds.
         on_progress: Called before and after every step, and after every step of the optimisation
             with its loss; see `progress_bar`.
         started: `time.time()` of what `wall_s` counts from; now, if not given.
@@ -118,11 +119,12 @@ def register(  # noqa: PLR0913  # each setting is a keyword
         "time_points": time_points,
     }
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    settings = replace(settings, **chosen)
     return _register(
         files,
         Path(out),
-        replace(settings, **chosen),
-        config or Config(),
+        settings.model,
+        settings.applied_to(config or Config()),
         within=partial(one_step, on_progress),
         on_step=_step_callback(on_progress),
         started=time.time() if started is None else started,
@@ -132,7 +134,7 @@ def register(  # noqa: PLR0913  # each setting is a keyword
 def _register(
     files: PairFiles,
     out: Path,
-    settings: RegisterSettings,
+    model: str | None,
     config: Config,
     *,
     within: Within,
@@ -142,23 +144,24 @@ def _register(
     stage = LocalStage(out, fsync=False)
     require_writable(stage.root)
     holds_earlier_results(stage.root)
-    device = choose_device(settings.device)
-    require_extras(*([] if settings.model is None else ["train"]))
+    device = choose_device(config.infer.device)
+    require_extras(*([] if model is None else ["train"]))
     begun, clock = datetime.now(UTC), time.perf_counter()
     with within("reading"):
         read = read_pair_files(files, _CASE, max_voxels=config.ingest.max_voxels)
     pair, read_s = read.pair, time.perf_counter() - clock
-    estimate, config, made = _estimate(config, settings, device, within, on_step)
+    estimate, config, made = _estimate(config, model, device, within, on_step)
     registered = register_pair(
         pair,
         estimate,
         hu_window=config.preprocessing.hu_window,
-        alignment=settings.alignment,
-        thresholds=_thresholds(config, settings),
+        alignment=config.infer.alignment or "auto",
+        thresholds=config.quality,
         device=device,
         within=within,
     )
-    registered = replace(registered, notes=(*read.notes, *registered.notes))
+    notes = dict.fromkeys((*read.notes, *registered.notes))
+    registered = replace(registered, notes=tuple(notes))
     remarks = remarks_of(registered)
     result = replace(
         _result(registered, remarks, begun, device),
@@ -166,7 +169,7 @@ def _register(
         model_name=made.get("model"),
         model_version=made.get("version"),
     )
-    facts = {**made, "alignment": registered.alignment.kind, "seed": settings.seed}
+    facts = {**made, "alignment": registered.alignment.kind, "seed": config.seed}
     with within("inverse"):
         beside = _transform_files(pair, registered, facts, device)
     with within("writing"):
@@ -184,7 +187,7 @@ def _register(
             pair,
             registered,
             result,
-            full_resolution=settings.full_resolution_field,
+            full_resolution=config.infer.full_resolution_field,
             more={"made": facts, "wall_s": time.time() - started},
         )
     return RegisterReport(
@@ -211,11 +214,6 @@ def _step_callback(on_progress: OnProgress) -> OnStep:
     return report
 
 
-def _thresholds(config: Config, settings: RegisterSettings) -> Quality:
-    given = config.quality
-    return given.model_copy(update={"time_points": given.time_points or settings.time_points})
-
-
 def _result(
     registered: Registered, remarks: Remarks, begun: datetime, device: torch.device
 ) -> CaseResult:
@@ -236,7 +234,7 @@ def _result(
 
 def _estimate(
     config: Config,
-    settings: RegisterSettings,
+    model: str | None,
     device: torch.device,
     within: Within,
     on_step: OnStep,
@@ -244,21 +242,21 @@ def _estimate(
     """The estimate of `T`, the config with the model's preprocessing, and facts for the records."""
     start: Estimate | None = None
     made: dict[str, str] = {}
-    if settings.model is not None:
+    if model is not None:
         # Only with a model: MONAI and the registry take seconds to import.
         with within("model"):
             from lungreg.learning.stored_model import load_estimate
 
             models = open_backend(config.backend).for_run(None, "register").models
-            start, config, card = load_estimate(models, config, settings.model, device)
+            start, config, card = load_estimate(models, config, model, device)
         made = {"model": card.name, "version": card.version}
-    if not settings.refine:
+    if not config.refine.enabled:
         return start or alignment_alone, config, made
-    made["refinement"] = settings.preset
+    made["refinement"] = config.refine.preset
     refined = refinement_estimate(
-        Refine(enabled=True, preset=settings.preset),
+        config.refine,
         device,
-        seed=settings.seed,
+        seed=config.seed,
         start=start,
         on_step=on_step,
     )

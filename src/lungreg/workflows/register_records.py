@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from lungreg.config import Alignment, RefinePreset
+from lungreg.config import Alignment, Config, RefinePreset
 from lungreg.errors import ConfigError
 from lungreg.records import PairResult, RegionError, verdict_words
 from lungreg.records.measures import MAIN_METRICS
@@ -55,36 +55,65 @@ class RegisterSettings:
         thorough = lungreg.RegisterSettings(preset="best", seed=1)
         lungreg.register(pair, "out", thorough)
 
+    What is None is as the configuration says, or its default.
+
     Raises:
         ConfigError: A value that the setting does not have.
     """
 
     model: str | None = None
-    """"NAME" or "NAME:VERSION" of the registry to start from."""
-    alignment: Alignment = "auto"
-    """Choice of the initial alignment."""
-    refine: bool = True
-    """Optimise; without it, the network's displacement or the alignment alone."""
-    preset: RefinePreset = "default"
-    """Preset of the refinement: fast, default or best."""
-    device: str = "auto"
-    """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
-    seed: int = 0
-    """Of the optimisation."""
-    full_resolution_field: bool = False
-    """Write displacement.nii.gz on the fixed scan's own grid."""
-    time_points: bool = False
-    """Whether the scans are several time points of one breathing state (`quality.time_points`)."""
+    """"NAME" or "NAME:VERSION" of the registry to start from; None starts from the alignment."""
+    alignment: Alignment | None = None
+    """Choice of the initial alignment; else `infer.alignment`, or "auto"."""
+    refine: bool | None = None
+    """Optimise; without it, the network's displacement or the alignment alone. Else
+    `refine.enabled`, or True."""
+    preset: RefinePreset | None = None
+    """Preset of the refinement: fast, default or best; else `refine.preset`."""
+    device: str | None = None
+    """"auto", "cpu", "cuda", "cuda:N" or "mps"; else `infer.device`."""
+    seed: int | None = None
+    """Of the optimisation; else `seed`."""
+    full_resolution_field: bool | None = None
+    """Write displacement.nii.gz on the fixed scan's own grid; else `infer.full_resolution_field`.
+    """
+    time_points: bool | None = None
+    """Whether the scans are several time points of one breathing state; else
+    `quality.time_points`."""
 
     def __post_init__(self) -> None:
         _require_one_of("alignment", self.alignment, get_args(Alignment))
         _require_one_of("preset", self.preset, get_args(RefinePreset))
-        if self.seed < 0:
+        if self.seed is not None and self.seed < 0:
             msg = "seed is a whole number from 0 on"
             raise ConfigError(msg, got=self.seed)
 
+    def applied_to(self, config: Config) -> Config:
+        """The configuration with these settings in their places."""
+        enabled = True if config.refine.enabled is None else config.refine.enabled
+        wanted = {
+            "refine": {"enabled": enabled, **_given(enabled=self.refine, preset=self.preset)},
+            "infer": {
+                "alignment": config.infer.alignment or "auto",
+                **_given(
+                    alignment=self.alignment,
+                    device=self.device,
+                    full_resolution_field=self.full_resolution_field,
+                ),
+            },
+            "quality": _given(time_points=self.time_points),
+        }
+        sections = {
+            name: getattr(config, name).model_copy(update=values) for name, values in wanted.items()
+        }
+        return config.model_copy(update={**sections, **_given(seed=self.seed)})
 
-def _require_one_of(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
+
+def _given(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _require_one_of(name: str, value: str | None, known: Sequence[str]) -> None:
+    if value is not None and value not in known:
         msg = f"{name} is one of {', '.join(known)}"
         raise ConfigError(msg, got=repr(value))

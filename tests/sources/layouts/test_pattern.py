@@ -83,6 +83,29 @@ def test_two_matches_of_a_pattern_are_a_problem(tmp_path: Path) -> None:
     assert isinstance(second.problems[0], MissingFileError)
 
 
+def test_scans_of_several_folders_of_a_star_are_no_case(tmp_path: Path) -> None:
+    """They may be of several patients who came on one day: pairing them would mix these up."""
+    put(tmp_path, "P1/2024/insp.nii", "P3/2024/exp.nii")
+    put(tmp_path, *(f"{patient}/2025/{name}.nii" for patient in "AB" for name in ("exp", "insp")))
+    put(tmp_path, "P1/2026/insp.nii", "P1/2026/exp.nii")
+    settings = by_pattern(fixed="*/{case_id}/exp.nii", moving="*/{case_id}/insp.nii")
+    torn, twice, whole = list_cases(tmp_path, settings)
+    assert whole.problems == ()
+    for case in (torn, twice):
+        (problem,) = case.problems
+        assert isinstance(problem, DataError)
+        assert problem.got == 2
+        assert "write {patient} for '*'" in str(problem.mend)
+
+
+def test_a_star_below_the_case_may_differ(tmp_path: Path) -> None:
+    """As folders of series do, named after each scan."""
+    put(tmp_path, "P1/series 3/exp.nii", "P1/series 7/insp.nii")
+    settings = by_pattern(fixed="{case_id}/*/exp.nii", moving="{case_id}/*/insp.nii")
+    (case,) = list_cases(tmp_path, settings)
+    assert case.problems == ()
+
+
 def test_a_top_folder_of_an_archive_is_passed_through(tmp_path: Path) -> None:
     """Patterns are written for what lies in it."""
     put(tmp_path, "data/a/e.nii", "data/a/i.nii", "__MACOSX/x")

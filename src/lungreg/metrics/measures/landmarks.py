@@ -112,7 +112,8 @@ ETRE = Measure(
         "The landmark error without landmarks: distinctive places of the fixed lungs are searched "
         "for in the moving scan, and this is the mean distance of what was found from where the "
         "transform leads, with the partner's own uncertainty: the less its surroundings are alike "
-        "in both scans, the less exact it is. Places without a partner do not count."
+        "in both scans, the less exact it is. Places without a partner do not count; where fewer "
+        "than 12 % find one it is not given: those few lie near by the way they are looked for."
     ),
     formula=(
         "mean over places with a partner of √(‖T(xᵢ) − pᵢ‖² + σᵢ²), pᵢ the partner in the moving "
@@ -173,17 +174,18 @@ REGIONS = Reported(
 )
 ETRE_FOUND = Measure(
     name="etre_found_pct",
-    label="Distinctive places that found a partner",
+    label="Deep distinctive places with a partner",
     short="Found",
     unit="%",
     decimals=1,
     higher_is_better=True,
-    brief="distinctive places that found a partner; few make it doubtful",
+    brief="deep places that found a partner; few make it doubtful",
     says=(
-        "Share of the distinctive places deep in the lungs for which the search in the moving scan "
-        "found a partner, and found back from it."
+        "Share of the distinctive places at least 10 mm below the surface of the lungs for which "
+        "the search in the moving scan found a partner, and found back from it. Nearer to the "
+        "surface the walls of any two chests match: those places are not counted."
     ),
-    formula="100 · places with a partner / places",
+    formula="100 · deep places with a partner / deep places that T carries into the moving scan",
     source=_ETRE_SOURCE,
     typical="41 to 91 %",
     bad=(

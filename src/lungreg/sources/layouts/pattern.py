@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lungreg.config import Ingest
-from lungreg.errors import ConfigError
+from lungreg.errors import ConfigError, DataError
 from lungreg.sources.layouts.folders import contents, is_ignored, nothing_found, visible
 from lungreg.sources.source_case import (
     DISPLACEMENT,
@@ -133,6 +133,8 @@ def _parts(text: str) -> tuple[str, ...]:
 
 def _match(root: Path, parts: dict[str, tuple[str, ...]]) -> list[SourceCase]:
     files: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    above: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    shared = _shared_folders(parts)
     matchers = {role: (len(value), _expression("/".join(value))) for role, value in parts.items()}
     patients: dict[str, str] = {}
     depth = max(count for count, _ in matchers.values())
@@ -142,10 +144,30 @@ def _match(root: Path, parts: dict[str, tuple[str, ...]]) -> list[SourceCase]:
                 found = match.groupdict()
                 case_id = "_".join(found[key] for key in _PLACEHOLDERS if key in found)
                 files[case_id][role].append(root / name)
+                above[case_id].add(PurePosixPath(name).parts[:shared])
                 if "patient" in found:
                     patients[case_id] = found["patient"]
     cases = build_cases(files, parts)
-    return [replace(case, group=patients.get(case.case_id)) for case in cases]
+    grouped = (replace(case, group=patients.get(case.case_id)) for case in cases)
+    return [_in_one_folder(case, above[case.case_id]) for case in grouped]
+
+
+def _shared_folders(parts: dict[str, tuple[str, ...]]) -> int:
+    """How many folders above that of the case's id the patterns name alike, with "*" among them."""
+    first = parts[FIXED]
+    before = next((k for k, part in enumerate(first[:-1]) if "{case_id}" in part), 0)
+    same = all(other[:before] == first[:before] for other in parts.values())
+    return before if same and "*" in first[:before] else 0
+
+
+def _in_one_folder(case: SourceCase, folders: set[tuple[str, ...]]) -> SourceCase:
+    """The case, with a problem where its files lie in several folders: they may be patients."""
+    if len(folders) <= 1:
+        return case
+    msg = "the files of a case lie in one of the folders that '*' stands for"
+    mend = "write {patient} for '*' in ingest.pattern, if these are patients"
+    problem = DataError(msg, got=len(folders), mend=mend, where=case.case_id)
+    return replace(case, problems=(problem,))
 
 
 def _expression(text: str) -> re.Pattern[str]:
