@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from lungreg.config import Quality
-from lungreg.metrics.rules import describe_rules
+from lungreg.metrics.rule_list import describe_rules
 from lungreg.records import CaseMetrics
 
 ROOT = Path(__file__).parents[1]

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from lungreg.config import Quality
+from lungreg.metrics import verdict, wrong_input
 from lungreg.metrics.judged import Judged
-from lungreg.metrics.rules import RULES, check, describe_rules
+from lungreg.metrics.rule_list import describe_rules
+from lungreg.metrics.rules import RULES, check
 from lungreg.records import CaseMetrics, Evidence, RegionError, Verdict
 
 BAD_REGION = RegionError(
@@ -128,7 +130,26 @@ def test_the_list_for_people_has_every_threshold() -> None:
     lines = describe_rules(Quality(tre_fail_mm=7.5))
     assert "fail: mean landmark error above 7.5 mm" in lines
     assert "warn: share of distinctive places that find a partner below 25 %" in lines
-    assert len(lines) == sum((rule.warn is not None) + (rule.fail is not None) for rule in RULES)
+    assert len(lines) == len(set(lines))
+
+
+@pytest.mark.parametrize("key", [name for name in Quality.model_fields if name != "time_points"])
+def test_every_threshold_is_in_the_list(key: str) -> None:
+    """Another value of a key of `quality` is another line: no rule is a secret."""
+    before = set(describe_rules(Quality()))
+    value = getattr(Quality(), key)
+    after = set(
+        describe_rules(Quality(**{key: value + 1 if isinstance(value, int) else value * 0.9}))
+    )
+    assert before != after
+
+
+def test_every_check_is_in_the_list() -> None:
+    """Those of the files and those beside the table."""
+    lines = describe_rules(Quality())
+    checks = (*wrong_input.CHECKS, *verdict.CHECKS)
+    of_table = sum((rule.warn is not None) + (rule.fail is not None) for rule in RULES)
+    assert len(lines) == of_table + len(checks)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,14 @@ def test_link_back_to_the_report(images):
     assert "<a " not in render_case(phantom_result(), images, provenance={})
 
 
+def test_the_rules_unfold_below_the_panel(images):
+    """A single pair has no page of a run that lists them."""
+    page = render_case(phantom_result(), images, provenance={}, rules=("fail: Dice below 0.88",))
+    assert "<li>fail: Dice below 0.88</li>" in page
+    assert "Dice below" not in extract_panel(page)
+    assert "Rules of the verdict" not in render_case(phantom_result(), images, provenance={})
+
+
 def test_the_parts_that_are_listed_are_those_that_are_measured():
     """Names of places spread over two lungs are the four that a page lists, and no others."""
     lungs = np.ones((8, 8, 8), dtype=bool)

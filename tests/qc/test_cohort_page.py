@@ -9,7 +9,7 @@ import re
 import pytest
 
 from lungreg.config import Quality
-from lungreg.metrics.rules import describe_rules
+from lungreg.metrics.rule_list import describe_rules
 from lungreg.qc.cohort_page import MOST_ROWS, choose_panels, render_pages
 from lungreg.records import RESEARCH_USE, Split, Status, Verdict
 from tests.qc.first_page import render_cohort

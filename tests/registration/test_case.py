@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -174,12 +174,13 @@ class TestResult:
             places: LandmarkEstimate | None,
             landmarks: LandmarkPlaces | None,
             report: str | None,
+            rules: Sequence[str],
         ) -> str:
             seen.append((result, images, provenance, remarks))
             marked.append(places)
             assert landmarks is not None
             assert landmarks.errors_mm.mean() == result.tre_mm
-            assert report == "../../report.html"
+            assert (report, len(rules) > 40) == ("../../report.html", True)
             return "<html>ü</html>"
 
         job = make_job()

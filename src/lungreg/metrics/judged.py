@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +17,17 @@ class Finding(NamedTuple):
     """Warn or fail."""
     reason: str
     """In words, such as "Dice 0.86 is below 0.88"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A rule that is more than one measure beside a threshold."""
+
+    verdict: Verdict
+    """Of its finding, at the worst."""
+    says: str
+    """When it finds something, in words; "{key}" stands for a threshold of `quality`."""
+    find: Callable[[Judged], Finding | None]
 
 
 @dataclass(frozen=True, kw_only=True)

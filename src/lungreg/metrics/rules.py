@@ -1,7 +1,7 @@
 """The table of rules that a verdict follows: which measure, against which thresholds.
 
 The order is that of their weight: true landmarks first, then estimated ones, overlap, folds,
-residual difference, plausibility. Pages and documentation list the same table.
+residual difference, plausibility. `rule_list` lists them for pages and documentation.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lungreg.config import Quality
 from lungreg.metrics import rule_values
 from lungreg.metrics.judged import Finding, Judged
 from lungreg.records import Verdict
@@ -49,18 +48,6 @@ def check(rule: Rule, judged: Judged) -> Iterator[Finding]:
         if value < limit if rule.higher_is_better else not value <= limit:
             yield Finding(verdict, _sentence(rule, value, limit, verdict))
             return
-
-
-def describe_rules(thresholds: Quality) -> list[str]:
-    """The rules with their thresholds as sentences, for pages and documentation."""
-    found = []
-    for rule in RULES:
-        side = "below" if rule.higher_is_better else "above"
-        for level, name in (("fail", rule.fail), ("warn", rule.warn)):
-            if name is not None:
-                limit = f"{getattr(thresholds, name):g} {rule.unit}".strip()
-                found.append(f"{level}: {rule.what} {side} {limit}")
-    return found
 
 
 def thresholds_of(measure: str) -> Iterator[tuple[Verdict, str]]:

@@ -1,6 +1,7 @@
 """Verdicts (pass, warn, fail) of a registered case against thresholds, with reasons in words.
 
-The rules stand in `metrics.rules` and `metrics.wrong_input`; the worst of their findings decides.
+The rules stand in `metrics.rules`, `metrics.wrong_input` and here; the worst of their findings
+decides. `metrics.rule_list` lists all of them.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lungreg.config import Quality
-from lungreg.metrics.judged import Finding, Judged
+from lungreg.metrics.judged import Check, Finding, Judged
 from lungreg.metrics.rules import RULES, check
 from lungreg.metrics.wrong_input import wrong_input
 from lungreg.records import CaseMetrics, Evidence, Verdict
@@ -42,7 +43,7 @@ def judge(
     """
     judged = Judged(metrics=metrics, evidence=evidence, thresholds=thresholds)
     measured = [finding for rule in RULES for finding in check(rule, judged)]
-    measured += [*_unmatched(judged), *_without_evidence(judged), *_not_better(judged)]
+    measured += [finding for it in CHECKS if (finding := it.find(judged)) is not None]
     found = [*_worst_first(wrong_input(judged)), *_worst_first(measured)]
     return Judgement(
         verdict=max((finding.verdict for finding in found), key=_ORDER.index, default=Verdict.PASS),
@@ -55,47 +56,85 @@ def _worst_first(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: -_ORDER.index(finding.verdict))
 
 
-def _unmatched(judged: Judged) -> list[Finding]:
+def _unmatched(judged: Judged) -> Finding | None:
     """Landmarks know what partners do not, if they lie in that part; where they lie is not told."""
     parts = judged.evidence.unmatched
     if parts is None:
-        return []
+        return None
     reason = (
         f"next to no distinctive place finds a partner in a part of the lungs ({parts}): the error "
         "there is not known, or the tissue is not the same"
     )
-    return [Finding(Verdict.WARN, reason)]
+    return Finding(Verdict.WARN, reason)
 
 
-def _without_evidence(judged: Judged) -> list[Finding]:
-    found = []
-    if judged.metrics.ncc is None:
-        found.append(Finding(Verdict.FAIL, "an image is constant inside the lungs"))
-    if not judged.knows_error:
-        places, landmarks = judged.evidence.etre_places, judged.evidence.landmarks
-        few = f"only {places} distinctive places" if places else "no distinctive place"
-        beside = f", and {landmarks} landmarks are few too" if landmarks else ""
-        reason = f"{few} found a partner, too few to know the error inside the lungs{beside}"
-        found.append(Finding(Verdict.WARN, reason))
-    return found
+def _constant(judged: Judged) -> Finding | None:
+    if judged.metrics.ncc is not None:
+        return None
+    return Finding(Verdict.FAIL, "an image is constant inside the lungs")
 
 
-def _not_better(judged: Judged) -> list[Finding]:
-    """Findings where registration has not made a measure better and the state before is no pass."""
-    metrics, limits = judged.metrics, judged.thresholds
-    kept = 1 - limits.gain_warn_pct / 100
-    found = []
+def _without_evidence(judged: Judged) -> Finding | None:
+    if judged.knows_error:
+        return None
+    places, landmarks = judged.evidence.etre_places, judged.evidence.landmarks
+    few = f"only {places} distinctive places" if places else "no distinctive place"
+    beside = f", and {landmarks} landmarks are few too" if landmarks else ""
+    reason = f"{few} found a partner, too few to know the error inside the lungs{beside}"
+    return Finding(Verdict.WARN, reason)
+
+
+def _error_not_better(judged: Judged) -> Finding | None:
+    """The error that the case rests on is as before, and that was no pass."""
+    kept = 1 - judged.thresholds.gain_warn_pct / 100
     for what, after, before, limit in judged.errors:
         if before > limit and after > kept * before:
-            found.append(
+            reason = (
                 f"the {what} is not better than before registration: {before:.2f} to {after:.2f} mm"
             )
-    after_dice, before_dice = metrics.dice_score, metrics.dice_aligned
-    worse = after_dice is not None and before_dice is not None and after_dice < before_dice
-    passed = [before <= limit for *_, before, limit in judged.errors]
-    if worse and not (passed and all(passed)):
-        found.append(
-            "the Dice of the lungs is lower than before registration: "
-            f"{before_dice:.4f} to {after_dice:.4f}"
-        )
-    return [Finding(Verdict.WARN, reason) for reason in found]
+            return Finding(Verdict.WARN, reason)
+    return None
+
+
+def _dice_lower(judged: Judged) -> Finding | None:
+    """The overlap is lower than before, and the error before was no pass."""
+    after, before = judged.metrics.dice_score, judged.metrics.dice_aligned
+    if after is None or before is None or after >= before:
+        return None
+    passed = [error <= limit for *_, error, limit in judged.errors]
+    if passed and all(passed):
+        return None
+    reason = f"the Dice of the lungs is lower than before registration: {before:.4f} to {after:.4f}"
+    return Finding(Verdict.WARN, reason)
+
+
+CHECKS = (
+    Check(
+        verdict=Verdict.WARN,
+        says="a part of the lungs where next to no distinctive place finds a partner",
+        find=_unmatched,
+    ),
+    Check(verdict=Verdict.FAIL, says="an image that is constant inside the lungs", find=_constant),
+    Check(
+        verdict=Verdict.WARN,
+        says=(
+            "fewer than {landmarks_enough} landmarks, and than {etre_places_warn} distinctive "
+            "places with a partner"
+        ),
+        find=_without_evidence,
+    ),
+    Check(
+        verdict=Verdict.WARN,
+        says=(
+            "an error that registration made less than {gain_warn_pct:g} % smaller, unless it was "
+            "within the limits of a pass before"
+        ),
+        find=_error_not_better,
+    ),
+    Check(
+        verdict=Verdict.WARN,
+        says="a Dice lower than before registration, unless the error was within those limits",
+        find=_dice_lower,
+    ),
+)
+"""Beside the table of rules: what is not known, and what did not get better."""

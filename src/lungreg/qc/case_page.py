@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,7 @@ def render_case(
     places: LandmarkEstimate | None = None,
     landmarks: LandmarkPlaces | None = None,
     report: str | None = None,
+    rules: Sequence[str] = (),
 ) -> str:
     """The self-contained HTML page of a registered case.
 
@@ -76,6 +77,7 @@ def render_case(
         landmarks: Landmarks and their errors, to mark on the slices.
         report: Path from this page to that of the run. The link back is seen by those who come
             from there, with `COMES_FROM_REPORT` behind the page's path: only then is there one.
+        rules: The rules of the verdict (`metrics.rule_list`), to unfold below the panel.
 
     Returns:
         A page that fetches nothing, of at most `MOST_BYTES`: noise makes pictures large, and
@@ -86,7 +88,8 @@ def render_case(
     while page is None or (len(page.encode()) > MOST_BYTES and longest_px > _SMALLEST_PX):
         longest_px = longest_px * 2 // 3
         pictures = draw_case(images, places, landmarks, longest_px=longest_px)
-        page = _page(result, pictures, provenance, remarks, report)
+        beside: dict[str, object] = {"report": report, "rules": rules}
+        page = _page(result, pictures, provenance, remarks, beside)
     return page
 
 
@@ -95,7 +98,7 @@ def _page(
     pictures: CasePictures,
     provenance: Mapping[str, str],
     remarks: Remarks,
-    report: str | None,
+    beside: Mapping[str, object],
 ) -> str:
     where = _measured_in(remarks)
     values: dict[str, object] = {
@@ -104,7 +107,7 @@ def _page(
         "words": words(result),
         "pictures": pictures,
         "oblique": pictures.tilt_deg > _OBLIQUE_DEG,
-        "report": report,
+        **beside,
         "anchor": COMES_FROM_REPORT.removeprefix("#"),
         "terms": {name: _of(where, says) for name, says in TERMS.items()},
         "moments": MOMENTS,

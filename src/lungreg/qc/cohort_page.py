@@ -11,7 +11,7 @@ import numpy as np
 
 from lungreg.config import Quality
 from lungreg.metrics.measures import DICE, ETRE, FOLDS, NCC, SECONDS, TERMS, TRE, Measure
-from lungreg.metrics.rules import describe_rules
+from lungreg.metrics.rule_list import describe_rules
 from lungreg.qc.cohort_table import shown_measures, table_data
 from lungreg.qc.histograms import HEIGHT, WIDTH, Histogram, histogram
 from lungreg.qc.measures import HEADLINE, STATES, number, numbers, state, words

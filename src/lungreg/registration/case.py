@@ -6,7 +6,7 @@ import dataclasses
 import posixpath
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 
 from lungreg.errors import LungregError
+from lungreg.metrics.rule_list import describe_rules
 from lungreg.records import Case, CaseResult, RegistrationJob, Remarks, Split, Status, Verdict
 from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.images import PairImages
@@ -40,6 +41,7 @@ class Render(Protocol):
         places: LandmarkEstimate | None,
         landmarks: LandmarkPlaces | None,
         report: str | None,
+        rules: Sequence[str],
     ) -> str:
         """The page of a case.
 
@@ -51,6 +53,7 @@ class Render(Protocol):
             places: Where the estimated errors come from; None without lungs.
             landmarks: Where the landmarks lie; None without any.
             report: Path from the page to that of its run; None for a case of no run.
+            rules: Of the verdict, with their thresholds.
         """
 
 
@@ -192,6 +195,7 @@ def _write_page(
         remarks=remarks_of(registered),
         places=registered.measured.places,
         landmarks=registered.measured.landmarks,
+        rules=describe_rules(job.config.quality),
         report=posixpath.relpath(RunNames(job.run_id).report, posixpath.dirname(names.page)),
     )
     stage.write(names.page, page.encode())

@@ -14,7 +14,7 @@ import torch
 
 from lungreg.backends import open_backend
 from lungreg.backends.local.stage import LocalStage
-from lungreg.config import Alignment, Config, RefinePreset
+from lungreg.config import Alignment, Config, Quality, RefinePreset
 from lungreg.devices import choose_device
 from lungreg.extras import require_extras
 from lungreg.formats.transforms.itk_files import (
@@ -23,6 +23,7 @@ from lungreg.formats.transforms.itk_files import (
     INVERSE_FILE,
     encode_transform_files,
 )
+from lungreg.metrics.rule_list import describe_rules
 from lungreg.qc.case_page import render_case
 from lungreg.records import CaseResult, PairResult, Remarks
 from lungreg.registration.model_free import alignment_alone
@@ -176,7 +177,7 @@ def _register(
         beside = {
             INPUTS_FILE: note_files(files),  # first: by it a later call knows the folder
             **beside,
-            _NAMES.page: _page(files, result, registered, facts, remarks),
+            _NAMES.page: _page(files, result, registered, facts, remarks, config.quality),
         }
         remove_old(stage, _NOT_ALWAYS, keep={*beside, result.output_label or ""})
         for name in list(beside):
@@ -282,6 +283,7 @@ def _page(
     registered: Registered,
     made: Mapping[str, Any],
     remarks: Remarks,
+    quality: Quality,
 ) -> bytes:
     # On the user's own disk a page may say which scan it is of: many lie open side by side.
     named = replace(result, case_id=files.fixed.absolute().name or _CASE)
@@ -292,5 +294,6 @@ def _page(
         remarks=remarks,
         places=registered.measured.places,
         landmarks=registered.measured.landmarks,
+        rules=describe_rules(quality),
     )
     return page.encode()

@@ -1,0 +1,87 @@
+"""Whether the voxels of a scan are as large as its header says: bones, shape and mass of lungs.
+
+One wrong distance may show in several of them; it is named once.
+"""
+
+from __future__ import annotations
+
+from lungreg.metrics.bone_limits import LARGER, SMALLER_BONES, SMALLER_BREATHING_OUT, bones_beyond
+from lungreg.metrics.exchange import breathes_out
+from lungreg.metrics.judged import Check, Finding, Judged
+from lungreg.records import Verdict
+
+_LIGHTEST, _HEAVIEST = 0.5, 1.8
+"""A breath moves air and little blood: some 10 % of the mass. Good pairs of tests/varied, whose
+densities are drawn more freely, lie from 0.79 (upper half in one scan) to 1.63 (consolidation in
+one scan)."""
+
+
+def bones_changed(judged: Judged) -> Finding | None:
+    """Bones keep their size in a breath; known in Hounsfield units alone."""
+    evidence = judged.evidence
+    smaller = SMALLER_BREATHING_OUT if breathes_out(judged) else SMALLER_BONES
+    if not bones_beyond(judged, smaller):
+        return None
+    by_direction = f" ({evidence.bone_lengths})" if evidence.bone_lengths else ""
+    reason = (
+        f"the bones near the lungs are {evidence.bone_stretch:.2f} times as long in the direction "
+        f"that changes most{by_direction} and {evidence.bone_volume_ratio:.2f} times as large in "
+        "the moving scan, where no breath changes their size: are the voxel sizes in both headers "
+        "right, and was the gantry tilted for one scan?"
+    )
+    return Finding(Verdict.WARN, reason)
+
+
+def stretched(judged: Judged) -> Finding | None:
+    """One direction is longer than the others; not said beside bones, which say it better."""
+    stretch, limit = judged.evidence.stretch, judged.thresholds.stretch_warn
+    if stretch is None or 1 / limit <= stretch <= limit or bones_changed(judged):
+        return None
+    reason = (
+        f"the lungs are lengthened {stretch:.2f} times as much along one direction as across it, "
+        f"beyond {1 / limit:.2f} to {limit:.2f}: is the distance of the slices right in both scans?"
+    )
+    return Finding(Verdict.WARN, reason)
+
+
+def heavier(judged: Judged) -> Finding | None:
+    """The mass of the lungs differs more than between any two breaths: voxels are not that large.
+
+    It is known in Hounsfield units alone, and not said beside what tells the cause.
+    """
+    ratio = judged.evidence.mass_ratio
+    if ratio is None or judged.evidence.doubts or _LIGHTEST <= ratio <= _HEAVIEST:
+        return None
+    if bones_changed(judged) or stretched(judged):
+        return None
+    reason = (
+        f"the lungs are {ratio:.2f} times as heavy in the moving scan, beyond {_LIGHTEST} to "
+        f"{_HEAVIEST}: are voxel sizes and Hounsfield units right, or does one scan show fluid or "
+        "dense tissue?"
+    )
+    return Finding(Verdict.WARN, reason)
+
+
+CHECKS = (
+    Check(
+        verdict=Verdict.WARN,
+        says=(
+            "bones near the lungs beyond "
+            f"{SMALLER_BONES.length:g} to {LARGER.length:g} times as long or "
+            f"{SMALLER_BONES.volume:g} to {LARGER.volume:g} times as large in the moving scan "
+            f"(from {SMALLER_BREATHING_OUT.length:.2f} and {SMALLER_BREATHING_OUT.volume:.2f} "
+            "where it is the breath out)"
+        ),
+        find=bones_changed,
+    ),
+    Check(
+        verdict=Verdict.WARN,
+        says="lungs lengthened more than {stretch_warn:g} times as much along one direction",
+        find=stretched,
+    ),
+    Check(
+        verdict=Verdict.WARN,
+        says=f"lungs beyond {_LIGHTEST:g} to {_HEAVIEST:g} times as heavy in the moving scan",
+        find=heavier,
+    ),
+)
