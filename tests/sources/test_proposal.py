@@ -85,6 +85,14 @@ def test_patients_who_came_several_times(
         assert found.pattern.fixed_mask == f"{name}/exp_mask.nii.gz"
 
 
+def test_masks_in_german(tmp_path: Path) -> None:
+    """They are no second set of scans."""
+    filled(tmp_path, "ID/Exspiration.nii.gz", "ID/Inspiration.nii.gz")
+    filled(tmp_path, "ID/Exspiration_Maske.nii.gz", "ID/Inspiration_Maske.nii.gz")
+    (found,) = propose(tmp_path)
+    assert found.summary.endswith("3 pairs, 3 with masks, 0 with landmarks")
+
+
 def test_masks_and_landmarks_are_found_with_them(tmp_path: Path) -> None:
     """Some cases may lack them."""
     filled(tmp_path, "ID/exp.nii.gz", "ID/insp.nii.gz")
