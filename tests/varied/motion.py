@@ -17,6 +17,7 @@ from lungreg.spatial.geometry import FloatArray, Grid
 from tests.varied.scans import Scan, lungs_centre_ras
 from tests.varied.slide import LatticeField, draw_slide, on_grid
 
+RIB_MM = (1.0, 8.0)
 _LEAST_JACOBIAN = 0.3
 _SHARES = (1.0, 0.8, 0.6, 0.45, 0.3, 0.15, 0.0)
 _HEART_NODE_MM = 10.0
@@ -30,6 +31,8 @@ class Motion:
     """Displacements that are added, given at expiration."""
     slide: LatticeField
     """What the lungs slide by, given at inspiration, after the smooth parts."""
+    slides_far: bool = False
+    """Whether most of the breath is sliding: then it changes the lungs' size too."""
 
     def at(self, points_ras: FloatArray) -> NDArray[np.float64]:
         """`T` of points (N, 3) in RAS mm, as if they were lung: the wall does not slide."""
@@ -51,14 +54,21 @@ def draw_motion(rng: np.random.Generator, scan: Scan, most_mm: tuple[float, floa
         most_mm: Range of the diaphragm's greatest motion by breathing alone; small lungs move less.
     """
     diaphragm_mm = float(rng.uniform(*most_mm))
-    settings = BreathingSettings(diaphragm_mm=(diaphragm_mm, diaphragm_mm), rib_mm=(1.0, 8.0))
+    settings = BreathingSettings(diaphragm_mm=(diaphragm_mm, diaphragm_mm), rib_mm=RIB_MM)
     chest = measure_chest(scan.mask, scan.grid)
     breath = draw_breathing(rng, chest, scan.grid, settings).field
+    smooth = irregular_parts(rng, scan, breath)
+    return Motion(smooth=smooth, slide=draw_slide(rng, scan, rng.uniform(0, 8)))
+
+
+def irregular_parts(
+    rng: np.random.Generator, scan: Scan, breath: SplineField
+) -> tuple[SplineField, ...]:
+    """The breath, and motions of few mm beside it with which nothing folds."""
     drift = _irregular(rng, scan, breath, node_mm=rng.uniform(50, 80), most_mm=rng.uniform(2, 10))
     fine = _irregular(rng, scan, breath, node_mm=rng.uniform(20, 40), most_mm=rng.uniform(2, 6))
     heart = _heart(rng, scan)
-    smooth = _without_folds(breath, (drift, fine, heart), scan)
-    return Motion(smooth=smooth, slide=draw_slide(rng, scan, rng.uniform(0, 8)))
+    return _without_folds(breath, (drift, fine, heart), scan)
 
 
 def _irregular(

@@ -16,6 +16,7 @@ from lungreg.sources.simulation.landmarks import draw_landmarks
 from lungreg.sources.simulation.spline import world_axes
 from lungreg.spatial.displacement import jacobian_determinant
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
+from tests.varied.along_wall import draw_sliding
 from tests.varied.appearance import Look, developed, draw_density, draw_look, exhaled, small_vessels
 from tests.varied.motion import Motion, draw_motion
 from tests.varied.moving import analytic_grid, inspired, pose_of
@@ -37,6 +38,7 @@ _MOST_MM = {
     "cip_ct64": (8.0, 40.0),
     "lung_fcp": (15.0, 45.0),
 }
+_MUSCLE_HU = np.float32(60.0)
 _DISTINCT_QUANTILE, _DISTINCT_POINTS = 0.9, 3000
 _STREAMS = 7
 
@@ -78,10 +80,10 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
     plan, real = PLANS[trouble], base in REAL_FILES
     rngs = [np.random.default_rng([seed, _ALL_BASES.index(base), part]) for part in range(_STREAMS)]
     if plan.source is unchanged:
-        sampler, fixed = both_breaths(base, seed)
+        sampler, fixed = both_breaths(base, seed, slides=plan.slides)
     else:
         source = plan.source(rngs[1], load_source(base, seed))
-        sampler, fixed = _breathe(base, seed, source)
+        sampler, fixed = _breathe(base, seed, source, slides=plan.slides)
     pose = pose_of(rngs[3], sampler.scan, plan, real=real)
     moving = inspired(rngs[3], sampler, pose, plan, real=real)
     bright = _bright_places(rngs[4], fixed)
@@ -91,7 +93,7 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
     headers = _headers(rngs[6], scans, plan)
     scans = {role: with_header(scan, headers[role]) for role, scan in scans.items()}
     truth = Carried(
-        motion=motion_of(base, seed),
+        motion=motion_of(base, seed, slides=plan.slides),
         to_source=np.linalg.inv(headers["fixed"]),
         pose=headers["moving"] @ pose,
     )
@@ -118,25 +120,26 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
 
 
 @lru_cache(maxsize=3)
-def motion_of(base: str, seed: int) -> Motion:
-    """The motion of a base's patient, whatever the trouble."""
+def motion_of(base: str, seed: int, *, slides: bool = False) -> Motion:
+    """The motion of a base's patient, whatever the trouble, unless the whole breath slides."""
     rng = np.random.default_rng([seed, _ALL_BASES.index(base), 0])
-    return draw_motion(rng, load_source(base, seed), _MOST_MM[base])
+    draw = draw_sliding if slides else draw_motion
+    return draw(rng, load_source(base, seed), _MOST_MM[base])
 
 
 # Kept: most troubles begin with the same two scans, which cost more than all that follows.
 @lru_cache(maxsize=2)
-def both_breaths(base: str, seed: int) -> tuple[Sampler, Scan]:
+def both_breaths(base: str, seed: int, *, slides: bool = False) -> tuple[Sampler, Scan]:
     """The inspiration of a base, and its expiration before kernel, noise and troubles."""
-    return _breathe(base, seed, load_source(base, seed))
+    return _breathe(base, seed, load_source(base, seed), slides=slides)
 
 
-def _breathe(base: str, seed: int, source: Scan) -> tuple[Sampler, Scan]:
+def _breathe(base: str, seed: int, source: Scan, *, slides: bool) -> tuple[Sampler, Scan]:
     """An inspiration that can be looked up anywhere, and the expiration made of it."""
     rng, sampler = np.random.default_rng([seed, _ALL_BASES.index(base), 2]), Sampler(source)
     scale = float(rng.uniform(0.92, 1.03))
     grid = source.grid if base in REAL_FILES else analytic_grid(source.grid, scale)
-    return sampler, expired(rng, sampler, motion_of(base, seed), grid)
+    return sampler, expired(rng, sampler, motion_of(base, seed, slides=slides), grid)
 
 
 def expired(rng: np.random.Generator, sampler: Sampler, motion: Motion, grid: Grid) -> Scan:
@@ -149,11 +152,13 @@ def expired(rng: np.random.Generator, sampler: Sampler, motion: Motion, grid: Gr
     smooth = motion.smooth_mm(grid)
     places = source_voxels(source, motion, grid, smooth)
     hu, mask = sampler.at_voxels(places)
+    if motion.slides_far:
+        hu = _without_bone_in_gaps(hu, mask, _shows(source.mask > 0, _voxels(source, grid, smooth)))
     thin = None
     if density.fading > 0:
         thin = ndimage.map_coordinates(small_vessels(source), places, order=1, mode="nearest")
-    jacobian = jacobian_determinant(np.eye(4), smooth, grid)
-    scan = exhaled(Scan(hu=hu, mask=mask, grid=grid), jacobian, thin, density)
+    scan = Scan(hu=hu, mask=mask, grid=grid)
+    scan = exhaled(scan, _expansion(motion, smooth, scan), thin, density)
     return _seen(scan, places, source.grid)
 
 
@@ -164,20 +169,48 @@ def source_voxels(
 
     Lung shows what is at `T` of it. The wall stays, also where lung slides away from it.
     """
+    places, matrix = _voxels(source, grid, smooth_mm), np.linalg.inv(source.grid.affine)
     middle = np.stack(world_axes(grid, slice(0, None))) + smooth_mm
-    matrix = np.linalg.inv(source.grid.affine)
-    places: NDArray[np.float32] = np.einsum(
-        "kl,lxyz->kxyz", matrix[:3, :3].astype(np.float32), middle
-    )
-    places += matrix[:3, 3].astype(np.float32)[:, None, None, None]
-    rounds = np.ceil(_SLIDE_MM / source.grid.spacing_mm.min()).astype(int)
-    near = _shows(ndimage.binary_dilation(source.mask > 0, iterations=int(rounds)), places)
+    around = np.ones_like(source.mask, dtype=bool)
+    if not motion.slides_far:
+        rounds = np.ceil(_SLIDE_MM / source.grid.spacing_mm.min()).astype(int)
+        around = ndimage.binary_dilation(source.mask > 0, iterations=int(rounds))
+    near = _shows(around, places)
     stays = places[:, near]
     slid = motion.slide.at(middle[:, near].T).T
     slides = stays + (matrix[:3, :3] @ slid).astype(np.float32)
     lung = _shows(source.mask > 0, slides) | _shows(source.mask > 0, stays)
     places[:, near] = np.where(lung, slides, stays)
     return places
+
+
+def _voxels(source: Scan, grid: Grid, smooth_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3, X, Y, Z) voxel coordinates of the inspiration after the smooth parts alone."""
+    middle = np.stack(world_axes(grid, slice(0, None))) + smooth_mm
+    matrix = np.linalg.inv(source.grid.affine)
+    places: NDArray[np.float32] = np.einsum(
+        "kl,lxyz->kxyz", matrix[:3, :3].astype(np.float32), middle
+    )
+    places += matrix[:3, 3].astype(np.float32)[:, None, None, None]
+    return places
+
+
+def _expansion(motion: Motion, smooth_mm: NDArray[np.float32], scan: Scan) -> NDArray[np.float32]:
+    """(X, Y, Z) by what factor lung at expiration grows; a small slide changes it by little."""
+    whole = smooth_mm
+    if motion.slides_far:
+        near = ndimage.binary_dilation(scan.mask > 0, iterations=2)
+        middle = np.stack(world_axes(scan.grid, slice(0, None))) + smooth_mm
+        whole = smooth_mm.copy()
+        whole[:, near] += motion.slide.at(middle[:, near].T).T.astype(np.float32)
+    return jacobian_determinant(np.eye(4), whole, scan.grid)
+
+
+def _without_bone_in_gaps(
+    hu: NDArray[np.float32], mask: NDArray[np.uint8], uncovered: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Where the lung has left its place beside the wall, what comes after it is muscle."""
+    return np.where(uncovered & (mask == 0), np.minimum(hu, _MUSCLE_HU), hu)
 
 
 def _shows(mask: NDArray[np.bool_], places_vox: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -43,6 +43,8 @@ class Plan:
     """Changes the look of a scan."""
     look_of: tuple[str, ...] = ("fixed", "moving")
     """Whose look is changed."""
+    slides: bool = False
+    """The whole breath slides along the wall: ribs and spine stay."""
     turn_degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """By how much the patient lies turned in the moving scan, about x, y and z."""
     shift_mm: float = 0.0

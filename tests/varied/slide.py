@@ -20,7 +20,7 @@ _HILUM_MM = (25.0, 60.0)
 """Near the roots of the lungs nothing slides; beyond the second length all of it does."""
 _NORMAL_MM = (10.0, 30.0)
 """Motion across the wall is taken out up to the first depth, all of it allowed at the second."""
-_BEYOND_MM = (8.0, 13.0)
+BEYOND_MM = (8.0, 13.0)
 """The motion is that of the lungs up to the first distance beyond them, nothing at the second."""
 _BESIDE_MM = 3.0
 _PULL_NODE_MM = 50.0
@@ -63,19 +63,19 @@ def draw_slide(rng: np.random.Generator, scan: Scan, most_mm: float) -> LatticeF
     it is smooth there, and a scan made by it must keep what is not lung. Where it would fold, in
     thin edges of the lungs, it is damped.
     """
-    grid, inside = _lattice(scan)
+    grid, inside = lattice_around(scan)
     depth, away = (
         ndimage.distance_transform_edt(where, sampling=grid.spacing_mm)
         for where in (inside, ~inside)
     )
-    low, high = _BEYOND_MM
+    low, high = BEYOND_MM
     field = along_wall(_pull(rng, grid) * most_mm, depth, grid)
     field *= (1 - rise((away - low) / (high - low))) * _away_from_roots(inside, grid)
     near = away < _BESIDE_MM
     return LatticeField.through(_without_folds(field.astype(np.float32), near, grid), grid)
 
 
-def _lattice(scan: Scan) -> tuple[Grid, NDArray[np.bool_]]:
+def lattice_around(scan: Scan) -> tuple[Grid, NDArray[np.bool_]]:
     """Nodes around the lungs, and which of them lie in the lungs."""
     voxels = np.argwhere(scan.mask > 0)
     margin = np.ceil(_MARGIN_MM / scan.grid.spacing_mm)

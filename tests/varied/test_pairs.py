@@ -107,6 +107,22 @@ def test_the_lungs_slide_along_a_wall_that_stays() -> None:
     assert np.percentile(moved_mm[lung & ~inside], 90) > 1.0
 
 
+def test_ribs_and_spine_stay_where_the_whole_breath_slides() -> None:
+    """Bones are lowered with the ribs alone; the lungs beside them rise with the diaphragm."""
+    source, motion = load_source("small", 1), motion_of("small", 1, slides=True)
+    grid, bone = source.grid, (source.hu > 250) & (source.mask == 0)
+    near = ndimage.distance_transform_edt(source.mask == 0, sampling=grid.spacing_mm) < 15
+    bones, lungs = (
+        grid.to_world(np.argwhere(where).astype(np.float64))
+        for where in (bone & near, ndimage.binary_erosion(source.mask > 0))
+    )
+    low = lungs[:, 2] < np.percentile(lungs[:, 2], 25)
+    at_bones = sum(field.at(bones)[:, 2] for field in motion.smooth[:1])
+    at_lungs = (motion.at(lungs[low]) - lungs[low])[:, 2]
+    assert np.percentile(np.abs(at_bones), 90) < 0.2 * np.abs(at_lungs).mean()
+    assert np.abs(at_lungs).mean() > 8.0
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_offsets_are_those_that_ingest_finds(seed: int) -> None:
     """The case of a scan stored 1000 above HU says so."""

@@ -76,6 +76,7 @@ def _turned(about: str, degrees: tuple[float, float, float]) -> Plan:
 PLANS: Mapping[str, Plan] = MappingProxyType(
     {
         "none": Plan(about="no trouble beyond the variety of every pair"),
+        "slides": Plan(about="the whole breath slides along ribs and spine that stay", slides=True),
         "noise100": Plan(about="noise of 100 HU in both scans", looks=_noisy),
         "slices5mm": Plan(
             about="slices of 5 mm in both scans, each the mean over its thickness",
