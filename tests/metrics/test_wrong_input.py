@@ -135,6 +135,15 @@ def test_nothing_is_said_of_right_scans(evidence: dict[str, Any]) -> None:
     assert findings(**evidence) == []
 
 
+def test_a_deep_breath_is_no_wrong_header() -> None:
+    """It lengthens what lies beside the lungs, which keep their mass; smaller voxels take of it."""
+    deep = {**bones(1.33, 1.38), "bone_misfit_mm": 4.0}
+    assert findings(**deep, mass_ratio=1.1) == []
+    ((_, reason),) = findings(**deep, mass_ratio=1.4)
+    assert "1.33 times as long" in reason
+    assert len(findings(**deep)) == 1
+
+
 def test_exchanged_scans_are_named_beside_a_wrong_header() -> None:
     """Lungs that are smaller than the bones say."""
     exchanged, odd = findings(**EXCHANGED, **bones(0.8, 0.72), mass_ratio=0.9)

@@ -50,7 +50,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "turned headers": ("wrong:half_turn", "wrong:quarter_turn"),
     "errors inside": ("inner5", "inner10", "inner15"),
     "errors elsewhere": ("nothing", "slid5", "slid10", "local8", "folds", "good"),
-    "sliding": ("slides",),
+    "sliding": ("slides", "deep"),
 }
 """Kinds of trouble, and what makes them."""
 ERRORS = ("good", "nothing", "inner3", "inner5", "inner8", "slid5", "slid10", "local8", "folds")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,20 @@ _MOST_MM = {
     "lung_fcp": (15.0, 45.0),
 }
 _MUSCLE_HU = np.float32(60.0)
+_DEEP_MM = (48.0, 60.0)
 _DISTINCT_QUANTILE, _DISTINCT_POINTS = 0.9, 3000
 _STREAMS = 7
+
+
+class Breath(NamedTuple):
+    """How a patient breathes, beside what the seed says."""
+
+    slides: bool = False
+    """The whole breath slides along the wall."""
+    deep: bool = False
+
+
+_USUAL = Breath()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,12 +90,13 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
         KeyError: An unknown trouble.
     """
     plan, real = PLANS[trouble], base in REAL_FILES
+    breath = Breath(slides=plan.slides, deep=plan.deep)
     rngs = [np.random.default_rng([seed, _ALL_BASES.index(base), part]) for part in range(_STREAMS)]
     if plan.source is unchanged:
-        sampler, fixed = both_breaths(base, seed, slides=plan.slides)
+        sampler, fixed = both_breaths(base, seed, breath)
     else:
         source = plan.source(rngs[1], load_source(base, seed))
-        sampler, fixed = _breathe(base, seed, source, slides=plan.slides)
+        sampler, fixed = _breathe(base, seed, source, breath)
     pose = pose_of(rngs[3], sampler.scan, plan, real=real)
     moving = inspired(rngs[3], sampler, pose, plan, real=real)
     bright = _bright_places(rngs[4], fixed)
@@ -93,7 +106,7 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
     headers = _headers(rngs[6], scans, plan)
     scans = {role: with_header(scan, headers[role]) for role, scan in scans.items()}
     truth = Carried(
-        motion=motion_of(base, seed, slides=plan.slides),
+        motion=motion_of(base, seed, breath),
         to_source=np.linalg.inv(headers["fixed"]),
         pose=headers["moving"] @ pose,
     )
@@ -120,26 +133,26 @@ def make_varied(base: str, trouble: str, seed: int) -> VariedCase:
 
 
 @lru_cache(maxsize=3)
-def motion_of(base: str, seed: int, *, slides: bool = False) -> Motion:
-    """The motion of a base's patient, whatever the trouble, unless the whole breath slides."""
+def motion_of(base: str, seed: int, breath: Breath = _USUAL) -> Motion:
+    """The motion of a base's patient, whatever the trouble beside the breath itself."""
     rng = np.random.default_rng([seed, _ALL_BASES.index(base), 0])
-    draw = draw_sliding if slides else draw_motion
-    return draw(rng, load_source(base, seed), _MOST_MM[base])
+    draw = draw_sliding if breath.slides else draw_motion
+    return draw(rng, load_source(base, seed), _DEEP_MM if breath.deep else _MOST_MM[base])
 
 
 # Kept: most troubles begin with the same two scans, which cost more than all that follows.
 @lru_cache(maxsize=2)
-def both_breaths(base: str, seed: int, *, slides: bool = False) -> tuple[Sampler, Scan]:
+def both_breaths(base: str, seed: int, breath: Breath = _USUAL) -> tuple[Sampler, Scan]:
     """The inspiration of a base, and its expiration before kernel, noise and troubles."""
-    return _breathe(base, seed, load_source(base, seed), slides=slides)
+    return _breathe(base, seed, load_source(base, seed), breath)
 
 
-def _breathe(base: str, seed: int, source: Scan, *, slides: bool) -> tuple[Sampler, Scan]:
+def _breathe(base: str, seed: int, source: Scan, breath: Breath) -> tuple[Sampler, Scan]:
     """An inspiration that can be looked up anywhere, and the expiration made of it."""
     rng, sampler = np.random.default_rng([seed, _ALL_BASES.index(base), 2]), Sampler(source)
     scale = float(rng.uniform(0.92, 1.03))
     grid = source.grid if base in REAL_FILES else analytic_grid(source.grid, scale)
-    return sampler, expired(rng, sampler, motion_of(base, seed, slides=slides), grid)
+    return sampler, expired(rng, sampler, motion_of(base, seed, breath), grid)
 
 
 def expired(rng: np.random.Generator, sampler: Sampler, motion: Motion, grid: Grid) -> Scan:

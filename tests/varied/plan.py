@@ -45,6 +45,8 @@ class Plan:
     """Whose look is changed."""
     slides: bool = False
     """The whole breath slides along the wall: ribs and spine stay."""
+    deep: bool = False
+    """The diaphragm moves by 48 to 60 mm."""
     turn_degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """By how much the patient lies turned in the moving scan, about x, y and z."""
     shift_mm: float = 0.0

@@ -11,7 +11,7 @@ from scipy import ndimage
 from lungreg.sources.pair_checks import check_units
 from lungreg.spatial.geometry import Grid
 from tests.varied import TROUBLES, VariedCase, is_held_back, make_varied, pairs
-from tests.varied.pairs import motion_of
+from tests.varied.pairs import Breath, motion_of
 from tests.varied.patterns import ringed, streaked
 from tests.varied.plan import Change
 from tests.varied.scans import Scan
@@ -109,7 +109,7 @@ def test_the_lungs_slide_along_a_wall_that_stays() -> None:
 
 def test_ribs_and_spine_stay_where_the_whole_breath_slides() -> None:
     """Bones are lowered with the ribs alone; the lungs beside them rise with the diaphragm."""
-    source, motion = load_source("small", 1), motion_of("small", 1, slides=True)
+    source, motion = load_source("small", 1), motion_of("small", 1, Breath(slides=True))
     grid, bone = source.grid, (source.hu > 250) & (source.mask == 0)
     near = ndimage.distance_transform_edt(source.mask == 0, sampling=grid.spacing_mm) < 15
     bones, lungs = (

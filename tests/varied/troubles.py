@@ -77,6 +77,11 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
     {
         "none": Plan(about="no trouble beyond the variety of every pair"),
         "slides": Plan(about="the whole breath slides along ribs and spine that stay", slides=True),
+        "deep": Plan(
+            about="a breath of 48 to 60 mm at the diaphragm, along a wall that stays",
+            slides=True,
+            deep=True,
+        ),
         "noise100": Plan(about="noise of 100 HU in both scans", looks=_noisy),
         "slices5mm": Plan(
             about="slices of 5 mm in both scans, each the mean over its thickness",

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from lungreg.metrics.judged import Judged
+from lungreg.records import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,3 +49,11 @@ def bones_beyond(judged: Judged, smaller: BoneLimits) -> bool:
     if (evidence.bone_misfit_mm or 0) > limits.arm_mm * max(length, size / 2):
         return False
     return length > abs(math.log(limits.length)) or size > abs(math.log(limits.volume))
+
+
+def keeps_mass(evidence: Evidence) -> bool:
+    """Whether the mass of the lungs changes less than it would with the volume of the bones."""
+    mass, bones = evidence.mass_ratio, evidence.bone_volume_ratio
+    if not mass or not bones or min(mass, bones) <= 0:
+        return False
+    return abs(math.log(mass)) < abs(math.log(mass / bones))

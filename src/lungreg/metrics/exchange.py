@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-from lungreg.metrics.bone_limits import SMALLER_BY_BREATH, bones_beyond
+from lungreg.metrics.bone_limits import SMALLER_BY_BREATH, bones_beyond, keeps_mass
 from lungreg.metrics.judged import Check, Finding, Judged
-from lungreg.records import Evidence, Verdict
+from lungreg.records import Verdict
 
 _DENSER_HU = 10.0
 _SMALLER = 0.95
@@ -19,7 +17,7 @@ def exchanged(judged: Judged) -> Finding | None:
     the lungs have kept their mass: then they are smaller since air is missing.
     """
     evidence = judged.evidence
-    by_header = bones_beyond(judged, SMALLER_BY_BREATH) and not _keeps_mass(evidence)
+    by_header = bones_beyond(judged, SMALLER_BY_BREATH) and not keeps_mass(evidence)
     header = evidence.bone_volume_ratio if by_header else 1.0
     if not _holds_less_air(judged, header or 1.0):
         return None
@@ -28,14 +26,6 @@ def exchanged(judged: Judged) -> Finding | None:
         f"their density differs by {evidence.density_change_hu:+.0f} HU"
     )
     return Finding(Verdict.WARN, reason)
-
-
-def _keeps_mass(evidence: Evidence) -> bool:
-    """Whether the mass of the lungs changes less than it would with the volume of the bones."""
-    mass, bones = evidence.mass_ratio, evidence.bone_volume_ratio
-    if not mass or not bones or min(mass, bones) <= 0:
-        return False
-    return abs(math.log(mass)) < abs(math.log(mass / bones))
 
 
 def _holds_less_air(judged: Judged, size: float) -> bool:

@@ -5,7 +5,13 @@ One wrong distance may show in several of them; it is named once.
 
 from __future__ import annotations
 
-from lungreg.metrics.bone_limits import LARGER, SMALLER_BONES, SMALLER_BREATHING_OUT, bones_beyond
+from lungreg.metrics.bone_limits import (
+    LARGER,
+    SMALLER_BONES,
+    SMALLER_BREATHING_OUT,
+    bones_beyond,
+    keeps_mass,
+)
 from lungreg.metrics.exchange import breathes_out
 from lungreg.metrics.judged import Check, Finding, Judged
 from lungreg.records import Verdict
@@ -17,10 +23,14 @@ one scan)."""
 
 
 def bones_changed(judged: Judged) -> Finding | None:
-    """Bones keep their size in a breath; known in Hounsfield units alone."""
+    """Bones keep their size in a breath; known in Hounsfield units alone.
+
+    In a deep breath a smooth `T` lengthens those beside the lungs by up to a third. Then the lungs
+    keep their mass, which they do not where voxels are smaller than a header says.
+    """
     evidence = judged.evidence
     smaller = SMALLER_BREATHING_OUT if breathes_out(judged) else SMALLER_BONES
-    if not bones_beyond(judged, smaller):
+    if not bones_beyond(judged, smaller) or (_look_longer(judged) and keeps_mass(evidence)):
         return None
     by_direction = f" ({evidence.bone_lengths})" if evidence.bone_lengths else ""
     reason = (
@@ -30,6 +40,11 @@ def bones_changed(judged: Judged) -> Finding | None:
         "right, and was the gantry tilted for one scan?"
     )
     return Finding(Verdict.WARN, reason)
+
+
+def _look_longer(judged: Judged) -> bool:
+    stretch = judged.evidence.bone_stretch
+    return stretch is not None and stretch > 1
 
 
 def stretched(judged: Judged) -> Finding | None:
