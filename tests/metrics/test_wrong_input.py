@@ -79,6 +79,7 @@ def findings(
             "^the bones",
         ),
         (bones(1.1, 1.33), Verdict.WARN, "1.33 times as large"),
+        ({"volume_ratio_jacobian": -1.2, "mass_ratio": 0.0}, Verdict.FAIL, "mirror image"),
         ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),
         ({"stretch": 0.5}, Verdict.WARN, "0.50 times"),
     ],

@@ -65,7 +65,7 @@ def heavier(judged: Judged) -> Finding | None:
     It is known in Hounsfield units alone, and not said beside what tells the cause.
     """
     ratio = judged.evidence.mass_ratio
-    if ratio is None or judged.evidence.doubts or _LIGHTEST <= ratio <= _HEAVIEST:
+    if ratio is None or ratio <= 0 or judged.evidence.doubts or _LIGHTEST <= ratio <= _HEAVIEST:
         return None
     if bones_changed(judged) or stretched(judged):
         return None

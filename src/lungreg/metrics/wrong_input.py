@@ -60,6 +60,18 @@ def _mirrored(judged: Judged) -> Finding | None:
     return Finding(Verdict.FAIL, f"{sides} seem exchanged in one of the scans: check its header")
 
 
+def _reflected(judged: Judged) -> Finding | None:
+    """`T` itself carries a right hand to a left one, as index boxes laid over each other may."""
+    by_transform = judged.evidence.volume_ratio_jacobian
+    if by_transform is None or by_transform >= 0:
+        return None
+    reason = (
+        "the transform turns the lungs into their mirror image: one header's axes are wrong, or it "
+        "does not say how the patient lay"
+    )
+    return Finding(Verdict.FAIL, reason)
+
+
 def _turned(judged: Judged) -> Finding | None:
     turn = judged.evidence.turned
     if turn is None:
@@ -108,6 +120,11 @@ _ALWAYS = (
             "find a partner)"
         ),
         find=_mirrored,
+    ),
+    Check(
+        verdict=Verdict.FAIL,
+        says="a transform that turns the lungs into their mirror image",
+        find=_reflected,
     ),
     Check(
         verdict=Verdict.WARN,
