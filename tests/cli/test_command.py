@@ -146,7 +146,7 @@ def plain(console: Console, name: str, times: Annotated[int, typer.Option("--tim
 def configured(console: Console, options: ConfigOptions, epochs: int | None = None) -> None:
     """Show the number of epochs."""
     more = [] if epochs is None else [f"train.epochs={epochs}"]
-    console.document([options.are_given, options.config(*more).train.epochs])
+    console.document(options.config(*more).train.epochs)
 
 
 def call(function: object, *arguments: str) -> str:
@@ -176,8 +176,8 @@ class TestDecorators:
         """From -c and --set; what the command itself adds wins."""
         monkeypatch.chdir(tmp_path)
         (tmp_path / "a.yaml").write_text("train: {epochs: 3}")
-        assert json.loads(call(configured, "--json")) == [False, 25]
-        assert json.loads(call(configured, "--json", "-c", "a.yaml")) == [True, 3]
+        assert json.loads(call(configured, "--json")) == 25
+        assert json.loads(call(configured, "--json", "-c", "a.yaml")) == 3
         changed = ("--json", "-c", "a.yaml", "--set", "train.epochs=4")
-        assert json.loads(call(configured, *changed)) == [True, 4]
-        assert json.loads(call(configured, *changed, "--epochs", "5")) == [True, 5]
+        assert json.loads(call(configured, *changed)) == 4
+        assert json.loads(call(configured, *changed, "--epochs", "5")) == 5

@@ -79,7 +79,7 @@ def findings(
             "^the bones",
         ),
         (bones(1.1, 1.33), Verdict.WARN, "1.33 times as large"),
-        ({"volume_ratio_jacobian": -1.2, "mass_ratio": 0.0}, Verdict.FAIL, "mirror image"),
+        ({"volume_ratio_jacobian": -1.2, "mass_ratio": 0.0}, Verdict.WARN, "mirror image"),
         ({"stretch": 2.0}, Verdict.WARN, "2.00 times .* distance of the slices"),
         ({"stretch": 0.5}, Verdict.WARN, "0.50 times"),
     ],
@@ -91,17 +91,15 @@ def test_each_fault_has_its_name(evidence: dict[str, Any], verdict: Verdict, wor
     assert re.search(words, reason)
 
 
-@pytest.mark.parametrize(("mass", "causes"), [(0.94, 2), (0.76, 1)])
-def test_mass_tells_an_exchange_from_small_voxels(mass: float, causes: int) -> None:
-    """A simulated breath shrinks bones with the lungs; small voxels take mass away, it does not.
+@pytest.mark.parametrize(("mass", "cause"), [(0.94, "exchanged"), (0.76, "the bones")])
+def test_mass_tells_an_exchange_from_small_voxels(mass: float, cause: str) -> None:
+    """A breath out shrinks what lies beside the lungs; small voxels take mass away, it does not.
 
     As exchanged scans of tests/varied (analytic, seed 4) show it.
     """
     small = {**bones(0.81, 0.74), **EXCHANGED, "density_change_hu": 53.0, **ratios(0.75)}
-    found = [reason for _, reason in findings(**small, mass_ratio=mass)]
-    assert len(found) == causes
-    assert ("exchanged" in found[0]) == (causes == 2)
-    assert "the bones" in found[-1]
+    ((_, reason),) = findings(**small, mass_ratio=mass)
+    assert cause in reason
 
 
 @pytest.mark.parametrize(
@@ -143,11 +141,15 @@ def test_a_deep_breath_is_no_wrong_header() -> None:
     ((_, reason),) = findings(**deep, mass_ratio=1.4)
     assert "1.33 times as long" in reason
     assert len(findings(**deep)) == 1
+    out = {**EXCHANGED, **bones(1 / 1.33, 1 / 1.38), "bone_misfit_mm": 4.0}
+    assert findings(Quality(time_points=True), **out, mass_ratio=1.0) == []
+    tilted = {**bones(1.25, 1.02), "bone_misfit_mm": 2.0}
+    assert len(findings(**tilted, mass_ratio=1.0)) == 1
 
 
 def test_exchanged_scans_are_named_beside_a_wrong_header() -> None:
     """Lungs that are smaller than the bones say."""
-    exchanged, odd = findings(**EXCHANGED, **bones(0.8, 0.72), mass_ratio=0.9)
+    exchanged, odd = findings(**{**EXCHANGED, **ratios(0.6)}, **bones(0.8, 0.72), mass_ratio=0.75)
     assert "exchanged" in exchanged[1]
     assert "bones" in odd[1]
 

@@ -40,11 +40,15 @@ class Judged:
 
     @property
     def rests_on(self) -> str | None:
-        """The strongest evidence on the inside of the lungs; see `Judgement.evidence`."""
+        """The strongest evidence on the inside of the lungs; see `Judgement.evidence`.
+
+        "estimated" also where too few places found a partner to tell an error: that is known then.
+        """
         landmarks = self.evidence.landmarks or 0
         if self.metrics.tre_mm is not None and landmarks >= self.thresholds.landmarks_enough:
             return "landmarks"
-        looked_for = (self.metrics.etre_mm, self.metrics.etre_found_pct) != (None, None)
+        metrics = self.metrics
+        looked_for = metrics.etre_mm is not None or metrics.etre_found_pct is not None
         if looked_for and self.has_places:
             return "estimated"
         return None if self.metrics.dice_score is None else "masks"

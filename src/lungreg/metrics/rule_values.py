@@ -93,3 +93,9 @@ def segmented(judged: Judged) -> float | None:
     """The overlap of segmented lungs, where masks were not given."""
     given = judged.metrics.dice_score is not None
     return None if given else judged.evidence.dice_segmented
+
+
+def volume_change(judged: Judged) -> float | None:
+    """By what factor `T` enlarges the lungs; None where it mirrors them, which is said."""
+    ratio = judged.evidence.volume_ratio_jacobian
+    return None if ratio is None or ratio < 0 else ratio

@@ -235,7 +235,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         measure="volume_ratio_jacobian",
         what="volume change of the lungs",
-        value=lambda judged: judged.evidence.volume_ratio_jacobian,
+        value=rule_values.volume_change,
         higher_is_better=True,
         warn="volume_ratio_low",
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lungreg.config import Quality
+from lungreg.metrics.estimated_error import KNOWN_FROM_SHARE
 from lungreg.metrics.judged import Check, Finding, Judged
 from lungreg.metrics.rules import RULES, check
 from lungreg.metrics.wrong_input import wrong_input
@@ -79,6 +80,9 @@ def _without_evidence(judged: Judged) -> Finding | None:
         return None
     places, landmarks = judged.evidence.etre_places, judged.evidence.landmarks
     few = f"only {places} distinctive places" if places else "no distinctive place"
+    share_pct = judged.metrics.etre_found_pct
+    if judged.has_places and share_pct is not None:
+        few = f"only {share_pct:.0f} % of the distinctive places"
     beside = f", and {landmarks} landmarks are few too" if landmarks else ""
     reason = f"{few} found a partner, too few to know the error inside the lungs{beside}"
     return Finding(Verdict.WARN, reason)
@@ -119,7 +123,8 @@ CHECKS = (
         verdict=Verdict.WARN,
         says=(
             "fewer than {landmarks_enough} landmarks, and than {etre_places_warn} distinctive "
-            "places with a partner"
+            f"places or {100 * KNOWN_FROM_SHARE:g} % of them with a partner: the error inside the "
+            "lungs is not known"
         ),
         find=_without_evidence,
     ),

@@ -5,6 +5,8 @@ One wrong distance may show in several of them; it is named once.
 
 from __future__ import annotations
 
+import math
+
 from lungreg.metrics.bone_limits import (
     LARGER,
     SMALLER_BONES,
@@ -22,15 +24,15 @@ densities are drawn more freely, lie from 0.79 (upper half in one scan) to 1.63 
 one scan)."""
 
 
-def bones_changed(judged: Judged) -> Finding | None:
-    """Bones keep their size in a breath; known in Hounsfield units alone.
+_GROWS = 0.5
+"""Logarithm of the factor of volume over that of length: about 1 in a deep breath, 0 by a tilt."""
 
-    In a deep breath a smooth `T` lengthens those beside the lungs by up to a third. Then the lungs
-    keep their mass, which they do not where voxels are smaller than a header says.
-    """
+
+def bones_changed(judged: Judged) -> Finding | None:
+    """Bones keep their size in a breath; known in Hounsfield units alone."""
     evidence = judged.evidence
     smaller = SMALLER_BREATHING_OUT if breathes_out(judged) else SMALLER_BONES
-    if not bones_beyond(judged, smaller) or (_look_longer(judged) and keeps_mass(evidence)):
+    if not bones_beyond(judged, smaller) or _as_in_a_deep_breath(judged):
         return None
     by_direction = f" ({evidence.bone_lengths})" if evidence.bone_lengths else ""
     reason = (
@@ -42,9 +44,17 @@ def bones_changed(judged: Judged) -> Finding | None:
     return Finding(Verdict.WARN, reason)
 
 
-def _look_longer(judged: Judged) -> bool:
-    stretch = judged.evidence.bone_stretch
-    return stretch is not None and stretch > 1
+def _as_in_a_deep_breath(judged: Judged) -> bool:
+    """Whether bones only seem to change: a smooth `T` takes them along with the lungs beside them.
+
+    Then they seem larger too, by up to a third, and the lungs keep their mass, as they do not where
+    voxels are smaller than a header says. A tilted gantry leaves both as they are.
+    """
+    stretch, volume = judged.evidence.bone_stretch, judged.evidence.bone_volume_ratio
+    if not stretch or not volume or not (stretch > 1 or breathes_out(judged)):
+        return False
+    grows_with_it = math.log(volume) / math.log(stretch) > _GROWS if stretch != 1 else False
+    return grows_with_it and keeps_mass(judged.evidence)
 
 
 def stretched(judged: Judged) -> Finding | None:
@@ -83,7 +93,8 @@ CHECKS = (
         says=(
             "bones near the lungs beyond "
             f"{SMALLER_BONES.length:g} to {LARGER.length:g} times as long or "
-            f"{SMALLER_BONES.volume:g} to {LARGER.volume:g} times as large in the moving scan "
+            f"{SMALLER_BONES.volume:g} to {LARGER.volume:g} times as large in the moving scan, "
+            "unless the lungs keep their mass as in a deep breath "
             f"(from {SMALLER_BREATHING_OUT.length:.2f} and {SMALLER_BREATHING_OUT.volume:.2f} "
             "where it is the breath out)"
         ),

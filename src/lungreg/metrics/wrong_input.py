@@ -61,15 +61,15 @@ def _mirrored(judged: Judged) -> Finding | None:
 
 
 def _reflected(judged: Judged) -> Finding | None:
-    """`T` itself carries a right hand to a left one, as index boxes laid over each other may."""
+    """`T` itself mirrors, as index boxes laid over each other may: all of it is folded then."""
     by_transform = judged.evidence.volume_ratio_jacobian
-    if by_transform is None or by_transform >= 0:
+    if by_transform is None or by_transform >= 0 or judged.evidence.mirrored is not None:
         return None
     reason = (
         "the transform turns the lungs into their mirror image: one header's axes are wrong, or it "
         "does not say how the patient lay"
     )
-    return Finding(Verdict.FAIL, reason)
+    return Finding(Verdict.WARN, reason)
 
 
 def _turned(judged: Judged) -> Finding | None:
@@ -122,7 +122,7 @@ _ALWAYS = (
         find=_mirrored,
     ),
     Check(
-        verdict=Verdict.FAIL,
+        verdict=Verdict.WARN,
         says="a transform that turns the lungs into their mirror image",
         find=_reflected,
     ),
