@@ -66,6 +66,8 @@ def test_names_that_tell_the_breath(
         (("P01/2024-03-01", "P01/2025-03-01", "P02/2024-04-01"), "{patient}/{case_id}"),
         (("A/2024-03", "B/baseline"), "{patient}/{case_id}"),
         (("north/P01", "south/P02", "south/P03"), "*/{case_id}"),
+        (("north/123456", "north/223457", "south/323458"), "*/{case_id}"),
+        (("north/scan01", "south/scan02", "south/scan03"), "*/{case_id}"),
     ],
 )
 def test_patients_who_came_several_times(

@@ -14,30 +14,23 @@ from lungreg.errors import DataError, LungregError
 from lungreg.records.counting import counted
 from lungreg.sources.layouts import list_cases
 from lungreg.sources.layouts.folders import nothing_found, visible
+from lungreg.sources.name_words import (
+    BREATHS,
+    EXPIRATION,
+    INSPIRATION,
+    MASK,
+    PLAIN_WORDS,
+    POINTS,
+    ROLE_WORDS,
+    is_visit,
+)
 from lungreg.sources.source_case import SourceCase, summarise
 
-_EXPIRATION = "exp expi expiration expiratory exhale exhalation ee ebhct fixed t50 frc rv"
-_EXPIRATION += " exspi exspiration exspiratorisch ausatmung"
-_INSPIRATION = "insp inspi inspiration inspiratory inhale inhalation ei ibhct moving t00 tlc"
-_INSPIRATION += " inspiratorisch einatmung"
-_MASK = "mask masks lungmask lungmasks seg segmentation segmentations label labels lobe lobes"
-_MASK += " maske masken"
-_POINTS = "landmark landmarks keypoint keypoints points"
-_BREATHS = {*_EXPIRATION.split(), *_INSPIRATION.split()}
-_ROLE_WORDS = set(f"{_EXPIRATION} {_INSPIRATION} {_MASK} {_POINTS}".split())
-_PLAIN_WORDS = {"scan", "scans", "lung", "lungs", "ct"}
-"""Words beside them that are no id."""
 _SCANS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 _TABLES = (".csv", ".txt")
 _KNOWN: tuple[LayoutName, ...] = ("zenodo", "learn2reg")
 _MAX_DEPTH = 8
 _MAGIC_AT, _MAGIC = 128, b"DICM"
-_VISIT = re.compile(
-    r"\d{4}[-_.]?\d\d([-_.]?\d\d)?|\d\d[-_.]\d\d[-_.]\d{4}"
-    r"|(v|t|tp|fu|ses|visit|session|scan|exam|timepoint|baseline|follow[-_ ]?up"
-    r"|day|week|month|year)[-_ ]?\d*"
-)
-"""Dates, and names of visits such as "v2" or "baseline": many patients have the same."""
 _ID, _PATIENT = "{case_id}", "{patient}"
 
 
@@ -61,6 +54,8 @@ class Proposal:
             how = f"{self.pattern.fixed} and {self.pattern.moving}"
             if "*" in how.partition(_ID)[0]:
                 how += " (write {patient} for '*' if those folders are patients)"
+            elif _PATIENT in self.pattern.fixed:
+                how += " (write '*' for {patient} if those folders are no patients)"
         more = f"; {counted(self.left, 'scan')} in no pair" if self.left else ""
         return f"{how}: {summarise(self.cases)}{more}"
 
@@ -105,7 +100,7 @@ def _is_alike(pattern: Pattern | None) -> bool:
     if pattern is None:
         return True
     fixed, moving = (
-        [word for word in _words(path) if word not in _BREATHS]
+        [word for word in _words(path) if word not in BREATHS]
         for path in (pattern.fixed, pattern.moving)
     )
     return fixed == moving
@@ -167,7 +162,7 @@ def _words(path: str) -> list[str]:
     """Words of a path in small letters: "ExhaleMask" is two, a known one such as "eBHCT" is one."""
     found: list[str] = []
     for piece in re.findall(r"[A-Za-z]+\d*|\d+", path):
-        known = piece.lower() in _ROLE_WORDS
+        known = piece.lower() in ROLE_WORDS
         apart = piece if known else re.sub(r"([a-z])([A-Z])", r"\1 \2", piece)
         found += apart.lower().split()
     return found
@@ -177,7 +172,7 @@ def _breath(path: str) -> str | None:
     words = set(_words(path))
     found = [
         breath
-        for breath, known in (("fixed", _EXPIRATION), ("moving", _INSPIRATION))
+        for breath, known in (("fixed", EXPIRATION), ("moving", INSPIRATION))
         if words & set(known.split())
     ]
     return found[0] if len(found) == 1 else None
@@ -186,7 +181,7 @@ def _breath(path: str) -> str | None:
 def _kind(path: str) -> str:
     if path.lower().endswith(_TABLES):
         return "points"
-    return "mask" if set(_words(path)) & set(_MASK.split()) else "scan"
+    return "mask" if set(_words(path)) & set(MASK.split()) else "scan"
 
 
 def _patterns(names: Sequence[_Name]) -> Iterator[Pattern]:
@@ -208,7 +203,7 @@ def _patterns(names: Sequence[_Name]) -> Iterator[Pattern]:
 
 
 def _is_points(name: _Name) -> bool:
-    known = set(_words(name.path)) & set(_POINTS.split())
+    known = set(_words(name.path)) & set(POINTS.split())
     return name.kind == "points" and name.breath is None and bool(known)
 
 
@@ -244,15 +239,11 @@ def _templates(paths: Iterable[str]) -> dict[str, set[str]]:
     found = _ids(paths)
     most = max(map(len, found.values()), default=0)
     best = {template: ids for template, ids in found.items() if len(ids) == most}
-    of_visits = any(all(map(_is_visit, ids)) for ids in best.values())
+    of_visits = any(all(map(is_visit, ids)) for ids in best.values())
     for unwanted in ("*", _PATIENT) if of_visits else (_PATIENT, "*"):
         simpler = {template: ids for template, ids in best.items() if unwanted not in template}
         best = simpler or best
     return best
-
-
-def _is_visit(name: str) -> bool:
-    return _VISIT.fullmatch(name.lower()) is not None
 
 
 def _readings(path: str) -> Iterator[tuple[str, str]]:
@@ -280,7 +271,7 @@ def _whole(name: str) -> re.Pattern[str]:
 
 
 def _may_vary(part: str) -> bool:
-    return _ID not in part and not set(_words(part)) & _ROLE_WORDS
+    return _ID not in part and not set(_words(part)) & ROLE_WORDS
 
 
 def _ids_in(part: str) -> Iterator[str]:
@@ -293,7 +284,7 @@ def _ids_in(part: str) -> Iterator[str]:
     stretch = ""
     for piece in [*re.split(r"([._\- ]+)", stem), ""]:
         words = set(_words(piece))
-        if piece and not (words and words <= _ROLE_WORDS | _PLAIN_WORDS):
+        if piece and not (words and words <= ROLE_WORDS | PLAIN_WORDS):
             stretch += piece
         elif stretch:
             if found := stretch.strip("._- "):

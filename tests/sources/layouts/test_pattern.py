@@ -83,19 +83,43 @@ def test_two_matches_of_a_pattern_are_a_problem(tmp_path: Path) -> None:
     assert isinstance(second.problems[0], MissingFileError)
 
 
-def test_scans_of_several_folders_of_a_star_are_no_case(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fixed", "moving", "mask"),
+    [
+        ("*/{case_id}/exp.nii", "*/{case_id}/insp.nii", None),
+        ("P*/{case_id}/exp.nii", "P*/{case_id}/insp.nii", "masks/{case_id}.nii"),
+        ("*/{case_id}/*xp.nii", "*/{case_id}/insp.nii", "*/{case_id}/mask.nii"),
+    ],
+)
+def test_scans_of_several_folders_of_a_star_are_no_case(
+    tmp_path: Path, fixed: str, moving: str, mask: str | None
+) -> None:
     """They may be of several patients who came on one day: pairing them would mix these up."""
     put(tmp_path, "P1/2024/insp.nii", "P3/2024/exp.nii")
-    put(tmp_path, *(f"{patient}/2025/{name}.nii" for patient in "AB" for name in ("exp", "insp")))
-    put(tmp_path, "P1/2026/insp.nii", "P1/2026/exp.nii")
-    settings = by_pattern(fixed="*/{case_id}/exp.nii", moving="*/{case_id}/insp.nii")
-    torn, twice, whole = list_cases(tmp_path, settings)
+    put(tmp_path, *(f"P{n}/2025/{name}.nii" for n in (7, 8) for name in ("exp", "insp")))
+    put(tmp_path, "P1/2026/insp.nii", "P1/2026/exp.nii", "Pmasks/2026/mask.nii", "masks/2026.nii")
+    torn, twice, whole = list_cases(
+        tmp_path, by_pattern(fixed=fixed, moving=moving, **({"fixed_mask": mask} if mask else {}))
+    )
     assert whole.problems == ()
-    for case in (torn, twice):
-        (problem,) = case.problems
-        assert isinstance(problem, DataError)
-        assert problem.got == 2
-        assert "write {patient} for '*'" in str(problem.mend)
+    assert (whole.fixed_mask is not None) == (mask is not None)
+    assert ["write {patient} for '*'" in str(p.mend) for p in torn.problems] == [True]
+    assert len(twice.problems) == 3  # both scans are there twice
+
+
+def test_the_id_may_be_in_the_names_of_files(tmp_path: Path) -> None:
+    """Folders above them are looked at in the same way."""
+    put(tmp_path, "P1/2024_insp.nii", "P3/2024_exp.nii", "P1/2025_insp.nii", "P1/2025_exp.nii")
+    settings = by_pattern(fixed="*/{case_id}_exp.nii", moving="*/{case_id}_insp.nii")
+    assert [len(case.problems) for case in list_cases(tmp_path, settings)] == [1, 0]
+
+
+def test_scans_of_two_days_are_a_case(tmp_path: Path) -> None:
+    """Folders of dates above the patient's."""
+    put(tmp_path, "2024-03-01/P1/exp.nii", "2024-03-02/P1/insp.nii")
+    settings = by_pattern(fixed="*/{case_id}/exp.nii", moving="*/{case_id}/insp.nii")
+    (case,) = list_cases(tmp_path, settings)
+    assert case.problems == ()
 
 
 def test_a_star_below_the_case_may_differ(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from lungreg.config import Ingest
 from lungreg.errors import ConfigError, DataError
 from lungreg.sources.layouts.folders import contents, is_ignored, nothing_found, visible
+from lungreg.sources.name_words import is_visit
 from lungreg.sources.source_case import (
     DISPLACEMENT,
     FIXED,
@@ -144,7 +145,8 @@ def _match(root: Path, parts: dict[str, tuple[str, ...]]) -> list[SourceCase]:
                 found = match.groupdict()
                 case_id = "_".join(found[key] for key in _PLACEHOLDERS if key in found)
                 files[case_id][role].append(root / name)
-                above[case_id].add(PurePosixPath(name).parts[:shared])
+                if role in (FIXED, MOVING):
+                    above[case_id].add(PurePosixPath(name).parts[:shared])
                 if "patient" in found:
                     patients[case_id] = found["patient"]
     cases = build_cases(files, parts)
@@ -153,21 +155,26 @@ def _match(root: Path, parts: dict[str, tuple[str, ...]]) -> list[SourceCase]:
 
 
 def _shared_folders(parts: dict[str, tuple[str, ...]]) -> int:
-    """How many folders above that of the case's id the patterns name alike, with "*" among them."""
-    first = parts[FIXED]
-    before = next((k for k, part in enumerate(first[:-1]) if "{case_id}" in part), 0)
-    same = all(other[:before] == first[:before] for other in parts.values())
-    return before if same and "*" in first[:before] else 0
+    """How many parts above that of the case's id both scans name alike, with "*" among them."""
+    first, second = parts[FIXED], parts[MOVING]
+    before = next((k for k, part in enumerate(first) if "{case_id}" in part), 0)
+    starred = any("*" in part for part in first[:before])
+    return before if starred and first[:before] == second[:before] else 0
 
 
 def _in_one_folder(case: SourceCase, folders: set[tuple[str, ...]]) -> SourceCase:
-    """The case, with a problem where its files lie in several folders: they may be patients."""
-    if len(folders) <= 1:
+    """The case, with a problem where its scans lie in several folders: they may be patients.
+
+    Folders of dates are none: the scans of a patient may be of two days.
+    """
+    names = {name for folder in folders for name in folder}
+    shared = set.intersection(*(set(folder) for folder in folders)) if folders else set()
+    if len(folders) <= 1 or all(map(is_visit, names - shared)):
         return case
-    msg = "the files of a case lie in one of the folders that '*' stands for"
-    mend = "write {patient} for '*' in ingest.pattern, if these are patients"
+    msg = "the scans of a case lie in one of the folders that '*' stands for"
+    mend = "name these folders in ingest.pattern; where they are patients, write {patient} for '*'"
     problem = DataError(msg, got=len(folders), mend=mend, where=case.case_id)
-    return replace(case, problems=(problem,))
+    return replace(case, problems=(*case.problems, problem))
 
 
 def _expression(text: str) -> re.Pattern[str]:
