@@ -25,6 +25,7 @@ _BASES = {
     "lung_fcp": "real CT, upper lungs",
 }
 _WRONG = "wrong:"
+_UNKNOWN = -1
 _FEWEST = 3
 """Of pairs, that a correlation is given for."""
 
@@ -107,14 +108,15 @@ def _verdicts(
 def _classes(rows: Sequence[Row]) -> str:
     """How many cases of each true class have each estimated one."""
     counts = Counter(
-        (_class(row["true_mm"]), _class(row["etre_mm"])) for row in with_both_errors(rows)
+        (_class(row["true_mm"]), _class(row["etre_mm"]) if "etre_mm" in row else _UNKNOWN)
+        for row in _with_true_errors(rows)
     )
     lines = [
-        [f"true {name}", *(str(counts[place, other]) for other in range(len(_CLASS_NAMES)))]
+        [f"true {name}", *(str(counts[place, other]) for other in (0, 1, 2, _UNKNOWN))]
         for place, name in enumerate(_CLASS_NAMES)
         if counts
     ]
-    return _table(["", *(f"estimated {name}" for name in _CLASS_NAMES)], lines)
+    return _table(["", *(f"estimated {name}" for name in _CLASS_NAMES), "not known"], lines)
 
 
 def _errors(rows: Sequence[Row], by: str, name: Callable[[Row], str]) -> str:
@@ -135,10 +137,13 @@ def _errors(rows: Sequence[Row], by: str, name: Callable[[Row], str]) -> str:
 
 def with_both_errors(rows: Iterable[Row]) -> list[Row]:
     """Right inputs whose true error is known, and estimated."""
+    return [row for row in _with_true_errors(rows) if "etre_mm" in row]
+
+
+def _with_true_errors(rows: Iterable[Row]) -> list[Row]:
+    """Right inputs whose true error is known; where few places find a partner no estimate is."""
     return [
-        row
-        for row in rows
-        if row["true_mm"] is not None and "etre_mm" in row and not row["trouble"].startswith(_WRONG)
+        row for row in rows if row["true_mm"] is not None and not row["trouble"].startswith(_WRONG)
     ]
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where `mkdocs` itself is called
 
 from docs.calibration import calibration
 from docs.command_reference import command_reference

@@ -61,7 +61,8 @@ def test_classes_are_those_of_the_counted_cases() -> None:
     by_trouble = table("Held back: estimated and true error")["all"]
     classes = [cells[place] for place, cells in enumerate(_classes().values())]
     assert sum(map(int, classes)) == int(by_trouble[-2])
-    assert sum(int(it) for cells in _classes().values() for it in cells) == int(by_trouble[0])
+    known = sum(int(it) for cells in _classes().values() for it in cells[:-1])
+    assert known == int(by_trouble[0])
 
 
 def _classes() -> dict[str, list[str]]:

@@ -210,6 +210,17 @@ def test_few_partners_are_a_warning() -> None:
     assert judged(NO_LANDMARKS, etre_found_pct=25.0).verdict is Verdict.PASS
 
 
+def test_too_few_partners_tell_no_error() -> None:
+    """The case rests on them, and fails by them; another limit leaves what is not known."""
+    metrics, evidence = CaseMetrics(ncc=0.8, etre_found_pct=9.0), Evidence(etre_places=150)
+    found = judge(metrics, Quality(), evidence)
+    assert (found.verdict, found.evidence) == (Verdict.FAIL, "estimated")
+    assert "not be scans of the same patient" in found.reasons[0]
+    found = judge(metrics, Quality(etre_found_fail_pct=5.0, etre_found_warn_pct=8.0), evidence)
+    assert found.verdict is Verdict.WARN
+    assert found.reasons[0].startswith("only 9 % of the distinctive places found a partner")
+
+
 @pytest.mark.parametrize(("share", "expected"), [(13.0, Verdict.PASS), (11.0, Verdict.PASS)])
 def test_landmarks_know_more_than_few_partners(share: float, expected: Verdict) -> None:
     """Beside them few partners are a finding only where it may be two patients."""

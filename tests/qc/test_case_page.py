@@ -146,6 +146,15 @@ def test_page_marks_places_and_names_the_worst_part(images):
     assert not [text for text in marks if text in bare]
 
 
+def test_an_error_that_is_not_known_has_no_colour(images):
+    """Of scans of two patients a few places find a partner near by: they would be green."""
+    result = phantom_result(etre_found_pct=5.2)
+    panel = extract_panel(render_case(result, images, provenance={}, places=phantom_places()))
+    assert '<g class="alone"' in panel
+    assert '<g class="mm' not in panel
+    assert "not known: 5 % of the places deep in the lungs found a partner" in panel
+
+
 def test_page_marks_landmarks(images):
     """Crosses and squares on all slices, a switch, a legend; estimates wait for theirs."""
     page = render_case(

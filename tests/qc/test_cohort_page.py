@@ -56,6 +56,7 @@ def test_choose_panels_takes_the_worst_first():
         row("bad", tre_mm=3.0),
         row("estimated, better", etre_mm=1.0, dice_score=0.9),
         row("estimated, worse", etre_mm=2.0, dice_score=0.99),
+        row("error not known", etre_found_pct=7.0, dice_score=0.99),
         row("no landmarks, better", dice_score=0.97),
         row("no landmarks, worse", dice_score=0.94),
         row("no masks", ncc=0.9),
@@ -65,8 +66,9 @@ def test_choose_panels_takes_the_worst_first():
         row("failing more", Verdict.FAIL, tre_mm=19.0),
         failed("never ran"),
     ]
-    order = ["failing more", "failing", "warned", "bad", "good", "estimated, worse"]
+    order = ["failing more", "failing", "warned", "bad", "good", "error not known"]
     order += [
+        "estimated, worse",
         "estimated, better",
         "no landmarks, worse",
         "no landmarks, better",

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from lungreg.records import CaseMetrics
+from lungreg.registration import evaluation
+from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.evaluation import measure
 from lungreg.registration.images import PairImages, carry_moving, pair_images
 from lungreg.registration.pair import Pair, read_pair
@@ -36,6 +38,38 @@ def carried(pair: Pair, affine: np.ndarray) -> PairImages:
     """The pair's arrays after an affine."""
     one = transform(affine)
     return pair_images(pair, one, carry_moving(pair, one, CPU), hu_window=WINDOW, device=CPU)
+
+
+def partners_of(every: int) -> LandmarkEstimate:
+    """300 places, one of `every` with a partner 1.5 mm away, as in scans of two patients."""
+    errors = np.where(np.arange(300) % every == 0, 1.5, np.nan)
+    places = FIXED_GRID.to_world(np.full((300, 3), 8.0) + np.arange(300)[:, None] / 100)
+    everywhere = np.ones(300, dtype=bool)
+    return LandmarkEstimate(
+        places_ras=places,
+        partners_ras=places + errors[:, None],
+        errors_mm=errors,
+        deep=everywhere,
+        shown=everywhere,
+        aligned_mm=errors,
+    )
+
+
+@pytest.mark.parametrize(("every", "known"), [(20, False), (9, False), (8, True)])
+def test_few_partners_tell_no_error(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, every: int, known: bool
+) -> None:
+    """Below 12 % their distances are those of how they are looked for; the share alone is told."""
+    places = partners_of(every)
+    monkeypatch.setattr(evaluation, "estimate_landmarks", lambda *_, **__: places)
+    found = measure(pair, transform(breath(1)), carried(pair, breath(1)))
+    assert found.metrics.etre_found_pct == pytest.approx(100 / every, abs=0.3)
+    figures = (
+        *(found.metrics.etre_mm, found.metrics.etre_p95_mm, found.metrics.etre_aligned_mm),
+        *(found.evidence.etre_beyond_3mm_pct, found.evidence.etre_regions or None),
+    )
+    assert {figure is not None for figure in figures} == {known}
+    assert found.evidence.etre_places == np.count_nonzero(places.found)
 
 
 class TestMeasure:

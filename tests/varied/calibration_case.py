@@ -85,7 +85,7 @@ def judge_case(plan: Plan) -> dict[str, Any]:
 @cache
 def _commit() -> str | None:
     """The code that judged a row: a run of hours may be gone on with by a later one."""
-    asked = ("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")
+    asked = ("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty")
     said = subprocess.run(asked, capture_output=True, text=True, check=False)
     return said.stdout.strip() or None
 

@@ -218,6 +218,12 @@ def test_the_configuration_says_what_no_setting_does(cohort: Path, tmp_path: Pat
         return made
 
     assert facts("config") == {"alignment": "grid", "seed": 5}
+    assert (
+        "not optimised"
+        in json.loads((tmp_path / "config" / "metrics.json").read_text())["notes"][-1]
+    )
+    # A preset asks for the optimiser.
+    assert facts("preset", preset="fast", seed=7)["refinement"] == "fast"
     chosen = facts("setting", refine=True, preset="fast", alignment="world", seed=6)
     assert chosen == {"alignment": "world", "seed": 6, "refinement": "fast"}
 

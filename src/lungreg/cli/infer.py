@@ -187,8 +187,12 @@ def print_verdicts(console: Console, rows: Sequence[CaseResult]) -> None:
 
 def print_means(console: Console, means: Mapping[str, Mapping[str, float]]) -> None:
     """Print the means of the main metrics, a line for each part of the split."""
-    from lungreg.workflows.infer_report import MEANS
+    from lungreg.workflows.infer_report import ETRE_CASES, MEANS
 
-    rows = [[s, int(f["cases"]), *(f.get(name) for name in MEANS)] for s, f in means.items()]
+    counts = ("cases", ETRE_CASES)
+    rows = [
+        [split, *(int(found[name]) for name in counts), *(found.get(name) for name in MEANS)]
+        for split, found in means.items()
+    ]
     if rows:
-        console.table("Means by split", ("split", "cases", *MEANS), rows)
+        console.table("Means by split", ("split", *counts, *MEANS), rows)

@@ -1,4 +1,4 @@
-"""lungreg register: register one pair of scans without a configuration."""
+"""lungreg register: register one pair of scans; what options do not say a configuration may."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lungreg.cli.console import Console
 from lungreg.cli.process import importing
 
 if TYPE_CHECKING:
-    from lungreg.config import Alignment, RefinePreset
+    from lungreg.config import Alignment, Config, RefinePreset
     from lungreg.records import CaseMetrics
     from lungreg.workflows.register_records import RegisterReport
 
@@ -104,17 +104,12 @@ def register_pair(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same result; 0.")] = None,
     full_resolution_field: Annotated[
-        bool,
-        typer.Option(
-            "--full-resolution-field", help="Write the field on the fixed scan's own grid."
-        ),
-    ] = False,
+        bool | None, typer.Option(help="Write the field on the fixed scan's own grid.")
+    ] = None,
     time_points: Annotated[
-        bool,
-        typer.Option(
-            "--time-points", help="The scans are time points of one breathing state, in any order."
-        ),
-    ] = False,
+        bool | None,
+        typer.Option(help="The scans are time points of one breathing state, in any order."),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results of an earlier call in the folder.")
     ] = False,
@@ -125,6 +120,7 @@ def register_pair(
     overrides: Overrides = None,
 ) -> None:
     """Register one pair: images, transforms for other tools, metrics and a page."""
+    chosen = _configuration(console, config, overrides or ())
     _require_free(console, out, overwrite=overwrite)
     from lungreg.workflows.progress import one_step
 
@@ -136,7 +132,6 @@ def register_pair(
     from lungreg.sources.pair_files import PairFiles
     from lungreg.workflows.register_records import RegisterSettings
 
-    options = ConfigOptions(file=config, overrides=overrides or (), quiet=True)
     files = PairFiles(
         fixed=fixed,
         moving=moving,
@@ -151,13 +146,11 @@ def register_pair(
         preset=cast("RefinePreset | None", preset),
         device=device,
         seed=seed,
-        full_resolution_field=full_resolution_field or None,
-        time_points=time_points or None,
+        full_resolution_field=full_resolution_field,
+        time_points=time_points,
     )
-    chosen = options.config()
-    if (
-        settings.applied_to(chosen).refine.preset != "best"
-    ):  # which has the largest volumes, of several sizes: pieces would add up
+    # The preset best has the largest volumes, of several sizes: kept pieces would add up.
+    if settings.applied_to(chosen).refine.preset != "best":
         keep_freed_memory()
     done = run(
         files,
@@ -168,6 +161,15 @@ def register_pair(
         started=psutil.Process().create_time(),
     )
     _show(console, done)
+
+
+def _configuration(console: Console, file: Path | None, overrides: Sequence[str]) -> Config:
+    """What options do not say; a file that nobody named is told."""
+    from lungreg.config import DEFAULT_FILE
+
+    if file is None and not console.quiet and Path(DEFAULT_FILE).is_file():
+        typer.echo(f"settings of ./{DEFAULT_FILE} count beside the options", err=True)
+    return ConfigOptions(file=file, overrides=overrides, quiet=True).config()
 
 
 def at_terminal() -> bool:

@@ -31,6 +31,10 @@ BackendSettings = Annotated[
 Engine = Literal["ray", "run-batch"]
 
 
+SEEDS = 2**31
+"""Seeds are below."""
+
+
 class Infer(Section):
     """How a cohort is registered."""
 
@@ -121,7 +125,7 @@ class Config(Section):
 
     backend: BackendSettings = LocalBackend()
     """Where files, result rows and models are kept: kind "local" or "snowflake"."""
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=SEEDS)
     """Seed of everything random: simulation, split, order of cases, augmentation, first weights."""
     ingest: Ingest = Ingest()
     """Settings of `lungreg ingest`: the source of the scans, checks and pseudonyms."""

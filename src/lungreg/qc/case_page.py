@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lungreg.errors import DataError
 from lungreg.metrics.measures import MEASURES, MOMENTS, TERMS
@@ -84,6 +86,8 @@ def render_case(
         then they are drawn with fewer pixels. Any text in it is escaped. What lies between its
         marker comments is the panel (`extract_panel`).
     """
+    if places is not None and _error_unknown(result):
+        places = replace(places, errors_mm=np.full_like(places.errors_mm, np.nan))
     longest_px, page = LONGEST_PX * 3 // 2, None
     while page is None or (len(page.encode()) > MOST_BYTES and longest_px > _SMALLEST_PX):
         longest_px = longest_px * 2 // 3
@@ -116,6 +120,7 @@ def _page(
         "lungs": _LUNGS.get(remarks.lungs_from or ""),
         "provenance": dict(provenance),
         "unknown": _unknown_parts(remarks),
+        "error_unknown": _error_unknown(result),
         "marked": any(view.places for view in pictures.views),
         "landmarked": any(view.landmarks for view in pictures.views),
         "worst_mm": WORST_MM,
@@ -168,6 +173,11 @@ def metric_rows(result: CaseResult, *, measured_in: str = "the lungs") -> list[M
         )
         for measure in MEASURES
     ]
+
+
+def _error_unknown(result: CaseResult) -> bool:
+    """Whether so few places found a partner that their distances say nothing of the error."""
+    return result.etre_mm is None and result.etre_found_pct is not None
 
 
 def _unknown_parts(remarks: Remarks) -> list[str]:

@@ -17,6 +17,11 @@ MEANS = (
 landmarks has is among them."""
 
 
+ETRE_CASES = "etre_cases"
+"""Number of cases whose estimated error is known: one that is lost has none, and no part in a mean.
+"""
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class InferReport(Summary):
     """The result of registering a cohort."""
@@ -73,5 +78,6 @@ def means_by_split(results: Sequence[CaseResult]) -> dict[str, dict[str, float]]
         known = {k: [v for v in values if v is not None] for k, values in columns.items()}
         if rows:
             found = {name: fmean(values) for name, values in known.items() if values}
-            means[split.value] = {"cases": float(len(rows)), **found}
+            counts = {"cases": float(len(rows)), ETRE_CASES: float(len(known["etre_mm"]))}
+            means[split.value] = {**counts, **found}
     return means

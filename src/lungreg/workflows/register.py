@@ -156,7 +156,7 @@ def _register(
         pair,
         estimate,
         hu_window=config.preprocessing.hu_window,
-        alignment=config.infer.alignment or "auto",
+        alignment=config.infer.alignment or config.preprocessing.alignment,
         thresholds=config.quality,
         device=device,
         within=within,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from lungreg.config import Alignment, Config, RefinePreset
+from lungreg.config.run import SEEDS
 from lungreg.errors import ConfigError
 from lungreg.records import PairResult, RegionError, verdict_words
 from lungreg.records.measures import MAIN_METRICS
@@ -64,10 +65,10 @@ class RegisterSettings:
     model: str | None = None
     """"NAME" or "NAME:VERSION" of the registry to start from; None starts from the alignment."""
     alignment: Alignment | None = None
-    """Choice of the initial alignment; else `infer.alignment`, or "auto"."""
+    """Choice of the initial alignment; else `infer.alignment`, or `preprocessing.alignment`."""
     refine: bool | None = None
     """Optimise; without it, the network's displacement or the alignment alone. Else
-    `refine.enabled`, or True."""
+    `refine.enabled`; True where that is null or a preset is asked for."""
     preset: RefinePreset | None = None
     """Preset of the refinement: fast, default or best; else `refine.preset`."""
     device: str | None = None
@@ -84,23 +85,20 @@ class RegisterSettings:
     def __post_init__(self) -> None:
         _require_one_of("alignment", self.alignment, get_args(Alignment))
         _require_one_of("preset", self.preset, get_args(RefinePreset))
-        if self.seed is not None and self.seed < 0:
-            msg = "seed is a whole number from 0 on"
+        if self.seed is not None and not 0 <= self.seed < SEEDS:
+            msg = f"seed is a whole number from 0 to {SEEDS - 1}"
             raise ConfigError(msg, got=self.seed)
 
     def applied_to(self, config: Config) -> Config:
         """The configuration with these settings in their places."""
-        enabled = True if config.refine.enabled is None else config.refine.enabled
+        enabled = self.preset is not None or config.refine.enabled in (None, True)
         wanted = {
             "refine": {"enabled": enabled, **_given(enabled=self.refine, preset=self.preset)},
-            "infer": {
-                "alignment": config.infer.alignment or "auto",
-                **_given(
-                    alignment=self.alignment,
-                    device=self.device,
-                    full_resolution_field=self.full_resolution_field,
-                ),
-            },
+            "infer": _given(
+                alignment=self.alignment,
+                device=self.device,
+                full_resolution_field=self.full_resolution_field,
+            ),
             "quality": _given(time_points=self.time_points),
         }
         sections = {

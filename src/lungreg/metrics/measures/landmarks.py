@@ -122,8 +122,8 @@ ETRE = Measure(
     source=_ETRE_SOURCE,
     typical="0.7 to 1.6 mm; before registration 3.4 to 8.7 mm",
     bad=(
-        "As for the landmark error. In the calibration it had the class of the true error (below "
-        "2, 2 to 4, above 4 mm) in 52 of 66 held-back cases. Places without a partner say nothing."
+        "As for the landmark error. How often it has the class of the true one (below 2, 2 to 4, "
+        "above 4 mm) stands on the page of the calibration. Places without a partner say nothing."
     ),
 )
 ETRE_MEDIAN = Measure(
@@ -183,7 +183,8 @@ ETRE_FOUND = Measure(
     says=(
         "Share of the distinctive places at least 10 mm below the surface of the lungs for which "
         "the search in the moving scan found a partner, and found back from it. Nearer to the "
-        "surface the walls of any two chests match: those places are not counted."
+        "surface the walls of any two chests match: those places do not count in this share, "
+        "unless fewer than 20 lie deep."
     ),
     formula="100 · deep places with a partner / deep places that T carries into the moving scan",
     source=_ETRE_SOURCE,
