@@ -20,6 +20,7 @@ from docs.calibration import (
     with_both_errors,
 )
 from tests.docs.blocks import PAGES, ROOT
+from tests.varied.calibrate import GROUPS
 
 BASES = ("cip_ct64", "analytic", "lung_fcp")
 """In the order of the table's rows."""
@@ -72,6 +73,63 @@ def test_the_table_of_tools_is_measured(page: Path) -> None:
             for tool in TOOLS
         ]
         assert shown == expected
+
+
+def registered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Right inputs that were registered, without what no smooth breath does."""
+    odd = {*GROUPS["pattern"], *GROUPS["displaced"]}
+    known = with_both_errors(rows)
+    return [row for row in known if row["error"] is None and row["trouble"] not in odd]
+
+
+def ratio(rows: list[dict[str, Any]], found: str, true: str) -> list[float]:
+    """Median and lowest tenth of an estimated figure over the true one."""
+    shares = [row[found] / row[true] for row in rows]
+    return [float(value) for value in np.percentile(shares, [50, 10])]
+
+
+def test_what_is_said_of_registrations_was_counted() -> None:
+    """How far the mean is off, on seeds held back and on others, and the 95th percentile."""
+    text = " ".join(REPORT.read_text(encoding="utf-8").split())
+    middle, _ = ratio(registered(held_back()), "etre_mm", "true_mm")
+    unused, _ = ratio(
+        [
+            row
+            for row in registered(calibration_rows("unused-seeds"))
+            if row["etre_found_pct"] >= 12
+        ],
+        "etre_mm",
+        "true_mm",
+    )
+    assert f"{middle:.2f} of the true one in the median ({unused:.2f} on other seeds" in text
+    passed = [
+        row for row in registered(calibration_rows()) if row["estimated"]["verdict"] == "pass"
+    ]
+    middle, lowest = ratio(passed, "etre_p95_mm", "true_p95_mm")
+    said = (
+        f"{middle:.2f} of the true one in the median of the {len(passed)} registrations that passed"
+    )
+    assert f"{said}, {lowest:.2f} for the lowest tenth" in text
+    good = [row for row in registered_of_all(held_back()) if row["kind"] == "good"]
+    counts = Counter(row["estimated"]["verdict"] for row in good)
+    assert f"Of the {len(good)} good registrations among these {counts['pass']} passed" in text
+
+
+def registered_of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Right inputs that were registered."""
+    right = (row for row in rows if not row["trouble"].startswith("wrong:"))
+    return [row for row in right if row["error"] is None]
+
+
+def test_more_seeds_were_measured() -> None:
+    """Of lungreg alone: two seeds may be mild."""
+    folder = ROOT / "tests" / "benchmarks" / "results"
+    rows = json.loads((folder / "2026-11-30-1828.json").read_text(encoding="utf-8"))["rows"]
+    found = [errors(rows, "lungreg, no masks", base) for base in BASES]
+    page = " ".join((PAGES / "other-tools.md").read_text(encoding="utf-8").split())
+    assert f"{found[0]}, {found[1]} and {found[2]} in the order of the table" in page
+    means = ", ".join(text.split(" / ")[0] for text in found)
+    assert f"has {means} mm" in README.read_text(encoding="utf-8")
 
 
 def test_what_a_network_gives_was_measured() -> None:

@@ -59,7 +59,7 @@ def judge_case(plan: Plan) -> dict[str, Any]:
     )
     measured = measure(pair, transform, images)
     true = None if case.truth is None else metrics.landmark_summary(case.error_mm(transform))
-    true_mm = None if true is None else true.mean_mm
+    true_mm = None if true is None else round(true.mean_mm, 4)
     row: dict[str, Any] = {
         **dataclasses.asdict(plan),
         "commit": _commit(),
@@ -67,7 +67,7 @@ def judge_case(plan: Plan) -> dict[str, Any]:
         "true_mm": true_mm,
         **({} if true is None else _spread(true)),
         "kind": _kind(plan, true_mm),
-        "alignment_warning": warning,
+        **({} if warning is None else {"alignment_warning": warning}),
         **_figures(measured),
     }
     row["estimated"] = _said(judge_pair(pair, measured, Quality(), hu_window=_WINDOW)[1])

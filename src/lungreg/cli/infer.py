@@ -132,7 +132,7 @@ def infer(
         console.line(line)
     print_verdicts(console, done.results)
     if done.failed:
-        console.line(f"try these again: {options.next_command(f'infer --resume {done.run_id}')}")
+        console.line(f"once mended: {options.next_command(f'infer --resume {done.run_id}')}")
     console.line(f"next: {options.next_command(f'report {done.run_id}')}")
     console.document(
         {

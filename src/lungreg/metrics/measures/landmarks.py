@@ -16,7 +16,6 @@ _ETRE_SOURCE = (
     "2013, doi:10.1007/978-3-642-40811-3_24) and correlation, forth and back"
 )
 _MOST = "Most of the lungs are misregistered, not a part of them only."
-_SIX_PAIRS = "on the six smooth simulated pairs of the benchmark (22 Nov 2026)"
 
 TRE = Measure(
     name="tre_mm",
@@ -34,7 +33,7 @@ TRE = Measure(
     ),
     formula="mean over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="0.6 to 1.6 mm",
+    typical="0.63 to 1.6 mm",
     bad=(
         "Tissue ends beside its partner: structures smaller than the error cannot be compared "
         "voxel by voxel. A mean far above the median is one part of the lungs, or a few landmarks, "
@@ -55,7 +54,7 @@ TRE_MEDIAN = Measure(
     ),
     formula="median over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical=f"0.26 to 0.57 mm {_SIX_PAIRS}",
+    typical="0.28 to 1.2 mm",
     bad=_MOST,
 )
 TRE_P95 = Measure(
@@ -69,7 +68,7 @@ TRE_P95 = Measure(
     says="19 of 20 landmarks are closer than this to where they were marked.",
     formula="95th percentile of ‖T(xᵢ) − yᵢ‖, linear between the two nearest errors",
     source=_TRE_SOURCE,
-    typical=f"0.92 to 3.5 mm {_SIX_PAIRS}",
+    typical="1.6 to 5.5 mm",
     bad="Some place is far off, often at the base or behind the heart, even if the mean is small.",
 )
 TRE_MAX = Measure(
@@ -83,7 +82,7 @@ TRE_MAX = Measure(
     says="The distance at the landmark that is furthest from where it was marked.",
     formula="maximum over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="above the 95th percentile, the more the more landmarks there are",
+    typical="2.8 to 10.3 mm; of 200 landmarks, less of fewer",
     bad="One place is far off, or one landmark was marked wrongly: look at it.",
 )
 LANDMARK_COUNT = Measure(
@@ -120,7 +119,7 @@ ETRE = Measure(
         "scan, σᵢ = 2.5 mm √(1 − correlation of the patches)"
     ),
     source=_ETRE_SOURCE,
-    typical="0.7 to 1.6 mm; before registration 3.4 to 8.7 mm",
+    typical="0.7 to 1.5 mm; before registration 3.4 to 8.7 mm",
     bad=(
         "As for the landmark error. How often it has the class of the true one (below 2, 2 to 4, "
         "above 4 mm) stands on the page of the calibration. Places without a partner say nothing."
@@ -188,7 +187,7 @@ ETRE_FOUND = Measure(
     ),
     formula="100 · deep places with a partner / deep places that T carries into the moving scan",
     source=_ETRE_SOURCE,
-    typical="41 to 91 %",
+    typical="44 to 91 %",
     bad=(
         "Few partners mean that the scans hardly show the same tissue there: another patient, "
         "exchanged sides, a failed registration, or very different image quality."
