@@ -76,7 +76,7 @@ def _constant(judged: Judged) -> Finding | None:
 
 
 def _without_evidence(judged: Judged) -> Finding | None:
-    if judged.knows_error:
+    if judged.knows_error or _fails_by_partners(judged):
         return None
     places, landmarks = judged.evidence.etre_places, judged.evidence.landmarks
     few = f"only {places} distinctive places" if places else "no distinctive place"
@@ -86,6 +86,12 @@ def _without_evidence(judged: Judged) -> Finding | None:
     beside = f", and {landmarks} landmarks are few too" if landmarks else ""
     reason = f"{few} found a partner, too few to know the error inside the lungs{beside}"
     return Finding(Verdict.WARN, reason)
+
+
+def _fails_by_partners(judged: Judged) -> bool:
+    """Whether the rule of the share of partners says already why no error is known."""
+    share = judged.metrics.etre_found_pct
+    return judged.has_places and share is not None and share < judged.thresholds.etre_found_fail_pct
 
 
 def _error_not_better(judged: Judged) -> Finding | None:
