@@ -25,7 +25,7 @@ PICTURES = Path(__file__).parent / "pages" / "pictures"
 LARGEST_BYTES = 100_000
 _WIDTH = 1100
 _QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-PATIENTS = ("patient_01", "patient_02", "patient_03", "exchanged", "mixed_up")
+PATIENTS = ("patient_01", "patient_02", "patient_03", "exchanged", "mixed_up", "patient_04")
 
 
 def main() -> None:
@@ -46,14 +46,14 @@ def main() -> None:
 def cohort(folder: Path) -> lungreg.Config:
     """Simulate the pairs, and say in a configuration where they are."""
     lungreg.simulate(
-        folder / "made", cases=4, seed=11, shape=(110, 94, 110), spacing_mm=(2.75, 2.75, 2.65)
+        folder / "made", cases=5, seed=11, shape=(110, 94, 110), spacing_mm=(2.75, 2.75, 2.65)
     )
     out, into = (
-        [folder / "made" / "scans" / f"case_00{n}_{breath}.nii.gz" for n in (1, 2, 3, 4)]
+        [folder / "made" / "scans" / f"case_00{n}_{breath}.nii.gz" for n in (1, 2, 3, 4, 5)]
         for breath in ("exp", "insp")
     )
-    fixed = (*out[:3], into[3], out[3])
-    moving = (*into[:3], out[3], into[0])
+    fixed = (*out[:3], into[3], out[3], out[4])
+    moving = (*into[:3], out[3], into[0], into[4])
     for patient, *pair in zip(PATIENTS, fixed, moving, strict=True):
         target = folder / "scans" / patient
         target.mkdir(parents=True)

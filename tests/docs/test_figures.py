@@ -84,6 +84,21 @@ def test_the_table_of_tools_is_measured(page: Path, head: str, record: str) -> N
         assert shown == expected
 
 
+def test_the_table_of_smooth_breathing_is_measured() -> None:
+    """Mean errors and CPU seconds of the file that it names."""
+    text = (PAGES / "other-tools.md").read_text(encoding="utf-8")
+    file = ROOT / "tests" / "benchmarks" / "results" / "2026-11-30-1855.json"
+    assert file.name in text
+    rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    table = text[text.index("| simulated breathing on |") :].splitlines()[2:8]
+    shown = [cell.strip().replace("*", "") for line in table for cell in line.split("|")[2:-1]]
+    tools = ("lungreg", "ConvexAdam", "elastix", "ANTs SyN")
+    ordered = sorted(rows, key=lambda row: tools.index(row["tool"]))
+    names = list(dict.fromkeys(row["pair"] for row in rows))
+    ordered.sort(key=lambda row: names.index(row["pair"]))
+    assert shown == [f"{row['tre_mm']:.2f}, {row['cpu_s']:.0f} s" for row in ordered]
+
+
 def registered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Right inputs that were registered, without what no smooth breath does."""
     odd = {*GROUPS["pattern"], *GROUPS["displaced"]}
