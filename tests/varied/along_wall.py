@@ -30,7 +30,9 @@ _WALL_MM = (4.0, 20.0)
 """Depth below the inner side of the wall: nothing of the rise up to the first, all at the second.
 """
 _FEWEST = 20
+"""Lung voxels of a slice that have a hull."""
 _ROUNDS = 25
+"""Of the fixed-point iterations that turn a motion back."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

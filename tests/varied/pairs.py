@@ -39,7 +39,9 @@ _MOST_MM = {
     "lung_fcp": (15.0, 45.0),
 }
 _MUSCLE_HU = np.float32(60.0)
+"""At most, where lung has left the wall."""
 _DEEP_MM = (48.0, 60.0)
+"""Motion of the diaphragm in a deep breath."""
 _DISTINCT_QUANTILE, _DISTINCT_POINTS = 0.9, 3000
 _STREAMS = 7
 

@@ -130,7 +130,7 @@ class Pair:
         return other
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What is odd about the two scans together, in words."""
         text = "both scans hold the same values: was one file given twice?"
         return (text,) if self.is_one_scan else ()

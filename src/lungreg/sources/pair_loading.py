@@ -179,7 +179,7 @@ class _Reader:
 
 def _one_scan(pair: Pair) -> tuple[PairWarning, ...]:
     """A warning where the file of one scan stands for the other too."""
-    return tuple(PairWarning(code="one_scan", text=text) for text in pair.remarks)
+    return tuple(PairWarning(code="one_scan", text=text) for text in pair.notes)
 
 
 def _labels(mask: Volume | None) -> NDArray[Any] | None:
