@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -73,3 +74,8 @@ def test_a_cohort_without_masks_and_landmarks_has_its_means_too(
     head, row = (line.split() for line in capsys.readouterr().out.splitlines()[1:4:2])
     assert head == ["split", "cases", "etre_mm", "etre_aligned_mm"]
     assert row == ["unseen", "2", "1.000", "4.500"]
+    lost = replace(rows[0], case_id="lost", etre_mm=None, etre_aligned_mm=None, etre_found_pct=3.0)
+    print_means(Console(quiet=False, as_json=False), means_by_split([*rows, lost]))
+    head, row = (line.split() for line in capsys.readouterr().out.splitlines()[1:4:2])
+    assert head == ["split", "cases", "etre_cases", "etre_mm", "etre_aligned_mm"]
+    assert row == ["unseen", "3", "2", "1.000", "4.500"]

@@ -16,6 +16,7 @@ from lungreg.errors import ConfigError, DataError, StoreUnavailableError
 from lungreg.formats.nifti import encode_nifti
 from lungreg.formats.points.landmarks import encode_landmarks
 from lungreg.formats.volumes import Stored, encode_labels, encode_volume
+from lungreg.qc.case_page import extract_panel
 from tests.site import run
 from tests.small_cases import FIXED_GRID, landmarks, scan
 
@@ -144,9 +145,9 @@ def test_where_no_lungs_are_found_the_whole_scan_is_named(
     assert done.reasons
     assert "no lungs were found in the fixed scan: is it a chest CT" in "; ".join(done.reasons)
     assert "the lungs" not in " ".join(done.reasons)
-    page = (tmp_path / "out" / "qc.html").read_text(encoding="utf-8")
-    assert f"<dd>{note}</dd>" in page
-    assert not [text for text in ("in the lungs", "inside the lungs", 'of-fixed"') if text in page]
+    panel = extract_panel((tmp_path / "out" / "qc.html").read_text(encoding="utf-8"))
+    assert f"<dd>{note}</dd>" in panel
+    assert not [text for text in ("in the lungs", "inside the lungs", 'of-fixed"') if text in panel]
 
 
 class TestFolder:

@@ -186,10 +186,14 @@ def print_verdicts(console: Console, rows: Sequence[CaseResult]) -> None:
 
 
 def print_means(console: Console, means: Mapping[str, Mapping[str, float]]) -> None:
-    """Print the means of the main metrics, a line for each part of the split."""
+    """Print the means of the main metrics, a line for each part of the split.
+
+    Of how many cases those of the estimated error are, where some have none.
+    """
     from lungreg.workflows.infer_report import ETRE_CASES, MEANS
 
-    counts = ("cases", ETRE_CASES)
+    partly = any(0 < found[ETRE_CASES] < found["cases"] for found in means.values())
+    counts = ("cases", ETRE_CASES) if partly else ("cases",)
     rows = [
         [split, *(int(found[name]) for name in counts), *(found.get(name) for name in MEANS)]
         for split, found in means.items()

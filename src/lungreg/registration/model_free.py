@@ -28,7 +28,4 @@ def model_free_estimate(
 
 def alignment_alone(pair: Pair, affine: FloatArray) -> Estimated:
     """The estimate without network and refinement: `T` is `A`."""
-    return Estimated(
-        transform=affine_transform(affine, pair.fixed.grid.resized((2, 2, 2))),
-        notes=("not optimised: the transform is the initial alignment alone",),
-    )
+    return Estimated(transform=affine_transform(affine, pair.fixed.grid.resized((2, 2, 2))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -50,6 +50,7 @@ _NOT_ALWAYS = frozenset({_NAMES.label, FORWARD_FILE, INVERSE_FILE, DESCRIPTION_F
 """Files that some calls write and others do not: they are removed where this one does not."""
 
 
+_NOT_OPTIMISED = "not optimised, since refine.enabled of the configuration is false"
 _DEFAULTS = RegisterSettings()
 
 
@@ -121,11 +122,13 @@ def register(  # noqa: PLR0913  # each setting is a keyword
     }
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     settings = replace(settings, **chosen)
+    applied = settings.applied_to(config or Config())
     return _register(
         files,
         Path(out),
         settings.model,
-        settings.applied_to(config or Config()),
+        applied,
+        notes=() if settings.refine is False or applied.refine.enabled else (_NOT_OPTIMISED,),
         within=partial(one_step, on_progress),
         on_step=_step_callback(on_progress),
         started=time.time() if started is None else started,
@@ -138,6 +141,7 @@ def _register(
     model: str | None,
     config: Config,
     *,
+    notes: Sequence[str],
     within: Within,
     on_step: OnStep,
     started: float,
@@ -161,8 +165,8 @@ def _register(
         device=device,
         within=within,
     )
-    notes = dict.fromkeys((*read.notes, *registered.notes))
-    registered = replace(registered, notes=tuple(notes))
+    told = dict.fromkeys((*read.notes, *registered.notes, *notes))
+    registered = replace(registered, notes=tuple(told))
     remarks = remarks_of(registered)
     result = replace(
         _result(registered, remarks, begun, device),
