@@ -76,7 +76,7 @@ def judge_case(plan: Plan) -> dict[str, Any]:
             measured.evidence, landmarks=len(case.landmarks_ras), tre_max_mm=true.max_mm
         )
         with_landmarks = dataclasses.replace(
-            measured, metrics=_landmarks(case, transform, measured), evidence=evidence
+            measured, metrics=_landmarks(case, transform, measured, true), evidence=evidence
         )
         row["landmarks"] = _said(judge_pair(pair, with_landmarks, Quality(), hu_window=_WINDOW)[1])
     return row
@@ -142,10 +142,11 @@ def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _landmarks(case: VariedCase, transform: Transform, measured: Measured) -> Any:
+def _landmarks(
+    case: VariedCase, transform: Transform, measured: Measured, found: metrics.LandmarkSummary
+) -> Any:
     true = case.true_moving(case.landmarks_ras)
     before = np.linalg.norm(apply_affine(transform.affine, case.landmarks_ras) - true, axis=1)
-    found = metrics.landmark_summary(case.error_mm(transform))
     return dataclasses.replace(
         measured.metrics,
         tre_mm=found.mean_mm,

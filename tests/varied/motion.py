@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,14 @@ RIB_MM = (1.0, 8.0)
 _LEAST_JACOBIAN = 0.3
 _SHARES = (1.0, 0.8, 0.6, 0.45, 0.3, 0.15, 0.0)
 _HEART_NODE_MM = 10.0
+
+
+class Breath(NamedTuple):
+    """How a patient breathes, beside what the seed says."""
+
+    slides: bool = False
+    """The whole breath slides along the wall."""
+    deep: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from lungreg.spatial.displacement import jacobian_determinant
 from lungreg.spatial.geometry import FloatArray, Grid, apply_affine
 from tests.varied.along_wall import draw_sliding
 from tests.varied.appearance import Look, developed, draw_density, draw_look, exhaled, small_vessels
-from tests.varied.motion import Motion, draw_motion
+from tests.varied.motion import Breath, Motion, draw_motion
 from tests.varied.moving import analytic_grid, inspired, pose_of
 from tests.varied.patterns import mixed
 from tests.varied.plan import Plan, unchanged
@@ -44,14 +44,6 @@ _DEEP_MM = (48.0, 60.0)
 """Motion of the diaphragm in a deep breath."""
 _DISTINCT_QUANTILE, _DISTINCT_POINTS = 0.9, 3000
 _STREAMS = 7
-
-
-class Breath(NamedTuple):
-    """How a patient breathes, beside what the seed says."""
-
-    slides: bool = False
-    """The whole breath slides along the wall."""
-    deep: bool = False
 
 
 _USUAL = Breath()
@@ -168,7 +160,9 @@ def expired(rng: np.random.Generator, sampler: Sampler, motion: Motion, grid: Gr
     places = source_voxels(source, motion, grid, smooth)
     hu, mask = sampler.at_voxels(places)
     if motion.slides_far:
-        hu = _without_bone_in_gaps(hu, mask, _shows(source.mask > 0, _voxels(source, grid, smooth)))
+        hu = _without_bone_in_gaps(
+            hu, mask, _shows(source.mask > 0, _voxels(source, _smoothly(grid, smooth)))
+        )
     thin = None
     if density.fading > 0:
         thin = ndimage.map_coordinates(small_vessels(source), places, order=1, mode="nearest")
@@ -184,8 +178,8 @@ def source_voxels(
 
     Lung shows what is at `T` of it. The wall stays, also where lung slides away from it.
     """
-    places, matrix = _voxels(source, grid, smooth_mm), np.linalg.inv(source.grid.affine)
-    middle = np.stack(world_axes(grid, slice(0, None))) + smooth_mm
+    middle, matrix = _smoothly(grid, smooth_mm), np.linalg.inv(source.grid.affine)
+    places = _voxels(source, middle)
     around = np.ones_like(source.mask, dtype=bool)
     if not motion.slides_far:
         rounds = np.ceil(_SLIDE_MM / source.grid.spacing_mm.min()).astype(int)
@@ -199,9 +193,13 @@ def source_voxels(
     return places
 
 
-def _voxels(source: Scan, grid: Grid, smooth_mm: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(3, X, Y, Z) voxel coordinates of the inspiration after the smooth parts alone."""
-    middle = np.stack(world_axes(grid, slice(0, None))) + smooth_mm
+def _smoothly(grid: Grid, smooth_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3, X, Y, Z) RAS mm where the smooth parts alone carry the voxels of a grid."""
+    return np.asarray(np.stack(world_axes(grid, slice(0, None))) + smooth_mm)
+
+
+def _voxels(source: Scan, middle: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3, X, Y, Z) voxel coordinates of the inspiration at places (3, X, Y, Z) in RAS mm."""
     matrix = np.linalg.inv(source.grid.affine)
     places: NDArray[np.float32] = np.einsum(
         "kl,lxyz->kxyz", matrix[:3, :3].astype(np.float32), middle
@@ -215,7 +213,7 @@ def _expansion(motion: Motion, smooth_mm: NDArray[np.float32], scan: Scan) -> ND
     whole = smooth_mm
     if motion.slides_far:
         near = ndimage.binary_dilation(scan.mask > 0, iterations=2)
-        middle = np.stack(world_axes(scan.grid, slice(0, None))) + smooth_mm
+        middle = _smoothly(scan.grid, smooth_mm)
         whole = smooth_mm.copy()
         whole[:, near] += motion.slide.at(middle[:, near].T).T.astype(np.float32)
     return jacobian_determinant(np.eye(4), whole, scan.grid)

@@ -11,7 +11,8 @@ from scipy import ndimage
 from lungreg.sources.pair_checks import check_units
 from lungreg.spatial.geometry import Grid
 from tests.varied import TROUBLES, VariedCase, is_held_back, make_varied, pairs
-from tests.varied.pairs import Breath, motion_of
+from tests.varied.motion import Breath
+from tests.varied.pairs import motion_of
 from tests.varied.patterns import ringed, streaked
 from tests.varied.plan import Change
 from tests.varied.scans import Scan

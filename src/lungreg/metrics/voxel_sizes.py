@@ -1,6 +1,6 @@
 """Whether the voxels of a scan are as large as its header says: bones, shape and mass of lungs.
 
-One wrong distance may show in several of them; it is named once.
+One wrong distance may show in several of them; it is named once, by the one that tells most.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ _LIGHTEST, _HEAVIEST = 0.5, 1.8
 """A breath moves air and little blood: some 10 % of the mass. Good pairs of tests/varied, whose
 densities are drawn more freely, lie from 0.79 (upper half in one scan) to 1.63 (consolidation in
 one scan)."""
-
-
 _GROWS = 0.5
 """Logarithm of the factor of volume over that of length: about 1 in a deep breath, 0 by a tilt."""
 
 
-def bones_changed(judged: Judged) -> Finding | None:
+def wrong_sizes(judged: Judged) -> Finding | None:
+    """The first finding of `CHECKS`."""
+    return next((found for check in CHECKS if (found := check.find(judged)) is not None), None)
+
+
+def _bones_changed(judged: Judged) -> Finding | None:
     """Bones keep their size in a breath; known in Hounsfield units alone."""
     evidence = judged.evidence
     smaller = SMALLER_BREATHING_OUT if breathes_out(judged) else SMALLER_BONES
@@ -53,14 +56,13 @@ def _as_in_a_deep_breath(judged: Judged) -> bool:
     stretch, volume = judged.evidence.bone_stretch, judged.evidence.bone_volume_ratio
     if not stretch or not volume or not (stretch > 1 or breathes_out(judged)):
         return False
-    grows_with_it = math.log(volume) / math.log(stretch) > _GROWS if stretch != 1 else False
-    return grows_with_it and keeps_mass(judged.evidence)
+    longer, larger = math.log(stretch), math.log(volume)
+    return longer * larger > _GROWS * longer**2 and keeps_mass(judged.evidence)
 
 
-def stretched(judged: Judged) -> Finding | None:
-    """One direction is longer than the others; not said beside bones, which say it better."""
+def _stretched(judged: Judged) -> Finding | None:
     stretch, limit = judged.evidence.stretch, judged.thresholds.stretch_warn
-    if stretch is None or 1 / limit <= stretch <= limit or bones_changed(judged):
+    if stretch is None or 1 / limit <= stretch <= limit:
         return None
     reason = (
         f"the lungs are lengthened {stretch:.2f} times as much along one direction as across it, "
@@ -69,15 +71,13 @@ def stretched(judged: Judged) -> Finding | None:
     return Finding(Verdict.WARN, reason)
 
 
-def heavier(judged: Judged) -> Finding | None:
+def _heavier(judged: Judged) -> Finding | None:
     """The mass of the lungs differs more than between any two breaths: voxels are not that large.
 
-    It is known in Hounsfield units alone, and not said beside what tells the cause.
+    It is known in Hounsfield units alone.
     """
     ratio = judged.evidence.mass_ratio
     if ratio is None or ratio <= 0 or judged.evidence.doubts or _LIGHTEST <= ratio <= _HEAVIEST:
-        return None
-    if bones_changed(judged) or stretched(judged):
         return None
     reason = (
         f"the lungs are {ratio:.2f} times as heavy in the moving scan, beyond {_LIGHTEST} to "
@@ -98,16 +98,17 @@ CHECKS = (
             f"(from {SMALLER_BREATHING_OUT.length:.2f} and {SMALLER_BREATHING_OUT.volume:.2f} "
             "where it is the breath out)"
         ),
-        find=bones_changed,
+        find=_bones_changed,
     ),
     Check(
         verdict=Verdict.WARN,
         says="lungs lengthened more than {stretch_warn:g} times as much along one direction",
-        find=stretched,
+        find=_stretched,
     ),
     Check(
         verdict=Verdict.WARN,
         says=f"lungs beyond {_LIGHTEST:g} to {_HEAVIEST:g} times as heavy in the moving scan",
-        find=heavier,
+        find=_heavier,
     ),
 )
+"""The most telling first."""

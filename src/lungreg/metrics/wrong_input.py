@@ -13,8 +13,10 @@ _FAR = 5.0
 
 def wrong_input(judged: Judged) -> list[Finding]:
     """Exchanged scans, mirrored or turned headers, wrong voxel sizes, doubtful lungs, landmarks."""
-    checks = (*_ALWAYS, *_WHERE_MATCHED) if _is_matched(judged) else _ALWAYS
-    found = [check.find(judged) for check in checks]
+    found = [check.find(judged) for check in _ALWAYS]
+    if _is_matched(judged):
+        found += [check.find(judged) for check in _WHERE_MATCHED]
+        found.append(voxel_sizes.wrong_sizes(judged))
     return [finding for finding in found if finding is not None]
 
 
@@ -139,7 +141,6 @@ _WHERE_MATCHED = (
         find=_turned,
     ),
     EXCHANGED,
-    *voxel_sizes.CHECKS,
 )
-"""Where at least `quality.etre_found_fail_pct` of the places find a partner."""
-CHECKS = (*_ALWAYS, *_WHERE_MATCHED)
+"""Where at least `quality.etre_found_fail_pct` of the places find a partner, as for voxel sizes."""
+CHECKS = (*_ALWAYS, *_WHERE_MATCHED, *voxel_sizes.CHECKS)

@@ -107,6 +107,7 @@ def register_case(
             thresholds=job.config.quality,
             device=device,
         )
+    registered = dataclasses.replace(registered, notes=(*pair.notes, *registered.notes))
     names = RunNames(job.run_id).case(case.case_id)
     result = CaseResult(
         **dataclasses.asdict(registered.measured.metrics),

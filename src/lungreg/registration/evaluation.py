@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from lungreg import metrics
-from lungreg.metrics.estimated_error import KNOWN_FROM_SHARE
 from lungreg.records import CaseMetrics, Evidence
 from lungreg.registration.correspondences import LandmarkEstimate, estimate_landmarks
 from lungreg.registration.evidence import gather_evidence
@@ -129,7 +128,7 @@ def _estimated(places: LandmarkEstimate | None) -> dict[str, float]:
     if not places.found.any():
         # Many places and no partner is a finding; of a few places it says nothing.
         return found_pct if len(places.found) >= _MANY else {}
-    if places.found_share < KNOWN_FROM_SHARE:
+    if not places.tells_error:
         return found_pct
     final = metrics.landmark_summary(places.errors_mm[places.found])
     return {

@@ -8,11 +8,7 @@ import numpy as np
 import torch
 
 from lungreg import metrics
-from lungreg.metrics.estimated_error import (
-    KNOWN_FROM_SHARE,
-    error_by_region,
-    unmatched_regions,
-)
+from lungreg.metrics.estimated_error import error_by_region, unmatched_regions
 from lungreg.records import Evidence
 from lungreg.registration.bones import bone_change
 from lungreg.registration.correspondences import LandmarkEstimate
@@ -170,9 +166,9 @@ def _regions(pair: Pair, places: LandmarkEstimate | None) -> dict[str, Any]:
         "etre_places": int(np.count_nonzero(places.found)),
         "unmatched": ", ".join(unmatched_regions(places.found, names, **counted)) or None,
     }
-    known_mm = places.errors_mm[places.found]
-    if not known_mm.size or places.found_share < KNOWN_FROM_SHARE:
+    if not places.tells_error:
         return found
+    known_mm = places.errors_mm[places.found]
     return {
         **found,
         "etre_beyond_3mm_pct": float(100 * (known_mm > 3).mean()),

@@ -97,7 +97,7 @@ def register_pair(
         image=carried.scan.values,
         label=carried.label,
         lungs_from=pair.fixed_lungs.known_from,
-        notes=(*pair.notes, *estimated.notes),
+        notes=estimated.notes,
         field_s=field_s,
         measured=measured,
         judgement=judgement,

@@ -41,7 +41,7 @@ from lungreg.workflows.progress import (
     one_step,
     provenance,
 )
-from lungreg.workflows.register_records import RegisterReport, RegisterSettings
+from lungreg.workflows.register_records import RegisterReport, RegisterSettings, given
 from lungreg.workflows.registered_folder import note_files
 
 _CASE = "pair"
@@ -110,18 +110,17 @@ def register(  # noqa: PLR0913  # each setting is a keyword
         NotFoundError: No such model.
         ResourceError: No such device, or not enough memory.
     """
-    given = {
-        "model": model,
-        "alignment": alignment,
-        "refine": refine,
-        "preset": preset,
-        "device": device,
-        "seed": seed,
-        "full_resolution_field": full_resolution_field,
-        "time_points": time_points,
-    }
-    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    settings = replace(settings, **chosen)
+    keywords = given(
+        model=model,
+        alignment=alignment,
+        refine=refine,
+        preset=preset,
+        device=device,
+        seed=seed,
+        full_resolution_field=full_resolution_field,
+        time_points=time_points,
+    )
+    settings = replace(settings, **keywords)
     applied = settings.applied_to(config or Config())
     return _register(
         files,
@@ -165,8 +164,7 @@ def _register(
         device=device,
         within=within,
     )
-    told = dict.fromkeys((*read.notes, *registered.notes, *notes))
-    registered = replace(registered, notes=tuple(told))
+    registered = replace(registered, notes=(*read.notes, *registered.notes, *notes))
     remarks = remarks_of(registered)
     result = replace(
         _result(registered, remarks, begun, device),

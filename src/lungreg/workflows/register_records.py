@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from lungreg.config import Alignment, Config, RefinePreset
 from lungreg.config.run import SEEDS
@@ -93,21 +93,22 @@ class RegisterSettings:
         """The configuration with these settings in their places."""
         enabled = self.preset is not None or config.refine.enabled in (None, True)
         wanted = {
-            "refine": {"enabled": enabled, **_given(enabled=self.refine, preset=self.preset)},
-            "infer": _given(
+            "refine": {"enabled": enabled, **given(enabled=self.refine, preset=self.preset)},
+            "infer": given(
                 alignment=self.alignment,
                 device=self.device,
                 full_resolution_field=self.full_resolution_field,
             ),
-            "quality": _given(time_points=self.time_points),
+            "quality": given(time_points=self.time_points),
         }
         sections = {
             name: getattr(config, name).model_copy(update=values) for name, values in wanted.items()
         }
-        return config.model_copy(update={**sections, **_given(seed=self.seed)})
+        return config.model_copy(update={**sections, **given(seed=self.seed)})
 
 
-def _given(**values: object) -> dict[str, object]:
+def given(**values: Any) -> dict[str, Any]:
+    """The values that are not None, by name."""
     return {name: value for name, value in values.items() if value is not None}
 
 

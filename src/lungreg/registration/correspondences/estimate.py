@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lungreg.metrics.estimated_error import found_share
+from lungreg.metrics.estimated_error import KNOWN_FROM_SHARE, found_share
 from lungreg.registration.correspondences.correction import agreeing, corrected
 from lungreg.registration.correspondences.keypoints import keypoints
 from lungreg.registration.correspondences.search import Searchable, find_partners
@@ -76,6 +76,11 @@ class LandmarkEstimate:
     def found_share(self) -> float:
         """Share of the deep places within the moving scan that have a partner."""
         return found_share(self.found, deep=self.deep, shown=self.shown)
+
+    @property
+    def tells_error(self) -> bool:
+        """Whether enough places have a partner for their distances to say something of `T`."""
+        return bool(self.found.any()) and self.found_share >= KNOWN_FROM_SHARE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
