@@ -111,7 +111,8 @@ _ALWAYS = (
         verdict=Verdict.WARN,
         says=(
             "lungs in doubt: values that are no Hounsfield units, an intensity window that cuts "
-            "them off, one lung alone"
+            "them off, one lung alone, a voxel size that was never set (1 x 1 x 1 mm in a scan "
+            "that is not as large as a chest by it)"
         ),
         find=_doubtful,
     ),

@@ -18,6 +18,7 @@ from lungreg.registration.likeness import unlike_share
 from lungreg.registration.lung_regions import region_names
 from lungreg.registration.mask_cover import mask_cover
 from lungreg.registration.pair import Pair
+from lungreg.registration.scan_size import unset_voxel_size
 from lungreg.registration.turning import turned_over
 from lungreg.spatial.displacement import CPU, transform_points
 from lungreg.spatial.geometry import Transform, nearest_affine
@@ -105,7 +106,15 @@ def _without_lungs(pair: Pair) -> str | None:
 
 def _doubts(pair: Pair) -> str | None:
     scans = {"fixed": pair.fixed_lungs, "moving": pair.moving_lungs}
-    found = [f"in the {role} scan {text}" for role, lungs in scans.items() for text in lungs.doubts]
+    roles: dict[str, list[str]] = {}
+    for role, lungs in scans.items():
+        for text in (unset_voxel_size(lungs.grid), *lungs.doubts):
+            if text is not None:
+                roles.setdefault(text, []).append(role)
+    found = [
+        f"in both scans {text}" if len(of) == len(scans) else f"in the {of[0]} scan {text}"
+        for text, of in roles.items()
+    ]
     return "; ".join(found) or None
 
 

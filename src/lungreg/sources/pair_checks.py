@@ -14,15 +14,13 @@ from scipy.ndimage import map_coordinates
 from lungreg.errors import DataError
 from lungreg.formats.volumes import Volume, hu_offset
 from lungreg.formats.volumes.volume import require_same_grid
+from lungreg.registration.scan_size import extent_text, is_chest_sized
 from lungreg.spatial.geometry import Grid
 from lungreg.spatial.slabs import slabs
 
 MOST_LABELS = 128
 """Lungs, lobes, segments or all organs of a body are fewer; the grey values of a scan are more."""
 
-_SMALLEST_CHEST_MM, _LARGEST_CHEST_MM = 100.0, 1000.0
-_THINNEST_SLAB_MM = 50.0
-"""Part of a chest may be scanned alone."""
 _OFF_LANDMARKS_MM, _OFF_LANDMARKS = 3.0, 0.2
 """What landmarks and a true displacement may differ by: in mm, and as a share of the motion."""
 _CHUNK = 1 << 20
@@ -106,12 +104,9 @@ def check_extent(role: str, scan: Volume) -> tuple[PairWarning, ...]:
         role: "fixed" or "moving".
         scan: On its grid in mm.
     """
-    extent_mm = scan.grid.spacing_mm * np.array(scan.grid.shape)
-    shortest, middle, longest = sorted(extent_mm)
-    is_chest = middle >= _SMALLEST_CHEST_MM and longest <= _LARGEST_CHEST_MM
-    if is_chest and shortest >= _THINNEST_SLAB_MM:
+    if is_chest_sized(scan.grid):
         return ()
-    sides = " x ".join(f"{side:.4g}" for side in extent_mm)
+    sides = extent_text(scan.grid)
     text = f"the {role} scan is {sides} mm large, a chest 100 to 1000: is its spacing right?"
     return (PairWarning(code="implausible_extent", text=text),)
 

@@ -48,7 +48,7 @@ DOUBTS = _words(
     "doubts",
     "Doubts about the lungs",
     brief="what makes the lungs of a scan doubtful",
-    says="What makes the lungs of a scan, or the values in them, doubtful.",
+    says="What makes the lungs of a scan, the values in them or its voxel size doubtful.",
     bad="The verdict is warn: look at the outlines of the lungs, and at the scan's values.",
 )
 MIRRORED = _words(
