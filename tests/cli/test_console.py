@@ -50,6 +50,39 @@ def test_a_document_is_json_of_any_value(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == ""
 
 
+def test_items_are_folded_below_their_title(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As wide as the terminal, or 80 columns in a pipe; control characters are escapes."""
+    monkeypatch.setenv("COLUMNS", "40")
+    reasons = ["the lungs are lengthened 1.60 times as much", "b\x1b[2J"]
+    Console(quiet=False, as_json=False).items("verdict: warn", reasons)
+    assert capsys.readouterr().out.splitlines() == [
+        "verdict: warn",
+        "  - the lungs are lengthened 1.60 times",
+        "    as much",
+        r"  - b\x1b[2J",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"quiet": True}, "lungreg: verdict: fail\n"),
+        ({}, ""),
+        ({"as_json": True}, ""),
+        ({"quiet": True, "as_json": True}, ""),
+    ],
+)
+def test_quiet_alone_hides_no_doubt(
+    capsys: pytest.CaptureFixture[str], options: dict[str, bool], told: str
+) -> None:
+    """On stderr; without -q a line says it, and with --json the document."""
+    Console(**{"quiet": False, "as_json": False, **options}).though_quiet("verdict: fail")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", told)
+
+
 def test_a_table_shows_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     """As "-"; numbers have three decimals; markup and control characters in a name are text."""
     rows = [["[red]a\x1b[2J", 1.23456], ["b", None]]

@@ -284,6 +284,9 @@ class TestCommand:
         assert shown.code == 0
         for word in ("Accuracy", "Trust", "By split", "30 % tail", "Why", "is above 0.01 mm"):
             assert word in shown.out
+        quiet = site.run("evaluate", run_id, "-q", "--set", "quality.tre_fail_mm=0.01")
+        assert (quiet.code, quiet.out) == (0, "")
+        assert quiet.err == "lungreg: 2 cases: 2 fail (landmarks)\n"
         document = site.run("evaluate", run_id, "--json").document
         assert [case["case_id"] for case in document["cases"]] == [CASES[0], CASES[5]]
         assert document["summary"]["test"]["tre_mm"]["cases"] == 1.0

@@ -38,7 +38,7 @@ A first look: lungreg demo. One pair: lungreg register. Many: lungreg init, then
 report; train is for a model, which none of them needs. Research use only, not a medical device.
 
 Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 finished, but some cases failed or were
-rejected.
+rejected. A verdict of warn or fail is a result, and exit code 0: read it, also from --json.
 """
 
 _COLLECTED_AFTER = (100_000, 20, 100)

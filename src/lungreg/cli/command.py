@@ -52,7 +52,7 @@ Overrides = Annotated[
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show details and tracebacks.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors and bad verdicts only.")]
 Wide = Annotated[bool, typer.Option("--wide", help="All columns of tables, however wide.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 FieldKindName = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Console:
-    """Prints what one command says. With --json or -q it shows no lines, tables or progress."""
+    """Prints what one command says. With --json or -q it shows no lines, tables or progress.
+
+    With -q alone stderr gets what `though_quiet` is given.
+    """
 
     quiet: bool
     as_json: bool
@@ -48,6 +52,20 @@ class Console:
             from rich.markup import escape
 
             self._rich().print(escape(printable(text, keep="\n")), highlight=False, soft_wrap=True)
+
+    def items(self, title: str, items: Sequence[str]) -> None:
+        """Print a line and below it each item, indented and folded to the width of the terminal."""
+        self.line(title)
+        for item in items:
+            self.line(_folded(printable(item), terminal_width()))
+
+    def though_quiet(self, text: str) -> None:
+        """Print on stderr, with -q alone, what a user has to know where all else is hidden.
+
+        Without -q a line, and with --json the document says it.
+        """
+        if self.quiet and not self.as_json:
+            typer.echo(f"lungreg: {printable(text)}", err=True)
 
     def table(
         self,
@@ -151,6 +169,18 @@ def _amount(event: Progress, *, unit: bool = True) -> str:
     parts = ["" if event.is_whole else counted, event.unit if unit else ""]
     parts += [] if event.loss is None else [f"loss {event.loss:.4f}"]
     return " ".join(filter(None, parts))
+
+
+def _folded(text: str, width: int) -> str:
+    """An item of a list, of as many lines as it takes; no word is cut."""
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent="  - ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def printable(text: str, *, keep: str = "") -> str:

@@ -18,6 +18,7 @@ from lungreg.cli.command import (
 from lungreg.cli.console import Console
 from lungreg.cli.infer import print_why
 from lungreg.cli.process import importing
+from lungreg.cli.verdicts import print_verdict, tell_doubtful
 
 if TYPE_CHECKING:
     from lungreg.records import CaseEvaluation
@@ -119,20 +120,22 @@ def _print(
 ) -> None:
     if len(done.cases) == 1 and not done.failed:
         _print_one(console, done.cases[0])
-    else:
-        used = [
-            *_print_cases(console, f"Accuracy, {done.target}", done.cases, _ACCURACY),
-            *_print_cases(console, "Trust", done.cases, _TRUST),
-        ]
-        rows = [
-            [split, name, int(f["cases"]), f["mean"], f["median"], f["tail_30"]]
-            for split, found in summary.items()
-            for name, f in found.items()
-        ]
-        columns = ("split", "measure", "cases", "mean", "median", "30 % tail")
-        console.table("By split", columns, rows)
-        _print_meanings(console, used)
-    print_why(console, [[row.case_id, _verdict(row), "; ".join(row.reasons)] for row in done.cases])
+        return
+    used = [
+        *_print_cases(console, f"Accuracy, {done.target}", done.cases, _ACCURACY),
+        *_print_cases(console, "Trust", done.cases, _TRUST),
+    ]
+    rows = [
+        [split, name, int(f["cases"]), f["mean"], f["median"], f["tail_30"]]
+        for split, found in summary.items()
+        for name, f in found.items()
+    ]
+    columns = ("split", "measure", "cases", "mean", "median", "30 % tail")
+    console.table("By split", columns, rows)
+    _print_meanings(console, used)
+    why = [[row.case_id, _verdict(row), "; ".join(row.reasons)] for row in done.cases]
+    print_why(console, why)
+    tell_doubtful(console, done.cases)
 
 
 def _print_one(console: Console, row: CaseEvaluation) -> None:
@@ -145,6 +148,7 @@ def _print_one(console: Console, row: CaseEvaluation) -> None:
         if value is not None:
             shown.append([name, column.text(value), column.brief])
     console.table(row.case_id, ("measure", "value", "meaning"), shown)
+    print_verdict(console, row, row.reasons)
     for region in row.etre_regions:
         console.line(f"estimated error, {region}")
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lungreg.cli.command import SOME_FAILED, ConfigOptions, Resume, config_command
 from lungreg.cli.console import Console
 from lungreg.cli.process import importing
-
-if TYPE_CHECKING:
-    from lungreg.records import CaseResult
+from lungreg.cli.verdicts import print_verdicts, tell_doubtful
 
 _CASE_COLUMNS = (
     *("case_id", "verdict", "tre_mm", "etre_mm", "dice_score", "fold_pct", "split"),
@@ -131,6 +128,7 @@ def infer(
     for line in cost_lines(done, settings.cost):
         console.line(line)
     print_verdicts(console, done.results)
+    tell_doubtful(console, done.results, done.run_id)
     if done.failed:
         console.line(f"once mended: {options.next_command(f'infer --resume {done.run_id}')}")
     console.line(f"next: {options.next_command(f'report {done.run_id}')}")
@@ -174,15 +172,6 @@ def _cases(given: Sequence[str]) -> list[str]:
     """The override of the configuration that chooses cases, or none."""
     ids = [part.strip() for item in given for part in item.split(",") if part.strip()]
     return [f"infer.cases={json.dumps(ids)}"] if ids else []
-
-
-def print_verdicts(console: Console, rows: Sequence[CaseResult]) -> None:
-    """Print how many cases have each verdict, with what it rests on."""
-    from lungreg.records import counted, verdict_words
-
-    words = Counter(verdict_words(row.status, row.verdict, row.evidence) for row in rows)
-    shown = ", ".join(f"{number} {word}" for word, number in sorted(words.items()))
-    console.line(f"{counted(len(rows), 'case')}: {shown}")
 
 
 def print_means(console: Console, means: Mapping[str, Mapping[str, float]]) -> None:

@@ -28,11 +28,14 @@ def ingest(
     rows = [[row.case_id, "; ".join(row.reasons)] for row in done.rejected]
     if rows:
         console.table("Rejected", ("case", "why"), rows)
-    console.line(
+    total = (
         f"{counted(len(done.rows), 'case')}: {len(done.rows) - len(done.rejected)} on the stage "
         f"({done.unchanged} unchanged), {len(done.rejected)} rejected; "
         f"{counted(done.uploaded, 'file')} uploaded"
     )
+    console.line(total)
+    if done.rejected:
+        console.though_quiet(total)
     for note in done.notes:
         console.line(f"warning: {note}")
     if done.key_file is not None:

@@ -13,6 +13,7 @@ import typer
 from lungreg.cli.command import ConfigOptions, Overrides, command
 from lungreg.cli.console import Console
 from lungreg.cli.process import importing
+from lungreg.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
     from lungreg.config import Alignment, Config, RefinePreset
@@ -215,14 +216,12 @@ def _measured(result: CaseMetrics) -> list[list[str]]:
 
 
 def _show(console: Console, done: RegisterReport) -> None:
-    from lungreg.records import verdict_words
     from lungreg.stores.names import PAGE_FILE
 
     result = done.result
     columns = ("", "by headers", "aligned", "registered")
     console.table("Registered", columns, _measured(result))
-    words = verdict_words(result.status, result.verdict, result.evidence)
-    console.line(f"verdict: {'; '.join([words, *done.reasons])}")
+    print_verdict(console, result, done.reasons)
     for region in done.regions:
         console.line(f"estimated error, {region}")
     for note in done.notes:

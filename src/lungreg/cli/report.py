@@ -9,7 +9,8 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
-from lungreg.cli.infer import print_means, print_verdicts
+from lungreg.cli.infer import print_means
+from lungreg.cli.verdicts import print_verdicts
 
 
 def add_to(app: typer.Typer) -> None:
