@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from lungreg.formats.points.files import decode_points
+from lungreg.spatial.geometry import Frame
+from tests.formats.transforms.breathing import FIXED
 from tests.site import Site, run
+from tests.workflows.applied_files import POINTS, points_file, write_files
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files of a pair, and points of its fixed scan."""
+    points_file(write_files(tmp_path), "in.fcsv", POINTS, Frame.LPS, FIXED)
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -24,3 +40,85 @@ def test_options_that_mean_nothing_for_an_input_are_refused(
     done = run("apply", "transform.h5", *arguments, "--out", str(raw.folder / "out.nii.gz"))
     assert (done.code, done.out) == (1, "")
     assert says in done.err
+
+
+INPUTS = [("in.fcsv", "out.fcsv"), ("moving.nii.gz", "out.nii.gz")]
+
+
+def apply(folder: Path, source: str, out: str, *options: str) -> tuple[str, ...]:
+    """The command line."""
+    return (
+        "apply",
+        *(str(folder / n) for n in ("transform.h5", source)),
+        "-o",
+        str(folder / out),
+        *options,
+    )
+
+
+@pytest.mark.parametrize(("source", "out"), INPUTS)
+def test_a_file_that_is_there_is_replaced_only_when_asked_for(
+    folder: Path, source: str, out: str
+) -> None:
+    """As `register` does; what was there is left alone."""
+    (folder / out).write_text("mine")
+    done = run(*apply(folder, source, out))
+    assert (done.code, done.out) == (1, "")
+    assert "a file is replaced only when asked for" in done.err
+    assert "add --overwrite, or name another file with -o" in done.err
+    assert (folder / out).read_text() == "mine"
+    assert run(*apply(folder, source, out, "--overwrite")).code == 0
+    assert (folder / out).read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
+def test_at_a_terminal_it_asks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, answer: bool, code: int
+) -> None:
+    """Once, and takes the answer."""
+    asked: list[str] = []
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr("lungreg.cli.apply.at_terminal", lambda: True)
+    monkeypatch.setattr("typer.confirm", ask)
+    (folder / "out.fcsv").write_text("mine")
+    assert run(*apply(folder, "in.fcsv", "out.fcsv")).code == code
+    assert asked == [f"Replace {folder / 'out.fcsv'}?"]
+
+
+def test_an_input_is_never_replaced(folder: Path) -> None:
+    """With --overwrite neither, and nobody is asked."""
+    for options in ((), ("--overwrite",)):
+        done = run(*apply(folder, "in.fcsv", "in.fcsv", *options))
+        assert (done.code, "another file than the inputs" in done.err) == (1, True)
+
+
+def test_points_that_are_in_doubt_are_told_with_q_too(folder: Path) -> None:
+    """On stderr, in a line each."""
+    far = POINTS + np.array([0, 0, 500])
+    points_file(folder, "in.fcsv", far, Frame.LPS, FIXED)
+    done = run(*apply(folder, "in.fcsv", "out.fcsv", "-q"))
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "lungreg: 12 of 12 points outside of their scan: is the frame right?\n"
+    assert "12 of them outside" in run(*apply(folder, "in.fcsv", "more.fcsv")).out
+
+
+def test_a_fcsv_keeps_what_slicer_wrote(folder: Path) -> None:
+    """Ids, descriptions and labels: what they are of does not change."""
+    text = (folder / "in.fcsv").read_text().replace("\n1,", "\nvtkMRMLMarkupsFiducialNode_9,")
+    (folder / "in.fcsv").write_text(text.replace(",L1,,", ",L1,a branch,vtkMRMLVolume1"))
+    assert run(*apply(folder, "in.fcsv", "out.fcsv")).code == 0
+    before, after = (
+        path.read_text().splitlines() for path in (folder / "in.fcsv", folder / "out.fcsv")
+    )
+    assert len(before) == len(after)
+    for old, new in zip(before, after, strict=True):
+        assert old.split(",")[4:] == new.split(",")[4:]
+        assert old.split(",")[0] == new.split(",")[0]
+    assert after[3].startswith("vtkMRMLMarkupsFiducialNode_9,")
+    assert "a branch,vtkMRMLVolume1" in after[4]
+    found = decode_points((folder / "out.fcsv").read_bytes(), "out.fcsv")
+    assert not np.allclose(found.points, decode_points(text.encode(), "in.fcsv").points)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lungreg.cli.command import FieldFrameName, FieldKindName, command
 from lungreg.cli.console import Console
-from lungreg.cli.process import importing
-from lungreg.errors import ConfigError
+from lungreg.cli.process import at_terminal, importing
+from lungreg.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from lungreg.workflows.apply_points import AppliedPoints
 
 _HELP = """Carry an image, a mask or points through one or more transforms.
 
@@ -83,8 +86,12 @@ def apply(
     ] = None,
     field_kind: FieldKindName = None,
     field_frame: FieldFrameName = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output file if there is one.")
+    ] = False,
 ) -> None:
     """Carry an image, a mask or points through one or more transforms."""
+    from lungreg.formats.local_files import refuse_overwriting
     from lungreg.formats.transforms.fields import parse_meaning
     from lungreg.records import counted
 
@@ -92,6 +99,8 @@ def apply(
         from lungreg.workflows.apply import apply_to_image
         from lungreg.workflows.apply_points import apply_to_points, is_points
     field = parse_meaning(field_kind, field_frame)
+    refuse_overwriting(out, [*transforms, source, reference, input_grid])
+    _require_free(console, out, overwrite=overwrite)
     if is_points(source):
         _refuse({"--nearest": nearest or None, "--order": order, "--outside": outside}, "images")
         moved = apply_to_points(
@@ -105,10 +114,7 @@ def apply(
             field=field,
         )
         console.line(f"{counted(moved.points, 'point')} written to {out}")
-        if moved.inexact:
-            console.line(f"{moved.inexact} of them inexact: the transform folds there")
-        if moved.outside:
-            console.line(f"{moved.outside} of them outside of their scan: is the frame right?")
+        _tell_doubts(console, moved)
         console.document({"file": str(out), **dataclasses.asdict(moved)})
         return
     points_only = {"--frame": frame, "--direction": direction, "--input-grid": input_grid}
@@ -126,6 +132,35 @@ def apply(
     )
     console.line(f"written to {out}; {found.outside_pct:.1f} % lies outside of the image")
     console.document({"file": str(out), **dataclasses.asdict(found)})
+
+
+def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:
+    """Refuse to replace a file unless the user agrees: by the option, or when asked.
+
+    Raises:
+        RunError: The user does not agree.
+    """
+    if overwrite or not (out.is_symlink() or out.exists()):
+        return
+    if at_terminal() and console.ask(f"Replace {out}?"):
+        return
+    msg = "a file is replaced only when asked for"
+    mend = "add --overwrite, or name another file with -o"
+    raise RunError(msg, got="one that is there", mend=mend, where=out)
+
+
+def _tell_doubts(console: Console, moved: AppliedPoints) -> None:
+    """Print what is doubtful about points that were carried; with -q too."""
+    from lungreg.records import counted
+
+    doubts = {
+        "inexact: the transform folds there": moved.inexact,
+        "outside of their scan: is the frame right?": moved.outside,
+    }
+    for text, number in doubts.items():
+        if number:
+            console.line(f"{number} of them {text}")
+            console.though_quiet(f"{number} of {counted(moved.points, 'point')} {text}")
 
 
 def _refuse(given: Mapping[str, object | None], those: str, *, mend: str | None = None) -> None:

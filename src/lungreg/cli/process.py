@@ -30,6 +30,11 @@ def write_any_letter() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def at_terminal() -> bool:
+    """Whether somebody is there to answer a question."""
+    return sys.stdin.isatty()
+
+
 @contextmanager
 def stopped_by_signals(tell: Callable[[str], None] | None) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the command in order, as a KeyboardInterrupt, and say so at once.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -12,7 +11,7 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, Overrides, command
 from lungreg.cli.console import Console
-from lungreg.cli.process import importing
+from lungreg.cli.process import at_terminal, importing
 from lungreg.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
@@ -171,11 +170,6 @@ def _configuration(console: Console, file: Path | None, overrides: Sequence[str]
     if file is None and not console.quiet and Path(DEFAULT_FILE).is_file():
         typer.echo(f"settings of ./{DEFAULT_FILE} count beside the options", err=True)
     return ConfigOptions(file=file, overrides=overrides, quiet=True).config()
-
-
-def at_terminal() -> bool:
-    """Whether somebody is there to answer a question."""
-    return sys.stdin.isatty()
 
 
 def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:

@@ -6,24 +6,27 @@ A new format is one file beside this one and one line in `_FORMATS`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lungreg.errors import DataError
 from lungreg.formats.points.point_csv import decode_points_csv, encode_points_csv
-from lungreg.formats.points.point_list import PointList
+from lungreg.formats.points.point_list import PointList, PointSource
 from lungreg.formats.points.slicer import decode_fcsv, decode_markups, encode_fcsv, encode_markups
+from lungreg.formats.points.slicer_moved import move_fcsv, move_markups
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Format:
     decode: Callable[[bytes], PointList]
     encode: Callable[[PointList], bytes]
+    move: Callable[[bytes, PointList], bytes] | None = None
+    """A file with other coordinates and all else that it holds, in its order."""
 
 
 _FORMATS = {
     ".csv": _Format(decode=decode_points_csv, encode=encode_points_csv),
-    ".fcsv": _Format(decode=decode_fcsv, encode=encode_fcsv),
-    ".mrk.json": _Format(decode=decode_markups, encode=encode_markups),
+    ".fcsv": _Format(decode=decode_fcsv, encode=encode_fcsv, move=move_fcsv),
+    ".mrk.json": _Format(decode=decode_markups, encode=encode_markups, move=move_markups),
 }
 POINT_SUFFIXES = tuple(_FORMATS)
 
@@ -34,21 +37,28 @@ def decode_points(data: bytes, name: str) -> PointList:
     Raises:
         DataError: Another name, or contents that are no points.
     """
-    return _format(name).decode(data)
+    suffix, found = _format(name)
+    return replace(found.decode(data), source=PointSource(suffix=suffix, data=data))
 
 
 def encode_points(listed: PointList, name: str) -> bytes:
     """Write points in the format of a file of this name: .csv, .fcsv or .mrk.json.
 
+    Slicer's files that were read from one of the same format keep what else that holds: ids,
+    labels, descriptions, further columns, and how it is shown.
+
     Raises:
         DataError: Another name, or points in a frame that the format does not know.
     """
-    return _format(name).encode(listed)
+    suffix, found = _format(name)
+    if found.move is not None and listed.source is not None and listed.source.suffix == suffix:
+        return found.move(listed.source.data, listed)
+    return found.encode(listed)
 
 
-def _format(name: str) -> _Format:
+def _format(name: str) -> tuple[str, _Format]:
     for suffix, found in _FORMATS.items():
         if name.lower().endswith(suffix):
-            return found
+            return suffix, found
     msg = f"a file of points ends in {', '.join(POINT_SUFFIXES)}"
     raise DataError(msg, got="another name", mend="convert it")

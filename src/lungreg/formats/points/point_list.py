@@ -11,6 +11,16 @@ from lungreg.errors import DataError
 from lungreg.spatial.geometry import Frame
 
 
+@dataclass(frozen=True, kw_only=True)
+class PointSource:
+    """The file that points were read from."""
+
+    suffix: str
+    """The end of its name, such as ".fcsv"."""
+    data: bytes
+    """All of it: what else it says of its points."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PointList:
     """Points of one scan, in the order of their file."""
@@ -25,6 +35,8 @@ class PointList:
     """Whether a CSV of them begins with a line of titles."""
     in_mm: bool = False
     """Whether its titles say that the coordinates are in mm."""
+    source: PointSource | None = None
+    """A file of the same format gets all that this one holds but for the coordinates."""
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or self.points.shape[1] != 3 or len(self.points) == 0:

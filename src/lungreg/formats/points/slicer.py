@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,51 @@ _FRAMES = {
     "2": Frame.VOXEL,
 }
 _FCSV_COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"
-_FCSV_HEADER = re.compile(r"^#\s*(CoordinateSystem|columns)\s*=\s*(.+?)\s*$", re.IGNORECASE)
+DEFAULT_MARKUPS_FRAME = "LPS"
+FCSV_HEADER = re.compile(r"^#\s*(CoordinateSystem|columns)\s*=\s*(.+?)\s*$", re.IGNORECASE)
 _SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/"
     "Schema/markups-schema-v1.0.3.json#"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fcsv:
+    """A .fcsv file, read as text."""
+
+    comments: list[str]
+    """Its lines that begin with #."""
+    rows: list[list[str]]
+    """The others, by field."""
+    titles: list[str]
+    """Of the columns."""
+    frame: Frame
+
+    @property
+    def axes(self) -> list[int]:
+        """The columns of x, y and z."""
+        return [self.titles.index(axis) for axis in "xyz"]
+
+
+def read_fcsv(data: bytes) -> Fcsv:
+    """Read the lines of a .fcsv file of any version of Slicer.
+
+    Raises:
+        DataError: No text, an unknown coordinate system, or no columns x, y and z.
+    """
+    lines = decode_text(data, what="a .fcsv file").splitlines()
+    found = [match for match in map(FCSV_HEADER.match, lines) if match]
+    header = {match[1].lower(): match[2] for match in found}
+    titles = [title.strip() for title in header.get("columns", _FCSV_COLUMNS).split(",")]
+    if not {"x", "y", "z"} <= set(titles):
+        msg = "a .fcsv file has columns x, y and z"
+        raise DataError(msg, got="others", mend="save it again in 3D Slicer")
+    return Fcsv(
+        comments=[line for line in lines if line.startswith("#")],
+        rows=list(csv.reader(line for line in lines if line.strip() and line[0] != "#")),
+        titles=titles,
+        frame=frame_named(header.get("coordinatesystem", "RAS")),
+    )
 
 
 def decode_fcsv(data: bytes) -> PointList:
@@ -41,22 +82,16 @@ def decode_fcsv(data: bytes) -> PointList:
         DataError: No text, no points, an unknown coordinate system or coordinates that are no
             numbers.
     """
-    lines = decode_text(data, what="a .fcsv file").splitlines()
-    found = [match for match in map(_FCSV_HEADER.match, lines) if match]
-    header = {match[1].lower(): match[2] for match in found}
-    rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
-    titles = [title.strip() for title in header.get("columns", _FCSV_COLUMNS).split(",")]
-    if not {"x", "y", "z"} <= set(titles):
-        msg = "a .fcsv file has columns x, y and z"
-        raise DataError(msg, got="others", mend="save it again in 3D Slicer")
-    axes = [titles.index(axis) for axis in "xyz"]
+    found = read_fcsv(data)
+    rows, axes = found.rows, found.axes
     if not all(len(row) > max(axes) and all(is_number(row[a]) for a in axes) for row in rows):
         msg = "every line of a .fcsv file holds x, y and z"
         raise DataError(msg, got="a line that does not", mend="save it again in 3D Slicer")
+    titles = found.titles
     label = titles.index("label") if "label" in titles else len(titles)
     return PointList(
         points=np.array([[float(row[axis]) for axis in axes] for row in rows]).reshape(-1, 3),
-        frame=_frame(header.get("coordinatesystem", "RAS")),
+        frame=found.frame,
         labels=tuple(row[label] if label < len(row) else "" for row in rows),
     )
 
@@ -67,7 +102,7 @@ def encode_fcsv(listed: PointList) -> bytes:
     Raises:
         DataError: Points in another frame.
     """
-    frame = _world_frame(listed)
+    frame = world_frame(listed)
     text = io.StringIO()
     text.write("# Markups fiducial file version = 4.11\n")
     text.write(f"# CoordinateSystem = {frame.value.upper()}\n# columns = {_FCSV_COLUMNS}\n")
@@ -107,7 +142,7 @@ def encode_markups(listed: PointList) -> bytes:
     Raises:
         DataError: Points in another frame.
     """
-    frame = _world_frame(listed)
+    frame = world_frame(listed)
     labels = _labels(listed)
     points = [
         {"id": str(index + 1), "label": labels[index], "position": [round(v, 6) for v in point]}
@@ -123,7 +158,7 @@ def encode_markups(listed: PointList) -> bytes:
 
 
 def _read_markup(markup: dict[str, Any]) -> PointList:
-    frame = _frame(str(markup.get("coordinateSystem", "LPS")))
+    frame = frame_named(str(markup.get("coordinateSystem", DEFAULT_MARKUPS_FRAME)))
     if frame is Frame.VOXEL:
         msg = "the coordinate system of a .mrk.json file is LPS or RAS"
         raise DataError(msg, got="IJK")
@@ -145,7 +180,12 @@ def _read_markup(markup: dict[str, Any]) -> PointList:
     )
 
 
-def _frame(name: str) -> Frame:
+def frame_named(name: str) -> Frame:
+    """The frame of a coordinate system of Slicer.
+
+    Raises:
+        DataError: An unknown one.
+    """
     try:
         return _FRAMES[name.strip().upper()]
     except KeyError as error:
@@ -153,7 +193,12 @@ def _frame(name: str) -> Frame:
         raise DataError(msg, got=repr(name[:20])) from error
 
 
-def _world_frame(listed: PointList) -> Frame:
+def world_frame(listed: PointList) -> Frame:
+    """The frame of points for Slicer's files.
+
+    Raises:
+        DataError: Neither RAS nor LPS.
+    """
     if listed.frame not in (Frame.RAS, Frame.LPS):
         msg = "Slicer's points are written in RAS or LPS"
         raise DataError(msg, got="voxels" if listed.frame else "no frame")
