@@ -51,7 +51,8 @@ def test_json_of_doctor_names_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
     unseen = Check.failed("stage", StoreError("a rule", got="none", where="/home/doe/scans"))
     seen = Check(name="ray", state="fail", found="OSError", where="/home/doe/ray")
-    monkeypatch.setattr("lungreg.workflows.doctor.examine", lambda _: [unseen, seen])
+    monkeypatch.setattr("lungreg.workflows.doctor.examine", lambda *_: [unseen, seen])
     assert "doe" not in run("doctor", "--json").out
     told = run("doctor").out
     assert "/home/doe/scans" in told
+    assert told.splitlines()[0] == "starting"

@@ -10,11 +10,12 @@ from lungreg.config import parse_config
 from lungreg.errors import UnreadableFileError
 from lungreg.stores import Check
 from lungreg.workflows import doctor
+from lungreg.workflows.progress import Progress
 
 
 @pytest.fixture
 def _no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_ray", lambda: Check(name="ray", state="ok", found=""))
+    monkeypatch.setattr(doctor, "_ray", lambda _: Check(name="ray", state="ok", found=""))
 
 
 def stage_check(root: object) -> Check:
@@ -44,3 +45,33 @@ def test_a_failed_check_keeps_its_place_apart() -> None:
         *("must open, got noise", "mend it"),
         "/home/mueller",
     )
+
+
+def test_ray_is_not_started_where_the_configuration_never_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It takes seconds; that it is installed is still told."""
+
+    def start() -> None:
+        raise AssertionError
+
+    pytest.importorskip("ray")
+    monkeypatch.setattr("lungreg.distributed.cluster.cluster", start)
+    alone = {"backend": {"root": str(tmp_path)}, "infer": {"workers": 0}, "train": {"workers": 0}}
+    (check,) = [one for one in doctor.examine(parse_config(alone)) if one.name == "ray"]
+    assert check.state == "ok"
+    assert "not started, since infer.workers and train.workers are 0" in check.found
+    one_of_them = parse_config({**alone, "train": {"workers": 1}})
+    (check,) = [one for one in doctor.examine(one_of_them) if one.name == "ray"]
+    assert check.state == "fail"
+
+
+@pytest.mark.usefixtures("_no_ray")
+def test_each_check_is_told_before_and_after_it(tmp_path: Path) -> None:
+    """So that the slow one has a name while it runs."""
+    told: list[Progress] = []
+    config = parse_config({"backend": {"root": str(tmp_path)}})
+    checks = doctor.examine(config, told.append)
+    names = [event.step for event in told if event.done == 0]
+    assert names == [*(check.name for check in checks), "backend"]
+    assert [event.step for event in told if event.done == 1] == names

@@ -9,6 +9,7 @@ import typer
 from lungreg.cli.check import end_with, told
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
+from lungreg.cli.process import importing
 
 if TYPE_CHECKING:
     from lungreg.stores import Check
@@ -26,10 +27,12 @@ def doctor(console: Console, options: ConfigOptions) -> None:
     With --json it names no file: that is for others to read. In an account submit check goes on
     from here, with a job that tries what the steps need.
     """
-    from lungreg.workflows.doctor import examine
+    from lungreg.workflows.progress import one_step
 
     settings = options.config()
-    checks = examine(settings)
+    with importing(), one_step(console.progress, "starting"):  # PyTorch takes seconds to be there.
+        from lungreg.workflows.doctor import examine
+    checks = examine(settings, console.progress)
     rows = [[check.name, check.state, _placed(check), check.mend] for check in checks]
     console.table("Doctor", ("check", "state", "found", "mend"), rows)
     console.document(told(checks))

@@ -22,17 +22,24 @@ from lungreg.records import counted
 from lungreg.stores import Check, Stage
 from lungreg.stores.names import input_folder
 from lungreg.stores.run_files import environment
+from lungreg.workflows.progress import OnProgress, ignore_progress, one_step
 from lungreg.workflows.source_check import check_source
 
 _DISK_GB, _MEMORY_GB = 5.0, 4.0
 
 
-def examine(config: Config) -> list[Check]:
-    """Check versions, devices, Ray, source, stage, disk and memory. Changes nothing that stays."""
+def examine(config: Config, on_progress: OnProgress = ignore_progress) -> list[Check]:
+    """Check versions, devices, Ray, source, stage, disk and memory. Changes nothing that stays.
+
+    Args:
+        config: What is checked for it.
+        on_progress: Called before and after every check: to start Ray takes seconds, and so may a
+            backend's answer.
+    """
     checks: list[tuple[str, Callable[[], Check]]] = [
         ("versions", _versions),
         ("device", partial(_device, config)),
-        ("ray", _ray),
+        ("ray", partial(_ray, config)),
         ("source", partial(check_source, config)),
         ("stage", partial(_stage, config)),
         ("models", partial(_models, config)),
@@ -40,7 +47,12 @@ def examine(config: Config) -> list[Check]:
         ("memory", _memory),
         ("network", partial(_network, config)),
     ]
-    return [_guarded(name, check) for name, check in checks] + _of_backend(config)
+    found = []
+    for name, check in checks:
+        with one_step(on_progress, name):
+            found.append(_guarded(name, check))
+    with one_step(on_progress, "backend"):
+        return found + _of_backend(config)
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
@@ -86,15 +98,20 @@ def _device(config: Config) -> Check:
     return Check(name="device", state="warn", found=found, mend=mend)
 
 
-def _ray() -> Check:
+def _ray(config: Config) -> Check:
+    """Whether Ray starts; not tried where the configuration never starts it."""
     if not has_extra("cluster"):
         found = "not installed: workers auto means one process"
         return Check(name="ray", state="ok", found=found, mend=installation("cluster"))
+    version = metadata.version("ray")
+    if config.infer.workers == 0 and config.train.workers == 0:
+        found = f"ray {version}: not started, since infer.workers and train.workers are 0"
+        return Check(name="ray", state="ok", found=found)
     from lungreg.distributed.cluster import cluster
 
     with cluster() as capacity:
         has = f"{counted(capacity.cpus, 'CPU')}, {counted(capacity.gpus, 'GPU')}"
-        found = f"ray {metadata.version('ray')}: {has}"
+        found = f"ray {version}: {has}"
     return Check(name="ray", state="ok", found=found)
 
 
