@@ -31,6 +31,7 @@ from lungreg.cli import (
     train,
 )
 from lungreg.cli.group import RootGroup
+from lungreg.cli.help_text import PlainTyper
 
 _HELP = """Register paired lung CT, expiration and inspiration, for whole cohorts.
 
@@ -52,7 +53,7 @@ _COMMANDS = (
 
 def build_app() -> typer.Typer:
     """The typer application with all commands."""
-    app = typer.Typer(
+    app = PlainTyper(
         name="lungreg",
         cls=RootGroup,
         help=_HELP,

@@ -43,7 +43,10 @@ def add_to(app: typer.Typer) -> None:
 def apply(
     console: Console,
     transforms: Annotated[
-        list[Path], typer.Argument(metavar="TRANSFORM", help="In the order of points.")
+        list[Path],
+        typer.Argument(
+            metavar="TRANSFORM", help="One file or more, in the order in which points go."
+        ),
     ],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Image, mask or points.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
@@ -69,14 +72,14 @@ def apply(
         typer.Option("--outside", help="Value outside of the image.", show_default="air"),
     ] = None,
     frame: Annotated[
-        str | None, typer.Option("--frame", metavar="voxel|ras|lps", help="Of points in a .csv.")
+        str | None, typer.Option("--frame", metavar="voxel|ras|lps", help="Coordinates of a .csv.")
     ] = None,
     direction: Annotated[
         str | None,
         typer.Option(
             "--direction",
             metavar="fixed-to-moving|moving-to-fixed",
-            help="Of points.",
+            help="Where points go.",
             show_default="as the files map",
         ),
     ] = None,

@@ -15,7 +15,7 @@ from lungreg.cli.group import command_group
 from lungreg.errors import ConfigError
 
 _File = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="YAML of the run, as -c names it too.")
+    Path | None, typer.Argument(metavar="FILE", help="YAML of the run, as -c names it too.")
 ]
 
 

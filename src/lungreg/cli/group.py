@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from lungreg.cli.failure import error_document
+from lungreg.cli.help_text import PlainTyper
 
 WRONG_USAGE = 2
 
@@ -50,7 +51,7 @@ class RootGroup(Group):
 
 def command_group(help_text: str) -> typer.Typer:
     """A group of commands to add to the application."""
-    return typer.Typer(help=help_text, cls=Group, no_args_is_help=True, rich_markup_mode=None)
+    return PlainTyper(help=help_text, cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 
 def _sentence(text: str | None) -> str:

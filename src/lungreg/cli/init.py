@@ -30,7 +30,9 @@ def init(
     console: Console,
     source: Annotated[
         Path | None,
-        typer.Argument(help="Folder of scans to look at; or the .yaml file to write."),
+        typer.Argument(
+            metavar="FOLDER", help="Folder of scans to look at; or the .yaml file to write."
+        ),
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-o", help="File to write; else lungreg.yaml.")

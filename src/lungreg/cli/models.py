@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lungreg.records import ModelVersion
     from lungreg.stores import ModelRegistry
 
-Name = Annotated[str, typer.Argument(help="Name of the model.")]
-Version = Annotated[str, typer.Argument(help='A number, an alias, or "latest".')]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help='A number, an alias, or "latest".')]
 
 
 _COLUMNS = (
@@ -113,7 +113,7 @@ def export_file(
 def import_file(
     console: Console,
     options: ConfigOptions,
-    file: Annotated[Path, typer.Argument(help="A file of 'models export'.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of 'models export'.")],
     name: Annotated[str | None, typer.Option("--name", help="Another name for it.")] = None,
 ) -> None:
     """Add an exported file as the next version of its name."""

@@ -62,9 +62,14 @@ def add_to(app: typer.Typer) -> None:
 def register_pair(
     console: Console,
     fixed: Annotated[
-        Path, typer.Argument(help="Expiration: NIfTI, MHA/MHD, NRRD or a DICOM series folder.")
+        Path,
+        typer.Argument(
+            metavar="FIXED", help="Expiration: NIfTI, MHA/MHD, NRRD or a DICOM series folder."
+        ),
     ],
-    moving: Annotated[Path, typer.Argument(help="Inspiration: as for the expiration.")],
+    moving: Annotated[
+        Path, typer.Argument(metavar="MOVING", help="Inspiration, as for the expiration.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     fixed_mask: Annotated[
         Path | None, typer.Option(help="Lungs of the expiration; else found by threshold.")
@@ -72,7 +77,7 @@ def register_pair(
     moving_mask: Annotated[Path | None, typer.Option(help="Lungs of the inspiration.")] = None,
     landmarks: Annotated[
         Path | None,
-        typer.Option(help="CSV, fixed xyz then moving xyz, voxels: to measure, not to use."),
+        typer.Option(help="CSV, fixed xyz then moving xyz, in voxels: to measure by, not used."),
     ] = None,
     model: Annotated[
         str | None,
@@ -88,7 +93,8 @@ def register_pair(
         ),
     ] = None,
     refine: Annotated[
-        bool | None, typer.Option("--refine/--no-refine", help="Optimise the pair.")
+        bool | None,
+        typer.Option("--refine/--no-refine", help="Optimise the pair (default), or only align it."),
     ] = None,
     preset: Annotated[
         str | None,
@@ -96,13 +102,13 @@ def register_pair(
             metavar="NAME",
             callback=_preset,
             autocompletion=_presets,
-            help="fast, default or best: finest grid 2 mm, 1.4 mm or 1.1 mm.",
+            help="fast, default or best, each slower: finest grid 2, 1.4, 1.1 mm.",
         ),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="auto (default), cpu, cuda, cuda:N or mps.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same result; 0.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same result; else 0.")] = None,
     full_resolution_field: Annotated[
         bool | None, typer.Option(help="Write the field on the fixed scan's own grid.")
     ] = None,
@@ -115,11 +121,16 @@ def register_pair(
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="YAML with what options do not say: ./lungreg.yaml."),
+        typer.Option(
+            "--config", "-c", help="YAML with what options do not say; else ./lungreg.yaml."
+        ),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Register one pair: images, transforms for other tools, metrics and a page."""
+    """Register one pair: images, transforms for other tools, metrics and a page.
+
+    Such as: lungreg register exp.nii.gz insp.nii.gz -o out
+    """
     chosen = _configuration(console, config, overrides or ())
     _require_free(console, out, overwrite=overwrite)
     from lungreg.workflows.progress import one_step

@@ -22,7 +22,9 @@ def add_to(app: typer.Typer) -> None:
 def report(
     console: Console,
     options: ConfigOptions,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run of infer.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run of infer, as it or results named it.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the pages here, not to the stage.")
     ] = None,

@@ -27,15 +27,16 @@ def simulate(
     ct: Annotated[Path | None, typer.Option("--from", help="A real CT to breathe with.")] = None,
     mask: Annotated[Path | None, typer.Option("--mask", help="Its lung mask.")] = None,
     cutoff_mm: Annotated[
-        float, typer.Option("--cutoff-mm", min=0, help="Bases cut off the expiration.")
+        float,
+        typer.Option("--cutoff-mm", min=0, help="How much of the bases the expiration lacks."),
     ] = 0.0,
     shape: Annotated[
         tuple[int, int, int] | None,
-        typer.Option("--shape", metavar="X Y Z", help="Voxels of an analytic chest."),
+        typer.Option("--shape", metavar="X Y Z", help="Number of voxels, without --from."),
     ] = None,
     spacing_mm: Annotated[
         tuple[float, float, float] | None,
-        typer.Option("--spacing-mm", metavar="X Y Z", help="Their spacing."),
+        typer.Option("--spacing-mm", metavar="X Y Z", help="Size of these voxels."),
     ] = None,
 ) -> None:
     """Make breathing pairs with known truth, from an analytic chest or a real CT."""
