@@ -183,6 +183,16 @@ def test_panels_come_in_order_and_know_their_rows():
     assert [entry["panel"] for entry in data_of(page)["rows"]] == [True, False, True]
 
 
+def test_the_most_telling_columns_are_hidden_last():
+    """Each has a rank of its own: errors before the overlap, a value before the one before it."""
+    rows = [phantom_result(tre_mm=1.0, tre_aligned_mm=2.0, dice_score=0.9, dice_aligned=0.8)]
+    page = render_cohort("r", rows, {}, thresholds=Quality(), provenance={}, case_links={})
+    ranks = {column["label"]: column["rank"] for column in data_of(page)["columns"]}
+    assert sorted(ranks, key=ranks.__getitem__) == ["TRE", "Dice", "Dice before", "TRE before"]
+    assert len(set(ranks.values())) == len(ranks)
+    assert min(ranks.values()) > 0
+
+
 def test_columns_and_plots_say_what_they_are():
     """Every column of the table has a sentence, as have the means and the histograms."""
     results = [row(f"c{k}", dice_score=0.9, ncc=0.8, ncc_aligned=0.3) for k in range(5)]

@@ -12,6 +12,12 @@ from lungreg.qc.case_page import COMES_FROM_REPORT
 from lungreg.qc.measures import limits, number, numbers, state, words
 from lungreg.records import CaseResult
 
+_TELLING = (
+    *("tre_mm", "etre_mm", "dice_score", "etre_p95_mm", "tre_p95_mm", "etre_found_pct"),
+    *("fold_pct", "ncc", "hd95_mm"),
+)
+"""The most telling measures. Where a window is too narrow the others give way first."""
+
 
 def shown_measures(results: Sequence[CaseResult]) -> list[Measure]:
     """The measures that get a column: most cohorts have neither landmarks nor masks."""
@@ -35,6 +41,7 @@ def table_data(
         thresholds: By key of `quality`, for the colours.
         case_links: Case id to the path of its page.
     """
+    ranks = _ranks()
     columns = [
         {
             "label": measure.short,
@@ -44,6 +51,7 @@ def table_data(
             "decimals": measure.decimals,
             "higher": measure.higher_is_better,
             "limits": limits(thresholds, measure),
+            "rank": ranks[measure.name],
         }
         for measure in measures
     ]
@@ -57,6 +65,12 @@ def table_data(
     ]
     named = {name: TERMS[name] for name in ("Case", "Verdict", "Split", "Why")}
     return {"columns": columns, "rows": rows, "terms": named}
+
+
+def _ranks() -> dict[str, int]:
+    """By name, from 1 for the most telling measure: what has the highest rank is hidden first."""
+    names = dict.fromkeys([*_TELLING, *(column.name for column in _columns())])
+    return {name: rank for rank, name in enumerate(names, start=1)}
 
 
 def _row(result: CaseResult, measures: Sequence[Measure]) -> dict[str, object]:

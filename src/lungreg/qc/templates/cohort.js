@@ -96,10 +96,40 @@
     body.replaceChildren();
     scroller.scrollTop = 0;
     grow(CHUNK);
+    fit();
     const [shown, total] = [matching.length, data.rows.length].map((n) => n.toLocaleString("en"));
     document.querySelector(".showing").value =
       matching.length === data.rows.length ? `${total} cases` : `${shown} of ${total}`;
   };
+  // Where the table is wider than its place, the lesser columns give way; a button shows them all.
+  const more = document.querySelector(".more");
+  const hiding = document.head.appendChild(element("style"));
+  const lesser = columns.map((_, place) => place).filter((place) => columns[place].rank > 0)
+    .sort((a, b) => columns[b].rank - columns[a].rank);
+  let all = false;
+  const fit = () => {
+    hiding.textContent = "";
+    const widths = [...table.tHead.rows[0].cells].map((cell) => cell.getBoundingClientRect().width);
+    let width = widths.reduce((sum, one) => sum + one, 0);
+    const spare = lesser.filter((place) => {
+      if (width <= scroller.clientWidth + 1) return false;
+      width -= widths[place];
+      return true;
+    });
+    const cells = spare.map((place) => `table.cases tr > :nth-child(${place + 1})`);
+    if (!all && spare.length) {
+      hiding.textContent = `@media screen { ${cells.join(", ")} { display: none; } }`;
+    }
+    const columnsMore = spare.length === 1 ? "1 more column" : `${spare.length} more columns`;
+    more.hidden = !spare.length;
+    more.textContent = all ? "Fewer columns" : columnsMore;
+    more.title = spare.map((place) => columns[place].label).reverse().join(", ");
+  };
+  more.addEventListener("click", () => {
+    all = !all;
+    fit();
+  });
+  window.addEventListener("resize", fit);
   let by = { column: -1, down: false };
 
   const compare = (column, down) => (a, b) => {
