@@ -168,13 +168,34 @@ def _large(spacing_mm: float, steps: int) -> Level:
         steps=steps,
         tolerance=1.2,
         control=4,
+        body_weight=0.2,
         measure="both",
         smoothness=0.085,
         realigns=True,
     )
 
 
-def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
+def _lungs(spacing_mm: float, steps: int) -> Level:
+    """Large parts of the lungs alone, free of the body that held them back until here.
+
+    Small parts that follow mend a few millimetres: what a deep breath leaves beyond is mended here.
+    """
+    return Level(
+        spacing_mm=spacing_mm,
+        steps=steps,
+        tolerance=3.0,
+        control=8,
+        around_weight=0.0,
+        body_weight=0.0,
+        measure="contrast",
+        smoothness=0.01,
+        wall_stiffness=0.03,
+        continues=True,
+        realigns=True,
+    )
+
+
+def _small(spacing_mm: float, steps: int, *, smoothness: float = 0.155) -> Level:
     """Small parts, which local contrast draws: of the lungs alone, since they slide."""
     return Level(
         spacing_mm=spacing_mm,
@@ -184,10 +205,9 @@ def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
         around_weight=0.0,
         body_weight=0.0,
         measure="contrast",
-        smoothness=0.155,
+        smoothness=smoothness,
         wall_stiffness=0.03,
         continues=True,
-        realigns=realigns,
         step=0.3,
     )
 
@@ -195,14 +215,20 @@ def _small(spacing_mm: float, steps: int, *, realigns: bool = False) -> Level:
 _PLANS: dict[RefinePreset, Plan] = {
     "fast": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, _large(2.0, 15), _small(2.0, 15)),
+        levels=(*_COARSE, _large(2.0, 10), _lungs(2.0, 20), _small(2.0, 15, smoothness=0.1)),
         search_mm=30.0,
         search_spacing_mm=10.0,
         samples=50_000,
     ),
     "default": Plan(
         spacing_mm=2.0,
-        levels=(*_COARSE, _large(2.0, 30), _small(2.0, 30, realigns=True), _small(1.4, 20)),
+        levels=(
+            *_COARSE,
+            _large(2.0, 20),
+            _lungs(2.0, 40),
+            _small(2.0, 30, smoothness=0.1),
+            _small(1.4, 20),
+        ),
         samples=200_000,
         back=_small(1.4, 12),
     ),
@@ -211,7 +237,8 @@ _PLANS: dict[RefinePreset, Plan] = {
         levels=(
             *_COARSE,
             _large(2.0, 30),
-            _small(2.0, 30, realigns=True),
+            _lungs(2.0, 40),
+            _small(2.0, 30, smoothness=0.1),
             _small(1.4, 40),
             _small(1.1, 40),
         ),
