@@ -7,11 +7,7 @@ that does something else at once the seconds say little.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.kept import keep, machine
+from tests.benchmarks.process import run_lungreg
 
 PAIRS = {
     "240 x 200 x 120": ("--shape 240 200 120 --spacing-mm 1.3 1.3 2.5", ("default", "best")),
@@ -38,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for pair, (options, presets) in PAIRS.items():
             data = Path(folder) / pair.replace(" ", "")
-            _lungreg("simulate", "--out", str(data), "--cases", "1", *options.split())
+            run_lungreg("simulate", "--out", str(data), "--cases", "1", *options.split())
             lines += [
                 {"pair": pair, "simulated": options, **_runs(data, preset, asked.times)}
                 for preset in presets
@@ -54,29 +51,17 @@ def _runs(data: Path, preset: str, times: int) -> dict[str, Any]:
     scans = [str(data / "scans" / f"case_001_{breath}.nii.gz") for breath in ("exp", "insp")]
     out = data / preset
     command = ["register", "-q", *scans, "-o", str(out), "--overwrite", "--preset", preset]
-    found = [_lungreg(*command) for _ in range(times + 1)][1:]
+    found = [run_lungreg(*command) for _ in range(times + 1)][1:]
     sizes = {file.name: file.stat().st_size / 1e6 for file in out.iterdir() if file.is_file()}
     return {
         "preset": preset,
-        "cpu_s": [round(cpu_s, 2) for cpu_s, _, _ in found],
-        "wall_s": [round(wall_s, 2) for _, wall_s, _ in found],
-        "peak_gb": [round(peak_gb, 2) for _, _, peak_gb in found],
+        "cpu_s": [round(it.cpu_s, 2) for it in found],
+        "wall_s": [round(it.wall_s, 2) for it in found],
+        "peak_gb": [round(it.peak_gb, 2) for it in found],
         "mb": {name: round(sizes[name], 2) for name in _FIELDS if name in sizes},
         "all_mb": round(sum(sizes.values()), 2),
         "command": "OMP_NUM_THREADS=1 lungreg register -q FIXED MOVING -o OUT --preset " + preset,
     }
-
-
-def _lungreg(*words: str) -> tuple[float, float, float]:
-    """User and system seconds, wall seconds and peak GB of one command."""
-    start = time.perf_counter()
-    surroundings = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-m", "lungreg", *words], env=surroundings)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        msg = f"lungreg {words[0]} ended with {os.waitstatus_to_exitcode(status)}"
-        raise RuntimeError(msg)
-    return used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss * 1024 / 1e9
 
 
 def _table(lines: list[dict[str, Any]]) -> Table:

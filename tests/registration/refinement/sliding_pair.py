@@ -14,11 +14,11 @@ from lungreg.spatial.geometry import FloatArray, Grid, Transform
 
 _SIDE, _VOXEL_MM = 56, 2.5
 _RADIUS_MM = 45.0
-_DEGREES = 8.0
-"""6 mm at the wall."""
+LITTLE, FAR = 8.0, 24.0
+"""Degrees: 6 and 19 mm at the wall."""
 
 
-def sliding_pair() -> Pair:
+def sliding_pair(degrees: float = LITTLE) -> Pair:
     """The pair, with masks; its alignment is the identity."""
     rng = np.random.default_rng(0)
     shape, middle_mm = (_SIDE,) * 3, (_SIDE - 1) / 2 * _VOXEL_MM
@@ -41,19 +41,21 @@ def sliding_pair() -> Pair:
     return Pair(
         case=Case(case_id="a", fixed="", moving=""),
         fixed=scan(0.0),
-        moving=scan(_DEGREES),
+        moving=scan(degrees),
         fixed_mask=mask,
         moving_mask=mask,
     )
 
 
-def error_mm(transform: Transform, depths_mm: tuple[float, float]) -> float:
+def error_mm(
+    transform: Transform, depths_mm: tuple[float, float], degrees: float = LITTLE
+) -> float:
     """Mean error at places of the lungs between two depths below the wall, mm."""
     rng = np.random.default_rng(1)
     directions = rng.normal(size=(2000, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     places = directions * (_RADIUS_MM - rng.uniform(*depths_mm, (2000, 1)))
-    apart = transform_points(transform, places) - turned(places, _DEGREES)
+    apart = transform_points(transform, places) - turned(places, degrees)
     return float(np.linalg.norm(apart, axis=1).mean())
 
 
