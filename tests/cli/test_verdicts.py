@@ -45,7 +45,7 @@ def test_each_reason_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_quiet_tells_a_verdict_that_is_no_pass(
     capsys: pytest.CaptureFixture[str], verdict: Verdict, reasons: list[str], told: str
 ) -> None:
-    """In one line on stderr with the first reason, which is the worst one."""
+    """In one line on stderr with the first reason, and how many there are beside it."""
     print_verdict(QUIET, row(verdict), reasons)
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", told)

@@ -26,7 +26,7 @@ from lungreg.records import CaseEvaluation, CaseMetrics
 NO_LINE = {
     *("case_id", "split", "status", "verdict", "evidence", "reasons", "error_code"),
     *("error_message", "etre_regions", "without_lungs", "doubts", "mirrored", "turned"),
-    *("unmatched", "bone_lengths"),
+    *("unset_voxels", "unmatched", "bone_lengths"),
 }
 """Fields that say what was measured and how it ended, or that stand in lines of their own."""
 UNITS = {"_mm": "mm", "_pct": "%", "_ml": "ml", "_hu": "HU", "_s": "s"}

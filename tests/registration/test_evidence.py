@@ -98,7 +98,7 @@ def test_doubts_name_their_scan(masks: bool) -> None:
     )
 
 
-def test_a_voxel_size_that_nobody_set_is_a_doubt() -> None:
+def test_a_voxel_size_that_nobody_set_is_named() -> None:
     """Both headers say 1 mm, and tissue goes together as well as it does in mm."""
     pair = as_pair(simulated())
     unset = replace(
@@ -106,9 +106,10 @@ def test_a_voxel_size_that_nobody_set_is_a_doubt() -> None:
         fixed=replace(pair.fixed, grid=Grid(shape=pair.fixed.grid.shape, affine=np.eye(4))),
         moving=replace(pair.moving, grid=Grid(shape=pair.moving.grid.shape, affine=np.eye(4))),
     )
-    doubts = evidence(unset, affine_transform(np.eye(4), unset.fixed.grid)).doubts
-    assert doubts is not None
-    assert doubts.startswith("in both scans the voxels are 1 x 1 x 1 mm")
+    found = evidence(unset, affine_transform(np.eye(4), unset.fixed.grid))
+    assert found.unset_voxels == "fixed and moving"
+    one = evidence(replace(unset, moving=pair.moving), affine_transform(np.eye(4), pair.fixed.grid))
+    assert one.unset_voxels == "fixed"
 
 
 @pytest.mark.parametrize("role", ["fixed", "moving"])

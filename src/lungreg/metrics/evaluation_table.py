@@ -43,7 +43,7 @@ _TEXT = (
     *_FIRST,
     *("error_code", "error_message", "fixed_lungs_from", "moving_lungs_from"),
     *("without_lungs", "doubts", "mirrored", "turned", "etre_regions"),
-    *("unmatched", "bone_lengths"),
+    *("unset_voxels", "unmatched", "bone_lengths"),
 )
 _WHOLE = ("landmarks", "etre_places")
 

@@ -55,6 +55,18 @@ def _doubtful(judged: Judged) -> Finding | None:
     return None if doubts is None else Finding(Verdict.WARN, doubts)
 
 
+def _unset(judged: Judged) -> Finding | None:
+    scans = judged.evidence.unset_voxels
+    if scans is None:
+        return None
+    reason = (
+        f"the voxels are 1 x 1 x 1 mm ({scans}), as where a header gives no voxel size, and a scan "
+        "of that size is no chest: no figure in mm holds until the voxel size is set in the header "
+        "(pixdim in NIfTI)"
+    )
+    return Finding(Verdict.WARN, reason)
+
+
 def _mirrored(judged: Judged) -> Finding | None:
     sides = judged.evidence.mirrored
     if sides is None:
@@ -111,10 +123,17 @@ _ALWAYS = (
         verdict=Verdict.WARN,
         says=(
             "lungs in doubt: values that are no Hounsfield units, an intensity window that cuts "
-            "them off, one lung alone, a voxel size that was never set (1 x 1 x 1 mm in a scan "
-            "that is not as large as a chest by it)"
+            "them off, one lung alone"
         ),
         find=_doubtful,
+    ),
+    Check(
+        verdict=Verdict.WARN,
+        says=(
+            "a voxel size that nobody set: 1 x 1 x 1 mm in a scan that is not as large as a chest "
+            "by it"
+        ),
+        find=_unset,
     ),
     Check(
         verdict=Verdict.FAIL,

@@ -161,8 +161,9 @@ class Evidence:
     without_lungs: str | None = None
     """"fixed" or "moving": the scan in which no lungs were found."""
     doubts: str | None = None
-    """What makes the lungs of a scan, the values in them or the size of its voxels doubtful, in
-    words."""
+    """What makes the lungs of a scan, or the values in them, doubtful, in words."""
+    unset_voxels: str | None = None
+    """"fixed", "moving" or "fixed and moving": scans whose voxel size nobody seems to have set."""
     mirrored: str | None = None
     """The sides, such as "left and right", that seem exchanged in the headers."""
     turned: str | None = None

@@ -18,7 +18,7 @@ from lungreg.registration.likeness import unlike_share
 from lungreg.registration.lung_regions import region_names
 from lungreg.registration.mask_cover import mask_cover
 from lungreg.registration.pair import Pair
-from lungreg.registration.scan_size import unset_voxel_size
+from lungreg.registration.scan_size import has_unset_size
 from lungreg.registration.turning import turned_over
 from lungreg.spatial.displacement import CPU, transform_points
 from lungreg.spatial.geometry import Transform, nearest_affine
@@ -57,6 +57,7 @@ def gather_evidence(
         **_bones(pair, transform),
         turned=turned_over(pair, transform),
         doubts=_doubts(pair),
+        unset_voxels=_unset_voxels(pair),
         **_volumes(pair),
         **_regions(pair, places),
         correlation_in_place=correlation_in_place(pair, transform, device=device),
@@ -106,16 +107,13 @@ def _without_lungs(pair: Pair) -> str | None:
 
 def _doubts(pair: Pair) -> str | None:
     scans = {"fixed": pair.fixed_lungs, "moving": pair.moving_lungs}
-    roles: dict[str, list[str]] = {}
-    for role, lungs in scans.items():
-        for text in (unset_voxel_size(lungs.grid), *lungs.doubts):
-            if text is not None:
-                roles.setdefault(text, []).append(role)
-    found = [
-        f"in both scans {text}" if len(of) == len(scans) else f"in the {of[0]} scan {text}"
-        for text, of in roles.items()
-    ]
+    found = [f"in the {role} scan {text}" for role, lungs in scans.items() for text in lungs.doubts]
     return "; ".join(found) or None
+
+
+def _unset_voxels(pair: Pair) -> str | None:
+    scans = {"fixed": pair.fixed, "moving": pair.moving}
+    return " and ".join(role for role, scan in scans.items() if has_unset_size(scan.grid)) or None
 
 
 def _volumes(pair: Pair) -> dict[str, Any]:

@@ -11,10 +11,6 @@ _THINNEST_SLAB_MM = 50.0
 """Part of a chest may be scanned alone."""
 _UNSET_MM, _EXACT_MM = 1.0, 1e-4
 """Along all axes: what programs write where nobody gave a voxel size."""
-_UNSET = (
-    "the voxels are 1 x 1 x 1 mm, as where a header gives no voxel size, and a scan of that size "
-    "is no chest: no figure in mm holds until the voxel size is set in the header (pixdim in NIfTI)"
-)
 
 
 def is_chest_sized(grid: Grid) -> bool:
@@ -29,15 +25,14 @@ def extent_text(grid: Grid) -> str:
     return " x ".join(f"{side:.4g}" for side in _sides_mm(grid))
 
 
-def unset_voxel_size(grid: Grid) -> str | None:
-    """What speaks for a voxel size that nobody gave, in words; None where nothing does.
+def has_unset_size(grid: Grid) -> bool:
+    """Whether nobody seems to have given the voxel size.
 
-    That is 1 mm along all axes, and a scan that is not as large as a chest by it: one that was
+    That is 1 mm along all axes, in a scan that is not as large as a chest by it: one that was
     resampled to 1 mm is.
     """
-    if not np.allclose(grid.spacing_mm, _UNSET_MM, rtol=0, atol=_EXACT_MM) or is_chest_sized(grid):
-        return None
-    return _UNSET
+    unset = np.allclose(grid.spacing_mm, _UNSET_MM, rtol=0, atol=_EXACT_MM)
+    return bool(unset) and not is_chest_sized(grid)
 
 
 def _sides_mm(grid: Grid) -> list[float]:

@@ -48,8 +48,18 @@ DOUBTS = _words(
     "doubts",
     "Doubts about the lungs",
     brief="what makes the lungs of a scan doubtful",
-    says="What makes the lungs of a scan, the values in them or its voxel size doubtful.",
+    says="What makes the lungs of a scan, or the values in them, doubtful.",
     bad="The verdict is warn: look at the outlines of the lungs, and at the scan's values.",
+)
+UNSET_VOXELS = _words(
+    "unset_voxels",
+    "Scans without voxel size",
+    brief="the scans whose voxel size nobody seems to have set",
+    says=(
+        "The scans, fixed or moving, whose voxels are 1 x 1 x 1 mm, as where a header gives no "
+        "size, and which are not as large as a chest by it."
+    ),
+    bad="The verdict is warn: no figure in mm holds until the header gives the voxel size.",
 )
 MIRRORED = _words(
     "mirrored",
@@ -83,4 +93,13 @@ BONE_LENGTHS = _words(
     bad="The direction that is far from 1 is the one whose voxel size is wrong in one header.",
 )
 LUNGS_FROM = (FIXED_FROM, MOVING_FROM)
-REMARKS = (*LUNGS_FROM, WITHOUT_LUNGS, DOUBTS, MIRRORED, TURNED, UNMATCHED, BONE_LENGTHS)
+REMARKS = (
+    *LUNGS_FROM,
+    WITHOUT_LUNGS,
+    DOUBTS,
+    UNSET_VOXELS,
+    MIRRORED,
+    TURNED,
+    UNMATCHED,
+    BONE_LENGTHS,
+)
