@@ -63,8 +63,9 @@ def apply_to_points(
     Args:
         transforms: Files; see `read_transform`.
         points: .csv, .fcsv or .mrk.json.
-        out: .csv, .fcsv or .mrk.json; labels are kept. Points are written in the input's frame;
-            Slicer's formats, which cannot hold voxels, get LPS.
+        out: .csv, .fcsv or .mrk.json. Points are written in the input's frame; Slicer's formats,
+            which cannot hold voxels, get LPS. Ids, labels and descriptions are kept within one of
+            Slicer's formats, between formats the labels alone; measurements are left out.
         frame: "voxel", "ras" or "lps": needed for .csv, said by the others themselves.
         direction: "fixed-to-moving" or "moving-to-fixed"; None takes each file as it maps, in the
             order given. Against the files' own direction their inverses are computed exactly at

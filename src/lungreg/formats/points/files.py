@@ -20,7 +20,7 @@ class _Format:
     decode: Callable[[bytes], PointList]
     encode: Callable[[PointList], bytes]
     move: Callable[[bytes, PointList], bytes] | None = None
-    """A file with other coordinates and all else that it holds, in its order."""
+    """A file with other coordinates, and all else that it holds of these points."""
 
 
 _FORMATS = {
@@ -45,7 +45,8 @@ def encode_points(listed: PointList, name: str) -> bytes:
     """Write points in the format of a file of this name: .csv, .fcsv or .mrk.json.
 
     Slicer's files that were read from one of the same format keep what else that holds: ids,
-    labels, descriptions, further columns, and how it is shown.
+    labels, descriptions, further columns, and how it is shown; but not what told of the old places,
+    such as measurements. Between formats labels alone are kept.
 
     Raises:
         DataError: Another name, or points in a frame that the format does not know.
