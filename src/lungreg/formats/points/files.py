@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lungreg.errors import DataError
 from lungreg.formats.points.point_csv import decode_points_csv, encode_points_csv
@@ -61,5 +62,10 @@ def _format(name: str) -> tuple[str, _Format]:
     for suffix, found in _FORMATS.items():
         if name.lower().endswith(suffix):
             return suffix, found
+    raise unknown_format()
+
+
+def unknown_format(where: Path | None = None) -> DataError:
+    """The error of a name that no format of points has."""
     msg = f"a file of points ends in {', '.join(POINT_SUFFIXES)}"
-    raise DataError(msg, got="another name", mend="convert it")
+    return DataError(msg, got="another name", mend="convert it, or name one of these", where=where)
