@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,16 +44,16 @@ class Prices:
     tb_month: float = 23.0
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure if asked to, then print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--measure", action="store_true", help="some minutes on an idle machine")
     parser.add_argument("--shape", type=int, nargs=3, default=SHAPE, help="voxels of the scans")
-    parser.add_argument("--times", type=int, default=2, help="each way, beside a first time")
+    parser.add_argument("--times", type=_at_least_one, default=2, help="beside a first time")
     parser.add_argument("--dry", action="store_true", help="do not keep the figures")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     measured = measure(asked.shape, asked.times) if asked.measure else last_measured()
     if asked.measure and not asked.dry:
         keep(measured, "-costs")
@@ -81,8 +81,7 @@ def measure(shape: list[int], times: int) -> dict[str, Any]:
             command = ("infer", "-q", "-c", str(config), "--cases", _CASE, *words)
             used = [run_lungreg(*command) for _ in range(times + 1)][1:]
             runs[way] = [round(it.cpu_s, 1) for it in used]
-            newest = max((folder / "stage" / "runs").glob("infer-*"), key=_written_at)
-            written[way] = _megabytes(newest)
+            written[way] = _megabytes(newest_run(folder / "stage" / "runs"))
         stage = folder / "stage"
         read = _megabytes(*(file for kind in _READ for file in stage.glob(f"{kind}/{_CASE}*")))
     return {
@@ -117,8 +116,22 @@ def _prepare(folder: Path, shape: list[int]) -> Path:
     return config
 
 
-def _written_at(path: Path) -> float:
-    return path.stat().st_mtime
+def newest_run(runs: Path) -> Path:
+    """The folder of the run of infer that began last, which its id says."""
+    return max(runs.glob("infer-*"), key=lambda run: run.name)
+
+
+def _at_least_one(text: str) -> int:
+    """A number of times.
+
+    Raises:
+        ArgumentTypeError: None at all, of which there is no mean.
+    """
+    times = int(text)
+    if times < 1:
+        msg = f"is at least 1, got {times}"
+        raise argparse.ArgumentTypeError(msg)
+    return times
 
 
 def _megabytes(*paths: Path) -> float:

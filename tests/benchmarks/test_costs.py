@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from tests.benchmarks.costs import measure, table
+from tests.benchmarks.costs import main, measure, newest_run, table
 
 
 def test_the_table_is_pairs_times_seconds_and_megabytes() -> None:
@@ -17,6 +20,23 @@ def test_the_table_is_pairs_times_seconds_and_megabytes() -> None:
     lines = table(measured)[2:]
     assert lines[0] == "| 20 | network | 20.0 | 0.052 | 0.02 | $ 1.00 | $ 0.46 |"
     assert lines[1] == "| 1,000 | network | 1,000 | 2.6 | 1 | $ 50.00 | $ 23.00 |"
+
+
+@pytest.mark.parametrize("times", ["0", "-1", "two"])
+def test_each_way_is_counted_at_least_once(times: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused before minutes of measuring: there is no mean of nothing."""
+    with pytest.raises(SystemExit):
+        main(["--times", times])
+    assert "argument --times: " in capsys.readouterr().err
+
+
+def test_the_newest_run_is_the_one_of_the_latest_id(tmp_path: Path) -> None:
+    """Whichever folder was written to last."""
+    ids = ("infer-20261130-101502-0a", "infer-20261130-101501-ff", "train-20261201-000000-00")
+    for name in ids:
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / ids[0], (1, 1))
+    assert newest_run(tmp_path).name == ids[0]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from lungreg.formats.points.files import decode_points
 from lungreg.spatial.geometry import Frame
 from tests.formats.transforms.breathing import FIXED
-from tests.site import Site, run
+from tests.site import Site, assert_refused, run
 from tests.workflows.applied_files import POINTS, points_file, write_files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -71,29 +71,75 @@ def test_a_file_that_is_there_is_replaced_only_when_asked_for(
     assert (folder / out).read_bytes() != b"mine"
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked at a terminal; the answer is yes."""
+    return _at_terminal(monkeypatch, answer=True)
+
+
+def _at_terminal(monkeypatch: pytest.MonkeyPatch, *, answer: bool) -> list[str]:
+    asked: list[str] = []
+
+    def ask(question: str, *, err: bool) -> bool:
+        assert err
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr("lungreg.cli.replacing.at_terminal", lambda: True)
+    monkeypatch.setattr("typer.confirm", ask)
+    return asked
+
+
 @pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
 def test_at_a_terminal_it_asks(
     folder: Path, monkeypatch: pytest.MonkeyPatch, answer: bool, code: int
 ) -> None:
-    """Once, and takes the answer."""
-    asked: list[str] = []
-
-    def ask(question: str) -> bool:
-        asked.append(question)
-        return answer
-
-    monkeypatch.setattr("lungreg.cli.apply.at_terminal", lambda: True)
-    monkeypatch.setattr("typer.confirm", ask)
-    (folder / "out.fcsv").write_text("mine")
+    """Once, and takes the answer: what was there stays after a no."""
+    asked = _at_terminal(monkeypatch, answer=answer)
+    out = folder / "out.fcsv"
+    out.write_text("mine")
     assert run(*apply(folder, "in.fcsv", "out.fcsv")).code == code
-    assert asked == [f"Replace {folder / 'out.fcsv'}?"]
+    assert asked == [f"Replace {out}?"]
+    assert (out.read_text() == "mine") is not answer
 
 
-def test_an_input_is_never_replaced(folder: Path) -> None:
-    """With --overwrite neither, and nobody is asked."""
-    for options in ((), ("--overwrite",)):
-        done = run(*apply(folder, "in.fcsv", "in.fcsv", *options))
-        assert (done.code, "another file than the inputs" in done.err) == (1, True)
+@pytest.mark.parametrize("out", ["in.fcsv", "link.fcsv", "below/../in.fcsv"])
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_an_input_is_never_replaced(
+    folder: Path, asked: list[str], options: tuple[str, ...], out: str
+) -> None:
+    """However its path is written, and with --overwrite neither; nobody is asked."""
+    source = folder / "in.fcsv"
+    (folder / "link.fcsv").symlink_to(source)
+    (folder / "below").mkdir()
+    before = source.read_bytes()
+    done = run(*apply(folder, "in.fcsv", out, *options))
+    assert_refused(done, "another file than the inputs")
+    assert (asked, source.read_bytes()) == ([], before)
+    assert (folder / "link.fcsv").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "options", "says"),
+    [
+        ("in.fcsv", "", (), "an output is a file, got a folder; name a file in it"),
+        ("moving.nii.gz", "", (), "an output is a file, got a folder; name a file in it"),
+        ("in.fcsv", f"{'a' * 300}.csv", (), "a place that can be written"),
+        ("moving.nii.gz", f"{'a' * 300}.nii.gz", (), "a place that can be written"),
+        ("in.fcsv", "mine.txt", (), "a file of points ends in"),
+        ("moving.nii.gz", "mine.txt", (), "an image is written as"),
+        ("in.fcsv", "mine.txt", ("--nearest",), "are for images, got --nearest"),
+        ("moving.nii.gz", "mine.txt", ("--frame", "ras"), "are for points, got --frame"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anybody_is_asked(
+    folder: Path, asked: list[str], source: str, out: str, options: tuple[str, ...], says: str
+) -> None:
+    """And before the transform is read, which takes long; here there is none."""
+    (folder / "transform.h5").unlink()
+    (folder / "mine.txt").write_text("mine")
+    assert_refused(run(*apply(folder, source, out, *options)), says)
+    assert asked == []
 
 
 def test_points_that_are_in_doubt_are_told_with_q_too(folder: Path) -> None:

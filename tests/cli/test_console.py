@@ -130,6 +130,17 @@ def test_a_question_that_nobody_sees_is_answered_no(options: dict[str, bool]) ->
     assert not Console(**{"quiet": False, "as_json": False, **options}).ask("Drop all?")
 
 
+def test_a_question_goes_to_stderr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen where stdout is a file; a name in the question controls no terminal."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert Console(quiet=False, as_json=False).ask("Replace a\x1b[2J\u2028b?")
+    said = capsys.readouterr()
+    assert said.out.strip() == ""  # click writes the space behind it there
+    assert said.err.startswith(r"Replace a\x1b[2J\u2028b? [y/N]:")
+
+
 def test_control_characters_are_shown_as_escapes() -> None:
     """A file's name cannot control the terminal; line breaks of our own may stay."""
     assert printable("a\x1b[2Jb\nc") == r"a\x1b[2Jb\nc"

@@ -56,3 +56,24 @@ def test_json_of_doctor_names_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     told = run("doctor").out
     assert "/home/doe/scans" in told
     assert told.splitlines()[0] == "starting"
+
+
+def test_quiet_names_what_failed_and_its_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line each on stderr; nothing of what is well or could be better."""
+    from lungreg.stores import Check
+
+    error = StoreError("a rule", got="none", mend="mend it", where="/home/doe/scans")
+    failed = Check.failed("stage", error)
+    bare = Check(name="ray", state="fail", found="OSError")
+    checks = [failed, bare, Check(name="disk", state="warn", found="1 GB", mend="free space")]
+    monkeypatch.setattr("lungreg.workflows.doctor.examine", lambda *_: checks)
+    done = run("doctor", "-q")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines() == [
+        "lungreg: stage: /home/doe/scans: a rule, got none; mend it",
+        "lungreg: ray: OSError",
+    ]
+    monkeypatch.setenv("LUNGREG_ANONYMOUS", "1")
+    assert "doe" not in run("doctor", "-q").err
+    monkeypatch.setattr("lungreg.workflows.doctor.examine", lambda *_: checks[2:])
+    assert (run("doctor", "-q").code, run("doctor", "-q").err) == (0, "")

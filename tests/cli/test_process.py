@@ -15,6 +15,7 @@ from lungreg.cli import process
 from lungreg.cli.bars import tell_at_once
 from lungreg.cli.console import Console
 from lungreg.cli.process import (
+    at_terminal,
     importing,
     keeping_last_words,
     stopped_by_signals,
@@ -35,6 +36,33 @@ def test_letters_that_a_log_lacks_are_escaped(
     print("ü 肺", flush=True)  # noqa: T201
     known = "\\xfc" if encoding == "ascii" else "ü"
     assert raw.getvalue().decode(encoding) == f"{known} \\u80ba\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+TERMINAL, PIPE = Terminal(), io.StringIO()
+
+
+@pytest.mark.parametrize(
+    ("stdin", "stderr", "there"),
+    [
+        (TERMINAL, TERMINAL, True),
+        (TERMINAL, PIPE, False),
+        (PIPE, TERMINAL, False),
+        (None, TERMINAL, False),
+        (TERMINAL, None, False),
+    ],
+)
+def test_a_question_is_seen_and_answered_at_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, stdin: object, stderr: object, *, there: bool
+) -> None:
+    """It goes to stderr; where stdout goes does not matter. A service may have neither stream."""
+    monkeypatch.setattr(sys, "stdin", stdin)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert at_terminal() is there
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,7 +8,7 @@ import pytest
 
 from lungreg.cli.console import Console
 from lungreg.cli.verdicts import print_verdict, print_verdicts, tell_doubtful
-from lungreg.records import CaseResult, Status, Verdict
+from lungreg.records import CaseEvaluation, CaseResult, Split, Status, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOUD, QUIET = Console(quiet=False, as_json=False), Console(quiet=True, as_json=False)
@@ -64,3 +64,14 @@ def test_verdicts_of_many_are_counted(capsys: pytest.CaptureFixture[str]) -> Non
     tell_doubtful(QUIET, mixed[:2])
     tell_doubtful(LOUD, mixed)
     assert capsys.readouterr().err == ""
+
+
+def test_a_case_that_evaluate_could_not_measure_is_called_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It may well have been registered."""
+    lost = CaseEvaluation(
+        case_id="a", split=Split.UNSEEN, status=Status.FAILED, verdict=Verdict.FAIL
+    )
+    tell_doubtful(QUIET, [lost])
+    assert capsys.readouterr().err == "lungreg: 1 case: 1 not measured\n"

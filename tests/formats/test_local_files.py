@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lungreg.errors import ConfigError, MissingFileError, RunError, UnreadableFileError
-from lungreg.formats.local_files import read_file, refuse_overwriting, write_file
+from lungreg.formats.local_files import is_there, read_file, refuse_overwriting, write_file
 
 
 def test_a_file_is_written_or_replaced(tmp_path: Path) -> None:
@@ -60,3 +60,23 @@ def test_an_output_is_no_input(tmp_path: Path) -> None:
     refuse_overwriting(scan, [tmp_path / "none"])
     with pytest.raises(ConfigError, match="another file than the inputs"):
         refuse_overwriting(link, [None, scan])
+    with pytest.raises(ConfigError, match="an output is a file, got a folder"):
+        refuse_overwriting(tmp_path, [scan])
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    """Of an output it is refused at once; as an input it is left to whoever reads it."""
+    long, scan = tmp_path / f"{'a' * 300}.csv", tmp_path / "scan"
+    scan.touch()
+    refuse_overwriting(scan, [long])
+    for name in (long, scan / "below"):
+        with pytest.raises(RunError, match=r"a place that can be written.*another name"):
+            refuse_overwriting(name, [scan])
+
+
+def test_what_is_there(tmp_path: Path) -> None:
+    """A link that leads to nothing too: it would be replaced."""
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    assert is_there(tmp_path)
+    assert is_there(tmp_path / "link")
+    assert not is_there(tmp_path / "nothing")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lungreg.config import parse_config
+from lungreg.backends import open_backend
+from lungreg.config import BackendSettings, parse_config
 from lungreg.errors import UnreadableFileError
-from lungreg.stores import Check
+from lungreg.stores import Backend, Check
 from lungreg.workflows import doctor
 from lungreg.workflows.progress import Progress
 
@@ -73,5 +76,29 @@ def test_each_check_is_told_before_and_after_it(tmp_path: Path) -> None:
     config = parse_config({"backend": {"root": str(tmp_path)}})
     checks = doctor.examine(config, told.append)
     names = [event.step for event in told if event.done == 0]
-    assert names == [*(check.name for check in checks), "backend"]
+    assert names == [check.name for check in checks]
     assert [event.step for event in told if event.done == 1] == names
+
+
+@pytest.mark.usefixtures("_no_ray")
+def test_checks_of_a_backend_are_a_step_where_it_has_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend in an account has; they are told before they begin."""
+    told: list[Progress] = []
+
+    class Account:
+        def examine(self) -> list[Check]:
+            assert (told[-1].step, told[-1].done) == ("backend", 0)
+            return [Check(name="session", state="ok", found="")]
+
+        def try_out(self) -> Iterator[Check]:
+            raise NotImplementedError
+
+    def opened(settings: BackendSettings) -> Backend:
+        return replace(open_backend(settings), examiner=Account())
+
+    monkeypatch.setattr(doctor, "open_backend", opened)
+    checks = doctor.examine(parse_config({"backend": {"root": str(tmp_path)}}), told.append)
+    assert checks[-1].name == "session"
+    assert [event.step for event in told][-2:] == ["backend", "backend"]

@@ -8,8 +8,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow.csv
-import pyarrow.parquet
 import pytest
 import SimpleITK as sitk
 
@@ -25,7 +23,7 @@ from lungreg.workflows.evaluate import evaluate
 from lungreg.workflows.infer import infer
 from tests.grids import affine_to_sitk
 from tests.registration.refinement.breathing_pairs import simulated
-from tests.site import CASES, Site, run
+from tests.site import CASES, Site
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -117,6 +115,7 @@ class TestRun:
         assert spoiled.error_code == "unreadable_file"
         assert spoiled.verdict is Verdict.FAIL
         assert spoiled.dice_score is None
+        assert spoiled.facts()["verdict"] == spoiled.words == "not measured"
         field.unlink()
         (missing,) = evaluate(site[0].config(), site[1]).failed
         assert missing.error_code == "not_found"
@@ -274,53 +273,3 @@ class TestFolder:
         (folder / "displacement.json").write_text(json.dumps(description))
         with pytest.raises(DataError, match="leads from the fixed scan to the moving one"):
             evaluate(site[0].config(), folder)
-
-
-class TestCommand:
-    def test_run(self, done: tuple[Site, str]) -> None:
-        """Tables for people with both volumes and the reasons; one document for programs."""
-        site, run_id = done
-        shown = site.run("evaluate", run_id, "--set", "quality.tre_fail_mm=0.01")
-        assert shown.code == 0
-        for word in ("Accuracy", "Trust", "By split", "30 % tail", "Why", "is above 0.01 mm"):
-            assert word in shown.out
-        quiet = site.run("evaluate", run_id, "-q", "--set", "quality.tre_fail_mm=0.01")
-        assert (quiet.code, quiet.out) == (0, "")
-        assert quiet.err == "lungreg: 2 cases: 2 fail (landmarks)\n"
-        document = site.run("evaluate", run_id, "--json").document
-        assert [case["case_id"] for case in document["cases"]] == [CASES[0], CASES[5]]
-        assert document["summary"]["test"]["tre_mm"]["cases"] == 1.0
-        assert set(document["cases"][0]) >= {"sdlogj", "sdlogj_learn2reg", "reasons"}
-
-    @pytest.mark.parametrize("suffix", ["parquet", "csv"])
-    def test_export(self, done: tuple[Site, str], tmp_path: Path, suffix: str) -> None:
-        """A row per case with every field; the same in both formats."""
-        site, run_id = done
-        target = tmp_path / f"figures.{suffix}"
-        assert site.run("evaluate", run_id, "--export", str(target)).code == 0
-        read = pyarrow.parquet.read_table if suffix == "parquet" else pyarrow.csv.read_csv
-        table = read(target)
-        assert table.column("case_id").to_pylist() == [CASES[0], CASES[5]]
-        assert table.column_names[:4] == ["case_id", "split", "status", "verdict"]
-        assert None not in table.column("tre_p95_mm").to_pylist()
-
-    def test_folder(self, site: tuple[Site, str]) -> None:
-        """One pair is shown line by line."""
-        folder = case_folder(*site, CASES[5])
-        files = case_files(site[0], CASES[5])
-        options = [f"--{role.replace('_', '-')}={path}" for role, path in files.items()]
-        shown = run("evaluate", str(folder), *options, "-c", str(site[0].config_file))
-        assert shown.code == 0
-        assert "tre_p95_mm" in shown.out
-        only = run("evaluate", str(folder), options[0], "-c", str(site[0].config_file))
-        assert only.code == 1
-        assert "both scans are known, got fixed; give --fixed and --moving" in only.err
-
-    def test_a_case_that_cannot_be_measured_sets_the_exit_code(
-        self, site: tuple[Site, str]
-    ) -> None:
-        """3, as for every command that finished with some cases failed."""
-        (case_folder(*site, CASES[0]) / "displacement.nii.gz").unlink()
-        shown = site[0].run("evaluate", site[1])
-        assert shown.code == 3
-        assert CASES[0] in shown.out

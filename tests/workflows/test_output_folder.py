@@ -52,11 +52,12 @@ class TestRegister:
         (tmp_path / "inputs.json").write_text("{}")
         asked: list[str] = []
 
-        def ask(question: str) -> bool:
+        def ask(question: str, *, err: bool) -> bool:
+            assert err
             asked.append(question)
             return answer
 
-        monkeypatch.setattr("lungreg.cli.register.at_terminal", lambda: True)
+        monkeypatch.setattr("lungreg.cli.replacing.at_terminal", lambda: True)
         monkeypatch.setattr("typer.confirm", ask)
         assert_refused(run(*self.command(tmp_path)), says)
         assert asked == [f"Replace the earlier results in {tmp_path}?"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,8 @@ import typer
 
 from lungreg.cli.command import FieldFrameName, FieldKindName, command
 from lungreg.cli.console import Console
-from lungreg.cli.process import at_terminal, importing
+from lungreg.cli.process import importing
+from lungreg.cli.replacing import may_replace
 from lungreg.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -94,7 +95,6 @@ def apply(
     ] = False,
 ) -> None:
     """Carry an image, a mask or points through one or more transforms."""
-    from lungreg.formats.local_files import refuse_overwriting
     from lungreg.formats.transforms.fields import parse_meaning
     from lungreg.records import counted
 
@@ -102,10 +102,16 @@ def apply(
         from lungreg.workflows.apply import apply_to_image
         from lungreg.workflows.apply_points import apply_to_points, is_points
     field = parse_meaning(field_kind, field_frame)
-    refuse_overwriting(out, [*transforms, source, reference, input_grid])
-    _require_free(console, out, overwrite=overwrite)
-    if is_points(source):
+    of_points = is_points(source)
+    if of_points:
         _refuse({"--nearest": nearest or None, "--order": order, "--outside": outside}, "images")
+    else:
+        points_only = {"--frame": frame, "--direction": direction, "--input-grid": input_grid}
+        _refuse(points_only, "points", mend="to carry an image back, give transform_inverse.h5")
+        _refuse({"--order": order if nearest else None}, "images without --nearest")
+    _require_output(out, [*transforms, source, reference, input_grid], of_points=of_points)
+    _require_free(console, out, overwrite=overwrite)
+    if of_points:
         moved = apply_to_points(
             transforms,
             source,
@@ -120,9 +126,6 @@ def apply(
         _tell_doubts(console, moved)
         console.document({"file": str(out), **dataclasses.asdict(moved)})
         return
-    points_only = {"--frame": frame, "--direction": direction, "--input-grid": input_grid}
-    _refuse(points_only, "points", mend="to carry an image back, give transform_inverse.h5")
-    _refuse({"--order": order if nearest else None}, "images without --nearest")
     found = apply_to_image(
         transforms,
         source,
@@ -137,15 +140,28 @@ def apply(
     console.document({"file": str(out), **dataclasses.asdict(found)})
 
 
+def _require_output(out: Path, inputs: Iterable[Path | None], *, of_points: bool) -> None:
+    """Refuse an output that is an input, a folder or of another format.
+
+    The workflows refuse it too; here it is refused before the user is asked anything.
+    """
+    from lungreg.formats.local_files import refuse_overwriting
+    from lungreg.workflows.apply import require_image_name
+    from lungreg.workflows.apply_points import require_points_name
+
+    refuse_overwriting(out, inputs)
+    (require_points_name if of_points else require_image_name)(out)
+
+
 def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:
     """Refuse to replace a file unless the user agrees: by the option, or when asked.
 
     Raises:
         RunError: The user does not agree.
     """
-    if overwrite or not (out.is_symlink() or out.exists()):
-        return
-    if at_terminal() and console.ask(f"Replace {out}?"):
+    from lungreg.formats.local_files import is_there
+
+    if not is_there(out) or may_replace(console, str(out), overwrite=overwrite):
         return
     msg = "a file is replaced only when asked for"
     mend = "add --overwrite, or name another file with -o"

@@ -36,7 +36,7 @@ def check(console: Console, options: ConfigOptions) -> None:
         found.append(row)
     show(console, found)
     console.document(told(found))
-    end_with(found)
+    end_with(console, found)
 
 
 def show(console: Console, checks: Sequence[Check]) -> None:
@@ -54,9 +54,19 @@ def told(checks: Sequence[Check]) -> list[dict[str, Any]]:
     return [{key: row[key] for key in row if key != "where"} for row in rows]
 
 
-def end_with(checks: Sequence[Check]) -> None:
-    """End with exit code 1 where a check failed."""
-    if any(row.state == "fail" for row in checks):
+def placed(row: Check) -> str:
+    """What a check found, and where, for the person at the console."""
+    return f"{row.where}: {row.found}" if row.where else row.found
+
+
+def end_with(console: Console, checks: Sequence[Check]) -> None:
+    """End with exit code 1 where a check failed; with -q each of those is named, with its mend."""
+    failed = [row for row in checks if row.state == "fail"]
+    for row in failed:
+        found = row.found if console.anonymous else placed(row)
+        mend = f"; {row.mend}" if row.mend else ""
+        console.though_quiet(f"{row.name}: {found}{mend}")
+    if failed:
         raise typer.Exit(1)
 
 

@@ -142,11 +142,11 @@ class Console:
                 self._tasks.pop(event.step, None)
 
     def ask(self, question: str) -> bool:
-        """Ask a yes-or-no question; False without asking where --json or -q would hide it."""
+        """Ask a yes-or-no question on stderr; False without asking where --json or -q hides it."""
         if self.quiet or self.as_json:
             return False
         self.stop_bar()
-        return typer.confirm(question)
+        return typer.confirm(printable(question), err=True)
 
     def stop_bar(self) -> None:
         """Leave the bars as they are; the next event of progress draws them again."""

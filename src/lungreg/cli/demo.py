@@ -11,6 +11,7 @@ import typer
 from lungreg.cli.command import SOME_FAILED, command
 from lungreg.cli.console import Console
 from lungreg.cli.process import program
+from lungreg.cli.verdicts import tell_doubtful
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,6 +43,7 @@ def demo(
     summary = summarise_demo(done)
     rows = [[name, before, after] for name, before, after in summary]
     console.table("Test pairs", ("mean of", "aligned", "registered"), rows)
+    tell_doubtful(console, done.inferred.results, done.inferred.run_id)
     console.line(f"done in {done.seconds:.0f} s; research use only, not a medical device")
     console.line(f"open  {done.report_file}")
     again = f"{program()} infer -c {shlex.quote(str(done.config_file))}"

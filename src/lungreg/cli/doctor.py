@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
-from lungreg.cli.check import end_with, told
+from lungreg.cli.check import end_with, placed, told
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
 from lungreg.cli.process import importing
-
-if TYPE_CHECKING:
-    from lungreg.stores import Check
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,13 +28,9 @@ def doctor(console: Console, options: ConfigOptions) -> None:
     with importing(), one_step(console.progress, "starting"):  # PyTorch takes seconds to be there.
         from lungreg.workflows.doctor import examine
     checks = examine(settings, console.progress)
-    rows = [[check.name, check.state, _placed(check), check.mend] for check in checks]
+    rows = [[check.name, check.state, placed(check), check.mend] for check in checks]
     console.table("Doctor", ("check", "state", "found", "mend"), rows)
     console.document(told(checks))
     if settings.backend.kind == "snowflake":
         console.line(f"what jobs need in the account: {options.next_command('submit check')}")
-    end_with(checks)
-
-
-def _placed(check: Check) -> str:
-    return f"{check.where}: {check.found}" if check.where else check.found
+    end_with(console, checks)

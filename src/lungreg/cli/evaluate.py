@@ -133,7 +133,7 @@ def _print(
     columns = ("split", "measure", "cases", "mean", "median", "30 % tail")
     console.table("By split", columns, rows)
     _print_meanings(console, used)
-    why = [[row.case_id, _verdict(row), "; ".join(row.reasons)] for row in done.cases]
+    why = [[row.case_id, row.words, "; ".join(row.reasons)] for row in done.cases]
     print_why(console, why)
     tell_doubtful(console, done.cases)
 
@@ -142,7 +142,7 @@ def _print_one(console: Console, row: CaseEvaluation) -> None:
     """Print all measures of one case, each with its unit and what it means."""
     from lungreg.metrics.measures import EVALUATED
 
-    shown: list[list[object]] = [["verdict", _verdict(row), "what the figures come to"]]
+    shown: list[list[object]] = [["verdict", row.words, "what the figures come to"]]
     for name, column in EVALUATED.items():
         value = getattr(row, name)
         if value is not None:
@@ -158,7 +158,7 @@ def _print_cases(
 ) -> list[str]:
     """Print a table with a row per case; the measures that some case has."""
     shown = [
-        [row.case_id, _verdict(row), *(getattr(row, name) for name in columns), row.split]
+        [row.case_id, row.words, *(getattr(row, name) for name in columns), row.split]
         for row in rows
     ]
     console.table(title, ("case_id", "verdict", *columns, "split"), shown)
@@ -170,9 +170,3 @@ def _print_meanings(console: Console, names: list[str]) -> None:
 
     rows = [[name, EVALUATED[name].unit, EVALUATED[name].brief] for name in names]
     console.table("Measures", ("measure", "unit", "meaning"), rows)
-
-
-def _verdict(row: CaseEvaluation) -> str:
-    from lungreg.records import verdict_words
-
-    return verdict_words(row.status, row.verdict, row.evidence)

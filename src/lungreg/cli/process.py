@@ -31,8 +31,11 @@ def write_any_letter() -> None:
 
 
 def at_terminal() -> bool:
-    """Whether somebody is there to answer a question."""
-    return sys.stdin.isatty()
+    """Whether somebody sees a question, which goes to stderr, and can answer it.
+
+    A stream is None where the process was started without it.
+    """
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import typer
 
 from lungreg.cli.command import ConfigOptions, Overrides, command
 from lungreg.cli.console import Console
-from lungreg.cli.process import at_terminal, importing
+from lungreg.cli.process import importing
+from lungreg.cli.replacing import may_replace
 from lungreg.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
@@ -193,9 +194,9 @@ def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:
     from lungreg.workflows.output_folder import holds_earlier_results, require_writable
 
     require_writable(out)
-    if not holds_earlier_results(out) or overwrite:
+    if not holds_earlier_results(out):
         return
-    if at_terminal() and console.ask(f"Replace the earlier results in {out}?"):
+    if may_replace(console, f"the earlier results in {out}", overwrite=overwrite):
         return
     msg = "results of an earlier register are replaced only when asked for"
     mend = "add --overwrite, or name another folder with -o"

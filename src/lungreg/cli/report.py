@@ -10,7 +10,7 @@ import typer
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
 from lungreg.cli.infer import print_means
-from lungreg.cli.verdicts import print_verdicts
+from lungreg.cli.verdicts import print_verdicts, tell_doubtful
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +44,7 @@ def report(
         page = str(report_here(settings, run, out, backend=backend))
     rows = run_results(backend.for_run(run, "report"), run)
     print_verdicts(console, rows)
+    tell_doubtful(console, rows)
     print_means(console, means_by_split(rows))
     console.line(f"open {page}")
     console.document({"run_id": run, "report": page})

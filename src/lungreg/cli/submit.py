@@ -128,4 +128,4 @@ def _check(console: Console, settings: Config, *, nodes: int, resume: str | None
     )
     show(console, done.checks)
     console.document({"job_id": done.job_id, "checks": told(done.checks)})
-    end_with(done.checks)
+    end_with(console, done.checks)

@@ -16,7 +16,7 @@ def print_verdict(
     console: Console, row: CaseEvaluation | CaseResult, reasons: Sequence[str]
 ) -> None:
     """Print a verdict and its reasons, one below the other; with -q one line if it is no pass."""
-    words = _words(row)
+    words = row.words
     console.items(f"verdict: {words}", reasons)
     if not _passed(row):
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
@@ -45,14 +45,10 @@ def tell_doubtful(
 def _counts(rows: Sequence[CaseEvaluation] | Sequence[CaseResult]) -> str:
     from lungreg.records import counted
 
-    shown = ", ".join(f"{n} {words}" for words, n in sorted(Counter(map(_words, rows)).items()))
+    shown = ", ".join(
+        f"{n} {words}" for words, n in sorted(Counter(row.words for row in rows).items())
+    )
     return f"{counted(len(rows), 'case')}: {shown}"
-
-
-def _words(row: CaseEvaluation | CaseResult) -> str:
-    from lungreg.records import verdict_words
-
-    return verdict_words(row.status, row.verdict, row.evidence)
 
 
 def _passed(row: CaseEvaluation | CaseResult) -> bool:

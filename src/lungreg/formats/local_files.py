@@ -10,15 +10,36 @@ from lungreg.errors import ConfigError, MissingFileError, RunError, UnreadableFi
 
 
 def refuse_overwriting(out: Path, inputs: Iterable[Path | None]) -> None:
-    """Refuse an output path that is one of the input files.
+    """Refuse an output path that is one of the input files, or a folder.
 
     Raises:
         ConfigError: It is one, however its path is written.
+        RunError: No file can have this name.
     """
+    if not is_there(out):
+        return
     for path in inputs:
-        if path is not None and path.exists() and out.exists() and out.samefile(path):
+        if path is not None and _is_same(path, out):
             msg = "an output is another file than the inputs"
             raise ConfigError(msg, got="one of them", mend="give it another name", where=out)
+    if out.is_dir():
+        msg = "an output is a file"
+        raise ConfigError(msg, got="a folder", mend="name a file in it", where=out)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or folder has this name, or a link, which may lead to nothing.
+
+    Raises:
+        RunError: None can have it: the name is too long, or a file is where a folder should be.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return True
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -36,8 +57,7 @@ def write_file(path: Path, data: bytes) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        msg = "an output goes to a place that can be written"
-        raise RunError(msg, got=error.strerror or type(error).__name__, where=path) from error
+        raise _unwritable(path, error) from error
 
 
 def read_file(path: Path) -> bytes:
@@ -55,3 +75,16 @@ def read_file(path: Path) -> bytes:
     except OSError as error:
         msg = "a file must be readable"
         raise UnreadableFileError(msg, got=error.strerror, where=path) from error
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them is not there, or has a name that none can have
+        return False
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    msg = "an output goes to a place that can be written"
+    mend = "give it another name, or make room there"
+    return RunError(msg, got=error.strerror or type(error).__name__, mend=mend, where=path)

@@ -27,16 +27,19 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-def verdict_words(status: str, verdict: str, evidence: str | None) -> str:
+def verdict_words(
+    status: str, verdict: str, evidence: str | None, *, lost: str = "not registered"
+) -> str:
     """A verdict as people read it, joined with what it rests on: "pass (estimated)".
 
     Args:
-        status: Of the case; one that could not be registered is "not registered".
+        status: Of the case.
         verdict: Of the registered case.
         evidence: "landmarks", "estimated" or "masks"; None adds nothing.
+        lost: What a failed case is called.
     """
     if status == Status.FAILED:
-        return "not registered"
+        return lost
     return f"{verdict}" if evidence is None else f"{verdict} ({evidence})"
 
 

@@ -35,10 +35,14 @@ class CaseEvaluation(CaseMetrics, Evidence):
     """Standard deviation of log(J + 3), which Learn2Reg's script calls SDlogJ: compare it with that
     challenge's tables only."""
 
+    @property
+    def words(self) -> str:
+        """The verdict as people read it; a case of which nothing is known is "not measured"."""
+        return verdict_words(self.status, self.verdict, self.evidence, lost="not measured")
+
     def facts(self) -> Facts:
         """The main facts, by name; they are what is shown of it."""
-        words = verdict_words(self.status, self.verdict, self.evidence)
-        return {"case_id": self.case_id, "verdict": words, **super().facts()}
+        return {"case_id": self.case_id, "verdict": self.words, **super().facts()}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -80,10 +84,14 @@ class CaseResult(CaseMetrics):
     """UTC."""
     schema_version: int = SCHEMA_VERSION
 
+    @property
+    def words(self) -> str:
+        """The verdict as people read it; a failed case is "not registered"."""
+        return verdict_words(self.status, self.verdict, self.evidence)
+
     def facts(self) -> Facts:
         """The main facts, by name; they are what is shown of it."""
-        words = verdict_words(self.status, self.verdict, self.evidence)
-        known = {"case_id": self.case_id, "run_id": self.run_id, "verdict": words}
+        known = {"case_id": self.case_id, "run_id": self.run_id, "verdict": self.words}
         why = {"why": self.reasons, "error": self.error_message}
         return {**known, **why, **super().facts()}
 

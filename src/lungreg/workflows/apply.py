@@ -72,15 +72,13 @@ def apply_to_image(
         field: What the vectors of fields of other tools are, where the files do not say it.
 
     Raises:
-        ConfigError: No transform, an output of another format, an unknown grid, or a meaning for
-            files that are no fields.
+        ConfigError: No transform, an output of another format or that is an input or a folder, an
+            unknown grid, or a meaning for files that are no fields.
         DataError: A file that cannot be read as what it should be.
         RunError: The output cannot be written.
     """
-    if not out.name.lower().endswith(IMAGE_SUFFIXES):
-        msg = f"an image is written as {' or '.join(IMAGE_SUFFIXES)}"
-        raise ConfigError(msg, got=out.suffix or "no suffix", where=out)
     refuse_overwriting(out, [*transforms, image, reference])
+    require_image_name(out)
     known = read_transforms(transforms, field)
     grid = _wanted(reference, known[0])
     volume = read_scan(image, mask=nearest)
@@ -103,6 +101,17 @@ def apply_to_image(
     )
     write_file(out, data if out.name.lower().endswith(".gz") else gzip.decompress(data))
     return AppliedImage(outside_pct=100.0 * float(found.outside.mean()))
+
+
+def require_image_name(out: Path) -> None:
+    """Refuse a name of another format than images are written in.
+
+    Raises:
+        ConfigError: It is of another one.
+    """
+    if not out.name.lower().endswith(IMAGE_SUFFIXES):
+        msg = f"an image is written as {' or '.join(IMAGE_SUFFIXES)}"
+        raise ConfigError(msg, got=out.suffix or "no suffix", where=out)
 
 
 def read_transforms(transforms: Sequence[Path], said: FieldMeaning) -> list[KnownTransform]:

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from lungreg.errors import ConfigError, DataError, LungregError
 from lungreg.formats.local_files import read_file, refuse_overwriting, write_file
-from lungreg.formats.points.files import POINT_SUFFIXES, decode_points, encode_points
+from lungreg.formats.points.files import (
+    POINT_SUFFIXES,
+    decode_points,
+    encode_points,
+    unknown_format,
+)
 from lungreg.formats.points.point_list import PointList
 from lungreg.formats.transforms import FIXED_TO_MOVING, MOVING_TO_FIXED
 from lungreg.formats.transforms.fields import UNSAID, FieldMeaning
@@ -63,8 +68,9 @@ def apply_to_points(
     Args:
         transforms: Files; see `read_transform`.
         points: .csv, .fcsv or .mrk.json.
-        out: .csv, .fcsv or .mrk.json; labels are kept. Points are written in the input's frame;
-            Slicer's formats, which cannot hold voxels, get LPS.
+        out: .csv, .fcsv or .mrk.json. Points are written in the input's frame; Slicer's formats,
+            which cannot hold voxels, get LPS. Ids, labels and descriptions are kept within one of
+            Slicer's formats, between formats the labels alone; measurements are left out.
         frame: "voxel", "ras" or "lps": needed for .csv, said by the others themselves.
         direction: "fixed-to-moving" or "moving-to-fixed"; None takes each file as it maps, in the
             order given. Against the files' own direction their inverses are computed exactly at
@@ -76,12 +82,13 @@ def apply_to_points(
         field: What the vectors of fields of other tools are, where the files do not say it.
 
     Raises:
-        ConfigError: No transform, a frame or direction that is missing, unknown or contradicts a
-            file, or an unknown grid.
-        DataError: A file that cannot be read as what it should be.
+        ConfigError: No transform, an output that is an input or a folder, a frame or direction that
+            is missing, unknown or contradicts a file, or an unknown grid.
+        DataError: An output of another format, or a file that cannot be read as what it should be.
         RunError: The output cannot be written.
     """
     refuse_overwriting(out, [*transforms, points, input_grid, reference])
+    require_points_name(out)
     known = read_transforms(transforms, field)
     listed = _read_points(points, frame)
     is_inverse = _is_against(known, direction)
@@ -93,6 +100,16 @@ def apply_to_points(
     moved, inexact = _inverted(known, ras) if is_inverse else (_forward(known, ras), 0)
     write_file(out, _encode(listed, moved, out, reference, end))
     return AppliedPoints(points=len(moved), inexact=inexact, outside=outside)
+
+
+def require_points_name(out: Path) -> None:
+    """Refuse a name of another format than points are written in.
+
+    Raises:
+        DataError: It is of another one.
+    """
+    if not is_points(out):
+        raise unknown_format(where=out)
 
 
 def _read_points(path: Path, frame: str | None) -> PointList:

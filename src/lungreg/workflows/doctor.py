@@ -51,8 +51,7 @@ def examine(config: Config, on_progress: OnProgress = ignore_progress) -> list[C
     for name, check in checks:
         with one_step(on_progress, name):
             found.append(_guarded(name, check))
-    with one_step(on_progress, "backend"):
-        return found + _of_backend(config)
+    return found + _of_backend(config, on_progress)
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
@@ -69,13 +68,16 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
         return Check(name=name, state="fail", found=found, mend="run with -v", where=where)
 
 
-def _of_backend(config: Config) -> list[Check]:
-    """The checks that the backend itself makes."""
+def _of_backend(config: Config, on_progress: OnProgress) -> list[Check]:
+    """The checks that the backend itself makes; a step of its own where it makes some."""
     try:
         examiner = open_backend(config.backend).for_run(None, "doctor").examiner
     except LungregError as error:
         return [Check.failed("backend", error)]
-    return [] if examiner is None else examiner.examine()
+    if examiner is None:
+        return []
+    with one_step(on_progress, "backend"):
+        return examiner.examine()
 
 
 def _versions() -> Check:

@@ -15,7 +15,7 @@ from lungreg.errors import ConfigError, DataError, NotFoundError
 from lungreg.formats.transforms import FIXED_TO_MOVING
 from lungreg.formats.transforms.fields import UNSAID, FieldMeaning
 from lungreg.formats.transforms.reading import read_transform, require_fields
-from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict, verdict_words
+from lungreg.records import Case, CaseEvaluation, CaseResult, Split, Status, Verdict
 from lungreg.records.summary import Facts, Summary
 from lungreg.registration.case import describe
 from lungreg.registration.other_readings import better_reading
@@ -222,4 +222,4 @@ def _unmeasured(result: CaseResult, code: str | None, message: str | None) -> Ca
 def _note(row: CaseEvaluation) -> str:
     if row.status is Status.FAILED:
         return f"{row.case_id}: failed, {row.error_code}: {row.error_message}"
-    return f"{row.case_id}: {verdict_words(row.status, row.verdict, row.evidence)}"
+    return f"{row.case_id}: {row.words}"

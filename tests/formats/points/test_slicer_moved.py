@@ -66,6 +66,33 @@ def test_a_file_without_a_coordinate_system_gets_one_where_it_is_needed() -> Non
     assert decode_points(as_lps, "a.fcsv").frame is Frame.LPS
 
 
+KEPT = [
+    FCSV.format(system="RAS").replace("\n", "\r\n"),
+    "\ufeff" + FCSV.format(system="LPS"),
+    FCSV.format(system="LPS").replace("apex left,", '"#2 apex\n# left","x\r\ny"'),
+    FCSV.format(system="LPS").replace("carina", "a\u2028b\x85c\x0bd"),
+    FCSV.format(system="LPS").replace("vtkMRMLMarkupsFiducialNode_7", '"#7"'),
+    FCSV.format(system="LPS").replace("vtkMRMLMarkupsFiducialNode_2", "# between\n\n2").strip(),
+]
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_a_fcsv_keeps_comments_breaks_and_ends_of_lines(text: str) -> None:
+    """And a byte order mark, # in fields, and letters that other formats take for line breaks."""
+    expected = text.replace("1.29,-40.18,60.15", "10.000000,-20.500000,30.000000")
+    expected = expected.replace(",4,5,6,", ",-7.000000,8.000000,9.000000,")
+    assert expected.count(".000000") == 5
+    assert moved(text.encode(), "a.fcsv") == expected.encode()
+
+
+def test_another_coordinate_system_is_named_where_the_old_one_was() -> None:
+    """All other lines stay, with the ends that they have."""
+    text = FCSV.format(system="RAS").replace("\n", "\r\n")
+    before = text.splitlines(keepends=True)
+    after = moved(text.encode(), "a.fcsv", frame=Frame.LPS).decode().splitlines(keepends=True)
+    assert after[:3] == [before[0], "# CoordinateSystem = LPS\r\n", before[2]]
+
+
 def markup(system: str, *points: tuple[str, list[float]]) -> dict[str, object]:
     """A list as Slicer writes it, with more than places."""
     return {
@@ -98,6 +125,51 @@ def test_markups_keep_all_but_coordinates() -> None:
             if key != "measurements"
         }
     assert found["@schema"] == "s"
+
+
+@pytest.mark.parametrize("kind", ["ROI", "Plane", "of a later Slicer", None])
+def test_what_points_do_not_define_becomes_a_list_of_fiducials(kind: str | None) -> None:
+    """Slicer would show a box or a plane by what it was given beside its points."""
+    box = {
+        "type": kind,
+        "center": [1, 2, 3],
+        "orientation": [1, 0, 0, 0, 1, 0, 0, 0, 1],
+        "size": [9, 9, 9],
+        "roiType": "Box",
+        "insideOut": False,
+        "normal": [0, 0, 1],
+        "planeType": "pointNormal",
+        "sizeMode": "auto",
+        "autoScalingFactor": 1.0,
+        "planeBounds": [-5, 5, -5, 5],
+        "objectToBase": [1.0] * 16,
+        "baseToNode": [1.0] * 16,
+    }
+    before = {**markup("LPS", ("a", [1, 2, 3])), **box}
+    found = json.loads(moved(json.dumps({"markups": [before]}).encode(), "a.mrk.json"))
+    (after,) = found["markups"]
+    assert after["type"] == "Fiducial"
+    assert set(after) == set(before) - set(box) - {"measurements"} | {"type"}
+
+
+@pytest.mark.parametrize("kind", ["Fiducial", "Line", "Angle", "Curve", "ClosedCurve"])
+def test_kinds_that_their_points_define_stay(kind: str) -> None:
+    """Their points have no axes and no scan of the old places any more."""
+    before = {**markup("LPS", ("a", [1, 2, 3])), "type": kind}
+    (point,) = before["controlPoints"]  # type: ignore[misc]
+    more = {"orientation": [-1.0, 0, 0, 0, -1, 0, 0, 0, 1], "associatedNodeID": "vtkMRMLNode1"}
+    asked = {**before, "controlPoints": [{**point, **more}]}  # type: ignore[dict-item]
+    found = json.loads(moved(json.dumps({"markups": [asked]}).encode(), "a.mrk.json"))
+    (after,) = found["markups"]
+    assert after["type"] == kind
+    assert after["controlPoints"] == [{**point, "position": [10.0, -20.5, 30.0]}]  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("out", ["a.mrk.json", "a.fcsv", "a.csv"])
+def test_half_a_character_is_written_as_its_escape(out: str) -> None:
+    """JSON may hold one, UTF-8 cannot."""
+    half = b'{"markups": [{"controlPoints": [{"label": "\\ud83dx", "position": [1, 2, 3]}]}]}'
+    assert b"\\ud83dx" in moved(half, "a.mrk.json", out=out)
 
 
 def test_another_format_gets_labels_alone() -> None:

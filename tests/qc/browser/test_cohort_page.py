@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from lungreg.config import Quality
-from lungreg.metrics.measures import MEASURES
 from lungreg.qc.case_page import extract_panel, render_case
 from lungreg.qc.cohort_page import choose_panels, render_pages
-from lungreg.records import CaseResult, Verdict
+from tests.qc.browser.table import heads, sort_by
 from tests.qc.first_page import render_cohort
 from tests.qc.phantom import ODD, phantom_case, phantom_result
 
@@ -24,18 +23,10 @@ def visible_cases(page) -> list[str]:
     return page.locator("table.cases tbody tr:visible .name :is(a, bdi)").all_inner_texts()
 
 
-def heads(page) -> list[str]:
-    return page.locator("table.cases thead th button span").all_inner_texts()
-
-
 def column(page, label) -> list[str]:
     place = heads(page).index(label) + 1
     cells = page.locator(f"table.cases tbody tr:visible > :nth-child({place})")
     return cells.all_inner_texts()
-
-
-def sort_by(page, label) -> None:
-    page.locator("table.cases thead button", has_text=label).first.click()
 
 
 def test_sorting_sorts_numbers_with_nulls_last(page, folder, results):
@@ -70,77 +61,6 @@ def test_filters_filter(page, folder, results):
     page.locator(".by-state").select_option("")
     page.locator(".find").fill("åsa")
     assert visible_cases(page) == [ODD]
-
-
-def measured(number: int) -> CaseResult:
-    """A case with every measure of the table and a reason that takes several lines."""
-    shown = {measure.name: 1.0 + number for measure in MEASURES}
-    before = {measure.aligned: 2.0 for measure in MEASURES if measure.aligned}
-    row = phantom_result(f"patient_{number:03d}_visit_2", **shown, **before, compute_s=9.0)
-    return dataclasses.replace(
-        row,
-        verdict=Verdict.WARN,
-        evidence="landmarks",
-        reasons="largest landmark error is high. " * 9,
-    )
-
-
-def sideways(page, selector: str) -> int:
-    """By how many pixels it is wider than the place that it has."""
-    return page.evaluate(
-        "(s) => { const e = document.querySelector(s); return e.scrollWidth - e.clientWidth; }",
-        selector,
-    )
-
-
-@pytest.fixture
-def wide_report(page, tmp_path):
-    """A page opened with a row of every measure, which takes some 2,400 pixels."""
-    report = tmp_path / "report.html"
-    rows = [measured(k) for k in range(12)]
-    html = render_cohort("wide", rows, {}, thresholds=Quality(), provenance={}, case_links={})
-    report.write_text(html, encoding="utf-8")
-    page.goto(report.as_uri())
-    return page
-
-
-@pytest.mark.parametrize("width", [1600, 1300, 1000, 700])
-def test_neither_page_nor_table_scrolls_sideways(wide_report, width):
-    """Lesser columns give way, the last named first; as many are left as the window holds."""
-    wide_report.set_viewport_size({"width": width, "height": 900})
-    wide_report.wait_for_function(
-        "() => { const e = document.querySelector('.scroll.cases');"
-        " return e.scrollWidth <= e.clientWidth; }"
-    )
-    assert wide_report.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    shown = wide_report.locator("table.cases thead th:visible button span").all_inner_texts()
-    assert shown[:4] == ["Case", "Verdict", "Split", "Why"]
-    more = len(heads(wide_report)) - len(shown)
-    assert wide_report.locator(".more").inner_text() == f"{more} more columns"
-    if width >= 1000:
-        assert {"TRE", "Estimated", "Dice"} <= set(shown)
-        assert sideways(wide_report, ".summary .scroll") <= 0
-
-
-def test_all_columns_scroll_beside_the_case(wide_report):
-    """In their own place, by a button; the column of cases stays in view, and the page still."""
-    wide_report.locator(".more").click()
-    assert wide_report.locator(".more").inner_text() == "Fewer columns"
-    assert wide_report.locator("table.cases thead th:visible").count() == len(heads(wide_report))
-    assert sideways(wide_report, ".scroll.cases") > 500
-    name = wide_report.locator("table.cases tbody .name").first
-    before = name.bounding_box()["x"]
-    wide_report.locator(".scroll.cases").evaluate("one => { one.scrollLeft = 900; }")
-    assert name.bounding_box()["x"] == pytest.approx(before, abs=1)
-    assert wide_report.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    wide_report.locator(".more").click()
-    assert sideways(wide_report, ".scroll.cases") <= 0
-
-
-def test_where_all_columns_fit_there_is_no_button(page, folder):
-    """A cohort without most measures needs none."""
-    page.goto((folder / "report.html").as_uri())
-    assert page.locator(".more").is_hidden()
 
 
 def test_click_on_a_case_opens_its_panel(page, folder, results):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lungreg.errors import DataError
 from lungreg.formats.points.point_csv import decode_points_csv, encode_points_csv
@@ -20,7 +21,7 @@ class _Format:
     decode: Callable[[bytes], PointList]
     encode: Callable[[PointList], bytes]
     move: Callable[[bytes, PointList], bytes] | None = None
-    """A file with other coordinates and all else that it holds, in its order."""
+    """A file with other coordinates, and all else that it holds of these points."""
 
 
 _FORMATS = {
@@ -45,7 +46,8 @@ def encode_points(listed: PointList, name: str) -> bytes:
     """Write points in the format of a file of this name: .csv, .fcsv or .mrk.json.
 
     Slicer's files that were read from one of the same format keep what else that holds: ids,
-    labels, descriptions, further columns, and how it is shown.
+    labels, descriptions, further columns, and how it is shown; but not what told of the old places,
+    such as measurements. Between formats labels alone are kept.
 
     Raises:
         DataError: Another name, or points in a frame that the format does not know.
@@ -60,5 +62,10 @@ def _format(name: str) -> tuple[str, _Format]:
     for suffix, found in _FORMATS.items():
         if name.lower().endswith(suffix):
             return suffix, found
+    raise unknown_format()
+
+
+def unknown_format(where: Path | None = None) -> DataError:
+    """The error of a name that no format of points has."""
     msg = f"a file of points ends in {', '.join(POINT_SUFFIXES)}"
-    raise DataError(msg, got="another name", mend="convert it")
+    return DataError(msg, got="another name", mend="convert it, or name one of these", where=where)

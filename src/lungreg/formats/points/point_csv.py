@@ -10,7 +10,7 @@ import numpy as np
 
 from lungreg.errors import DataError
 from lungreg.formats.points.point_list import PointList
-from lungreg.formats.points.text import decode_text, is_number
+from lungreg.formats.points.text import decode_text, encode_text, is_number
 from lungreg.formats.points.titles import name_a_world, require_xyz
 
 _AXES = ("x", "y", "z")
@@ -61,7 +61,7 @@ def encode_points_csv(listed: PointList) -> bytes:
     for index, point in enumerate(listed.points):
         label = [listed.labels[index]] if listed.labels else []
         writer.writerow([*(f"{value:.6f}" for value in point), *label])
-    return text.getvalue().encode()
+    return encode_text(text.getvalue())
 
 
 def _rows(text: str) -> list[list[str]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from lungreg.errors import DataError
+from lungreg.formats.points.fcsv_lines import FcsvLine, record_text, split_lines
 from lungreg.formats.points.point_list import PointList
-from lungreg.formats.points.text import decode_text, is_number
+from lungreg.formats.points.text import decode_text, encode_text, is_number
 from lungreg.spatial.geometry import Frame, flip_lps
 
 _FRAMES = {
@@ -37,13 +37,18 @@ _SCHEMA = (
 class Fcsv:
     """A .fcsv file, read as text."""
 
-    comments: list[str]
-    """Its lines that begin with #."""
-    rows: list[list[str]]
-    """The others, by field."""
+    lines: list[FcsvLine]
+    """All of them, in order."""
+    has_mark: bool
+    """Whether it begins with a byte order mark."""
     titles: list[str]
     """Of the columns."""
     frame: Frame
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The fields of each record."""
+        return [line.fields for line in self.lines if line.fields]
 
     @property
     def axes(self) -> list[int]:
@@ -55,18 +60,19 @@ def read_fcsv(data: bytes) -> Fcsv:
     """Read the lines of a .fcsv file of any version of Slicer.
 
     Raises:
-        DataError: No text, an unknown coordinate system, or no columns x, y and z.
+        DataError: No text, quotes that do not close, an unknown coordinate system, or no columns x,
+            y and z.
     """
-    lines = decode_text(data, what="a .fcsv file").splitlines()
-    found = [match for match in map(FCSV_HEADER.match, lines) if match]
+    lines = list(split_lines(decode_text(data, what="a .fcsv file")))
+    found = [match for line in lines if (match := FCSV_HEADER.match(line.text))]
     header = {match[1].lower(): match[2] for match in found}
     titles = [title.strip() for title in header.get("columns", _FCSV_COLUMNS).split(",")]
     if not {"x", "y", "z"} <= set(titles):
         msg = "a .fcsv file has columns x, y and z"
         raise DataError(msg, got="others", mend="save it again in 3D Slicer")
     return Fcsv(
-        comments=[line for line in lines if line.startswith("#")],
-        rows=list(csv.reader(line for line in lines if line.strip() and line[0] != "#")),
+        lines=lines,
+        has_mark=data.startswith(codecs.BOM_UTF8),
         titles=titles,
         frame=frame_named(header.get("coordinatesystem", "RAS")),
     )
@@ -103,14 +109,16 @@ def encode_fcsv(listed: PointList) -> bytes:
         DataError: Points in another frame.
     """
     frame = world_frame(listed)
-    text = io.StringIO()
-    text.write("# Markups fiducial file version = 4.11\n")
-    text.write(f"# CoordinateSystem = {frame.value.upper()}\n# columns = {_FCSV_COLUMNS}\n")
-    writer = csv.writer(text, lineterminator="\n")
+    lines = [
+        "# Markups fiducial file version = 4.11\n",
+        f"# CoordinateSystem = {frame.value.upper()}\n",
+        f"# columns = {_FCSV_COLUMNS}\n",
+    ]
     for index, (point, label) in enumerate(zip(listed.points, _labels(listed), strict=True)):
         where = [f"{value:.6f}" for value in point]
-        writer.writerow([index + 1, *where, 0, 0, 0, 1, 1, 1, 0, label, "", ""])
-    return text.getvalue().encode()
+        fields = [str(index + 1), *where, *"0001110", label, "", ""]
+        lines.append(record_text(fields, "\n"))
+    return encode_text("".join(lines))
 
 
 def decode_markups(data: bytes) -> PointList:

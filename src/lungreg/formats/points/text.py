@@ -1,4 +1,4 @@
-"""Decode text files, and recognise numbers in them."""
+"""Decode and encode text files, and recognise numbers in them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def decode_text(data: bytes, *, what: str) -> str:
     except UnicodeDecodeError as error:
         msg = f"{what} is text"
         raise DataError(msg, got="other bytes", mend="export it as text in UTF-8") from error
+
+
+def encode_text(text: str) -> bytes:
+    """UTF-8; half a character, which JSON may hold, becomes its escape."""
+    return text.encode(errors="backslashreplace")
 
 
 def is_number(text: str) -> bool:

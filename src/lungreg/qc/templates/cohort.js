@@ -101,7 +101,8 @@
     document.querySelector(".showing").value =
       matching.length === data.rows.length ? `${total} cases` : `${shown} of ${total}`;
   };
-  // Where the table is wider than its place, the lesser columns give way; a button shows them all.
+  // Where the table is wider than its place, the lesser columns give way, but for the one that it is
+  // sorted by; a button shows them all.
   const more = document.querySelector(".more");
   const hiding = document.head.appendChild(element("style"));
   const lesser = columns.map((_, place) => place).filter((place) => columns[place].rank > 0)
@@ -112,7 +113,7 @@
     const widths = [...table.tHead.rows[0].cells].map((cell) => cell.getBoundingClientRect().width);
     let width = widths.reduce((sum, one) => sum + one, 0);
     const spare = lesser.filter((place) => {
-      if (width <= scroller.clientWidth + 1) return false;
+      if (place === by.column || width <= scroller.clientWidth + 1) return false;
       width -= widths[place];
       return true;
     });
@@ -122,6 +123,7 @@
     }
     const columnsMore = spare.length === 1 ? "1 more column" : `${spare.length} more columns`;
     more.hidden = !spare.length;
+    more.setAttribute("aria-expanded", all);
     more.textContent = all ? "Fewer columns" : columnsMore;
     more.title = spare.map((place) => columns[place].label).reverse().join(", ");
   };
@@ -142,11 +144,11 @@
   const sort = (place) => {
     by = { column: place, down: by.column === place && !by.down };
     sorted.sort(compare(columns[place], by.down));
-    refresh();
     [...table.tHead.rows[0].cells].forEach((head, index) => {
       if (index === place) head.setAttribute("aria-sort", by.down ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
     });
+    refresh();
   };
   const open = (index) => {
     body.querySelector(".chosen")?.classList.remove("chosen");
@@ -182,7 +184,10 @@
     open(Number(clicked.dataset.row));
   });
   scroller.addEventListener("scroll", () => {
-    if (scroller.scrollHeight - scroller.scrollTop < scroller.clientHeight + 500) grow(CHUNK);
+    const isNear = scroller.scrollHeight - scroller.scrollTop < scroller.clientHeight + 500;
+    if (!isNear || body.rows.length === matching.length) return;
+    grow(CHUNK);
+    fit();
   });
   window.addEventListener("beforeprint", () => grow(matching.length));
   find.addEventListener("input", refresh);
