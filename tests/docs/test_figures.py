@@ -65,6 +65,7 @@ def test_figures_of_the_presets_are_measured() -> None:
         (README, "varied pairs, seeds 3 and 6", "2026-11-30-2147.json"),
         (PAGES / "other-tools.md", "varied pairs, seeds 3 and 6", "2026-11-30-2147.json"),
         (PAGES / "other-tools.md", "breath that slides, seed 3", "2026-11-30-2153.json"),
+        (PAGES / "other-tools.md", "deep breath, seed 3", "2026-11-30-2149.json"),
     ],
 )
 def test_the_table_of_tools_is_measured(page: Path, head: str, record: str) -> None:
