@@ -63,7 +63,7 @@ CASES = [
     ),
     (CaseMetrics(), Evidence(mask_cover_pct=60.0), Verdict.WARN, "masks hold 60.00 % is below 75"),
     (CaseMetrics(), Evidence(correlation_in_place=0.3), Verdict.WARN, "moved, 0.30 is above 0.15"),
-    (CaseMetrics(), Evidence(unlike_pct=5.0), Verdict.WARN, "go together 5.00 % is above 3.5 %"),
+    (CaseMetrics(), Evidence(unlike_pct=5.0), Verdict.WARN, "go together 5.00 % is above 2.5 %"),
     (CaseMetrics(), Evidence(lungs_outside_pct=31.0), Verdict.WARN, "the moving scan 31.00"),
     (CaseMetrics(), Evidence(inverse_mean_mm=0.7), Verdict.WARN, "0.70 mm is above 0.5 mm"),
     (CaseMetrics(), Evidence(inverse_mean_mm=2.1), Verdict.FAIL, "2.10 mm is above 2 mm"),

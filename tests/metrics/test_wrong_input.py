@@ -46,7 +46,7 @@ def findings(
         ),
         ({"without_lungs": "moving"}, Verdict.FAIL, "no lungs were found in the moving scan"),
         ({"doubts": "in the fixed scan only one lung"}, Verdict.WARN, "in the fixed scan only one"),
-        ({"unset_voxels": "fixed and moving"}, Verdict.WARN, "the voxels are 1 x 1 x 1 mm (fixed"),
+        ({"unset_voxels": "fixed and moving"}, Verdict.WARN, "the voxels are 1 x 1 x 1 mm .fixed"),
         ({"mirrored": "left and right"}, Verdict.FAIL, "left and right seem exchanged"),
         ({"turned": "180 degrees about X"}, Verdict.WARN, "turned by 180 degrees about X against"),
         ({"mass_ratio": 2.2}, Verdict.WARN, "2.20 times as heavy .* voxel sizes"),

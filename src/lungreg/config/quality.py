@@ -81,7 +81,7 @@ class Quality(Section):
     """Correlation of fine structure at one place of the scanner from which tissue has moved away,
     beyond that of the fixed scan with itself as far away (0 for tissue, up to 1), above which the
     verdict is warn: rings, streaks or a part of the other scan."""
-    unlike_warn_pct: float = Field(default=3.5, ge=0, le=100)
+    unlike_warn_pct: float = Field(default=2.5, ge=0, le=100)
     """Percentage of the lungs where the fine structure of both scans does not go together while it
     does elsewhere, above which the verdict is warn: tissue may lie far from where it was put."""
     ncc_warn: float = Field(default=0.3, ge=-1, le=1)

@@ -80,7 +80,7 @@ SDLOGJ = Measure(
     ),
     formula="standard deviation over the lungs of ln(det ∇T(x)), where that is above zero",
     source=f"{_LEOW}; as a measure of registration {_LEARN2REG}",
-    typical="0.11 to 0.24",
+    typical="0.103 to 0.23",
     bad=(
         "A rough, implausible field, which may follow noise. Diseased lungs breathe unevenly too, "
         "so compare it among like cases."
@@ -118,7 +118,7 @@ OUTSIDE = Measure(
     ),
     formula="100 · |{x : T(x) outside the moving scan}| / voxels of the fixed scan",
     source="lungreg",
-    typical="4.2 to 33 %",
+    typical="5.7 to 40 %",
     bad="It says how far the boxes of both scans overlap; of the lungs it says little.",
 )
 LUNGS_OUTSIDE = Measure(

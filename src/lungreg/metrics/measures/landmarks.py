@@ -33,7 +33,7 @@ TRE = Measure(
     ),
     formula="mean over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="0.63 to 1.6 mm",
+    typical="0.54 to 1.6 mm",
     bad=(
         "Tissue ends beside its partner: structures smaller than the error cannot be compared "
         "voxel by voxel. A mean far above the median is one part of the lungs, or a few landmarks, "
@@ -54,7 +54,7 @@ TRE_MEDIAN = Measure(
     ),
     formula="median over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="0.28 to 1.2 mm",
+    typical="0.26 to 1.14 mm",
     bad=_MOST,
 )
 TRE_P95 = Measure(
@@ -68,7 +68,7 @@ TRE_P95 = Measure(
     says="19 of 20 landmarks are closer than this to where they were marked.",
     formula="95th percentile of ‖T(xᵢ) − yᵢ‖, linear between the two nearest errors",
     source=_TRE_SOURCE,
-    typical="1.6 to 5.5 mm",
+    typical="1.4 to 5.6 mm",
     bad="Some place is far off, often at the base or behind the heart, even if the mean is small.",
 )
 TRE_MAX = Measure(
@@ -82,7 +82,7 @@ TRE_MAX = Measure(
     says="The distance at the landmark that is furthest from where it was marked.",
     formula="maximum over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="2.8 to 10.3 mm; of 200 landmarks, less of fewer",
+    typical="2.5 to 9.4 mm; of 200 landmarks, less of fewer",
     bad="One place is far off, or one landmark was marked wrongly: look at it.",
 )
 LANDMARK_COUNT = Measure(
@@ -119,7 +119,7 @@ ETRE = Measure(
         "scan, σᵢ = 2.5 mm √(1 − correlation of the patches)"
     ),
     source=_ETRE_SOURCE,
-    typical="0.7 to 1.5 mm; before registration 3.4 to 8.7 mm",
+    typical="0.7 to 1.5 mm; before registration 3.4 to 8.3 mm",
     bad=(
         "As for the landmark error. How often it has the class of the true one (below 2, 2 to 4, "
         "above 4 mm) stands on the page of the calibration. Places without a partner say nothing."
@@ -228,7 +228,7 @@ ETRE_BEYOND_5 = replace(
     brief="places whose estimated error is above 5 mm",
     says="Share of the distinctive places with a partner whose estimated error is above 5 mm.",
     formula="100 · places with an error above 5 mm / places with a partner",
-    typical="0 to 2.9 %",
+    typical="0 to 2.5 %",
 )
 LANDMARKS = (
     *(TRE, TRE_MEDIAN, TRE_P95, TRE_MAX, LANDMARK_COUNT),
