@@ -9,6 +9,7 @@ import pytest
 
 from lungreg.formats.points.files import decode_points
 from lungreg.spatial.geometry import Frame
+from tests.cli.answering import answer_questions
 from tests.formats.transforms.breathing import FIXED
 from tests.site import Site, assert_refused, run
 from tests.workflows.applied_files import POINTS, points_file, write_files
@@ -74,20 +75,7 @@ def test_a_file_that_is_there_is_replaced_only_when_asked_for(
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is asked at a terminal; the answer is yes."""
-    return _at_terminal(monkeypatch, answer=True)
-
-
-def _at_terminal(monkeypatch: pytest.MonkeyPatch, *, answer: bool) -> list[str]:
-    asked: list[str] = []
-
-    def ask(question: str, *, err: bool) -> bool:
-        assert err
-        asked.append(question)
-        return answer
-
-    monkeypatch.setattr("lungreg.cli.replacing.at_terminal", lambda: True)
-    monkeypatch.setattr("typer.confirm", ask)
-    return asked
+    return answer_questions(monkeypatch, answer=True)
 
 
 @pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
@@ -95,7 +83,7 @@ def test_at_a_terminal_it_asks(
     folder: Path, monkeypatch: pytest.MonkeyPatch, answer: bool, code: int
 ) -> None:
     """Once, and takes the answer: what was there stays after a no."""
-    asked = _at_terminal(monkeypatch, answer=answer)
+    asked = answer_questions(monkeypatch, answer=answer)
     out = folder / "out.fcsv"
     out.write_text("mine")
     assert run(*apply(folder, "in.fcsv", "out.fcsv")).code == code

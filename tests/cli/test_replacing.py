@@ -6,6 +6,7 @@ import pytest
 
 from lungreg.cli.console import Console
 from lungreg.cli.replacing import may_replace
+from tests.cli.answering import answer_questions
 
 LOUD = Console(quiet=False, as_json=False)
 
@@ -17,15 +18,7 @@ def test_the_option_counts_then_the_answer(
     monkeypatch: pytest.MonkeyPatch, *, overwrite: bool, at_terminal: bool, answer: bool
 ) -> None:
     """Nobody is asked where the option was given, or where nobody is."""
-    asked: list[str] = []
-
-    def ask(question: str, *, err: bool) -> bool:
-        assert err
-        asked.append(question)
-        return answer
-
-    monkeypatch.setattr("lungreg.cli.replacing.at_terminal", lambda: at_terminal)
-    monkeypatch.setattr("typer.confirm", ask)
+    asked = answer_questions(monkeypatch, answer=answer, at_terminal=at_terminal)
     agreed = may_replace(LOUD, "a\x1b[2J.csv", overwrite=overwrite)
     assert agreed == (overwrite or (at_terminal and answer))
     assert asked == ([] if overwrite or not at_terminal else [r"Replace a\x1b[2J.csv?"])

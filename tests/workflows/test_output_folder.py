@@ -8,6 +8,7 @@ import pytest
 
 from lungreg.errors import RunError
 from lungreg.workflows.output_folder import holds_earlier_results
+from tests.cli.answering import answer_questions
 from tests.site import assert_refused, run
 
 
@@ -50,14 +51,6 @@ class TestRegister:
     ) -> None:
         """Once, and takes the answer."""
         (tmp_path / "inputs.json").write_text("{}")
-        asked: list[str] = []
-
-        def ask(question: str, *, err: bool) -> bool:
-            assert err
-            asked.append(question)
-            return answer
-
-        monkeypatch.setattr("lungreg.cli.replacing.at_terminal", lambda: True)
-        monkeypatch.setattr("typer.confirm", ask)
+        asked = answer_questions(monkeypatch, answer=answer)
         assert_refused(run(*self.command(tmp_path)), says)
         assert asked == [f"Replace the earlier results in {tmp_path}?"]

@@ -24,7 +24,6 @@ from lungreg.records import (
     RegistrationJob,
     Split,
     Status,
-    verdict_words,
 )
 from lungreg.stores import CHAMPION, Backend, Held, JobRunner
 from lungreg.stores.manifest import read_cases
@@ -267,7 +266,7 @@ def _facts(config: Config, card: ModelCard | None) -> dict[str, str]:
 
 
 def _event(row: CaseResult, done: int, total: int) -> Progress:
-    public = verdict_words(row.status, row.verdict, row.evidence)
+    public = row.words
     if row.status is Status.FAILED:
         public = f"failed, {row.error_code}"
         note = f"{row.case_id}: failed, {row.error_code}: {row.error_message}"

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from lungreg.config import Alignment, Config, RefinePreset
 from lungreg.config.run import SEEDS
 from lungreg.errors import ConfigError
-from lungreg.records import PairResult, RegionError, verdict_words
+from lungreg.records import PairResult, RegionError
 from lungreg.records.measures import MAIN_METRICS
 from lungreg.records.summary import Facts, Summary
 
@@ -39,7 +39,7 @@ class RegisterReport(Summary):
     def facts(self) -> Facts:
         """The main facts, by name; they are what is shown of it."""
         found = {name: getattr(self.result, name) for name in MAIN_METRICS}
-        words = verdict_words(self.result.status, self.result.verdict, self.result.evidence)
+        words = self.result.words
         more = {"why": self.result.reasons, "wall_s": self.wall_s}
         return {"folder": self.folder, "verdict": words, **found, **more}
 

@@ -175,41 +175,32 @@ def _large(spacing_mm: float, steps: int) -> Level:
     )
 
 
+def _lungs_alone(spacing_mm: float, steps: int) -> Level:
+    """Local contrast draws the lungs alone, since they slide."""
+    return Level(
+        spacing_mm=spacing_mm,
+        steps=steps,
+        around_weight=0.0,
+        body_weight=0.0,
+        measure="contrast",
+        wall_stiffness=0.03,
+        continues=True,
+    )
+
+
 def _lungs(spacing_mm: float, steps: int) -> Level:
-    """Large parts of the lungs alone, free of the body that held them back until here.
+    """Large parts of the lungs, free of the body that held them back until here.
 
     Small parts that follow mend a few millimetres: what a deep breath leaves beyond is mended here.
     """
-    return Level(
-        spacing_mm=spacing_mm,
-        steps=steps,
-        tolerance=3.0,
-        control=8,
-        around_weight=0.0,
-        body_weight=0.0,
-        measure="contrast",
-        smoothness=0.01,
-        wall_stiffness=0.03,
-        continues=True,
-        realigns=True,
-    )
+    alone = _lungs_alone(spacing_mm, steps)
+    return replace(alone, tolerance=3.0, control=8, smoothness=0.01, realigns=True)
 
 
 def _small(spacing_mm: float, steps: int, *, smoothness: float = 0.155) -> Level:
-    """Small parts, which local contrast draws: of the lungs alone, since they slide."""
-    return Level(
-        spacing_mm=spacing_mm,
-        steps=steps,
-        tolerance=2.0,
-        control=2,
-        around_weight=0.0,
-        body_weight=0.0,
-        measure="contrast",
-        smoothness=smoothness,
-        wall_stiffness=0.03,
-        continues=True,
-        step=0.3,
-    )
+    """Small parts of the lungs."""
+    alone = _lungs_alone(spacing_mm, steps)
+    return replace(alone, tolerance=2.0, control=2, smoothness=smoothness, step=0.3)
 
 
 _PLANS: dict[RefinePreset, Plan] = {
