@@ -1,7 +1,8 @@
 """The loops over the places of one step of descent, as numba compiles them.
 
 Each call does the share of one thread. Functions are small for the reader: the compiler puts them
-into one another.
+into one another. Arrays are read as one line by places that cannot be negative: numba asks of each
+other index whether it counts from the end, a fifth of the time.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from numpy.typing import NDArray
 from lungreg.spatial.compiled import compiled, inlined
 
 _Floats = NDArray[np.float32]
+_Places = NDArray[np.uintp]
 _Three = tuple[np.float32, np.float32, np.float32]
 _Indices = tuple[int, int, int]
+_Steps = tuple[np.uintp, np.uintp, np.uintp]
+_Below = tuple[NDArray[np.uintp], _Floats]
+_Cells = tuple[_Below, _Below, _Below]
 
 
 class Compared(NamedTuple):
@@ -44,19 +49,47 @@ class Compared(NamedTuple):
 
 
 _ONE, _TWO, _ZERO = np.float32(1), np.float32(2), np.float32(0)
+_NEXT, _TWICE = np.uintp(1), np.uintp(2)
 
 
 @inlined
-def _cell(voxel: NDArray[np.int32], control: int, shape: _Indices) -> tuple[_Indices, _Three]:
-    """The lowest of the eight nodes around a voxel, and how far it lies towards the others."""
-    x, y, z = int(voxel[0]), int(voxel[1]), int(voxel[2])
-    a, b, c = x // control, y // control, z // control
-    a, b, c = min(a, shape[0] - 2), min(b, shape[1] - 2), min(c, shape[2] - 2)
+def _nodes_below(voxels: int, nodes: int, step: np.uintp, control: int) -> _Below:
+    """For each voxel along an axis: where the node below it lies, how far it is to the next."""
+    starts, shares = np.empty(voxels, np.uintp), np.empty(voxels, np.float32)
     per_voxel = _ONE / np.float32(control)
-    u = np.float32(x - a * control) * per_voxel
-    v = np.float32(y - b * control) * per_voxel
-    w = np.float32(z - c * control) * per_voxel
-    return (a, b, c), (u, v, w)
+    for voxel in range(voxels):
+        node = min(voxel // control, nodes - 2)
+        starts[voxel] = np.uintp(node) * step
+        shares[voxel] = np.float32(voxel - node * control) * per_voxel
+    return starts, shares
+
+
+@inlined
+def _cells(shape: _Indices, nodes: _Indices, steps: _Steps, control: int) -> _Cells:
+    """The nodes below all voxels along the three axes: a division of each place took longer."""
+    return (
+        _nodes_below(shape[0], nodes[0], steps[0], control),
+        _nodes_below(shape[1], nodes[1], steps[1], control),
+        _nodes_below(shape[2], nodes[2], steps[2], control),
+    )
+
+
+@inlined
+def _cell(cells: _Cells, voxel: NDArray[np.int32]) -> tuple[np.uintp, _Three]:
+    """The lowest of the eight nodes around a voxel, and how far it lies towards the others."""
+    (below_x, share_x), (below_y, share_y), (below_z, share_z) = cells
+    x, y, z = np.uintp(voxel[0]), np.uintp(voxel[1]), np.uintp(voxel[2])
+    return below_x[x] + below_y[y] + below_z[z], (share_x[x], share_y[y], share_z[z])
+
+
+@inlined
+def _corners(steps: _Steps) -> _Places:
+    """(8,) where the nodes around a cell lie from its lowest one on, the last axis fastest."""
+    corners = np.empty(8, np.uintp)
+    for corner in range(8):
+        x, y, z = corner >> 2, (corner >> 1) & 1, corner & 1
+        corners[corner] = np.uintp(x) * steps[0] + np.uintp(y) * steps[1] + np.uintp(z) * steps[2]
+    return corners
 
 
 @inlined
@@ -70,53 +103,56 @@ def _corner_weights(share: _Three, weights: _Floats) -> None:
 
 
 @inlined
-def _interpolated(nodes: _Floats, cell: _Indices, weights: _Floats) -> _Three:
-    """The displacement in a cell of (3, A, B, C) nodes."""
-    a, b, c = cell
+def _interpolated(nodes: _Floats, first: np.uintp, corners: _Places, weights: _Floats) -> _Three:
+    """The displacement in a cell of nodes, of which x comes first for all, then y, then z."""
+    apart = np.uintp(len(nodes) // 3)
     x = y = z = _ZERO
     for corner in range(8):
-        i, j, k = a + (corner >> 2), b + ((corner >> 1) & 1), c + (corner & 1)
-        x += weights[corner] * nodes[0, i, j, k]
-        y += weights[corner] * nodes[1, i, j, k]
-        z += weights[corner] * nodes[2, i, j, k]
+        node = first + corners[corner]
+        x += weights[corner] * nodes[node]
+        y += weights[corner] * nodes[node + apart]
+        z += weights[corner] * nodes[node + _TWICE * apart]
     return x, y, z
 
 
 @inlined
-def _pull(gradient: _Floats, cell: _Indices, weights: _Floats, pull: _Three) -> None:
-    """Add to (3, A, B, C) what a place asks of the eight nodes around it."""
+def _pull(
+    gradient: _Floats, first: np.uintp, corners: _Places, weights: _Floats, pull: _Three
+) -> None:
+    """Add what a place asks of the eight nodes around it."""
+    apart = np.uintp(len(gradient) // 3)
     for corner in range(8):
-        a, b, c = cell[0] + (corner >> 2), cell[1] + ((corner >> 1) & 1), cell[2] + (corner & 1)
-        gradient[0, a, b, c] += weights[corner] * pull[0]
-        gradient[1, a, b, c] += weights[corner] * pull[1]
-        gradient[2, a, b, c] += weights[corner] * pull[2]
+        node = first + corners[corner]
+        gradient[node] += weights[corner] * pull[0]
+        gradient[node + apart] += weights[corner] * pull[1]
+        gradient[node + _TWICE * apart] += weights[corner] * pull[2]
 
 
 @inlined
-def _between(place: np.float32, size: int) -> tuple[int, np.float32, np.float32]:
+def _between(place: np.float32, size: int) -> tuple[np.uintp, np.float32, np.float32]:
     """The lower voxel beside a coordinate, the distance from it, and 1, or 0 if it is outside."""
     inside = min(max(place, _ZERO), np.float32(size - 1))
     low = min(int(inside), size - 2)
-    return low, inside - np.float32(low), _ONE if inside == place else _ZERO
+    return np.uintp(low), inside - np.float32(low), _ONE if inside == place else _ZERO
 
 
 @inlined
-def _nearest(place: np.float32, size: int) -> int:
+def _nearest(place: np.float32, size: int) -> np.uintp:
     """The voxel nearest to a coordinate."""
-    return int(np.rint(min(max(place, _ZERO), np.float32(size - 1))))
+    return np.uintp(np.rint(min(max(place, _ZERO), np.float32(size - 1))))
 
 
 @inlined
 def _channel(
-    rows: _Floats, first: int, channel: int, strides: tuple[int, int], share: _Three
+    values: _Floats, first: np.uintp, steps: _Steps, share: _Three
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """The value of a channel in a cell of voxels, and its slopes along the axes."""
     u, v, w = share
-    far, up = first + strides[0], strides[1]
-    a, b = rows[first, channel], rows[first + 1, channel]
-    c, d = rows[first + up, channel], rows[first + up + 1, channel]
-    e, f = rows[far, channel], rows[far + 1, channel]
-    g, h = rows[far + up, channel], rows[far + up + 1, channel]
+    far, up, right = steps
+    a, b = values[first], values[first + right]
+    c, d = values[first + up], values[first + up + right]
+    e, f = values[first + far], values[first + far + right]
+    g, h = values[first + far + up], values[first + far + up + right]
     ab, cd, ef, gh = b - a, d - c, f - e, h - g
     near_low, near_high, far_low, far_high = a + w * ab, c + w * cd, e + w * ef, g + w * gh
     near_rise, far_rise = near_high - near_low, far_high - far_low
@@ -132,18 +168,28 @@ def _channel(
 
 @inlined
 def _squared(
-    rows: _Floats, first: int, strides: tuple[int, int], share: _Three, wanted: _Floats
+    values: _Floats, first: np.uintp, steps: _Steps, share: _Three, wanted: _Floats
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """The squared distance of the features in a cell from the wanted, and half its slopes."""
     total = x = y = z = _ZERO
-    for channel in range(len(wanted)):
-        value, along_x, along_y, along_z = _channel(rows, first, channel, strides, share)
+    for channel in range(np.uintp(len(wanted))):
+        value, along_x, along_y, along_z = _channel(values, first + channel, steps, share)
         apart = value - wanted[channel]
         total += apart * apart
         x += apart * along_x
         y += apart * along_y
         z += apart * along_z
     return total, x, y, z
+
+
+@inlined
+def _steps(shape: _Indices, width: int) -> _Steps:
+    """From voxel to voxel along each axis, `width` values each."""
+    return (
+        np.uintp(shape[1] * shape[2] * width),
+        np.uintp(shape[2] * width),
+        np.uintp(width),
+    )
 
 
 @compiled
@@ -159,23 +205,26 @@ def distance_and_gradient(
         gradient: (3, P, B, C); the gradient is added to it.
         compared: The places and both scans.
     """
-    rows, voxels, features = compared.rows, compared.voxels, compared.features
-    shape, control, tolerance = compared.shape, compared.control, compared.tolerance
-    count, per_mm = features.shape[1], _ONE / compared.spacing_mm
-    strides = (shape[1] * shape[2], shape[2])
-    weights = np.empty(8, np.float32)
+    voxels, features, shape = compared.voxels, compared.features, compared.shape
+    tolerance, per_mm = compared.tolerance, _ONE / compared.spacing_mm
+    values, flat, pulled = compared.rows.reshape(-1), nodes.reshape(-1), gradient.reshape(-1)
+    steps, node_steps = _steps(shape, compared.rows.shape[1]), _steps(nodes.shape[1:], 1)
+    cells = _cells(shape, nodes.shape[1:], node_steps, compared.control)
+    before, lung_channel = np.uintp(plane) * node_steps[0], np.uintp(features.shape[1])
+    corners, weights = _corners(node_steps), np.empty(8, np.float32)
     total = 0.0
-    for place in range(share[0], share[1]):
-        cell, part = _cell(voxels[place], control, nodes.shape[1:])
-        _corner_weights(part, weights)
-        x_mm, y_mm, z_mm = _interpolated(nodes, cell, weights)
+    for place in range(np.uintp(share[0]), np.uintp(share[1])):
+        cell, within = _cell(cells, voxels[place])
+        _corner_weights(within, weights)
+        x_mm, y_mm, z_mm = _interpolated(flat, cell, corners, weights)
         i, u, free_x = _between(np.float32(voxels[place, 0]) + x_mm * per_mm, shape[0])
         j, v, free_y = _between(np.float32(voxels[place, 1]) + y_mm * per_mm, shape[1])
         k, w, free_z = _between(np.float32(voxels[place, 2]) + z_mm * per_mm, shape[2])
-        row = i * strides[0] + j * strides[1] + k
-        squared, x, y, z = _squared(rows, row, strides, (u, v, w), features[place])
-        lung, lung_x, lung_y, lung_z = _channel(rows, row, count, strides, (u, v, w))
-        shown = _channel(rows, row, count + 1, strides, (u, v, w))[0]
+        first = i * steps[0] + j * steps[1] + k * steps[2]
+        squared, x, y, z = _squared(values, first, steps, (u, v, w), features[place])
+        first += lung_channel
+        lung, lung_x, lung_y, lung_z = _channel(values, first, steps, (u, v, w))
+        shown = _channel(values, first + _NEXT, steps, (u, v, w))[0]
         seen = shown * compared.weight[place]
         edge = shown * compared.outline_weight[place] * compared.overlap
         apart, divisor = lung - compared.lungs[place], _ONE / (squared + tolerance)
@@ -185,7 +234,7 @@ def distance_and_gradient(
         x = (robust * x + outline * lung_x) * free_x
         y = (robust * y + outline * lung_y) * free_y
         z = (robust * z + outline * lung_z) * free_z
-        _pull(gradient, (cell[0] - plane, cell[1], cell[2]), weights, (x, y, z))
+        _pull(pulled, cell - before, corners, weights, (x, y, z))
     return total
 
 
@@ -198,18 +247,21 @@ def seen_weight(share: tuple[int, int], nodes: _Floats, compared: Compared) -> t
         nodes: (3, A, B, C) displacement at the nodes along the grid's axes, mm.
         compared: The places and both scans.
     """
-    rows, voxels, shape = compared.rows, compared.voxels, compared.shape
-    channel, per_mm = compared.features.shape[1] + 1, _ONE / compared.spacing_mm
-    weights = np.empty(8, np.float32)
+    voxels, shape, per_mm = compared.voxels, compared.shape, _ONE / compared.spacing_mm
+    values, flat = compared.rows.reshape(-1), nodes.reshape(-1)
+    steps, node_steps = _steps(shape, compared.rows.shape[1]), _steps(nodes.shape[1:], 1)
+    cells = _cells(shape, nodes.shape[1:], node_steps, compared.control)
+    channel = np.uintp(compared.features.shape[1] + 1)
+    corners, weights = _corners(node_steps), np.empty(8, np.float32)
     seen = total = 0.0
-    for place in range(share[0], share[1]):
-        cell, part = _cell(voxels[place], compared.control, nodes.shape[1:])
-        _corner_weights(part, weights)
-        x_mm, y_mm, z_mm = _interpolated(nodes, cell, weights)
+    for place in range(np.uintp(share[0]), np.uintp(share[1])):
+        cell, within = _cell(cells, voxels[place])
+        _corner_weights(within, weights)
+        x_mm, y_mm, z_mm = _interpolated(flat, cell, corners, weights)
         i = _nearest(np.float32(voxels[place, 0]) + x_mm * per_mm, shape[0])
         j = _nearest(np.float32(voxels[place, 1]) + y_mm * per_mm, shape[1])
         k = _nearest(np.float32(voxels[place, 2]) + z_mm * per_mm, shape[2])
-        shown = rows[(i * shape[1] + j) * shape[2] + k, channel]
+        shown = values[i * steps[0] + j * steps[1] + k * steps[2] + channel]
         seen += shown * compared.weight[place]
         total += compared.weight[place]
     return seen, total
