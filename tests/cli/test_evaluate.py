@@ -10,7 +10,8 @@ import pytest
 
 from lungreg.cli.evaluate import _ACCURACY, _TRUST
 from lungreg.metrics.measures import EVALUATED
-from tests.site import CASES, Site, run
+from tests.cli.answering import answer_questions
+from tests.site import CASES, Site, assert_refused, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,6 +53,34 @@ def test_rows_are_exported(finished: tuple[Site, str], tmp_path: Path, suffix: s
     assert table.column("case_id").to_pylist() == [*CASES]
     assert table.column_names[:4] == ["case_id", "split", "status", "verdict"]
     assert None not in table.column("tre_p95_mm").to_pylist()
+
+
+def test_rows_replace_a_file_only_when_asked_for(
+    finished: tuple[Site, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is measured: here the run is unknown, and that is not yet noticed."""
+    site, run_id = finished
+    out = site.folder / "figures.csv"
+    out.write_text("mine")
+    asked = answer_questions(monkeypatch, answer=False)
+    done = site.run("evaluate", "infer-none", "--export", str(out))
+    assert_refused(done, "replaced only when asked for", "another file with --export")
+    assert (asked, out.read_text()) == ([f"Replace {out}?"], "mine")
+    assert site.run("evaluate", run_id, "--export", str(out), "--overwrite").code == 0
+    assert "tre_p95_mm" in out.read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_rows_never_replace_what_is_read(
+    raw: Site, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """The landmarks are a .csv as well; nobody is asked."""
+    asked = answer_questions(monkeypatch, answer=True)
+    landmarks = raw.folder / "training" / "keypoints" / f"{CASES[0]}.csv"
+    before = landmarks.read_bytes()
+    given = ("--landmarks", str(landmarks), "--export", str(landmarks))
+    assert_refused(run("evaluate", "t.h5", *given, *options), "another file than the inputs")
+    assert (asked, landmarks.read_bytes()) == ([], before)
 
 
 def test_a_folder(finished: tuple[Site, str]) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lungreg.config import MODEL_NAME
-from tests.site import Site
+from tests.cli.answering import answer_questions
+from tests.site import Site, assert_refused
 
 
 def test_a_model_goes_to_another_site_and_gives_the_same_there(
@@ -91,5 +92,21 @@ def test_what_is_no_model_file_is_refused(finished: tuple[Site, str], tmp_path: 
         assert (done.code, done.err.count("\n")) == (1, 1)
         is_there = "an exported model is a file that is there" not in done.err
         assert is_there == ("an exported model is a zip file" in done.err) == (name[0] != "m")
-    done = site.run("models", "export", MODEL_NAME, "1", "-o", str(tmp_path / "good.zip"))
-    assert (done.code, "export writes a new file" in done.err) == (1, True)
+
+
+def test_a_file_that_is_there_is_replaced_only_when_asked_for(
+    finished: tuple[Site, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a model is looked for: here there is none of this name."""
+    site, _ = finished
+    out = tmp_path / "model.zip"
+    out.write_text("mine")
+    asked = answer_questions(monkeypatch, answer=False)
+    done = site.run("models", "export", "other", "1", "-o", str(out))
+    assert_refused(done, "replaced only when asked for", "another file with -o")
+    assert (asked, out.read_text()) == ([f"Replace {out}?"], "mine")
+    export = ("models", "export", MODEL_NAME, "1")
+    assert site.run(*export, "-o", str(out), "--overwrite").code == 0
+    assert zipfile.is_zipfile(out)
+    assert_refused(site.run(*export, "-o", str(tmp_path)), "an output is a file, got a folder")
+    assert len(asked) == 1

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lungreg.records import RESULT_COLUMNS
-from tests.site import CASES, Site
+from tests.cli.answering import answer_questions
+from tests.site import CASES, Site, assert_refused
 
 
 def test_results_have_lower_case_keys_and_every_column(finished: tuple[Site, str]) -> None:
@@ -39,6 +40,38 @@ def test_results_are_exported(finished: tuple[Site, str], tmp_path: Path) -> Non
     assert (done.code, ".parquet or .csv" in done.err) == (1, True)
     done = site.run("results", "--export", str(tmp_path / "nowhere" / "rows.csv"))
     assert (done.code, "the export can be written" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_a_file_that_is_there_is_replaced_only_when_asked_for(
+    finished: tuple[Site, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Before the query, which may take long and here would fail."""
+    site, _ = finished
+    out = tmp_path / name
+    out.write_text("mine")
+    wrong = ("results", "--sql", "SELECT nothing FROM results", "--export", str(out))
+    assert_refused(site.run(*wrong), "replaced only when asked for", "another file with --export")
+    asked = answer_questions(monkeypatch, answer=False)
+    assert_refused(site.run(*wrong), "replaced only when asked for")
+    assert asked == [f"Replace {out}?"]
+    assert_refused(site.run(*wrong, "--overwrite"), "SQL must be a DuckDB query")
+    assert out.read_text() == "mine"
+    assert site.run("results", "--export", str(out), "--overwrite").code == 0
+    assert out.read_bytes() != b"mine"
+
+
+def test_what_cannot_be_exported_to_is_refused_before_anybody_is_asked(
+    finished: tuple[Site, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another suffix, and a folder."""
+    site, _ = finished
+    asked = answer_questions(monkeypatch, answer=True)
+    (tmp_path / "rows.xlsx").touch()
+    (tmp_path / "rows.csv").mkdir()
+    for name, says in (("rows.xlsx", ".parquet or .csv"), ("rows.csv", "an output is a file")):
+        assert_refused(site.run("results", "--export", str(tmp_path / name)), says)
+    assert asked == []
 
 
 @pytest.mark.parametrize(

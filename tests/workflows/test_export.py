@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -251,6 +252,29 @@ def test_other_formats_and_runs_are_refused(config: Config, tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="can be written"):
         export(config, RUN, tmp_path / "file", file_format="itk")
+
+
+@pytest.mark.parametrize("file_format", ["itk", "ants", "learn2reg"])
+def test_files_that_are_there_are_told_before_any_is_replaced(
+    config: Config, tmp_path: Path, file_format: str
+) -> None:
+    """All that the export would write, and nothing is told of a folder without them."""
+    out, told = tmp_path / "out", []
+
+    def refuse(there: Sequence[Path]) -> None:
+        told.extend(there)
+        raise InterruptedError
+
+    done = export(config, RUN, out, file_format=file_format, before_replacing=refuse)
+    assert told == []
+    for name in done.files:
+        (out / name).write_text("mine")
+    with pytest.raises(InterruptedError):
+        export(config, RUN, out, file_format=file_format, before_replacing=refuse)
+    assert told == [out / name for name in done.files]
+    assert {path.read_text() for path in told} == {"mine"}
+    export(config, RUN, out, file_format=file_format)
+    assert b"mine" not in {path.read_bytes() for path in told}
 
 
 def test_a_mask_above_the_size_limit_fails_its_case(config: Config, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import typer
 from lungreg.cli.command import FieldFrameName, FieldKindName, command
 from lungreg.cli.console import Console
 from lungreg.cli.process import importing
-from lungreg.cli.replacing import may_replace
-from lungreg.errors import ConfigError, RunError
+from lungreg.cli.replacing import Overwrite, require_free
+from lungreg.errors import ConfigError
 
 if TYPE_CHECKING:
     from lungreg.workflows.apply_points import AppliedPoints
@@ -90,9 +90,7 @@ def apply(
     ] = None,
     field_kind: FieldKindName = None,
     field_frame: FieldFrameName = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output file if there is one.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Carry an image, a mask or points through one or more transforms."""
     from lungreg.formats.transforms.fields import parse_meaning
@@ -110,7 +108,7 @@ def apply(
         _refuse(points_only, "points", mend="to carry an image back, give transform_inverse.h5")
         _refuse({"--order": order if nearest else None}, "images without --nearest")
     _require_output(out, [*transforms, source, reference, input_grid], of_points=of_points)
-    _require_free(console, out, overwrite=overwrite)
+    require_free(console, out, overwrite=overwrite)
     if of_points:
         moved = apply_to_points(
             transforms,
@@ -151,21 +149,6 @@ def _require_output(out: Path, inputs: Iterable[Path | None], *, of_points: bool
 
     refuse_overwriting(out, inputs)
     (require_points_name if of_points else require_image_name)(out)
-
-
-def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:
-    """Refuse to replace a file unless the user agrees: by the option, or when asked.
-
-    Raises:
-        RunError: The user does not agree.
-    """
-    from lungreg.formats.local_files import is_there
-
-    if not is_there(out) or may_replace(console, str(out), overwrite=overwrite):
-        return
-    msg = "a file is replaced only when asked for"
-    mend = "add --overwrite, or name another file with -o"
-    raise RunError(msg, got="one that is there", mend=mend, where=out)
 
 
 def _tell_doubts(console: Console, moved: AppliedPoints) -> None:

@@ -18,6 +18,8 @@ from lungreg.cli.command import (
 from lungreg.cli.console import Console
 from lungreg.cli.infer import print_why
 from lungreg.cli.process import importing
+from lungreg.cli.replacing import Overwrite
+from lungreg.cli.results import require_exportable
 from lungreg.cli.verdicts import print_verdict, tell_doubtful
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ def evaluate(
     export: Annotated[
         Path | None, typer.Option("--export", help="Write the rows to .parquet or .csv.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure registrations again from their files, with a verdict and its reasons."""
     from lungreg.formats.transforms.fields import parse_meaning
@@ -82,8 +85,6 @@ def evaluate(
     from lungreg.records import counted
     from lungreg.workflows.results import export_table
 
-    with importing():
-        from lungreg.workflows.evaluate import evaluate as run
     given = {
         "fixed": fixed,
         "moving": moving,
@@ -92,6 +93,9 @@ def evaluate(
         "landmarks": landmarks,
     }
     files = {name: path for name, path in given.items() if path is not None}
+    require_exportable(console, export, [*files.values(), Path(target)], overwrite=overwrite)
+    with importing():
+        from lungreg.workflows.evaluate import evaluate as run
     done = run(
         options.config(),
         target,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from lungreg.cli.command import SOME_FAILED, ConfigOptions, config_command
 from lungreg.cli.console import Console
+from lungreg.cli.replacing import Overwrite, may_replace
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,10 +30,14 @@ def export(
     file_format: Annotated[
         str, typer.Option("--format", metavar="itk|ants|learn2reg", help="Whose files.")
     ],
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the transforms of a run or a pair for ITK, ANTs or Learn2Reg."""
     from lungreg.records import counted
     from lungreg.workflows.export import export as write
+
+    def ask(there: Sequence[Path]) -> None:
+        _require_agreed(console, out, there, overwrite=overwrite)
 
     done = write(
         options.config(),
@@ -39,6 +45,7 @@ def export(
         out,
         file_format=file_format,
         on_progress=console.progress,
+        before_replacing=ask,
     )
     if done.failed:
         console.table("Failed", ("case", "why"), list(done.failed.items()))
@@ -46,3 +53,21 @@ def export(
     console.document({"folder": str(out), **dataclasses.asdict(done)})
     if done.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _require_agreed(
+    console: Console, folder: Path, there: Sequence[Path], *, overwrite: bool
+) -> None:
+    """Refuse to replace files of an earlier export unless the user agrees.
+
+    Raises:
+        RunError: The user does not.
+    """
+    from lungreg.errors import RunError
+    from lungreg.records import counted
+
+    found = counted(len(there), "file")
+    if not may_replace(console, f"{found} in {folder}", overwrite=overwrite):
+        msg = "files are replaced only when asked for"
+        mend = "add --overwrite, or name another folder with -o"
+        raise RunError(msg, got=f"{found} of these names", mend=mend, where=folder)

@@ -11,6 +11,7 @@ import typer
 from lungreg.cli.command import ConfigOptions, config_command
 from lungreg.cli.console import Console
 from lungreg.cli.group import command_group
+from lungreg.cli.replacing import Overwrite, require_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,10 +101,14 @@ def export_file(
     name: Name,
     version: Version,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a version as one file, to carry it to another site."""
+    from lungreg.formats.local_files import refuse_overwriting
     from lungreg.workflows.models import export_model
 
+    refuse_overwriting(out, [])
+    require_free(console, out, overwrite=overwrite)
     card = export_model(_models(options), name, version, out)
     console.line(f"wrote {card.name} version {card.version} to {out}")
     console.document({"file": str(out), "sha256": card.weights_sha256})

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from lungreg.cli.console import Console
 from lungreg.cli.process import at_terminal
+from lungreg.errors import RunError
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the output where it is there already.")
+]
 
 
 def may_replace(console: Console, what: str, *, overwrite: bool) -> bool:
@@ -15,3 +25,26 @@ def may_replace(console: Console, what: str, *, overwrite: bool) -> bool:
         overwrite: Whether the option was given.
     """
     return overwrite or (at_terminal() and console.ask(f"Replace {what}?"))
+
+
+def require_free(console: Console, out: Path, *, option: str = "-o", overwrite: bool) -> None:
+    """Refuse to replace a file unless the user agrees: by --overwrite, or when asked.
+
+    A command calls it before its work begins: nobody waits for an answer that may be no.
+
+    Args:
+        console: Where the question goes.
+        out: The file to write.
+        option: What names it.
+        overwrite: Whether --overwrite was given.
+
+    Raises:
+        RunError: The user does not agree.
+    """
+    from lungreg.formats.local_files import is_there
+
+    if not is_there(out) or may_replace(console, str(out), overwrite=overwrite):
+        return
+    msg = "a file is replaced only when asked for"
+    mend = f"add --overwrite, or name another file with {option}"
+    raise RunError(msg, got="one that is there", mend=mend, where=out)

@@ -24,15 +24,14 @@ _MAX_WEIGHTS_BYTES = 4 * 2**30
 def export_model(models: ModelRegistry, name: str, version: str, target: Path) -> ModelCard:
     """Write a version as one zip file: weights, card, and the hashes of both.
 
+    A file that is there is replaced.
+
     Raises:
         NotFoundError: No such model.
-        RunError: The file exists, or cannot be written.
+        RunError: The file cannot be written.
     """
     card = models.resolve(name, version)
     weights = models.weights(card)
-    if target.exists():
-        msg = "export writes a new file"
-        raise RunError(msg, got="one that exists", mend="choose another name", where=target)
     partial = target.with_name(f".{target.name}.partial")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:

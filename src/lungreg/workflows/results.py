@@ -14,6 +14,8 @@ from lungreg.stores import Backend
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_TABLES = (".parquet", ".csv")
+
 
 def run_results(backend: Backend, run_id: str, *, or_folder: bool = False) -> list[CaseResult]:
     """The rows of a run.
@@ -63,20 +65,29 @@ def query_results(
     return backend.results.query(sql or "SELECT * FROM results ORDER BY run_id, case_id")
 
 
+def require_table_name(target: Path) -> None:
+    """Refuse a name that no table can be exported to.
+
+    Raises:
+        ConfigError: It does not end in .parquet or .csv.
+    """
+    if target.suffix not in _TABLES:
+        msg = f"an export ends in {' or '.join(_TABLES)}"
+        raise ConfigError(msg, got=repr(target.suffix))
+
+
 def export_table(table: pa.Table, target: Path) -> None:
-    """Write an answer as .parquet or .csv.
+    """Write an answer as .parquet or .csv; a file that is there is replaced.
 
     Raises:
         ConfigError: Another suffix.
         RunError: The file cannot be written.
     """
+    require_table_name(target)
     import pyarrow.csv
     import pyarrow.parquet
 
     writers = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
-    if target.suffix not in writers:
-        msg = "an export ends in .parquet or .csv"
-        raise ConfigError(msg, got=repr(target.suffix))
     try:
         writers[target.suffix](table, target)
     except OSError as error:
