@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lungreg.testing import FaultyStage
 from lungreg.workflows.infer import infer
 from tests.site import CASES, Site
 
@@ -34,3 +35,25 @@ def test_only_new_cases_are_registered(ingested: Site) -> None:
     assert (again.results, again.registered) == ([], 0)
     runs = {folder.name for folder in (ingested.folder / "stage" / "runs").iterdir()}
     assert runs == {first.run_id, rest.run_id}
+
+
+def test_rows_are_read_once_where_a_run_goes_on(ingested: Site) -> None:
+    """What is reported is what the table holds: rows that were there, and those of this call."""
+    stage = ingested.backend().stage
+    full = FaultyStage(stage, full_on={2}, only="registered_img")
+    config = ingested.config("infer.model=null", "refine.enabled=false", "infer.qc=false")
+    fresh = FaultyStage(full, only="/results/part-")
+    first = infer(config, backend=ingested.backend_on(fresh))
+    assert fresh.reads == len(CASES)  # they are merged at the end, and nothing else reads them
+    assert first.results == ingested.backend().results.rows(first.run_id)
+    assert [row.case_id for row in first.failed] == [CASES[1]]
+
+    again = FaultyStage(stage, only="/results/part-")
+    rest = infer(config, resume=first.run_id, backend=ingested.backend_on(again))
+    assert again.reads == 1 + 2  # one part is read; at the end it and the new one are merged
+    assert rest.results == ingested.backend().results.rows(first.run_id)
+    assert [row.attempt for row in rest.results] == [1, 2, 1, 1, 1, 1]
+
+    finished = FaultyStage(stage, only="/results/part-")
+    done = infer(config, resume=first.run_id, backend=ingested.backend_on(finished))
+    assert (finished.reads, done.registered, done.results) == (1, 0, rest.results)

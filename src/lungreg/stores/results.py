@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from lungreg.records import CaseResult
@@ -39,6 +39,17 @@ class ResultTable(Protocol):
 
     def compact(self, run_id: str) -> None:
         """Merge the parts of a run in the store, finished or not; its rows stay the same."""
+
+
+def latest_rows(rows: Iterable[CaseResult]) -> list[CaseResult]:
+    """One row per run and case, as the contract says which one counts; by run and case id.
+
+    Args:
+        rows: In any order; of equal rows the last one counts.
+    """
+    in_order = sorted(rows, key=lambda row: (row.attempt, row.finished_at))
+    latest = {(row.run_id, row.case_id): row for row in in_order}
+    return [latest[key] for key in sorted(latest)]
 
 
 class Compaction:

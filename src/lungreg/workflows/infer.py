@@ -27,7 +27,7 @@ from lungreg.records import (
 )
 from lungreg.stores import CHAMPION, Backend, Held, JobRunner
 from lungreg.stores.manifest import read_cases
-from lungreg.stores.results import COMPACT_EVERY, Compaction
+from lungreg.stores.results import COMPACT_EVERY, Compaction, latest_rows
 from lungreg.stores.run_files import new_run_id, write_audit, write_config
 from lungreg.stores.usage import timed
 from lungreg.workflows.infer_report import InferReport
@@ -88,18 +88,19 @@ def infer(
     if config.infer.engine == "run-batch":
         _ = job.registration.stored_model  # refused before anything is written
     started = time.perf_counter()
+    known = [] if resume is None else backend.results.rows(run_id)
     with _workers(backend, config, 0 if resume else len(cases)):
         if resume is None:
             write_config(backend.stage, run_id, config)
         sha256 = card.weights_sha256 if card else ""
         write_audit(backend.stage, run_id, config=config, cases=cases, model=sha256)
         with timed(backend.stage, run_id, _held(backend, config)):
-            done = _register_all(backend, job, cases, on_progress)
+            done = _register_all(backend, job, cases, known, on_progress)
     backend.note_files()
     return InferReport(
         run_id=run_id,
         card=card,
-        results=backend.results.rows(run_id),
+        results=latest_rows([*known, *done]),
         seconds=time.perf_counter() - started,
         registered=len(done),
         gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
@@ -147,11 +148,27 @@ def _with_model(backend: Backend, config: Config) -> tuple[Config, ModelCard | N
 
 
 def _register_all(
-    backend: Backend, job: InferJob, cases: Sequence[Case], on_progress: OnProgress
+    backend: Backend,
+    job: InferJob,
+    cases: Sequence[Case],
+    known: Sequence[CaseResult],
+    on_progress: OnProgress,
 ) -> list[CaseResult]:
+    """Register the cases that have no row of a success yet, and write their rows.
+
+    Args:
+        backend: The stores.
+        job: What is registered how.
+        cases: Of the run.
+        known: Its rows so far.
+        on_progress: Called before the first case and after each.
+
+    Returns:
+        The new rows.
+    """
     run_id = job.registration.run_id
-    known = {row.case_id: row for row in backend.results.rows(run_id)}
-    succeeded = {k for k, row in known.items() if row.status is Status.SUCCESS}
+    attempts = {row.case_id: row.attempt for row in known}
+    succeeded = {row.case_id for row in known if row.status is Status.SUCCESS}
     waiting = [case for case in cases if case.case_id not in succeeded]
     done: list[CaseResult] = []
     parts = Compaction(partial(backend.results.compact, run_id), COMPACT_EVERY)
@@ -160,11 +177,7 @@ def _register_all(
     on_progress(Progress(step="infer", done=before, total=len(cases), note=note, public=note))
     try:
         for results in _results(backend, job, waiting):
-            earlier = [known[r.case_id].attempt if r.case_id in known else 0 for r in results]
-            rows = [
-                replace(result, attempt=result.attempt + attempt)
-                for result, attempt in zip(results, earlier, strict=True)
-            ]
+            rows = [replace(r, attempt=r.attempt + attempts.get(r.case_id, 0)) for r in results]
             backend.results.write(rows)
             parts.added(len(rows))
             for row in rows:

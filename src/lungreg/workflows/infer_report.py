@@ -30,7 +30,8 @@ class InferReport(Summary):
     card: ModelCard | None
     """The model; None where each pair was registered by itself."""
     results: list[CaseResult]
-    """One row per case of the run, by case id, earlier attempts of a resumed run included."""
+    """One row per case of the run, by case id, those of a resumed run that were there before
+    included; not what another process has written to it meanwhile."""
     seconds: float
     """Wall time of this call."""
     registered: int

@@ -22,6 +22,7 @@ from lungreg.backends.snowflake.tables.result_sql import (
 from lungreg.errors import ForbiddenError, StoreError
 from lungreg.records import CaseResult
 from lungreg.stores.result_rows import from_row, query_rows, result_schema, to_row
+from lungreg.stores.results import latest_rows
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -43,8 +44,7 @@ class SnowflakeResultTable:
 
     def write(self, rows: Sequence[CaseResult]) -> None:
         """Add rows, or replace those of the same run and case of an earlier attempt."""
-        in_order = sorted(rows, key=lambda row: (row.attempt, row.finished_at))
-        latest = list({(row.run_id, row.case_id): row for row in in_order}.values())
+        latest = latest_rows(rows)
         for first in range(0, len(latest), self.rows_per_statement):
             self._merge(latest[first : first + self.rows_per_statement])
 
