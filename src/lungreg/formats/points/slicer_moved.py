@@ -30,6 +30,8 @@ _OF_OLD_PLACES = (
 )
 _OF_OLD_PLACE = ("orientation", "associatedNodeID")
 """Of one point: its axes, and the scan that it was placed in."""
+_NOTHING_KNOWN = {"ow": "0", "ox": "0", "oy": "0", "oz": "1", "associatedNodeID": ""}
+"""The same in columns of a .fcsv, which have to stay: as of a point of which neither is known."""
 
 
 def move_fcsv(data: bytes, listed: PointList) -> bytes:
@@ -37,7 +39,10 @@ def move_fcsv(data: bytes, listed: PointList) -> bytes:
 
     Args:
         data: The file; ids, labels, descriptions and all other columns stay, and so do its comments
-            but for a coordinate system that is another one now, and the ends of its lines.
+            but for a coordinate system that is another one now, and the ends of its lines. What
+            told of the old places is left out: the axes of points, and the scan that they were
+            placed in. Slicer keeps both where it applies a transform, in a scene where that scan
+            can go along; here the points lie in another scan.
         listed: As many points, in its order.
 
     Raises:
@@ -47,6 +52,8 @@ def move_fcsv(data: bytes, listed: PointList) -> bytes:
     for row, point in zip(found.rows, listed.points, strict=True):
         for axis, value in zip(found.axes, point, strict=True):
             row[axis] = f"{value:.6f}"
+        for column, title in enumerate(found.titles[: len(row)]):
+            row[column] = _NOTHING_KNOWN.get(title, row[column])
     lines = [
         record_text(line.fields, line.end) if line.fields else line.text for line in found.lines
     ]
