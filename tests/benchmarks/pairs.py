@@ -55,7 +55,7 @@ def make_varied_pairs(
     """
     tuned = [seed for seed in seeds if not is_held_back(seed)]
     if tuned:
-        msg = f"the benchmark takes held-back seeds, which 3 divides, got {tuned}"
+        msg = f"the benchmark takes seeds that nothing was tuned on, got {tuned}"
         raise ValueError(msg)
     for base in available_bases():
         for seed in seeds:

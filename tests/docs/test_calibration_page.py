@@ -69,17 +69,24 @@ def _classes() -> dict[str, list[str]]:
     return table("Held back: estimated error by class")
 
 
-def test_what_is_said_of_unused_seeds_was_counted() -> None:
-    """In the tutorial: how many cases, and which passed or failed wrongly."""
-    rows = calibration_rows("unused-seeds")
+def test_what_is_said_of_the_numbers_was_counted() -> None:
+    """In the tutorial: how many cases there are, of each trouble, held back and made last."""
     text = " ".join((PAGES / "tutorials" / "report.md").read_text(encoding="utf-8").split())
     said = re.search(
-        r"On (\d+) further cases .*? (\d+) of (\d+) bad ones .*? (\d+) of (\d+) good", text
+        r"on (\d+) varied pairs, (\d+) of each trouble.*?, (\d+) of the pairs; the (\d+) others "
+        r"are held back, and of these the (\d+) of seeds 8 to 14",
+        text,
     )
     assert said is not None
-    good, bad = counts(rows, "good"), counts(rows, "bad")
-    numbers = (len(rows), bad[0], sum(map(int, bad)), good[2], sum(map(int, good)))
+    held_back = sum(map(is_held_back, ROWS))
+    last = sum(row["seed"] >= 8 for row in ROWS)
+    (of_each,) = set(Counter(row["group"] for row in ROWS).values())
+    numbers = (len(ROWS), of_each, len(ROWS) - held_back, held_back, last)
     assert said.groups() == tuple(map(str, numbers))
+    passed = [row for row in ROWS if is_held_back(row) and row["estimated"]["verdict"] == "pass"]
+    between = sorted(row["true_mm"] for row in passed if row["kind"] == "between")
+    assert [f"{error:.1f}" for error in between] == ["2.4", "2.6"]
+    assert "was 2.4 and 2.6 mm" in text
 
 
 def test_a_run_of_a_part_has_the_tables_of_what_it_made() -> None:

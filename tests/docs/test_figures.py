@@ -123,16 +123,7 @@ def test_what_is_said_of_registrations_was_counted() -> None:
     """How far the mean is off, on seeds held back and on others, and the 95th percentile."""
     text = " ".join(REPORT.read_text(encoding="utf-8").split())
     middle, _ = ratio(registered(held_back()), "etre_mm", "true_mm")
-    unused, _ = ratio(
-        [
-            row
-            for row in registered(calibration_rows("unused-seeds"))
-            if row["etre_found_pct"] >= 12
-        ],
-        "etre_mm",
-        "true_mm",
-    )
-    assert f"{middle:.2f} of the true one in the median ({unused:.2f} on other seeds" in text
+    assert f"{middle:.2f} of the true one in the median;" in text
     passed = [
         row for row in registered(calibration_rows()) if row["estimated"]["verdict"] == "pass"
     ]

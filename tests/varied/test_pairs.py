@@ -145,9 +145,9 @@ def test_a_real_ct_moves_as_told(real_data: Path) -> None:
     assert alike(shown, at(case.pair.moving_hu, grid, moved), inside) > 0.85
 
 
-def test_a_third_of_the_seeds_is_held_back() -> None:
-    """Seeds that 3 divides."""
-    assert [seed for seed in range(10) if is_held_back(seed)] == [0, 3, 6, 9]
+def test_few_seeds_are_tuned_on() -> None:
+    """Whoever wants to tune on more seeds takes them from those that figures are reported of."""
+    assert [seed for seed in range(20) if not is_held_back(seed)] == [1, 2, 4, 5, 7]
 
 
 def near_lungs(case: VariedCase) -> NDArray[np.float64]:

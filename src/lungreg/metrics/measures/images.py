@@ -67,7 +67,7 @@ RESIDUAL = Measure(
         "25 mm"
     ),
     source="lungreg, metrics.residual_difference",
-    typical="0.14 to 0.42",
+    typical="0.14 to 0.4",
     bad=(
         "Structures do not meet. In scans with much noise it is high everywhere. Judged only where "
         "neither landmarks nor estimated errors are known."
@@ -90,7 +90,7 @@ IN_PLACE = Measure(
     "less that of c_f(x) and c_f(x + s e), if above 0: s is the median of ‖T(x) − x‖, and of the "
     "three axes e the one with the middle correlation counts",
     source="lungreg, registration.fixed_pattern",
-    typical="−0.02 to 0.1",
+    typical="−0.02 to 0.083",
     bad=(
         "Both scans show something that does not move with the lungs: rings, streaks, or a part of "
         "the other scan (view sharing, an average of phases). Registration and estimated errors "
@@ -113,7 +113,7 @@ UNLIKE = Measure(
     formula="100 Σ |B| [ρ_B < 0.4 median ρ] / Σ |B|, ρ_B the correlation of c_f and c_w in a "
     "block B, c = (I − mean) / SD of 9 voxels around",
     source="lungreg, registration.likeness",
-    typical="0 to 8.9 %",
+    typical="0 to 8.3 %",
     bad=(
         "In a part of the lungs the transform is far off (air or fluid beside the lung, slices in "
         "another order, a patient who moved between two parts of a scan), or the scans do not show "

@@ -157,7 +157,7 @@ DENSITY = Measure(
     ),
     formula="mean(w) − mean(f)",
     source="lungreg",
-    typical="−45 to 14 HU; the lower the deeper the breath",
+    typical="−49 to 12 HU; the lower the deeper the breath",
     bad="Far above zero, the scans may have been exchanged.",
 )
 MASS = Measure(
