@@ -61,7 +61,12 @@ CASES = [
         Verdict.WARN,
         "0.29 is below 0.3: is there fluid or dense tissue in one scan",
     ),
-    (CaseMetrics(), Evidence(mask_cover_pct=60.0), Verdict.WARN, "masks hold 60.00 % is below 75"),
+    (
+        CaseMetrics(),
+        Evidence(mask_cover_pct=60.0),
+        Verdict.WARN,
+        "masks hold in the worst part 60.00 % is below 75",
+    ),
     (CaseMetrics(), Evidence(correlation_in_place=0.3), Verdict.WARN, "moved, 0.30 is above 0.15"),
     (CaseMetrics(), Evidence(unlike_pct=5.0), Verdict.WARN, "go together 5.00 % is above 2.5 %"),
     (CaseMetrics(), Evidence(lungs_outside_pct=31.0), Verdict.WARN, "the moving scan 31.00"),

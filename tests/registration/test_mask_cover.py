@@ -14,18 +14,42 @@ from tests.registration.refinement.breathing_pairs import as_pair, simulated
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def masked(share: float) -> Pair:
-    """A pair whose fixed mask holds the upper part of the lungs alone, so much of their voxels."""
+def without(lower: float, *, of_one: bool = False) -> Pair:
+    """A pair whose fixed mask lacks the lower part of both lungs, or of one, by their volume."""
     pair = as_pair(simulated())
-    mask = np.asarray(pair.fixed_mask)
-    below = np.cumsum((mask > 0).sum(axis=(0, 1))) / (mask > 0).sum() < 1 - share
-    return replace(pair, fixed_mask=np.where(below, 0, mask))
+    mask, grid = np.asarray(pair.fixed_mask), pair.fixed.grid
+    voxels = np.argwhere(mask > 0)
+    points = grid.to_world(voxels.astype(np.float64))
+    gone = points[:, 2] < np.quantile(points[:, 2], lower)
+    if of_one:
+        gone &= points[:, 0] < np.median(points[:, 0])
+    rest = mask.copy()
+    rest[tuple(voxels[gone].T)] = 0
+    return replace(pair, fixed_mask=rest)
 
 
-@pytest.mark.parametrize("share", [1.0, 0.6, 0.25])
-def test_the_share_of_the_lungs_in_the_mask_is_found(share: float) -> None:
-    """Of the scan whose mask holds less."""
-    assert mask_cover(masked(share)) == pytest.approx(share, abs=0.1)
+def test_right_masks_hold_all_parts() -> None:
+    """Of both scans."""
+    assert (mask_cover(as_pair(simulated())) or 0) > 0.9
+
+
+@pytest.mark.parametrize(("lower", "found"), [(0.1, 0.7), (0.2, 0.4), (0.5, 0.0)])
+@pytest.mark.parametrize("of_one", [True, False])
+def test_the_part_that_a_mask_leaves_out_is_found(lower: float, found: float, of_one: bool) -> None:
+    """Of the lowest third of one lung, though the mask holds nine tenths of all."""
+    assert mask_cover(without(lower, of_one=of_one)) == pytest.approx(found, abs=0.1)
+
+
+def test_mirrored_masks_leave_out_a_part() -> None:
+    """Of both scans alike, so that they overlap as well as right ones do."""
+    pair = as_pair(simulated())
+    across = pair.fixed.grid.axis_along(0)
+    fixed, moving = (
+        np.flip(np.asarray(mask), across) for mask in (pair.fixed_mask, pair.moving_mask)
+    )
+    found = mask_cover(replace(pair, fixed_mask=fixed, moving_mask=moving))
+    assert found is not None
+    assert found < 0.75
 
 
 def test_without_masks_there_is_nothing_to_say() -> None:

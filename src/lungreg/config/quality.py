@@ -63,8 +63,8 @@ class Quality(Section):
     """Dice overlap (0 to 1) of lungs segmented by threshold, below which the verdict of a case
     without masks is warn."""
     mask_cover_warn_pct: float = Field(default=75.0, ge=0, le=100)
-    """Percentage of the lungs that a scan shows which its mask holds, below which the verdict is
-    warn: nothing is known of the rest."""
+    """Percentage of the lungs that a scan shows which its mask holds, in the third of a lung where
+    that is least, below which the verdict is warn: nothing is known of the rest."""
     fold_warn_pct: float = Field(default=0.1, ge=0)
     """Percentage of voxels inside the lungs where the transform folds, above which the verdict is
     warn."""

@@ -165,12 +165,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         measure="mask_cover_pct",
-        what="share of the lungs shown that the masks hold",
+        what="share of the lungs shown that the masks hold in the worst part",
         value=lambda judged: judged.evidence.mask_cover_pct,
         higher_is_better=True,
         warn="mask_cover_warn_pct",
         unit="%",
-        question="nothing is known of the rest",
+        question="are these the masks of these scans? Nothing is known of the rest",
     ),
     Rule(
         measure="fold_pct",

@@ -149,8 +149,8 @@ class Evidence:
     """The factors of their lengths, such as "left to right 1.02, front to back 1.01, head to foot
     1.25": which voxel size is wrong."""
     mask_cover_pct: float | None = None
-    """Share of the lungs that a scan shows which its mask holds, the lower of both, %; None without
-    masks."""
+    """Share of the lungs that a scan shows which its mask holds, in the part of both scans where
+    that is least (thirds of each lung by height), %; None without masks."""
     correlation_in_place: float | None = None
     """Correlation of the scans' fine structure at one place of the scanner, where `T` moves tissue
     away from there, less that of the fixed scan with itself as far away: about 0, unless both show

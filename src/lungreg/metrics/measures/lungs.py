@@ -182,15 +182,18 @@ COVER = Measure(
     unit="%",
     decimals=0,
     higher_is_better=True,
-    brief="share of the lungs shown that the masks hold",
+    brief="share of the lungs shown that the masks hold, where least",
     says=(
-        "What share of the lungs that a scan shows, by threshold, lies in its mask; of both scans "
-        "the lower. Known where masks were given."
+        "What share of the lungs that a scan shows, by threshold, lies in its mask: of the thirds "
+        "of each lung by height, in both scans, the lowest. Known where masks were given."
     ),
-    formula="|M ∩ S| / |S|, S segmented by threshold on blocks of 2.5 mm",
+    formula="min over parts S of |M ∩ S| / |S|, S segmented by threshold on blocks of 2.5 mm",
     source="lungreg" + _THRESHOLD,
     typical="94 to 99 %",
-    bad="A part of the lungs lies outside of its mask: what is measured says nothing of that part.",
+    bad=(
+        "A part of the lungs lies outside of its mask, of which nothing is measured; or masks are "
+        "mirrored, shifted, or of other scans."
+    ),
 )
 LUNGS = (
     *(DICE, HD95, COVER, DICE_SEGMENTED, HD95_SEGMENTED),
