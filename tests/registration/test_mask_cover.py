@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lungreg.registration.mask_cover import mask_cover
+from lungreg.registration.lung_segmentation import LEFT_LUNG, RIGHT_LUNG
+from lungreg.registration.mask_cover import _parts, mask_cover
 from lungreg.registration.pair import Pair
+from lungreg.spatial.geometry import Grid
 from tests.registration.refinement.breathing_pairs import as_pair, simulated
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -50,6 +52,21 @@ def test_mirrored_masks_leave_out_a_part() -> None:
     found = mask_cover(replace(pair, fixed_mask=fixed, moving_mask=moving))
     assert found is not None
     assert found < 0.75
+
+
+def test_parts_are_thirds_of_each_lung_unless_these_are_small() -> None:
+    """By the height of the world, which the first axis holds here; small lungs are one part."""
+    labels = np.zeros((9, 20, 40), dtype=np.uint8)
+    labels[:, 5:15, 2:12], labels[:, 5:15, 22:32] = RIGHT_LUNG, LEFT_LUNG
+    affine = np.array([[0, 0, -5.0, 0], [0, 5.0, 0, 0], [5.0, 0, 0, 0], [0, 0, 0, 1]])
+    grid = Grid(shape=labels.shape, affine=affine)
+    right, *_, last = parts = list(_parts(labels, grid))
+    assert len(parts) == 6
+    assert {int(labels[part][0]) for part in parts} == {RIGHT_LUNG, LEFT_LUNG}
+    assert (set(right[0]), set(last[0])) == ({0, 1, 2}, {6, 7, 8})
+    small = Grid(shape=labels.shape, affine=np.diag([1.0, 1.0, 1.0, 1.0]))
+    (whole,) = _parts(labels, small)
+    assert len(whole[0]) == np.count_nonzero(labels)
 
 
 def test_without_masks_there_is_nothing_to_say() -> None:
