@@ -135,7 +135,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["tools"], default=False)
 def calibrate(session: nox.Session) -> None:
-    """Are verdicts true? Varied good and bad cases, and tables of confusion; 90 minutes on two cores.
+    """Are verdicts true? Varied good and bad cases, tables of confusion; 90 minutes on two cores.
 
     `nox -s calibrate -- --rounds 2 --groups cut turned` makes fewer cases.
     """
