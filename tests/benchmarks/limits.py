@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.benchmarks.kept import RESULTS
 
 COUNTED = RESULTS / "2026-11-29-1112-many.json"
-LARGE = RESULTS / "2026-11-30-0211-large.json"
+LARGE = RESULTS / "2026-12-01-0119-large.json"
 PAIRS = (10_000, 100_000, 1_000_000)
 DOLLARS_PER_WRITE, DOLLARS_PER_READ = 5e-6, 4e-7
 """Examples; no offer of anyone. A listing of 1,000 names costs as much as a write."""
