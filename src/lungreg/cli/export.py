@@ -11,7 +11,7 @@ import typer
 
 from lungreg.cli.command import SOME_FAILED, ConfigOptions, config_command
 from lungreg.cli.console import Console
-from lungreg.cli.replacing import Overwrite, may_replace
+from lungreg.cli.replacing import Overwrite, require_agreed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +37,16 @@ def export(
     from lungreg.workflows.export import export as write
 
     def ask(there: Sequence[Path]) -> None:
-        _require_agreed(console, out, there, overwrite=overwrite)
+        found = counted(len(there), "file")
+        require_agreed(
+            console,
+            f"{found} in {out}",
+            out,
+            rule="files are replaced",
+            got=f"{found} of these names",
+            instead="folder with -o",
+            overwrite=overwrite,
+        )
 
     done = write(
         options.config(),
@@ -53,21 +62,3 @@ def export(
     console.document({"folder": str(out), **dataclasses.asdict(done)})
     if done.failed:
         raise typer.Exit(SOME_FAILED)
-
-
-def _require_agreed(
-    console: Console, folder: Path, there: Sequence[Path], *, overwrite: bool
-) -> None:
-    """Refuse to replace files of an earlier export unless the user agrees.
-
-    Raises:
-        RunError: The user does not.
-    """
-    from lungreg.errors import RunError
-    from lungreg.records import counted
-
-    found = counted(len(there), "file")
-    if not may_replace(console, f"{found} in {folder}", overwrite=overwrite):
-        msg = "files are replaced only when asked for"
-        mend = "add --overwrite, or name another folder with -o"
-        raise RunError(msg, got=f"{found} of these names", mend=mend, where=folder)

@@ -12,7 +12,7 @@ import typer
 from lungreg.cli.command import ConfigOptions, Overrides, command
 from lungreg.cli.console import Console
 from lungreg.cli.process import importing
-from lungreg.cli.replacing import may_replace
+from lungreg.cli.replacing import require_agreed
 from lungreg.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
@@ -190,17 +190,19 @@ def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:
     Raises:
         RunError: The user does not agree, or the folder holds other files.
     """
-    from lungreg.errors import RunError
     from lungreg.workflows.output_folder import holds_earlier_results, require_writable
 
     require_writable(out)
-    if not holds_earlier_results(out):
-        return
-    if may_replace(console, f"the earlier results in {out}", overwrite=overwrite):
-        return
-    msg = "results of an earlier register are replaced only when asked for"
-    mend = "add --overwrite, or name another folder with -o"
-    raise RunError(msg, got="a folder that holds some", mend=mend, where=out)
+    if holds_earlier_results(out):
+        require_agreed(
+            console,
+            f"the earlier results in {out}",
+            out,
+            rule="results of an earlier register are replaced",
+            got="a folder that holds some",
+            instead="folder with -o",
+            overwrite=overwrite,
+        )
 
 
 def _measured(result: CaseMetrics) -> list[list[str]]:

@@ -27,10 +27,40 @@ def may_replace(console: Console, what: str, *, overwrite: bool) -> bool:
     return overwrite or (at_terminal() and console.ask(f"Replace {what}?"))
 
 
-def require_free(console: Console, out: Path, *, option: str = "-o", overwrite: bool) -> None:
-    """Refuse to replace a file unless the user agrees: by --overwrite, or when asked.
+def require_agreed(
+    console: Console,
+    what: str,
+    where: Path,
+    *,
+    rule: str,
+    got: str,
+    instead: str,
+    overwrite: bool,
+) -> None:
+    """Refuse to replace what is there unless the user agrees; see `may_replace`.
 
     A command calls it before its work begins: nobody waits for an answer that may be no.
+
+    Args:
+        console: Where the question goes.
+        what: What is there, for the question.
+        where: The file or folder.
+        rule: What is replaced only when asked for, such as "a file is replaced".
+        got: What is there, for the error.
+        instead: What else the user can name, such as "file with -o".
+        overwrite: Whether --overwrite was given.
+
+    Raises:
+        RunError: The user does not agree.
+    """
+    if may_replace(console, what, overwrite=overwrite):
+        return
+    msg, mend = f"{rule} only when asked for", f"add --overwrite, or name another {instead}"
+    raise RunError(msg, got=got, mend=mend, where=where)
+
+
+def require_free(console: Console, out: Path, *, option: str = "-o", overwrite: bool) -> None:
+    """Refuse to replace a file unless the user agrees.
 
     Args:
         console: Where the question goes.
@@ -43,8 +73,13 @@ def require_free(console: Console, out: Path, *, option: str = "-o", overwrite: 
     """
     from lungreg.formats.local_files import is_there
 
-    if not is_there(out) or may_replace(console, str(out), overwrite=overwrite):
-        return
-    msg = "a file is replaced only when asked for"
-    mend = f"add --overwrite, or name another file with {option}"
-    raise RunError(msg, got="one that is there", mend=mend, where=out)
+    if is_there(out):
+        require_agreed(
+            console,
+            str(out),
+            out,
+            rule="a file is replaced",
+            got="one that is there",
+            instead=f"file with {option}",
+            overwrite=overwrite,
+        )
