@@ -42,7 +42,7 @@ def export(
             console,
             f"{found} in {out}",
             out,
-            rule="files are replaced",
+            rule="files are replaced only when asked for",
             got=f"{found} of these names",
             instead="folder with -o",
             overwrite=overwrite,

@@ -198,7 +198,7 @@ def _require_free(console: Console, out: Path, *, overwrite: bool) -> None:
             console,
             f"the earlier results in {out}",
             out,
-            rule="results of an earlier register are replaced",
+            rule="results of an earlier register are replaced only when asked for",
             got="a folder that holds some",
             instead="folder with -o",
             overwrite=overwrite,

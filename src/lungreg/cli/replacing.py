@@ -45,7 +45,7 @@ def require_agreed(
         console: Where the question goes.
         what: What is there, for the question.
         where: The file or folder.
-        rule: What is replaced only when asked for, such as "a file is replaced".
+        rule: Of the error, such as "a file is replaced only when asked for".
         got: What is there, for the error.
         instead: What else the user can name, such as "file with -o".
         overwrite: Whether --overwrite was given.
@@ -55,8 +55,8 @@ def require_agreed(
     """
     if may_replace(console, what, overwrite=overwrite):
         return
-    msg, mend = f"{rule} only when asked for", f"add --overwrite, or name another {instead}"
-    raise RunError(msg, got=got, mend=mend, where=where)
+    mend = f"add --overwrite, or name another {instead}"
+    raise RunError(rule, got=got, mend=mend, where=where)
 
 
 def require_free(console: Console, out: Path, *, option: str = "-o", overwrite: bool) -> None:
@@ -78,7 +78,7 @@ def require_free(console: Console, out: Path, *, option: str = "-o", overwrite: 
             console,
             str(out),
             out,
-            rule="a file is replaced",
+            rule="a file is replaced only when asked for",
             got="one that is there",
             instead=f"file with {option}",
             overwrite=overwrite,
