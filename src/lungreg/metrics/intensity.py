@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 from lungreg.metrics.comparable import BoolArray, require_same_shape, require_voxels
 from lungreg.metrics.structure import mean_structure
+from lungreg.metrics.texture import texture_energies
 from lungreg.spatial.filters import gaussian_kernel, gaussian_kernels, smoothed
 from lungreg.spatial.geometry import FloatArray, Grid
 from lungreg.spatial.mask_box import mask_box
@@ -32,9 +31,8 @@ def ssim(
     """Structural similarity (Wang et al. 2004), mean over a mask.
 
     Gaussian window of 11 taps and sigma 1.5 voxels along each axis, K1 0.01, K2 0.03, data range
-    1: MONAI's `SSIMMetric(spatial_dims=3)`, filtered axis by axis. Only the sum of both variances
-    enters the formula, so four filtered images suffice instead of five. At the edges of the
-    volume the images are mirrored.
+    1: MONAI's `SSIMMetric(spatial_dims=3)`, filtered axis by axis. At the edges of the volume the
+    images are mirrored.
 
     Args:
         fixed: (X, Y, Z) in [0, 1].
@@ -56,10 +54,7 @@ def ssim(
 
         a, b, within = tensors(device, x, y, inside)
         return mean_ssim(a, b, within, [_SSIM_KERNEL] * 3)
-    means = _smooth(x), _smooth(y)
-    product, squares = x * y, x * x
-    squares += y * y
-    return mean_structure(means, _smooth(product), _smooth(squares), inside)
+    return mean_structure(x, y, inside, _SSIM_KERNEL)
 
 
 def ncc(fixed: FloatArray, warped: FloatArray, mask: BoolArray) -> float | None:
@@ -132,26 +127,8 @@ def residual_difference(
         sides = sides_vox.tolist()
         of_difference, energy = residual_energies(a, b, within, kernels, sides)
     else:
-        weight = uniform_filter(inside.astype(np.float32), sides_vox, mode="constant")
-        x, y = (_texture(image, inside, weight, sides_vox, kernels) for image in images)
-        of_difference, energy = float((x - y) @ (x - y)), float(x @ x + y @ y)
+        x, y = (smoothed(image, kernels) for image in images)
+        of_difference, energy = texture_energies(x, y, inside, sides_vox.tolist())
     if energy <= _FLAT * np.count_nonzero(inside):
         return None
     return float(np.sqrt(of_difference / energy))
-
-
-def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    return smoothed(image, [_SSIM_KERNEL] * 3, beyond="mirror")
-
-
-def _texture(
-    image: NDArray[np.float32],
-    inside: BoolArray,
-    weight: NDArray[np.float32],
-    sides_vox: NDArray[np.int_],
-    kernels: list[NDArray[np.float64] | None],
-) -> NDArray[np.float64]:
-    """(N,) values inside a mask without noise and without their local mean."""
-    smooth = smoothed(image, kernels)
-    mean = uniform_filter(np.where(inside, smooth, 0), sides_vox, mode="constant")
-    return np.asarray((smooth[inside] - mean[inside] / weight[inside]).astype(np.float64))

@@ -36,7 +36,7 @@ def field_on(field: _Floats, lines: Lines, *, ends: bool = False) -> _Floats:
         ends: Whether there is zero more than half a voxel beyond the outer centres, where the outer
             voxels go on otherwise.
     """
-    from lungreg.spatial.kernel import field_share
+    from lungreg.spatial.resample_kernel import field_share
 
     field, straight = np.ascontiguousarray(field), places_by_axis(lines)
     if straight is not None:
@@ -88,7 +88,7 @@ def both_on(
     The volume is interpolated, of the labels the nearest is taken; either may be empty, and each
     has a value of its own beyond its ends. The other arguments are those of `resampled_on`.
     """
-    from lungreg.spatial.kernel import resample_share
+    from lungreg.spatial.resample_kernel import resample_share
 
     shape = lines.x.shape[1], lines.y.shape[1], lines.z.shape[1]
     values, labels = (np.empty(shape if it.size else (0, 0, 0), it.dtype) for it in moving)

@@ -6,8 +6,6 @@ alone: on a CPU the values are the same to the bit, and one pass takes a third o
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,15 +13,13 @@ from lungreg.spatial.compiled import compiled_as_written
 
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
-_Lines = tuple[_Floats, _Floats, _Floats, _Floats]
-"""An affine map of the voxels of a grid: (3, n) for each axis, and (3,); their sum is the place."""
 
-_Span = tuple[int, int, np.float32, np.float32]
+Span = tuple[int, int, np.float32, np.float32]
 """Along an axis: the node below a place, the step to the next one, and the shares of both."""
 
 
 @compiled_as_written
-def between(place: np.float32, size: int) -> _Span:
+def between(place: np.float32, size: int) -> Span:
     """What a place along an axis of so many nodes lies between; beyond the outer ones, at them."""
     last, one, two = np.float32(size - 1), np.float32(1), np.float32(2)
     # By way of -1 to 1, as `grid_sample` takes places.
@@ -38,22 +34,7 @@ def between(place: np.float32, size: int) -> _Span:
 
 
 @compiled_as_written
-def _is_beyond(place: np.float32, size: int) -> bool:
-    half = np.float32(0.5)
-    return bool(place < -half or place > np.float32(size) - half)
-
-
-@compiled_as_written
-def _nearest(on_axis: _Span) -> int:
-    low, step, _, far = on_axis
-    # A place half-way belongs to the even node.
-    if far > np.float32(0.5) or (far == np.float32(0.5) and low % 2 == 1):
-        return low + step
-    return low
-
-
-@compiled_as_written
-def linear(volume: _Floats, on_x: _Span, on_y: _Span, on_z: _Span) -> np.float32:
+def linear(volume: _Floats, on_x: Span, on_y: Span, on_z: Span) -> np.float32:
     """The mean of the eight nodes around a place, by its nodes and shares along each axis."""
     x, dx, x_near, x_far = on_x
     y, dy, y_near, y_far = on_y
@@ -67,87 +48,6 @@ def linear(volume: _Floats, on_x: _Span, on_y: _Span, on_z: _Span) -> np.float32
     total += volume[x + dx, y + dy, z] * (z_near * y_far * x_far)
     total += volume[x + dx, y + dy, z + dz] * (z_far * y_far * x_far)
     return total
-
-
-@compiled_as_written
-def field_share(
-    share: tuple[int, int], field: tuple[_Floats, bool], lines: _Lines, values: _Floats
-) -> None:
-    """Three volumes (3, U, V, W) at the voxels of some planes of a grid: into (3, X, Y, Z).
-
-    Args:
-        share: First plane, and that after the last one.
-        field: The volumes, such as a displacement, and whether there is zero more than half a voxel
-            beyond the outer centres, where the outer voxels go on otherwise.
-        lines: From the grid's voxels to those of the volumes.
-        values: What is found.
-    """
-    along_x, along_y, along_z, shift = lines
-    volumes, ends = field
-    _, nx, ny, nz = volumes.shape
-    for x in range(share[0], share[1]):
-        for y in range(values.shape[2]):
-            for z in range(values.shape[3]):
-                a = along_x[0, x] + along_y[0, y] + along_z[0, z] + shift[0]
-                b = along_x[1, x] + along_y[1, y] + along_z[1, z] + shift[1]
-                c = along_x[2, x] + along_y[2, y] + along_z[2, z] + shift[2]
-                if ends and (_is_beyond(a, nx) or _is_beyond(b, ny) or _is_beyond(c, nz)):
-                    values[0, x, y, z] = values[1, x, y, z] = values[2, x, y, z] = np.float32(0)
-                    continue
-                on_x, on_y, on_z = between(a, nx), between(b, ny), between(c, nz)
-                values[0, x, y, z] = linear(volumes[0], on_x, on_y, on_z)
-                values[1, x, y, z] = linear(volumes[1], on_x, on_y, on_z)
-                values[2, x, y, z] = linear(volumes[2], on_x, on_y, on_z)
-
-
-@compiled_as_written
-def resample_share(
-    share: tuple[int, int],
-    moving: tuple[_Floats, NDArray[Any]],
-    lines: _Lines,
-    displaced: tuple[bool, _Floats, _Floats],
-    outside_values: tuple[np.float32, int],
-    found: tuple[_Floats, NDArray[Any], NDArray[np.bool_]],
-) -> None:
-    """A volume and labels at the voxels of some planes of a grid, in place.
-
-    Args:
-        share: First plane, and that after the last one.
-        moving: (U, V, W) volume, of which the mean of eight voxels is taken, and labels, of which
-            the nearest one is. Either may be empty: (0, 0, 0).
-        lines: From the grid's voxels to theirs.
-        displaced: Whether there is a displacement; (3, X, Y, Z) of it in mm, and (3, 3) from that
-            to voxels of the volume.
-        outside_values: Of the volume and the labels, beyond them.
-        found: (X, Y, Z) values, labels, and whether the place is more than half a voxel beyond the
-            outer centres; of what is empty nothing is written.
-    """
-    along_x, along_y, along_z, shift = lines
-    moves, dense_mm, vector = displaced
-    volume, labels = moving
-    values, taken, outside = found
-    shown, labelled = volume.size > 0, labels.size > 0
-    nx, ny, nz = volume.shape if shown else labels.shape
-    for x in range(share[0], share[1]):
-        for y in range(outside.shape[1]):
-            for z in range(outside.shape[2]):
-                a = along_x[0, x] + along_y[0, y] + along_z[0, z] + shift[0]
-                b = along_x[1, x] + along_y[1, y] + along_z[1, z] + shift[1]
-                c = along_x[2, x] + along_y[2, y] + along_z[2, z] + shift[2]
-                if moves:
-                    u, v, w = dense_mm[0, x, y, z], dense_mm[1, x, y, z], dense_mm[2, x, y, z]
-                    a += vector[0, 0] * u + vector[0, 1] * v + vector[0, 2] * w
-                    b += vector[1, 0] * u + vector[1, 1] * v + vector[1, 2] * w
-                    c += vector[2, 0] * u + vector[2, 1] * v + vector[2, 2] * w
-                beyond = _is_beyond(a, nx) or _is_beyond(b, ny) or _is_beyond(c, nz)
-                outside[x, y, z] = beyond
-                on_x, on_y, on_z = between(a, nx), between(b, ny), between(c, nz)
-                if shown:
-                    inner = outside_values[0] if beyond else linear(volume, on_x, on_y, on_z)
-                    values[x, y, z] = inner
-                if labelled:
-                    label = labels[_nearest(on_x), _nearest(on_y), _nearest(on_z)]
-                    taken[x, y, z] = outside_values[1] if beyond else label
 
 
 @compiled_as_written
