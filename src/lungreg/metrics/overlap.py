@@ -76,6 +76,7 @@ def _directed_percentile(source: BoolArray, target: BoolArray, grid: Grid) -> fl
     distances = np.zeros(int(np.count_nonzero(source)))
     # Shared surface voxels have distance 0: only the others are worth a search.
     apart = ~target[source]
-    tree = cKDTree(np.argwhere(target) @ axes)
+    # Halved by place and not by number: voxels are spread evenly, and this takes less time.
+    tree = cKDTree(np.argwhere(target) @ axes, balanced_tree=False)
     distances[apart], _ = tree.query(np.argwhere(source & ~target) @ axes, workers=1)
     return float(np.percentile(distances, 95))

@@ -1,10 +1,11 @@
 """Where the fine structure of both scans does not go together after registration.
 
 Distinctive places find a partner where `T` is right, and none where the tissue lies far from where
-it puts them: the errors of those that find one are small in both cases. Local contrast is known at
-every place. Where whole blocks of the lungs do not correlate while the others do, tissue was
-displaced in a way that `T` does not follow (air or fluid beside the lung, slices in another order,
-a patient who moved between two parts of a scan), or the two scans do not show the same.
+it puts them: the errors of those that find one are small in both cases. Fine structure, what is
+left of an image without its local mean, is known at every place. Where whole blocks of the lungs do
+not correlate while the others do, tissue was displaced in a way that `T` does not follow (air or
+fluid beside the lung, slices in another order, a patient who moved between two parts of a scan), or
+the two scans do not show the same.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from lungreg.registration.images import PairImages
-from lungreg.registration.refinement.features import local_contrast
+from lungreg.registration.refinement.features import local_mean
 from lungreg.spatial.displacement import CPU
 from lungreg.spatial.geometry import FloatArray
 from lungreg.spatial.mask_box import mask_box
@@ -27,7 +28,7 @@ _SMALLEST = 0.25
 """Of a block, that lies in the lungs: less of it is not judged."""
 _FEWEST_BLOCKS = 20
 _DENSEST_HU = 0.0
-"""Beyond, chest wall and bone would decide the contrast of the lung beside them."""
+"""Beyond, chest wall and bone would decide the structure of the lung beside them."""
 _UNLIKE = 0.4
 """Correlation of a block in that of the middle one, below which it is unlike: noise and kernels
 lower all of them."""
@@ -38,9 +39,9 @@ _LEAST_MIDDLE = 0.25
 def unlike_share(
     images: PairImages, shown: NDArray[np.bool_] | None = None, *, device: torch.device = CPU
 ) -> float | None:
-    """Share of the lungs in blocks of 20 mm whose local contrast does not correlate, 0 to 1.
+    """Share of the lungs in blocks of 20 mm whose fine structure does not correlate, 0 to 1.
 
-    Not beside padding, nor beside the end of a scan: contrast sees an edge there.
+    Not beside padding, nor beside the end of a scan: there it is an edge.
 
     Args:
         images: Both scans on the fixed grid.
@@ -62,7 +63,7 @@ def unlike_share(
     low, high = images.hu_window
     densest = np.float32((_DENSEST_HU - low) / (high - low))
     fixed, warped = (
-        _contrast(np.minimum(scan[box], densest), device) for scan in (images.fixed, images.warped)
+        _fine(np.minimum(scan[box], densest), device) for scan in (images.fixed, images.warped)
     )
     inside = inside[box]
     blocks = _blocks(inside.shape, images.grid.spacing_mm)[inside]
@@ -79,9 +80,9 @@ def unlike_share(
     return float(counts[unlike].sum() / counts.sum())
 
 
-def _contrast(scan: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    part = torch.from_numpy(scan).to(device)
-    return np.asarray(local_contrast(part[None, None])[0, 0].cpu().numpy())
+def _fine(scan: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
+    part = torch.from_numpy(scan).to(device)[None, None]
+    return np.asarray((part - local_mean(part))[0, 0].cpu().numpy())
 
 
 def _blocks(shape: tuple[int, ...], spacing_mm: FloatArray) -> NDArray[np.int64]:

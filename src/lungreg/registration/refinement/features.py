@@ -81,9 +81,14 @@ def local_contrast(image: Tensor) -> Tensor:
     Returns:
         (1, 1, X, Y, Z) without unit, mostly between -3 and 3.
     """
-    mean = _surroundings(image)
-    variance = _surroundings(image.square()) - mean.square()
+    mean = local_mean(image)
+    variance = local_mean(image.square()) - mean.square()
     return (image - mean) / (variance.clamp_(min=0) + _NOISE_HU**2).sqrt_()
+
+
+def local_mean(image: Tensor) -> Tensor:
+    """Mean of the surroundings of each voxel (B, C, X, Y, Z), a triangle of 9 voxels along axes."""
+    return cube_mean(cube_mean(image, _WINDOW_VOX), _WINDOW_VOX)
 
 
 def pooled(volume: Tensor, factor: int) -> Tensor:
@@ -150,7 +155,3 @@ def _shifted(padded: Tensor, offset: tuple[int, ...], shape: torch.Size) -> Tens
     for dim, (step, size) in enumerate(zip(offset, shape, strict=True), start=2):
         padded = padded.narrow(dim, _DISTANCE + step, size)
     return padded
-
-
-def _surroundings(image: Tensor) -> Tensor:
-    return cube_mean(cube_mean(image, _WINDOW_VOX), _WINDOW_VOX)
