@@ -40,6 +40,25 @@ def test_last_block_is_filled():
     assert coarse.shape == (3, 1, 1)
 
 
+@pytest.mark.parametrize("blocks", [(1, 1, 1), (2, 3, 2), (3, 1, 4), (16, 16, 16)])
+@pytest.mark.parametrize("form", ["values", "mask", "reversed", "as in a file"])
+def test_compiled_is_the_same(monkeypatch, blocks, form):
+    """One compiled pass has the values of NumPy's, whatever the order in memory."""
+    values = np.random.default_rng(1).normal(-500, 400, (11, 7, 9)).astype(np.float32)
+    volume = {
+        "values": values,
+        "mask": values > -500,
+        "reversed": values[::-1],
+        "as in a file": np.asfortranarray(values),
+    }[form]
+    grid = Grid(shape=volume.shape, affine=OBLIQUE)
+    compiled, _ = block_mean(volume, grid, blocks)
+    monkeypatch.setattr("lungreg.spatial.threads.has_numba", lambda: False)
+    plain, _ = block_mean(volume, grid, blocks)
+    np.testing.assert_array_equal(compiled, plain)
+    assert compiled.dtype == plain.dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("spacing_mm", "blocks"), [(0.2, (1, 1, 1)), (3.0, (3, 2, 1)), (9, (9, 6, 3))]
 )

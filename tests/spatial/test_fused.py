@@ -123,7 +123,8 @@ def test_a_scan_ends_where_its_padding_begins(monkeypatch: pytest.MonkeyPatch) -
     values = np.where(shown, scan(), np.float32(-3024))
     padded = PaddedScan(values=values, grid=MOVING, shown=shown)
     found, expected = both(monkeypatch, lambda: resample_scan(padded, *grids[1:], outside_value=7))
-    np.testing.assert_array_equal(found.values, expected.values)
+    # Which of PyTorch's libraries multiplies a matrix, and how it rounds, depends on the processor.
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-3)
     np.testing.assert_array_equal(found.outside, expected.outside)
     whole = resample(scan(), *grids, outside_value=7)
     hidden = resample(shown.astype(np.float32), *grids).values < 1 - 1e-5

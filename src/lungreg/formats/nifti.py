@@ -17,6 +17,7 @@ from isal import igzip, igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from lungreg.errors import UnreadableFileError, UnsafeInputError
+from lungreg.formats.memory_order import fortran_ordered
 from lungreg.formats.nifti_header import (
     NO_INTENT,
     Intent,
@@ -120,7 +121,7 @@ def encode_nifti(
     header.set_slope_inter(slope, intercept)
     header["intent_code"] = intent
     header["vox_offset"] = _HEADER_BYTES[2 if large else 1] + 4
-    values = np.asfortranarray(raw).reshape(-1, order="F").view(np.uint8)
+    values = fortran_ordered(raw).reshape(-1, order="F").view(np.uint8)
     return _packed(header.binaryblock + bytes(4), values)
 
 

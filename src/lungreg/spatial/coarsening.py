@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from lungreg.spatial.geometry import Grid, Shape
 
+_COMPILED = (np.float32, np.bool_)
+"""Types of volumes that one compiled pass takes, with the same values."""
+
 
 def block_sizes(grid: Grid, spacing_mm: float) -> Shape:
     """Voxels along each axis in a block of about `spacing_mm`, at least one."""
@@ -31,13 +34,25 @@ def block_mean(volume: NDArray[Any], grid: Grid, blocks: Shape) -> tuple[NDArray
     Returns:
         (ceil(X / bx), ceil(Y / by), ceil(Z / bz)) float32, and its grid.
     """
-    mean = np.asarray(volume)
-    for axis, block in enumerate(blocks):
-        mean = _axis_mean(mean, axis, block)
+    mean = _block_mean(np.asarray(volume), blocks)
     index = np.diag([*map(float, blocks), 1.0])
     index[:3, 3] = (np.array(blocks) - 1) / 2
     coarse = Grid(shape=mean.shape, affine=grid.affine @ index)
     return np.ascontiguousarray(mean, dtype=np.float32), coarse
+
+
+def _block_mean(volume: NDArray[Any], blocks: Shape) -> NDArray[Any]:
+    # PyTorch tells how many threads there are; what needs no coarse copy does without.
+    from lungreg.spatial.threads import has_numba
+
+    if volume.dtype in _COMPILED and volume.size and has_numba():
+        from lungreg.spatial.fused import block_means
+
+        return block_means(volume, blocks)
+    mean = volume
+    for axis, block in enumerate(blocks):
+        mean = _axis_mean(mean, axis, block)
+    return mean
 
 
 def _axis_mean(volume: NDArray[Any], axis: int, block: int) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lungreg.spatial.geometry import FloatArray
+from lungreg.spatial.geometry import FloatArray, Shape
 from lungreg.spatial.lines import Lines
 from lungreg.spatial.straight import places_by_axis, straight_field, straight_volume
 from lungreg.spatial.threads import has_numba, run_shares
@@ -146,6 +146,17 @@ def mean_around(volumes: _Floats, radius: int) -> _Floats:
     taken, given = (it.reshape(-1, *volumes.shape[-3:]) for it in (lines, result))
     planes = taken.shape[0] * taken.shape[1]
     run_shares(lambda a, b: mean_share((a, b), taken, radius, given), planes)
+    return result
+
+
+def block_means(volume: NDArray[Any], blocks: Shape) -> _Floats:
+    """Means of blocks of voxels of a volume (X, Y, Z), float32 or a mask."""
+    from lungreg.spatial.coarsening_kernel import block_share
+
+    voxels = np.ascontiguousarray(volume)
+    sizes = zip(voxels.shape, blocks, strict=True)
+    result = np.empty([-(-size // block) for size, block in sizes], np.float32)
+    run_shares(lambda a, b: block_share((a, b), voxels, blocks, result), len(result))
     return result
 
 

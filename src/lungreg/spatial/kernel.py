@@ -1,7 +1,8 @@
 """Interpolation and differentiation on a grid, as numba compiles them.
 
 The operations are those of PyTorch's `grid_sample` and `gradient` in the same order, each rounded
-alone: on a CPU the values are the same to the bit, and one pass takes a third of the time.
+alone, and one pass takes a third of the time. On a CPU the values are the same to the bit, but for
+products of matrices, whose rounding in PyTorch depends on the processor.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.formats.memory_order import c_ordered
 from lungreg.formats.nifti import MAX_VOXELS, decode_nifti
 from lungreg.formats.nifti_header import INTENT_DISPLACEMENT, INTENT_VECTOR, Intent
 from lungreg.formats.placement import Remark
@@ -60,7 +61,7 @@ def decode_field(data: bytes, *, max_voxels: int = MAX_VOXELS) -> VectorField:
     values = array.raw.astype(np.float32) * np.float32(array.slope) + np.float32(array.intercept)
     meaning, why = _nifti_meaning(array.intent)
     return VectorField(
-        vectors=np.ascontiguousarray(np.moveaxis(values, -1, 0)),
+        vectors=np.stack([c_ordered(values[..., component]) for component in range(3)]),
         grid=Grid(shape=(nx, ny, nz), affine=array.affine),
         meaning=meaning,
         why=why,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
+from lungreg.formats.memory_order import copy_into
 from lungreg.formats.nifti import MAX_VOXELS, encode_nifti
 from lungreg.formats.nifti_header import INTENT_VECTOR
 from lungreg.formats.placement import apart
@@ -37,7 +38,7 @@ def encode_displacement(total_mm: NDArray[Any], grid: Grid) -> bytes:
     lps = np.empty((*grid.shape, 1, 3), dtype=np.float32, order="F")
     for component, part in enumerate(total_mm):
         signed = rounded(np.asarray(part, dtype=np.float32)) * _LPS_SIGNS[component]
-        lps[..., 0, component] = signed
+        copy_into(lps[..., 0, component], signed)
     return encode_nifti(lps, grid.affine, intent=INTENT_VECTOR)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError
+from lungreg.formats.memory_order import c_ordered, slabs_of_rows
 from lungreg.formats.nifti import MAX_VOXELS, NiftiArray, decode_nifti, encode_nifti
 from lungreg.formats.volumes.volume import Stored, Volume
 from lungreg.spatial.geometry import FloatArray, Grid
@@ -78,7 +79,7 @@ def to_labels(values: NDArray[Any]) -> NDArray[Any]:
         msg = "labels of a mask are not negative"
         raise DataError(msg, got=int(values.min()), mend="give a mask, not a scan")
     small = int(values.max()) <= np.iinfo(np.uint8).max
-    return values.astype(np.uint8 if small else np.int16, order="C")
+    return c_ordered(values, np.uint8 if small else np.int16)
 
 
 def encode_volume(values: NDArray[Any], grid: Grid, stored: Stored) -> bytes:
@@ -92,7 +93,9 @@ def encode_volume(values: NDArray[Any], grid: Grid, stored: Stored) -> bytes:
     Raises:
         DataError: Another shape than the grid's, or NaN that an integer cannot hold.
     """
-    raw = _to_stored(_on_grid(values, grid), stored)
+    raw = np.empty(grid.shape, stored.dtype, order="F")
+    for part in slabs_of_rows(_on_grid(values, grid).shape):
+        raw[part] = _to_stored(values[part], stored)
     return encode_nifti(raw, grid.affine, slope=stored.slope, intercept=stored.intercept)
 
 
@@ -128,7 +131,7 @@ def _stored(array: NiftiArray) -> Stored:
 
 
 def _real(array: NiftiArray, dtype: type[np.floating[Any]]) -> FloatArray:
-    values = array.raw.astype(dtype, order="C")
+    values = c_ordered(array.raw, dtype)
     if array.slope != 1.0:
         values *= array.slope
     if array.intercept != 0.0:

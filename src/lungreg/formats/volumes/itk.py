@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.formats.memory_order import c_ordered
 from lungreg.formats.placement import Placement, in_millimetres, right_angled
 from lungreg.formats.volumes.codec import check_depth, to_labels
 from lungreg.formats.volumes.itk_data import require_data_files, require_length
@@ -77,7 +78,7 @@ def _to_volume(image: Any, *, mask: bool, header: ItkHeader) -> Volume:
     values = sitk.GetArrayViewFromImage(image).transpose()
     placement = image_placement(image, header.millimetres())
     grid = Grid(shape=values.shape, affine=placement.affine)
-    data = to_labels(values) if mask else values.astype(np.float32, order="C")
+    data = to_labels(values) if mask else c_ordered(values, np.float32)
     stored = Stored(dtype=values.dtype.name)
     remarks = (*geometry_remarks(header), *placement.remarks)
     return Volume(data=data, grid=grid, stored=stored, remarks=remarks)

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from lungreg.errors import DataError, UnreadableFileError, UnsafeInputError
+from lungreg.formats.memory_order import c_ordered
 from lungreg.formats.placement import Remark
 from lungreg.formats.volumes.codec import check_depth, to_labels
 from lungreg.formats.volumes.dicom.frames import Frame, read_frames, read_header
@@ -163,7 +164,7 @@ def _values(
             raise UnreadableFileError(msg, got=slices.shape, mend="copy it again", where=file)
         for k in ours:
             values[k] = slices[frames[k].index]
-    upright = values.transpose()
+    upright = c_ordered(values.transpose())
     if not any(frame.inverted for frame in frames):
         return upright, ()
     return _read_as_hounsfield(upright, frames)
