@@ -1,4 +1,4 @@
-"""Resampling from one grid to another, as numba compiles it: the operations of PyTorch, in their order.
+"""Resampling from one grid to another, as numba compiles it: PyTorch's operations in their order.
 
 Line by line: where the places of a whole line lie is what the compiler turns into vector
 instructions, before the voxels around each of them are looked up. That takes half of the time.
