@@ -69,6 +69,7 @@ CASES = [
     ),
     (CaseMetrics(), Evidence(correlation_in_place=0.3), Verdict.WARN, "moved, 0.30 is above 0.15"),
     (CaseMetrics(), Evidence(unlike_pct=5.0), Verdict.WARN, "go together 5.00 % is above 2.5 %"),
+    (CaseMetrics(), Evidence(lower_edge_mm=11.0), Verdict.WARN, "11.00 mm is above 6 mm: did the"),
     (CaseMetrics(), Evidence(lungs_outside_pct=31.0), Verdict.WARN, "the moving scan 31.00"),
     (CaseMetrics(), Evidence(inverse_mean_mm=0.7), Verdict.WARN, "0.70 mm is above 0.5 mm"),
     (CaseMetrics(), Evidence(inverse_mean_mm=2.1), Verdict.FAIL, "2.10 mm is above 2 mm"),
@@ -86,6 +87,23 @@ def test_beyond_a_threshold(
     (found,) = [finding for rule in RULES for finding in check(rule, judged)]
     assert found.verdict is verdict
     assert re.search(words, found.reason), found.reason
+
+
+@pytest.mark.parametrize(("below_pct", "warned"), [(80.0, False), (60.0, True), (None, True)])
+def test_a_soft_edge_where_places_are_found_below_it(below_pct: float | None, warned: bool) -> None:
+    """Dense lung above the diaphragm has one too: tissue there is found again."""
+    parts = {"left upper": 100.0, "right upper": 90.0, "left lower": below_pct}
+    evidence = Evidence(
+        lower_edge_mm=11.0,
+        etre_regions=tuple(
+            replace(BAD_REGION, region=name, found_pct=found, mean_mm=1.0, p95_mm=2.0)
+            for name, found in parts.items()
+            if found is not None
+        ),
+    )
+    judged = Judged(metrics=CaseMetrics(), evidence=evidence, thresholds=Quality())
+    found = [finding.reason for rule in RULES for finding in check(rule, judged)]
+    assert [("lower edge" in reason) for reason in found] == [True] * warned
 
 
 def test_every_rule_is_tried_above() -> None:

@@ -18,7 +18,7 @@ def test_every_threshold_of_the_config_finds_its_measure():
     of_evidence = (
         *("residual_", "inverse_", "volume_ratio_", "dice_segmented_", "region_", "gain_"),
         *("etre_places_", "stretch_", "outside_fov_", "time_points", "landmarks_"),
-        *("mask_cover_", "in_place_", "unlike_", "tre_max_"),
+        *("mask_cover_", "in_place_", "unlike_", "tre_max_", "soft_edge_"),
     )
     quality = Quality()
     thresholds = quality.model_dump()

@@ -35,7 +35,7 @@ _ACCURACY = (
 _TRUST = (
     *("volume_ratio_lungs", "volume_ratio_jacobian", "residual", "inverse_mean_mm"),
     *("fixed_lungs_from", "moving_lungs_from", "fixed_lungs_ml", "moving_lungs_ml"),
-    *("mask_cover_pct", "correlation_in_place", "unlike_pct"),
+    *("mask_cover_pct", "correlation_in_place", "unlike_pct", "lower_edge_mm"),
     *("etre_beyond_3mm_pct", "etre_beyond_5mm_pct"),
     *("dice_segmented", "stretch", "bone_stretch", "bone_volume_ratio", "mass_ratio"),
     *("density_change_hu", "jacobian_min", "jacobian_max", "lungs_outside_pct"),

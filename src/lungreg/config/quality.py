@@ -84,6 +84,10 @@ class Quality(Section):
     unlike_warn_pct: float = Field(default=2.5, ge=0, le=100)
     """Percentage of the lungs where the fine structure of both scans does not go together while it
     does elsewhere, above which the verdict is warn: tissue may lie far from where it was put."""
+    soft_edge_warn_mm: float = Field(default=6.0, ge=0)
+    """Width of the lower edge of the lungs in mm, beyond the thickness of a slice, above which the
+    verdict is warn where fewer distinctive places find a partner in the lower lungs than in the
+    upper ones: the patient breathed while one of the scans was taken."""
     ncc_warn: float = Field(default=0.3, ge=-1, le=1)
     """Normalised cross-correlation inside the lungs (-1 to 1) below which the verdict is warn where
     landmarks or estimated errors are known: dense tissue in one scan alone lowers it."""

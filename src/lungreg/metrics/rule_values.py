@@ -10,6 +10,9 @@ _WITHOUT_PARTNER = 1.35
 _FEWEST_OF_PERCENTILE = 15
 """Partners in a part of the lungs: a percentile of fewer says little."""
 _LEAST_FOUND_PCT = 1.0
+_FEWER_BELOW = 0.75
+"""Of the share of places with a partner in the upper lungs. Scans taken while the patient breathed
+have 0.2 to 0.7 of it in the lower ones, others of tests/varied 0.8 to 1.5."""
 
 
 def estimated(judged: Judged) -> float | None:
@@ -82,6 +85,26 @@ def worst_mean(judged: Judged) -> float | None:
         for region in judged.evidence.etre_regions
     )
     return max(means, default=None)
+
+
+def soft_edge(judged: Judged) -> float | None:
+    """The width of the lower edge of the lungs, where their lower parts are poor in partners, mm.
+
+    A scan taken while the patient breathed is blurred there. Dense lung above the diaphragm has a
+    soft edge too, but tissue that is found again.
+    """
+    if judged.rests_on == "landmarks":
+        return None
+    lower, upper = (_found_in(judged, level) for level in ("lower", "upper"))
+    as_many = upper > 0 and lower >= _FEWER_BELOW * upper
+    return None if as_many else judged.evidence.lower_edge_mm
+
+
+def _found_in(judged: Judged, level: str) -> float:
+    """Share of the places in the lower or upper parts of both lungs with a partner, %; 0 if few."""
+    parts = [it for it in judged.evidence.etre_regions if it.region.endswith(level)]
+    found = sum(it.found_pct * it.places for it in parts)
+    return found / max(1, sum(it.places for it in parts))
 
 
 def residual(judged: Judged) -> float | None:

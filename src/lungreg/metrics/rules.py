@@ -218,6 +218,14 @@ RULES: tuple[Rule, ...] = (
         question="tissue may lie far off there, where no place finds a partner",
     ),
     Rule(
+        measure="lower_edge_mm",
+        what="width of the lower edge of the lungs, where few lower places find a partner,",
+        value=rule_values.soft_edge,
+        warn="soft_edge_warn_mm",
+        unit="mm",
+        question="did the patient breathe while one of the scans was taken?",
+    ),
+    Rule(
         measure="lungs_outside_pct",
         what="share of the lungs outside the moving scan",
         value=lambda judged: judged.evidence.lungs_outside_pct,

@@ -158,6 +158,9 @@ class Evidence:
     unlike_pct: float | None = None
     """Share of the lungs, in blocks of 20 mm, where the fine structure of both scans correlates far
     less than in the others, %."""
+    lower_edge_mm: float | None = None
+    """By how much the lower edge of the lungs is wider than a slice is thick, in the scan where it
+    is wider, mm: soft where the patient breathed during the scan; None where neither shows it."""
     without_lungs: str | None = None
     """"fixed" or "moving": the scan in which no lungs were found."""
     doubts: str | None = None

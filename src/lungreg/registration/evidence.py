@@ -15,6 +15,7 @@ from lungreg.registration.correspondences import LandmarkEstimate
 from lungreg.registration.fixed_pattern import correlation_in_place
 from lungreg.registration.images import PairImages
 from lungreg.registration.likeness import unlike_share
+from lungreg.registration.lower_edge import lower_edge_mm
 from lungreg.registration.lung_regions import region_names
 from lungreg.registration.mask_cover import mask_cover
 from lungreg.registration.pair import Pair
@@ -63,6 +64,7 @@ def gather_evidence(
         correlation_in_place=correlation_in_place(pair, transform, device=device),
         unlike_pct=_percent(unlike_share(images, pair.fixed_shown, device=device)),
         mask_cover_pct=_percent(mask_cover(pair)),
+        lower_edge_mm=lower_edge_mm(pair),
     )
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from lungreg.registration.pair import Pair
+from lungreg.spatial.filters import gaussian
 from lungreg.spatial.geometry import FloatArray, Grid
 
 _STEEPEST = 1.0
@@ -29,6 +29,7 @@ _ACROSS_MM = 2.5
 _LOW, _MIDDLE, _HIGH = 0.2, 0.5, 0.8
 """Of the step from lung to soft tissue (0 HU), between which the width is measured."""
 _MOST_LINES, _FEWEST_LINES = 4000, 30
+_MOST_VALUES = 50_000
 
 
 def lower_edge_mm(pair: Pair) -> float | None:
@@ -76,16 +77,24 @@ def edge_width_mm(
     if len(chosen) < _FEWEST_LINES:
         return None
     x, y = chosen[:: -(-len(chosen) // _MOST_LINES)].T
-    box = slice(x.min(), x.max() + 1), slice(y.min(), y.max() + 1)
-    across = (_ACROSS_MM / width_mm, _ACROSS_MM / depth_mm, 0.0)
-    smooth = ndimage.gaussian_filter(values[box], across)
-    ends = inside.argmax(axis=2)[x, y] * slice_mm
-    profiles = _profiles(smooth, (x - x.min(), y - y.min()), ends, slice_mm)
-    some = values[inside]
-    widths = _widths(profiles, float(np.median(some[:: max(1, len(some) // 50_000)])))
+    ends_mm = inside.argmax(axis=2)[x, y] * slice_mm
+    lowest = max(0, int((ends_mm.min() - _REACH_MM) / slice_mm))
+    highest = int((ends_mm.max() + _REACH_MM) / slice_mm) + 2
+    part = values[x.min() : x.max() + 1, y.min() : y.max() + 1, lowest:highest]
+    smooth = gaussian(part, np.array([_ACROSS_MM / width_mm, _ACROSS_MM / depth_mm, 0.0]))
+    lines = x - x.min(), y - y.min()
+    profiles = _profiles(smooth, lines, ends_mm - lowest * slice_mm, slice_mm)
+    widths = _widths(profiles, _middle_hu(values, inside))
     if len(widths) < _FEWEST_LINES:
         return None
     return float(np.median(widths)) - slice_mm
+
+
+def _middle_hu(values: NDArray[np.float32], inside: NDArray[np.bool_]) -> float:
+    """The median of a scan in its lungs, from some of the voxels."""
+    step = max(1, round((np.count_nonzero(inside) / _MOST_VALUES) ** (1 / 3)))
+    part = (slice(None, None, step),) * 3
+    return float(np.median(values[part][inside[part]]))
 
 
 def _flat(inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.intp]:

@@ -111,7 +111,7 @@ UNLIKE = Measure(
         "It needs no partners, and sees parts where no place finds one."
     ),
     formula="100 Σ |B| [ρ_B < 0.4 median ρ] / Σ |B|, ρ_B the correlation of c_f and c_w in a "
-    "block B, c = (I − mean) / SD of 9 voxels around",
+    "block B, c = I − mean of 9 voxels around",
     source="lungreg, registration.likeness",
     typical="0 to 8.3 %",
     bad=(

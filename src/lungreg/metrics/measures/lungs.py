@@ -195,7 +195,29 @@ COVER = Measure(
         "mirrored, shifted, or of other scans."
     ),
 )
+LOWER_EDGE = Measure(
+    name="lower_edge_mm",
+    label="Width of the lower edge of the lungs",
+    short="Edge",
+    unit="mm",
+    decimals=1,
+    brief="width of the lungs' lower edge: wide if the patient breathed",
+    says=(
+        "By how much the edge between the lungs and the diaphragm is wider than a slice is thick, "
+        "in the scan where it is wider: in a scan of a held breath as sharp as a slice, in one "
+        "taken while the patient breathed as wide as the breath."
+    ),
+    formula="median over lines along the body that end in a flat part of the diaphragm: way from "
+    "20 to 80 % of the step from lung to soft tissue (0 HU), less the slice's thickness",
+    source="lungreg, registration.lower_edge",
+    typical="0 to 4 mm",
+    bad=(
+        "The patient breathed while one of the scans was taken: its lower lungs are an average, in "
+        "which places lie nowhere. Dense lung above the diaphragm has a soft edge too. Judged only "
+        "where fewer places find a partner in the lower lungs than in the upper ones."
+    ),
+)
 LUNGS = (
     *(DICE, HD95, COVER, DICE_SEGMENTED, HD95_SEGMENTED),
-    *(FIXED_ML, MOVING_ML, LUNG_RATIO, JACOBIAN_RATIO, DENSITY, MASS),
+    *(FIXED_ML, MOVING_ML, LUNG_RATIO, JACOBIAN_RATIO, DENSITY, MASS, LOWER_EDGE),
 )

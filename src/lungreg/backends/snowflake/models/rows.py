@@ -99,7 +99,7 @@ LATER_THRESHOLDS = frozenset(
         *("etre_found_fail_pct", "etre_places_warn", "region_warn_mm", "gain_warn_pct"),
         "region_mean_warn_mm",
         *("stretch_warn", "time_points", "mask_cover_warn_pct", "in_place_warn", "ncc_warn"),
-        *("unlike_warn_pct", "tre_max_warn_mm"),
+        *("unlike_warn_pct", "tre_max_warn_mm", "soft_edge_warn_mm"),
     }
 )
 """Keys of `quality` that models of earlier versions do not know: a stored model brings its own
