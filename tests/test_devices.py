@@ -1,4 +1,4 @@
-"""Memory is given back to the system."""
+"""Memory is given back to the system; a device that is lost is known."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from lungreg.devices import answers
 
 _FREED = """
 import psutil, torch
@@ -69,3 +72,26 @@ def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     devices.keep_freed_memory()
     assert devices._of_glibc("malloc_trim") is None
     devices._of_glibc.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (None, True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+    ],
+)
+def test_a_device_answers_unless_its_context_is_lost(
+    error: Exception | None, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is full for the moment is not lost."""
+    ones = torch.ones
+
+    def made(*shape: int, device: torch.device) -> torch.Tensor:
+        if error is not None:
+            raise error
+        return ones(*shape, device=device)
+
+    monkeypatch.setattr(torch, "ones", made)
+    assert answers(torch.device("cpu")) is found

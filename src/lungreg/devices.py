@@ -53,6 +53,16 @@ def gpu_bytes() -> int | None:
     return min(sizes, default=None)
 
 
+def answers(device: torch.device) -> bool:
+    """Whether a device still computes: after some errors of CUDA it never does in this process."""
+    try:
+        return bool(torch.ones(1, device=device).sum() == 1)
+    except torch.OutOfMemoryError:
+        return True
+    except RuntimeError:
+        return False
+
+
 def use_threads(threads: int | None) -> None:
     """Let PyTorch use so many CPU threads in this process; None leaves its own choice."""
     if threads is not None:

@@ -10,7 +10,12 @@ import pytest
 
 from lungreg.config import WorkerRange, parse_config
 from lungreg.distributed import inferencer, trainer
-from lungreg.distributed.capacity import Capacity, in_one_process, require_workers
+from lungreg.distributed.capacity import (
+    Capacity,
+    in_one_process,
+    require_workers,
+    takes_gpus,
+)
 from lungreg.errors import MissingExtraError, ResourceError
 
 SAYS = (
@@ -82,3 +87,24 @@ def test_a_cluster_without_processors_can_do_nothing() -> None:
     none = Capacity(cpus=0, gpus=0, memory_bytes=0)
     with pytest.raises(ResourceError, match=r"set train\.workers to 0, which needs no Ray"):
         require_workers(1, none, gpu=False, key="train.workers")
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "taken"),
+    [("auto", 0, False), ("auto", 2, True), ("cuda", 2, True), ("cpu", 2, False)],
+)
+def test_workers_take_gpus_where_there_are_some(device: str, gpus: int, taken: bool) -> None:
+    """One each, unless the CPU is asked for."""
+    capacity = Capacity(cpus=4, gpus=gpus, memory_bytes=0)
+    assert takes_gpus(device, capacity, step="infer") is taken
+
+
+@pytest.mark.parametrize("step", ["infer", "train"])
+@pytest.mark.parametrize(
+    ("device", "gpus"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 2), ("mps", 0)]
+)
+def test_a_device_that_ray_gives_to_nobody_is_refused(step: str, device: str, gpus: int) -> None:
+    """Workers computed on a CPU instead, without a word."""
+    capacity = Capacity(cpus=4, gpus=gpus, memory_bytes=0)
+    with pytest.raises(ResourceError, match=rf"{step}\.device: {device}, .* {gpus} GPUs; set"):
+        takes_gpus(device, capacity, step=step)

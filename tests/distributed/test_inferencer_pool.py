@@ -20,6 +20,7 @@ from lungreg.stores import Stage
 from lungreg.workflows.infer import infer
 from lungreg.workflows.infer_report import InferReport
 from lungreg.workflows.train import train
+from tests.distributed.lost_device import LosingWorker
 from tests.distributed.meeting_stage import WAIT_S, MeetingStage
 from tests.site import CASES, Site, measures
 from tests.workflows.faults import EVER, KillingStage
@@ -110,6 +111,18 @@ def test_more_training_workers_than_the_cluster_has_are_refused(trained: Site) -
     """Ray itself would wait for them for ever."""
     with pytest.raises(ResourceError, match=r"train\.workers.*got 3 of 2; set train\.workers"):
         train(trained.config("train.workers=3"))
+
+
+def test_a_worker_whose_device_is_lost_is_replaced(
+    ingested: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would fail case after case, faster than the others register them."""
+    monkeypatch.setattr("lungreg.distributed.pool.Worker", LosingWorker)
+    done = infer(ingested.config("infer.workers={min: 1, max: 1}", *ALIGNED))
+    assert not done.failed
+    assert [row.case_id for row in done.results] == list(CASES)
+    assert sorted(row.attempt for row in done.results) == [1, 1, 1, 1, 1, 2]
+    assert {row.worker for row in done.results} == {"cpu-1", "cpu-2"}
 
 
 def test_a_worker_killed_in_a_case_loses_no_case_and_doubles_none(

@@ -77,6 +77,29 @@ def test_gradient_is_that_of_the_value(window: Window) -> None:
     assert float((ahead - behind) / 2e-6) == pytest.approx(float(gradient[0, 0, 1, 2, 3]), rel=1e-5)
 
 
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("constant", ["moved", "fixed", "both"])
+def test_a_constant_scan_shares_nothing(window: Window, value: float, constant: str) -> None:
+    """As of a displacement that leads out of the scan, or a window that clips all of it."""
+    moved, fixed = scans()
+    moved = torch.full_like(moved, value) if constant != "fixed" else moved
+    fixed = torch.full_like(fixed, value) if constant != "moved" else fixed
+    found, gradient = value_and_gradient(of(window), moved, fixed)
+    assert float(found) == pytest.approx(0, abs=1e-5)
+    assert float(gradient.abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("odd", [torch.nan, torch.inf])
+def test_what_is_no_number_gives_no_number(window: Window, odd: float) -> None:
+    """Training says then that the loss is none; it is no error of its own."""
+    moved, fixed = scans()
+    moved[0, 0, 4, 4, 4] = odd
+    found, _ = value_and_gradient(of(window), moved, fixed)
+    assert odd == torch.inf or not torch.isfinite(found)
+
+
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the last one is shorter."""
     whole = value_and_gradient(of("gaussian"), *scans())

@@ -12,9 +12,12 @@ import pytest
 
 from lungreg.errors import ConfigError, ModelError, NotFoundError, RunError, StoreUnavailableError
 from lungreg.learning.checkpoints import Checkpoints
-from lungreg.stores.run_files import History, read_history
+from lungreg.learning.training import TrainJob
+from lungreg.stores.manifest import read_cases
+from lungreg.stores.run_files import History, read_history, read_split
 from lungreg.testing import FaultyStage
 from lungreg.workflows.infer import infer
+from lungreg.workflows.promotion import promote_if_better
 from lungreg.workflows.train import train
 from tests.site import CASES, Site, assert_refused, interrupt, kill, terminate, wait_until
 
@@ -151,6 +154,28 @@ def test_a_better_model_becomes_champion_and_a_worse_one_does_not(trained: Site)
     assert not worse.champion
     assert (worse.champion_version, worse.why[:33]) == ("2", "the new version is not better: la")
     assert trained.backend().models.resolve("lung_ct_registration", "champion").version == "2"
+
+
+def test_versions_are_compared_where_the_workers_gpu_is_not(trained: Site) -> None:
+    """On a cluster the command may run on a node without one: the training is not lost for it."""
+    done = train(trained.config("train.epochs=1"))
+    asked = ("train.workers=1", "train.device=cuda", "train.promote=if_better")
+    backend, known = (
+        trained.backend(),
+        {it.case_id: it for it in read_cases(trained.backend().stage)},
+    )
+    job = TrainJob(
+        run_id=done.run_id,
+        config=trained.config(*asked),
+        stage=backend.stage,
+        tracker=backend.tracker,
+        cases={
+            name: [known[case_id] for case_id in ids]
+            for name, ids in read_split(backend.stage, done.run_id).items()
+        },
+    )
+    why = promote_if_better(job, backend, done.card, done.history[-1])
+    assert why.startswith("the new version is ")
 
 
 def test_a_later_model_waits_for_a_person_by_default(trained: Site) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from lungreg.config import WorkerRange
 from lungreg.errors import ResourceError
 from lungreg.extras import has_extra, installation
+from lungreg.records import counted
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +42,29 @@ def tell_why_one(workers: AskedWorkers) -> None:
         )
 
 
-def takes_gpus(device: str, capacity: Capacity) -> bool:
-    """Whether workers on this device each take a GPU of the cluster."""
-    return capacity.gpus > 0 and device in ("auto", "cuda")
+def takes_gpus(device: str, capacity: Capacity, *, step: str) -> bool:
+    """Whether workers on this device each take a GPU of the cluster.
+
+    Args:
+        device: As asked.
+        capacity: Of the cluster.
+        step: "infer" or "train", for messages.
+
+    Raises:
+        ResourceError: A device that Ray gives to no worker: they would take another one.
+    """
+    if device == "auto":
+        return capacity.gpus > 0
+    if device == "cpu":
+        return False
+    if device == "cuda" and capacity.gpus:
+        return True
+    msg = "the workers of a Ray cluster compute on the device asked for"
+    got = f"{step}.device: {device}, on a cluster with {counted(capacity.gpus, 'GPU')}"
+    mend = f"set {step}.device to auto, or {step}.workers to 0, which needs no Ray"
+    if capacity.gpus:
+        mend = f"set {step}.device to cuda: Ray gives each worker its GPU; or {step}.workers to 0"
+    raise ResourceError(msg, got=got, mend=mend)
 
 
 def least_and_most(workers: AskedWorkers, auto: int) -> tuple[int, int]:

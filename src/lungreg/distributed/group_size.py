@@ -25,9 +25,9 @@ def group_size(settings: Train, capacity: Capacity) -> GroupSize:
     """The number of workers that the configuration asks for.
 
     Raises:
-        ResourceError: More than the cluster has or can grow to.
+        ResourceError: More than the cluster has or can grow to, or a device that it has not.
     """
-    gpu = takes_gpus(settings.device, capacity)
+    gpu = takes_gpus(settings.device, capacity, step="train")
     least, most = least_and_most(settings.workers, capacity.gpus if gpu else 1)
     require_workers(least, capacity, gpu=gpu, key="train.workers")
     return GroupSize(least=least, most=most, gpu=gpu)

@@ -140,7 +140,7 @@ class Pool:
         self._ready.append(hand)
 
     def _finish_case(self, reference: Any, queue: deque[_Work]) -> list[CaseResult]:
-        """The case's result; [] where it is tried again."""
+        """The case's result; [] where it is tried again, as where the actor's device is lost."""
         hand, work = self._busy.pop(reference)
         try:
             result: CaseResult = ray.get(reference)

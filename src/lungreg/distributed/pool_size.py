@@ -59,10 +59,11 @@ def pool_size(config: Config, capacity: Capacity, cases: int) -> PoolSize:
     By itself it takes no more actors than the memory of the cluster holds.
 
     Raises:
-        ResourceError: More workers than the cluster has or can grow to.
+        ResourceError: More workers than the cluster has or can grow to, or a device that it has
+            not.
     """
     settings = config.infer
-    on_gpu = takes_gpus(settings.device, capacity)
+    on_gpu = takes_gpus(settings.device, capacity, step="infer")
     each = _per_gpu(config, capacity) if on_gpu else 1
     auto = each * capacity.gpus if on_gpu else min(capacity.cpus, _in_memory(config, capacity))
     least, most = least_and_most(settings.workers, auto)

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 import torch
 
 from lungreg.config import Infer
-from lungreg.devices import choose_device, keep_freed_memory, use_threads
+from lungreg.devices import answers, choose_device, keep_freed_memory, use_threads
 from lungreg.distributed.lean_monai import import_lean_monai
 from lungreg.distributed.pool_size import Place
+from lungreg.errors import ResourceError
 from lungreg.records import Case, CaseResult, RegistrationJob
 from lungreg.registration.case import Attempt, Render, describe, failed_result, register_case
 from lungreg.registration.model_free import model_free_estimate
@@ -86,7 +87,11 @@ class Worker:
         return run_estimate(config, self._job.models.weights(card), device, processes=processes)
 
     def register(self, case: Case, attempt: int) -> CaseResult:
-        """Register one case; a fault becomes a failed result."""
+        """Register one case; a fault becomes a failed result.
+
+        Raises:
+            ResourceError: The device answers no more: another process must go on.
+        """
         if self._loaded is None:
             self.load()
         estimate, device = self._loaded  # type: ignore[misc]  # load() has set it
@@ -103,6 +108,9 @@ class Worker:
             )
         except Exception as error:  # noqa: BLE001  # one case never stops the others
             _log.debug("case failed", exc_info=True)
+            if self._alone and not answers(device):
+                msg = "the device of a worker answers"
+                raise ResourceError(msg, got=type(error).__name__) from None
             code, message = describe(error)
             return failed_result(
                 self._job.registration,

@@ -75,10 +75,10 @@ class _Spline(torch.autograd.Function):
         low, far = place.floor(), place - place.floor()
         # A value half-way between two boxes belongs to both in equal parts.
         box, _ = _places(fixed)
-        boxes = [edge.long() for edge in ((box - 0.5).ceil(), (box + 0.5).floor())]
+        boxes = [_bins(edge) for edge in ((box - 0.5).ceil(), (box + 0.5).floor())]
         joint = moved.new_zeros(BINS * BINS)
         for offset, weight in zip(range(-1, 3), _spline(far), strict=True):
-            bins = (low.long() + offset) * BINS
+            bins = (_bins(low) + offset) * BINS
             for other in boxes:
                 joint += torch.bincount(bins + other, weight, BINS * BINS) / 2
         value, slopes = _information(joint.view(BINS, BINS) / len(moved))
@@ -90,7 +90,7 @@ class _Spline(torch.autograd.Function):
         low, far, first, second, slopes, scale = context.saved_tensors
         result = torch.zeros_like(far)
         for offset, slope in zip(range(-1, 3), _spline_slopes(far), strict=True):
-            bins = (low.long() + offset) * BINS
+            bins = (_bins(low) + offset) * BINS
             for other in (first, second):
                 result += slopes.flatten()[bins + other] * slope / 2
         # The places at the ends are held there.
@@ -130,8 +130,15 @@ def _places(values: Tensor) -> tuple[Tensor, Tensor]:
     """(N,) where values lie among the bins, and the width of a bin."""
     least, most = values.min(), values.max()
     width = (most - least) / (BINS - 2 * _PADDING_BINS)
+    # All values of a constant scan lie in the first bin.
+    width = torch.where(width == 0, 1.0, width)
     place = values / width - (least / width - _PADDING_BINS)
     return place.clamp(_PADDING_BINS, BINS - _PADDING_BINS - 1), width
+
+
+def _bins(places: Tensor) -> Tensor:
+    """(N,) int64; what is no number, as of a network that diverged, is told by the weights."""
+    return places.nan_to_num(_PADDING_BINS).long()
 
 
 def _spline(far: Tensor) -> tuple[Tensor, ...]:

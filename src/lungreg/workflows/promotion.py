@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lungreg.config import parse_config
 from lungreg.devices import choose_device
+from lungreg.distributed.capacity import in_one_process
 from lungreg.learning.best_epoch import error_words
 from lungreg.learning.epoch import error_of, validate
 from lungreg.learning.network import build_network, load_weights
@@ -50,7 +51,10 @@ def promote_if_better(
 def _on_these_cases(job: TrainJob, backend: Backend, champion: ModelCard) -> dict[str, float]:
     """Metrics of the champion on this run's validation cases."""
     config = parse_config({**champion.config, "backend": job.config.backend.model_dump()})
-    device = choose_device(job.config.train.device)
+    settings = job.config.train
+    # The workers had the device asked for; this process may be on a node without it.
+    here = in_one_process(settings.workers) or settings.device == "cpu"
+    device = choose_device(settings.device if here else "auto")
     network = build_network(config.network)
     load_weights(network, backend.models.weights(champion)).to(device)
     prepared = PreparedCases(
