@@ -148,3 +148,12 @@ def test_the_way_back_looks_at_the_moving_lungs() -> None:
     assert once < larger < 1.5 * once
     alone = replace(plan, back=None)
     assert estimated_bytes(alone, grid, growth=1.5) == estimated_bytes(alone, grid)
+
+
+def test_a_gpu_has_room_where_earlier_cases_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch keeps it: a second pair would get a coarser grid than the first one."""
+    counts = {"mem_get_info": (2_000, 9_000), "memory_reserved": 6_500, "memory_allocated": 500}
+    for name, found in counts.items():
+        monkeypatch.setattr(torch.cuda, name, lambda _, found=found: found)
+    assert available_bytes(torch.device("cuda")) == 8_000
+    assert available_bytes(torch.device("cuda"), processes=3) == 3_000

@@ -70,7 +70,9 @@ def available_bytes(device: torch.device, *, processes: int = 1) -> int:
     """
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        return min(total // processes, free)
+        # PyTorch keeps what earlier cases have freed, for this one.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return min(total // processes, free + kept)
     machine = psutil.virtual_memory()
     limits = [(int(machine.total), int(machine.available))]
     limits += [_cgroup(Path(limit), Path(usage)) for limit, usage in CGROUP_LIMITS]
