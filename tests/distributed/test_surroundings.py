@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,23 @@ def test_a_token_is_given_where_the_home_folder_keeps_none(
     assert len(token) >= 32
     give_token()
     assert os.environ["RAY_AUTH_TOKEN"] == token
+
+
+@pytest.mark.parametrize(
+    ("own", "ends"),
+    [(signal.default_int_handler, KeyboardInterrupt), (signal.SIG_DFL, SystemExit)],
+)
+def test_a_signal_while_ray_starts_ends_the_command_in_order(
+    own: Any, ends: type[BaseException]
+) -> None:
+    """Ray's handler, which is there for a moment, ends the process without a word."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signal.signal(signal.SIGTERM, own)
+        with pytest.raises(ends), kept_handlers():
+            sys.exit(signal.SIGTERM)  # as Ray's handler does
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_handler_of_our_own_survives_rays() -> None:

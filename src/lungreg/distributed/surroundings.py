@@ -82,13 +82,21 @@ def give_token() -> None:
 
 @contextmanager
 def kept_handlers() -> Iterator[None]:
-    """Keep this process's own way to end on SIGTERM, where it has one; Ray brings its own."""
+    """Keep this process's own way to end on SIGTERM, where it has one; Ray brings its own.
+
+    Raises:
+        KeyboardInterrupt: The signal came to Ray's handler, which ends the process without a word.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit as error:
+        if not callable(before):
+            raise
+        raise KeyboardInterrupt from error
     finally:
         if callable(before):
             signal.signal(signal.SIGTERM, before)
