@@ -52,6 +52,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "errors inside": ("inner5", "inner10", "inner15"),
     "errors elsewhere": ("nothing", "slid5", "slid10", "local8", "folds", "good"),
     "sliding": ("slides", "deep"),
+    "breathed": ("moving_breathed", "fixed_breathed", "breathed_little", "dense_bases"),
 }
 """Kinds of trouble, and what makes them."""
 ERRORS = ("good", "nothing", "inner3", "inner5", "inner8", "slid5", "slid10", "local8", "folds")

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from tests.varied.anatomy import consolidation, emphysema, motion_artefact
 from tests.varied.appearance import Look
+from tests.varied.breathing import averaged, dense_bases
 from tests.varied.patterns import ringed, streaked
 from tests.varied.plan import Change, Plan
 from tests.varied.scans import Scan, circled, cut_off, reshaped, thick_slices
@@ -53,6 +54,11 @@ def _circled(rng: np.random.Generator, scan: Scan) -> Scan:
 
 def _noisy(rng: np.random.Generator, look: Look) -> Look:
     return replace(look, noise_hu=100.0)
+
+
+def _averaged(about: str, role: str, ways_mm: tuple[float, float]) -> Plan:
+    change: Change = partial(averaged, ways_mm=ways_mm)
+    return Plan(about=f"{role} taken while the patient breathed, {about}", scans={role: change})
 
 
 def _sharp(rng: np.random.Generator, look: Look) -> Look:
@@ -104,6 +110,12 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
         "consolidation": Plan(about="patches of dense tissue in one scan", either=consolidation),
         "motion_artefact": Plan(
             about="slabs of one scan doubled or shifted by a few mm", either=motion_artefact
+        ),
+        "moving_breathed": _averaged("26 to 34 mm at the diaphragm", "moving", (26, 34)),
+        "fixed_breathed": _averaged("26 to 34 mm at the diaphragm", "fixed", (26, 34)),
+        "breathed_little": _averaged("8 to 16 mm at the diaphragm", "moving", (8, 16)),
+        "dense_bases": Plan(
+            about="lung of one scan denser towards the diaphragm", either=dense_bases
         ),
         "fixed_cut20_bases": _lacks("fixed", 20, apices=False),
         "fixed_cut40_bases": _lacks("fixed", 40, apices=False),
