@@ -106,5 +106,6 @@ def test_two_workers_of_which_one_is_killed_learn_what_one_process_learns(
     config = ingested.config("train.epochs=3", "train.workers=2", "data.cache_gb=0")
     done = train(config, backend=dataclasses.replace(ingested.backend(), stage=stage))
     assert signal.getsignal(signal.SIGINT) is handler  # Ray puts its own there and leaves it
-    assert stage.count(victim) == 4  # epoch 1; killed in 2; 2 again; 3
+    # Epoch 1; killed in 2; 2 again; 3. A worker reads ahead: epoch 1 may not have been kept yet.
+    assert stage.count(victim) in (4, 5)
     assert_same(done.history, three_epochs, tolerance=1e-3)
