@@ -223,7 +223,7 @@ RULES: tuple[Rule, ...] = (
         value=rule_values.soft_edge,
         warn="soft_edge_warn_mm",
         unit="mm",
-        question="did the patient breathe while one of the scans was taken?",
+        question="did the patient breathe while a scan was taken, or is lung dense there?",
     ),
     Rule(
         measure="lungs_outside_pct",
