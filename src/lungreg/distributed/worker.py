@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import torch
 
 from lungreg.config import Infer
-from lungreg.devices import answers, choose_device, keep_freed_memory, use_threads
+from lungreg.devices import answers, choose_device, keep_freed_memory, use_threads, worker_name
 from lungreg.distributed.lean_monai import import_lean_monai
 from lungreg.distributed.pool_size import Place
 from lungreg.errors import ResourceError
@@ -58,6 +58,7 @@ class Worker:
         self._number = number
         self._alone = alone
         self._loaded: tuple[Estimate, torch.device] | None = None
+        self._name = ""
         self._turn = threading.Lock()
 
     def load(self) -> None:
@@ -72,6 +73,7 @@ class Worker:
         on_gpu = self._place.on_gpu
         name = self._job.settings.device if on_gpu is None else ("cuda" if on_gpu else "cpu")
         device = choose_device(name)
+        self._name = worker_name(device, self._number)
         self._loaded = self._estimate(device), device
 
     def _estimate(self, device: torch.device) -> Estimate:
@@ -95,7 +97,7 @@ class Worker:
         if self._loaded is None:
             self.load()
         estimate, device = self._loaded  # type: ignore[misc]  # load() has set it
-        started, name = datetime.now(UTC), f"{device.type}-{self._number}"
+        started = datetime.now(UTC)
         try:
             return register_case(
                 self._job.stage,
@@ -104,7 +106,7 @@ class Worker:
                 self._job.registration,
                 device=device,
                 render=self._job.render,
-                attempt=Attempt(number=attempt, worker=name, turn=self._turn),
+                attempt=Attempt(number=attempt, worker=self._name, turn=self._turn),
             )
         except Exception as error:  # noqa: BLE001  # one case never stops the others
             _log.debug("case failed", exc_info=True)
@@ -118,6 +120,6 @@ class Worker:
                 code=code,
                 message=message,
                 attempt=attempt,
-                worker=name,
+                worker=self._name,
                 started_at=started,
             )

@@ -10,6 +10,7 @@ from functools import partial
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
+from lungreg.devices import count_cards
 from lungreg.distributed.capacity import in_one_process
 from lungreg.distributed.inferencer import cluster_for, run_inference
 from lungreg.distributed.worker import InferJob
@@ -103,7 +104,7 @@ def infer(
         results=latest_rows([*known, *done]),
         seconds=time.perf_counter() - started,
         registered=len(done),
-        gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
+        gpus=count_cards(row.worker for row in done),
     )
 
 
