@@ -27,9 +27,14 @@ port=${RAY_PORT:-6379}
 export RAY_TMPDIR=${RAY_TMPDIR:-/tmp} # the TMPDIR of a job is often too long for Ray's sockets
 
 rm -f "$pid_file"
-run=$(grep -ohE "$verb-[0-9]{8}[0-9A-Za-z-]*" "$log" 2>/dev/null | tail -n 1)
-command=(lungreg "$verb" "$@")
-[ -z "$run" ] || command+=(--resume "$run")
+# With "run" before it: a case may be called as a run is. lungreg says it with -q and --json too.
+run=$(grep -owE "run $verb-[0-9]{8}-[0-9]{6}-[0-9a-f]{6}" "$log" 2>/dev/null | tail -n 1)
+command=(lungreg "$verb")
+for word in "$@"; do
+  # A run that is gone on with has its cases: it refuses to look for new ones.
+  { [ -n "$run" ] && [ "$word" = --new ]; } || command+=("$word")
+done
+[ -z "$run" ] || command+=(--resume "${run#run }")
 
 # Waits until all nodes have joined; fails after five minutes.
 wait_for_nodes() {

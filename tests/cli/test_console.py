@@ -37,6 +37,14 @@ def test_progress_is_plain_lines_where_no_terminal_is(trained: Site) -> None:
     assert lines[6].startswith(f"next: lungreg infer --model {model}:2 -c ")
 
 
+@pytest.mark.parametrize("option", ["-q", "--json"])
+def test_the_id_of_a_run_is_told_where_progress_is_hidden(trained: Site, option: str) -> None:
+    """On stderr, as it begins: a job that is killed is resumed by it (configs/slurm.sh)."""
+    for verb in ("infer", "train"):
+        said = trained.run(verb, option)
+        assert re.match(rf"lungreg: run {verb}-\d{{8}}-\d{{6}}-[0-9a-f]{{6}}\n", said.err)
+
+
 def test_a_document_is_json_of_any_value(capsys: pytest.CaptureFixture[str]) -> None:
     """NaN and infinities are null, decimals numbers, all else text; without --json, nothing."""
     value = {"a": [math.nan, math.inf, 0.5], "b": (Decimal("2.50"), Decimal(3)), "c": {1}}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Console:
     """Prints what one command says. With --json or -q it shows no lines, tables or progress.
 
-    With -q alone stderr gets what `though_quiet` is given.
+    Of progress stderr then gets a run's id, and with -q alone what `though_quiet` is given.
     """
 
     quiet: bool
@@ -100,9 +100,12 @@ class Console:
     def progress(self, event: Progress) -> None:
         """Show one step of progress: a bar on a terminal, a plain line elsewhere.
 
-        An event without a note only moves the bar; elsewhere few of them get a line (`Pace`).
+        An event without a note only moves the bar; elsewhere few of them get a line (`Pace`). With
+        --json or -q stderr gets the id of a run: who is killed has to know what to resume.
         """
         if self.quiet or self.as_json:
+            if event.run_id:
+                typer.echo(f"lungreg: run {event.run_id}", err=True)
             return
         note = printable(event.public if self.anonymous else event.note)
         if self.bar is None:

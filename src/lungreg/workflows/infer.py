@@ -175,7 +175,8 @@ def _register_all(
     parts = Compaction(partial(backend.results.compact, run_id), COMPACT_EVERY)
     before = len(cases) - len(waiting)
     note = f"run {run_id}, {_how(job)}"
-    on_progress(Progress(step="infer", done=before, total=len(cases), note=note, public=note))
+    begin = Progress(step="infer", done=before, total=len(cases), note=note, public=note)
+    on_progress(replace(begin, run_id=run_id))
     try:
         for results in _results(backend, job, waiting):
             rows = [replace(r, attempt=r.attempt + attempts.get(r.case_id, 0)) for r in results]
