@@ -107,6 +107,14 @@ def use_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
+def give_back_gpu_memory() -> None:
+    """Return to the GPU what this process has freed, for others that share it.
+
+    PyTorch keeps that for later. Does nothing where the process has used no GPU.
+    """
+    torch.cuda.empty_cache()
+
+
 def give_back_memory() -> None:
     """Return to the system what this process has freed, which the C library keeps for later.
 

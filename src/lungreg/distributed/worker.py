@@ -10,12 +10,26 @@ from datetime import UTC, datetime
 import torch
 
 from lungreg.config import Infer
-from lungreg.devices import answers, choose_device, keep_freed_memory, use_threads, worker_name
+from lungreg.devices import (
+    answers,
+    choose_device,
+    give_back_gpu_memory,
+    keep_freed_memory,
+    use_threads,
+    worker_name,
+)
 from lungreg.distributed.lean_monai import import_lean_monai
 from lungreg.distributed.pool_size import Place
 from lungreg.errors import ResourceError
 from lungreg.records import Case, CaseResult, RegistrationJob
-from lungreg.registration.case import Attempt, Render, describe, failed_result, register_case
+from lungreg.registration.case import (
+    OUT_OF_MEMORY,
+    Attempt,
+    Render,
+    describe,
+    failed_result,
+    register_case,
+)
 from lungreg.registration.model_free import model_free_estimate
 from lungreg.registration.pair import Estimate
 from lungreg.stores import ModelRegistry, Stage
@@ -94,6 +108,17 @@ class Worker:
         Raises:
             ResourceError: The device answers no more: another process must go on.
         """
+        row = self._register(case, attempt)
+        if row.error_code == OUT_OF_MEMORY:
+            # Only now: until its error is gone, the arrays of the case are in use.
+            self.give_back_memory()
+        return row
+
+    def give_back_memory(self) -> None:
+        """Leave to the others on this GPU what no case here needs now."""
+        give_back_gpu_memory()
+
+    def _register(self, case: Case, attempt: int) -> CaseResult:
         if self._loaded is None:
             self.load()
         estimate, device = self._loaded  # type: ignore[misc]  # load() has set it
