@@ -109,6 +109,7 @@ def test_workers_that_share_a_card_count_as_one(monkeypatch: pytest.MonkeyPatch)
     assert count_cards(names) == 2
     assert worker_name(torch.device("cpu"), 1) == "cpu-1"
     assert count_cards(["cpu-1", "main", ""]) == 0
+    assert count_cards(["cuda-batch-3fa9c1", "cuda-batch-3fa9c1", "cuda-batch-77aa0c"]) == 2
 
 
 def test_a_card_without_an_id_is_told_by_machine_and_number(

@@ -71,9 +71,11 @@ def count_cards(workers: Iterable[str]) -> int:
     """The number of cards behind workers of one machine or many; several may share a card.
 
     Args:
-        workers: Their names, of `worker_name`.
+        workers: Their names, of `worker_name`; one without its card, as of models that an earlier
+            version has packaged, has a card of its own.
     """
-    return len({name.partition(_ON_CARD)[2] for name in workers if _ON_CARD in name})
+    on_gpu = (name.partition(_ON_CARD) for name in workers if name.startswith("cuda"))
+    return len({card or name for name, _, card in on_gpu})
 
 
 def _card(device: torch.device) -> str:
