@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
 
     from lungreg.workflows.progress import Progress
 
+RUN_FILE = "LUNGREG_RUN_FILE"
+"""Environment variable: the file to which `infer` and `train` write the id of their run as it
+begins, with -q and --json too. Who starts them again after a crash knows what to resume."""
+
 
 @dataclass(kw_only=True)
 class Console:
     """Prints what one command says. With --json or -q it shows no lines, tables or progress.
 
-    Of progress stderr then gets a run's id, and with -q alone what `though_quiet` is given.
+    With -q alone stderr gets what `though_quiet` is given.
     """
 
     quiet: bool
@@ -100,12 +106,11 @@ class Console:
     def progress(self, event: Progress) -> None:
         """Show one step of progress: a bar on a terminal, a plain line elsewhere.
 
-        An event without a note only moves the bar; elsewhere few of them get a line (`Pace`). With
-        --json or -q stderr gets the id of a run: who is killed has to know what to resume.
+        An event without a note only moves the bar; elsewhere few of them get a line (`Pace`).
         """
+        if event.run_id and (file := os.environ.get(RUN_FILE)):
+            _write_whole(Path(file), event.run_id)
         if self.quiet or self.as_json:
-            if event.run_id:
-                typer.echo(f"lungreg: run {event.run_id}", err=True)
             return
         note = printable(event.public if self.anonymous else event.note)
         if self.bar is None:
@@ -164,6 +169,13 @@ class Console:
                 self.bar.stop()
             return self.bar.console
         return RichConsole(width=terminal_width(), file=sys.stdout)
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Write a line to a file, all of it or nothing: this process may be killed at any time."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(f"{text}\n")
+    partial.replace(file)
 
 
 def _amount(event: Progress, *, unit: bool = True) -> str:
