@@ -20,6 +20,7 @@ set -u
 verb=${1:?usage: sbatch configs/slurm.sh infer|train [OPTIONS]}
 shift
 log=lungreg-$SLURM_JOB_ID.log # what lungreg said, in every start of this job
+run_file=$PWD/lungreg-$SLURM_JOB_ID.run # the id of its run, which lungreg writes as it begins
 pid_file=lungreg-$SLURM_JOB_ID.pid
 nodes=${SLURM_JOB_NUM_NODES:-1}
 cpus=${SLURM_CPUS_PER_TASK:-1}
@@ -27,8 +28,12 @@ port=${RAY_PORT:-6379}
 export RAY_TMPDIR=${RAY_TMPDIR:-/tmp} # the TMPDIR of a job is often too long for Ray's sockets
 
 rm -f "$pid_file"
-run=$(grep -ohE "$verb-[0-9]{8}[0-9A-Za-z-]*" "$log" 2>/dev/null | tail -n 1)
-command=(lungreg "$verb" "$@")
+run=$(cat "$run_file" 2>/dev/null)
+command=(env LUNGREG_RUN_FILE="$run_file" lungreg "$verb")
+for word in "$@"; do
+  # A run that is gone on with has its cases: it refuses to look for new ones.
+  { [ -n "$run" ] && [ "$word" = --new ]; } || command+=("$word")
+done
 [ -z "$run" ] || command+=(--resume "$run")
 
 # Waits until all nodes have joined; fails after five minutes.

@@ -1,14 +1,15 @@
-"""Memory is given back to the system; a device that is lost is known."""
+"""Memory is given back to the system; a device that is lost is known; cards are told apart."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from lungreg.devices import answers
+from lungreg.devices import answers, count_cards, worker_name
 
 _FREED = """
 import psutil, torch
@@ -95,3 +96,32 @@ def test_a_device_answers_unless_its_context_is_lost(
 
     monkeypatch.setattr(torch, "ones", made)
     assert answers(torch.device("cpu")) is found
+
+
+def test_workers_that_share_a_card_count_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the card's own id: the first card of one machine is not that of another."""
+    ids = iter(["8a1f0c2e-9f4b-11ee", "8a1f0c2e-9f4b-11ee", "77aa0c2e-9f4b-11ee"])
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid=next(ids))
+    )
+    names = [worker_name(torch.device("cuda"), number) for number in (1, 2, 1)]
+    assert names == ["cuda-1 on 8a1f0c2e", "cuda-2 on 8a1f0c2e", "cuda-1 on 77aa0c2e"]
+    assert count_cards(names) == 2
+    assert worker_name(torch.device("cpu"), 1) == "cpu-1"
+    assert count_cards(["cpu-1", "main", ""]) == 0
+    assert count_cards(["cuda-batch-3fa9c1", "cuda-batch-3fa9c1", "cuda-batch-77aa0c"]) == 2
+
+
+def test_a_card_without_an_id_is_told_by_machine_and_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The number is that of the machine, not of what this process sees."""
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace())
+    names = []
+    for node, visible in (("a", "0"), ("a", "0"), ("a", "1"), ("b", "0"), ("b", ""), ("b", "0,1")):
+        monkeypatch.setattr("platform.node", lambda node=node: node)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        names.append(worker_name(torch.device("cuda"), 1))
+    assert count_cards(names) == 3
+    assert names[0] == names[1]
+    assert names[3] == names[4] == names[5]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
+import platform
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import torch
@@ -17,6 +19,7 @@ from lungreg.errors import ConfigError, ResourceError
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Numbers of glibc's `mallopt`."""
 _KEPT_BYTES = 512 * 1024**2
+_ON_CARD = " on "
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,6 +56,43 @@ def gpu_bytes() -> int | None:
     return min(sizes, default=None)
 
 
+def worker_name(device: torch.device, name: object) -> str:
+    """The name of a worker for its rows: of a GPU its card too, such as "cuda-3 on 8a1f0c2e".
+
+    Args:
+        device: Where it computes.
+        name: What tells it from other workers, such as its number.
+    """
+    card = f"{_ON_CARD}{_card(device)}" if device.type == "cuda" else ""
+    return f"{device.type}-{name}{card}"
+
+
+def count_cards(workers: Iterable[str]) -> int:
+    """The number of cards behind workers of one machine or many; several may share a card.
+
+    Args:
+        workers: Their names, of `worker_name`; one without its card, as of models that an earlier
+            version has packaged, has a card of its own.
+    """
+    on_gpu = (name.partition(_ON_CARD) for name in workers if name.startswith("cuda"))
+    return len({card or name for name, _, card in on_gpu})
+
+
+def _card(device: torch.device) -> str:
+    """Eight digits that tell a card from those of all machines.
+
+    They are of the card's own id. Where PyTorch does not tell that, they stand for the machine and
+    the card's number there.
+    """
+    own = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    if own is not None:
+        return str(own)[:8]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    index = device.index or 0
+    number = visible[index] if visible[0] and index < len(visible) else index
+    return hashlib.sha256(f"{platform.node()} {number}".encode()).hexdigest()[:8]
+
+
 def answers(device: torch.device) -> bool:
     """Whether a device still computes: after some errors of CUDA it never does in this process."""
     try:
@@ -67,6 +107,14 @@ def use_threads(threads: int | None) -> None:
     """Let PyTorch use so many CPU threads in this process; None leaves its own choice."""
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def give_back_gpu_memory() -> None:
+    """Return to the GPU what this process has freed, for others that share it.
+
+    PyTorch keeps that for later. Does nothing where the process has used no GPU.
+    """
+    torch.cuda.empty_cache()
 
 
 def give_back_memory() -> None:

@@ -5,7 +5,7 @@
 
 The first line simulates a case of 192 x 192 x 208 voxels, trains the default network for one epoch,
 registers the case with it and without a model, each as a process on one thread, and keeps what that
-took. The second prints the table from what was measured last.
+took. The second prints the table from what was measured last, on a GPU by `nox -s gpu`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from tests.benchmarks.process import run_lungreg
 PAIRS = (20, 1_000, 1_000_000)
 CORES = 16
 HEAD = (
-    "| pairs | way | core hours | days on 16 cores | files in and out, TB | once | each month |",
-    "|---|---|---|---|---|---|---|",
+    "| pairs | way | core hours | GPU hours | days on 16 cores | files in and out, TB | once "
+    "| each month |",
+    "|---|---|---|---|---|---|---|---|",
 )
 _WAYS = {"network": ("--model", MODEL_NAME), "optimiser": ("--no-model",)}
 _READ = ("scans*", "lungMasks*", "landmarks")
@@ -41,7 +42,32 @@ class Prices:
     """Examples in US dollars; no offer of anyone."""
 
     core_hour: float = 0.05
+    gpu_hour: float = 4.0
+    """Of a card as large as an H200, without the cores beside it."""
     tb_month: float = 23.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What a number of pairs takes in one way."""
+
+    core_h: float
+    gpu_h: float
+    days: float
+    terabytes: float
+
+    def row(self, prices: Prices) -> str:
+        """The end of a line of the table."""
+        once = self.core_h * prices.core_hour + self.gpu_h * prices.gpu_hour
+        cells = (
+            f"{self.core_h:,.1f}" if self.core_h < 100 else f"{self.core_h:,.0f}",
+            _short(self.gpu_h) if self.gpu_h else "0",
+            _short(self.days),
+            _short(self.terabytes),
+            f"$ {once:,.2f}",
+            f"$ {self.terabytes * prices.tb_month:,.2f}",
+        )
+        return " | ".join(cells)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,13 +83,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measured = measure(asked.shape, asked.times) if asked.measure else last_measured()
     if asked.measure and not asked.dry:
         keep(measured, "-costs")
-    Console(width=120).print("\n".join(table(measured)))
+    Console(width=120).print("\n".join(table(measured, last_on_gpu())))
 
 
 def last_measured() -> dict[str, Any]:
     """The newest figures that were kept."""
-    newest = max(RESULTS.glob("*-costs.json"))
-    return dict(json.loads(newest.read_text()))
+    return _newest("costs")
+
+
+def last_on_gpu() -> dict[str, Any]:
+    """The newest figures of `nox -s gpu` that were kept."""
+    return _newest("gpu")
+
+
+def _newest(kind: str) -> dict[str, Any]:
+    newest = max(RESULTS.glob(f"*-{kind}.json"))
+    return {"file": newest.name, **json.loads(newest.read_text())}
 
 
 def measure(shape: list[int], times: int) -> dict[str, Any]:
@@ -140,24 +175,56 @@ def _megabytes(*paths: Path) -> float:
     return round(sum(file.stat().st_size for file in files if file.is_file()) / 1e6, 1)
 
 
-def table(measured: dict[str, Any], prices: Prices | None = None) -> list[str]:
-    """Lines of Markdown."""
-    return [*HEAD, *_rows(measured, prices or Prices())]
+def table(
+    measured: dict[str, Any], on_gpu: dict[str, Any], prices: Prices | None = None
+) -> list[str]:
+    """Lines of Markdown.
 
-
-def _rows(measured: dict[str, Any], prices: Prices) -> Iterator[str]:
+    Args:
+        measured: Of one core.
+        on_gpu: Of a card and the cores beside it, which are paid for as long as the card is.
+        prices: Others than the examples.
+    """
+    lines = list(HEAD)
     for pairs in PAIRS:
-        for way, seconds in measured["core_s_of_a_pair"].items():
-            megabytes = measured["read_mb"] + measured["written_mb"][way]
-            hours, terabytes = pairs * seconds / 3600, pairs * megabytes / 1e6
-            figures = (
-                f"{hours:,.1f}" if hours < 100 else f"{hours:,.0f}",
-                f"{hours / CORES / 24:,.2g}" if hours < 100_000 else f"{hours / CORES / 24:,.0f}",
-                f"{terabytes:,.2g}" if terabytes < 10 else f"{terabytes:,.0f}",
-                f"$ {hours * prices.core_hour:,.2f}",
-                f"$ {terabytes * prices.tb_month:,.2f}",
-            )
-            yield f"| {pairs:,} | {way} | " + " | ".join(figures) + " |"
+        ways = {way: _on_a_core(measured, way, pairs) for way in measured["core_s_of_a_pair"]}
+        ways["network on a GPU"] = _on_a_card(measured, on_gpu, pairs)
+        lines += [
+            f"| {pairs:,} | {way} | {work.row(prices or Prices())} |" for way, work in ways.items()
+        ]
+    return lines
+
+
+def _on_a_core(measured: dict[str, Any], way: str, pairs: int) -> _Work:
+    hours = pairs * measured["core_s_of_a_pair"][way] / 3600
+    terabytes = _terabytes(measured, way, pairs)
+    return _Work(core_h=hours, gpu_h=0, days=hours / CORES / 24, terabytes=terabytes)
+
+
+def _on_a_card(measured: dict[str, Any], on_gpu: dict[str, Any], pairs: int) -> _Work:
+    start_s, pair_s = gpu_seconds(on_gpu)
+    hours = (start_s + pairs * pair_s) / 3600
+    return _Work(
+        core_h=hours * on_gpu["machine"]["cores"],
+        gpu_h=hours,
+        days=hours / 24,
+        terabytes=_terabytes(measured, "network", pairs),
+    )
+
+
+def gpu_seconds(on_gpu: dict[str, Any]) -> tuple[float, float]:
+    """Seconds on a card until pairs are registered, once, and of each pair from then on."""
+    cold, warm = (on_gpu["steps"][f"infer, {state}"]["s"] for state in ("cold", "warm"))
+    return cold - warm, warm / on_gpu["asked"]["cases"]
+
+
+def _terabytes(measured: dict[str, Any], way: str, pairs: int) -> float:
+    return float(pairs * (measured["read_mb"] + measured["written_mb"][way]) / 1e6)
+
+
+def _short(number: float) -> str:
+    """Two digits, or all before the point."""
+    return f"{number:,.2g}" if number < 10 else f"{number:,.0f}"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ On a GPU they are wall seconds; with its launches blocking, each step's are its 
 The pair is simulated, and its own true displacement on the network's grid stands for what a network
 finds, so that tissue matches and the figures of two commits can be compared: run it in both trees
 with one `--folder`, in turn, where other work runs on the machine. Prints, for each function, the
-least cumulated seconds of several repetitions, and the case's figures.
+least cumulated seconds of several repetitions, and the case's figures, and keeps them; not with
+`--dry`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import cProfile
 import pstats
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from lungreg.learning.preprocessing import prepare_pair
 from lungreg.qc.case_page import render_case
 from lungreg.records import CaseResult, RegistrationJob
 from lungreg.registration.case import register_case
-from lungreg.registration.pair import Estimated, Pair
+from lungreg.registration.pair import Estimated, Pair, read_pair
 from lungreg.sources.simulation import simulate_cohort
 from lungreg.spatial.displacement import dense_displacement
 from lungreg.spatial.geometry import FloatArray, Grid, Shape, Transform
@@ -41,6 +42,8 @@ from lungreg.spatial.total_displacement import without_affine
 from lungreg.stores import Backend
 from lungreg.stores.manifest import read_cases
 from lungreg.workflows.ingest import ingest
+from tests.benchmarks.gpu_goals import card
+from tests.benchmarks.kept import keep, machine
 
 SHAPE: Shape = (192, 192, 208)
 EXTENT_MM = (336.0, 240.0, 364.0)
@@ -51,21 +54,26 @@ STEPS = (
 """Functions that together are a case."""
 
 
-def main() -> None:
-    """Make the pair once, register it several times, print the least of each step."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the pair once, register it several times, print and keep the least of each step."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="kept from one run to the next")
     parser.add_argument("--repeat", type=int, default=4)
     parser.add_argument("--shape", type=int, nargs=3, default=SHAPE)
     parser.add_argument("--device", default="cpu")
-    asked = parser.parse_args()
+    parser.add_argument("--dry", action="store_true", help="do not keep the figures")
+    asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     keep_freed_memory()  # as a worker of `infer` does
     config = settings(asked.folder)
     if not (asked.folder / "stage").exists():
         make_case(config, tuple(asked.shape))
-    found = measure(config, asked.repeat, choose_device(asked.device))
+    device = choose_device(asked.device)
+    found = measure(config, asked.repeat, device)
     Console().print_json(data=found)
+    if not asked.dry:
+        on = {"machine": machine(1), "card": card(device)}
+        keep({**on, "repeat": asked.repeat, **found}, "-one-case")
 
 
 def settings(folder: Path) -> Config:
@@ -87,8 +95,10 @@ def make_case(config: Config, shape: Shape) -> None:
 
 
 def measure(config: Config, repeat: int, device: torch.device) -> dict[str, Any]:
-    """Least seconds of each step, and the figures of the case."""
+    """Least seconds of each step, the figures of the case, and the voxels of its fixed scan."""
     backend = open_backend(config.backend)
+    (case,) = read_cases(backend.stage, None)
+    shape = read_pair(backend.stage, case).fixed.grid.shape
     once = registration(backend, config, device)
     clock = time.process_time if device.type == "cpu" else time.perf_counter
     once()  # compiles what is compiled at its first call
@@ -110,7 +120,8 @@ def measure(config: Config, repeat: int, device: torch.device) -> dict[str, Any]
     )
     figures = {name: value for name, value in vars(row).items() if isinstance(value, float)}
     name = "cpu_s" if device.type == "cpu" else "wall_s"
-    return {name: {k: round(v, 3) for k, v in least.items()}, "figures": figures}
+    rounded = {step: round(seconds, 3) for step, seconds in least.items()}
+    return {"shape": shape, name: rounded, "figures": figures}
 
 
 def registration(

@@ -11,15 +11,27 @@ from tests.benchmarks.costs import main, measure, newest_run, table
 
 
 def test_the_table_is_pairs_times_seconds_and_megabytes() -> None:
-    """3,600 s and 1,000 MB of a pair: an hour and a thousandth of a TB each, at $ 0.05 and $ 23."""
+    """3,600 s and 1,000 MB of a pair: an hour and a thousandth of a TB each, at $ 0.05 and $ 23.
+
+    On a card that starts in an hour a pair takes 360 s: 20 are 3 hours, at $ 4 and 16 cores.
+    """
     measured = {
         "core_s_of_a_pair": {"network": 3600},
         "read_mb": 400,
         "written_mb": {"network": 600},
     }
-    lines = table(measured)[2:]
-    assert lines[0] == "| 20 | network | 20.0 | 0.052 | 0.02 | $ 1.00 | $ 0.46 |"
-    assert lines[1] == "| 1,000 | network | 1,000 | 2.6 | 1 | $ 50.00 | $ 23.00 |"
+    on_gpu = {
+        "steps": {"infer, cold": {"s": 7200}, "infer, warm": {"s": 3600}},
+        "asked": {"cases": 10},
+        "machine": {"cores": 16},
+    }
+    lines = table(measured, on_gpu)[2:]
+    assert lines[:4] == [
+        "| 20 | network | 20.0 | 0 | 0.052 | 0.02 | $ 1.00 | $ 0.46 |",
+        "| 20 | network on a GPU | 48.0 | 3 | 0.12 | 0.02 | $ 14.40 | $ 0.46 |",
+        "| 1,000 | network | 1,000 | 0 | 2.6 | 1 | $ 50.00 | $ 23.00 |",
+        "| 1,000 | network on a GPU | 1,616 | 101 | 4.2 | 1 | $ 484.80 | $ 23.00 |",
+    ]
 
 
 @pytest.mark.parametrize("times", ["0", "-1", "two"])

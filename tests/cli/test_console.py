@@ -7,6 +7,7 @@ import json
 import math
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from rich.console import Console as RichConsole
@@ -35,6 +36,20 @@ def test_progress_is_plain_lines_where_no_terminal_is(trained: Site) -> None:
     assert re.match(r"best epoch: \d of 2 \(landmark error \S+ mm on the validation", lines[4])
     assert lines[5].startswith(f"champion of {model}: version 1; train.promote is manual; 'lungreg")
     assert lines[6].startswith(f"next: lungreg infer --model {model}:2 -c ")
+
+
+@pytest.mark.parametrize("option", ["-q", "--json", "--wide"])
+def test_the_id_of_a_run_is_written_where_a_job_asks_for_it(
+    trained: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """Whether or not progress is shown: a job that is killed is resumed by it."""
+    monkeypatch.setenv("LUNGREG_RUN_FILE", str(tmp_path / "job.run"))
+    for verb in ("infer", "train"):
+        assert trained.run(verb, option).code == 0
+        run_id = (tmp_path / "job.run").read_text().rstrip("\n")
+        assert re.fullmatch(rf"{verb}-\d{{8}}-\d{{6}}-[0-9a-f]{{6}}", run_id)
+        assert trained.backend().stage.list(f"runs/{run_id}")
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith("job")] == ["job.run"]
 
 
 def test_a_document_is_json_of_any_value(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,8 @@ JOB = "77"
 LUNGREG = f"""#!/bin/bash
 echo "lungreg $* ray=${{RAY_ADDRESS:-own}}" >>calls
 trap 'echo "lungreg: go on with lungreg infer --resume {RUN}"; exit 130' TERM
-echo "infer 1/3  run {RUN}"
+echo {RUN} >"$LUNGREG_RUN_FILE"
+echo "run infer-20250101-101500-3fa9c1: pass" # whatever it says
 [ -e finishes ] && exit "$(cat finishes)"
 for _ in $(seq 200); do sleep 0.05; done
 """
@@ -68,7 +69,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def begin(folder: Path, nodes: int = 1) -> subprocess.Popen[bytes]:
+def begin(folder: Path, *options: str, nodes: int = 1) -> subprocess.Popen[bytes]:
     """Start the job, as the first node of its allocation would."""
     surroundings = {
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -78,7 +79,7 @@ def begin(folder: Path, nodes: int = 1) -> subprocess.Popen[bytes]:
         "SLURM_CPUS_PER_TASK": "4",
     }
     return subprocess.Popen(
-        ["bash", str(SCRIPT), "infer", "-c", "lungreg.yaml"],
+        ["bash", str(SCRIPT), "infer", "-c", "lungreg.yaml", *options],
         cwd=folder,
         env=surroundings,
         stdout=subprocess.DEVNULL,
@@ -87,9 +88,9 @@ def begin(folder: Path, nodes: int = 1) -> subprocess.Popen[bytes]:
 
 
 def wait_for_run(folder: Path) -> None:
-    """Wait until lungreg has said the name of its run."""
+    """Wait until lungreg has begun its run, and said something."""
     log, ends = folder / f"lungreg-{JOB}.log", time.monotonic() + 10
-    while not (log.is_file() and RUN in log.read_text()):
+    while not (log.is_file() and "pass" in log.read_text()):
         assert time.monotonic() < ends, "lungreg did not start"
         time.sleep(0.02)
 
@@ -131,6 +132,23 @@ def test_before_its_time_is_up_a_job_is_queued_again_and_goes_on(folder: Path) -
     (folder / "finishes").write_text("0")
     assert begin(folder).wait(timeout=20) == 0
     assert calls(folder)[-1] == f"lungreg infer -c lungreg.yaml --resume {RUN} ray=own"
+
+
+def test_a_job_whose_node_died_goes_on(folder: Path) -> None:
+    """Nothing ended the run in order; its id is known, whatever lungreg says or does not say.
+
+    The run has its cases, so that it is not asked for new ones.
+    """
+    job = begin(folder, "--new")
+    wait_for_run(folder)
+    os.kill(int((folder / f"lungreg-{JOB}.pid").read_text()), signal.SIGKILL)
+    job.kill()
+    job.wait()
+    (folder / "finishes").write_text("0")
+    assert begin(folder, "--new").wait(timeout=20) == 0
+    first, second = calls(folder)
+    assert first == "lungreg infer -c lungreg.yaml --new ray=own"
+    assert second == f"lungreg infer -c lungreg.yaml --resume {RUN} ray=own"
 
 
 def test_a_preempted_job_is_left_to_slurm(folder: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from lungreg.errors import DataError
 from lungreg.formats.transforms import decode_displacement
 from lungreg.formats.volumes import decode_scan
 from lungreg.registration.case import describe
 from lungreg.workflows.infer import infer
-from tests.site import Site, measures
+from tests.site import CASES, Site, measures
 
 
 def test_a_refusal_of_ours_keeps_its_code_and_loses_its_place() -> None:
@@ -32,6 +36,26 @@ def test_any_other_fault_is_reported_by_kind_and_line() -> None:
 def test_a_lack_of_memory_has_a_code_of_its_own() -> None:
     """It calls for fewer workers, not for other data."""
     assert describe(MemoryError())[0] == "out_of_memory"
+
+
+def test_what_a_case_that_lacked_memory_held_is_free_before_it_is_given_back(
+    ingested: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of a case keeps its arrays in use: PyTorch cannot return them before it is gone."""
+    held: list[weakref.ref[torch.Tensor]] = []
+    in_use: list[bool] = []
+
+    def full(*_: Any, **__: Any) -> Any:
+        volume = torch.ones(8)
+        held.append(weakref.ref(volume))
+        msg = "CUDA out of memory"
+        raise torch.OutOfMemoryError(msg)
+
+    monkeypatch.setattr("lungreg.distributed.worker.register_case", full)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: in_use.append(held[-1]() is not None))
+    done = infer(ingested.config("infer.model=null", "refine.enabled=false"))
+    assert {row.error_code for row in done.results} == {"out_of_memory"}
+    assert in_use == [False] * len(CASES)
 
 
 @pytest.mark.usefixtures("one_thread")  # gives this process its own number back

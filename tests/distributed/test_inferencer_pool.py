@@ -20,6 +20,7 @@ from lungreg.stores import Stage
 from lungreg.workflows.infer import infer
 from lungreg.workflows.infer_report import InferReport
 from lungreg.workflows.train import train
+from tests.distributed.full_device import FullWorker
 from tests.distributed.lost_device import LosingWorker
 from tests.distributed.meeting_stage import WAIT_S, MeetingStage
 from tests.site import CASES, Site, measures
@@ -123,6 +124,22 @@ def test_a_worker_whose_device_is_lost_is_replaced(
     assert [row.case_id for row in done.results] == list(CASES)
     assert sorted(row.attempt for row in done.results) == [1, 1, 1, 1, 1, 2]
     assert {row.worker for row in done.results} == {"cpu-1", "cpu-2"}
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_case_that_lacks_memory_is_tried_once_more(
+    ingested: Site, monkeypatch: pytest.MonkeyPatch, attempts: int
+) -> None:
+    """Others that share the card may be done by then; after that it is a failed row."""
+    monkeypatch.setattr("lungreg.distributed.pool.Worker", FullWorker)
+    config = ingested.config("infer.workers=1", f"infer.max_attempts={attempts}", *ALIGNED)
+    done = infer(config)
+    assert [row.case_id for row in done.results] == list(CASES)
+    again = 1 if attempts == 1 else 2
+    assert [row.attempt for row in done.results] == [1, again, again, 1, 1, 1]
+    assert [row.case_id for row in done.failed] == list(CASES[1:3] if attempts == 1 else CASES[2:3])
+    assert {row.error_code for row in done.failed} == {"out_of_memory"}
+    assert ingested.backend().results.query("SELECT * FROM results").num_rows == len(CASES)
 
 
 def test_a_worker_killed_in_a_case_loses_no_case_and_doubles_none(

@@ -130,6 +130,37 @@ class TestDisplacement:
         assert caught.value.where == "a"
 
 
+class TestLeftovers:
+    def test_a_cache_that_nothing_has_used_for_a_day_is_removed(
+        self, stage: FaultyStage, prepared: PreparedCases
+    ) -> None:
+        """Of a run whose workers were killed; not that of a run that still reads its cases."""
+        killed, running = make(stage, name="train-2"), make(stage, name="train-3")
+        for cases in (prepared, killed, running):
+            cases.load(case_a())
+            os.utime(cases.folder, (1, 1))
+        running.load(case_a())
+        prepared.remove_leftovers()
+        assert not killed.folder.exists()
+        assert kept(running)
+        assert kept(prepared)
+        running.remove()
+
+    def test_what_is_no_cache_of_this_user_is_left_alone(
+        self, prepared: PreparedCases, tmp_path: Path
+    ) -> None:
+        """A folder that others can read, a link, and what has another name."""
+        own = f"lungreg-{os.getuid()}-"
+        others = [tmp_path / name for name in (f"{own}open", "lungreg-ray-1", f"{own}link")]
+        others[0].mkdir(mode=0o755)
+        others[1].mkdir(mode=0o700)
+        others[2].symlink_to(others[1])
+        for folder in others:
+            os.utime(folder, (1, 1), follow_symlinks=False)
+        prepared.remove_leftovers()
+        assert all(folder.is_dir() for folder in others)
+
+
 class TestCache:
     def test_each_file_is_read_once(self, stage: FaultyStage, prepared: PreparedCases) -> None:
         """Five files of one case and two of the other, however often they are used."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,21 @@ class TestRun:
         assert_same_network(weights(first), weights(again))
         run(other)
         assert read_history(other.stage, "train-1")[0] != read_history(stage, "train-1")[0]
+
+    def test_a_worker_removes_what_killed_ones_have_left(
+        self,
+        stage: MemoryStage,
+        cases: dict[Split, list[Case]],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """On its own node: the process that began that run may have been elsewhere."""
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        left = tmp_path / f"lungreg-{os.getuid()}-train-0"
+        left.mkdir(mode=0o700)
+        os.utime(left, (1, 1))
+        run(make_job(stage, cases, config=small_config(train={"epochs": 1})))
+        assert list(tmp_path.iterdir()) == []
 
     def test_best_is_the_lowest_validation_error(
         self, stage: MemoryStage, cases: dict[Split, list[Case]]

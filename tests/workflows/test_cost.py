@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lungreg.config import Cost, load_config
 from lungreg.errors import RunError
+from lungreg.records import CaseResult
 from lungreg.workflows.cost import cost_lines, estimated_credits, run_cost, run_cost_lines
 from lungreg.workflows.infer import infer
 from tests.site import CASES, Site
@@ -115,3 +120,24 @@ def test_the_published_figures() -> None:
     assert f"{estimated_credits(46.0, rate, nodes=1):.3f}" == "0.034"
     comment = PUBLISHED.read_text(encoding="utf-8")
     assert all(figure in comment for figure in ("46 s", "0.14 credits", "0.034 credits"))
+
+
+def test_gpu_seconds_are_those_of_cards_not_of_workers(
+    trained: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three workers on each of two cards hold two GPUs for the time of the call, not six."""
+    module = importlib.import_module("lungreg.workflows.infer")
+    results = module._results
+
+    def on_cards(*asked: Any) -> Iterator[list[CaseResult]]:
+        for number, rows in enumerate(results(*asked)):
+            name = f"cuda-{number + 1} on {'8a1f0c2e' if number < 3 else '77aa0c2e'}"
+            yield [replace(row, worker=name) for row in rows]
+
+    monkeypatch.setattr(module, "_results", on_cards)
+    done = infer(trained.config())
+    assert len({row.worker for row in done.results}) == 6
+    assert done.gpus == 2
+    assert done.gpu_seconds_per_case == pytest.approx(2 * done.seconds / len(CASES))
+    assert f"{done.gpu_seconds_per_case:.2f} GPU-seconds a case" in cost_lines(done, None)
+    assert infer(trained.config(), resume=done.run_id).gpus == 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from lungreg.workflows.progress import Progress
+
+RUN_FILE = "LUNGREG_RUN_FILE"
+"""Environment variable: the file to which `infer` and `train` write the id of their run as it
+begins, with -q and --json too. Who starts them again after a crash knows what to resume."""
 
 
 @dataclass(kw_only=True)
@@ -102,6 +108,8 @@ class Console:
 
         An event without a note only moves the bar; elsewhere few of them get a line (`Pace`).
         """
+        if event.run_id and (file := os.environ.get(RUN_FILE)):
+            _write_whole(Path(file), event.run_id)
         if self.quiet or self.as_json:
             return
         note = printable(event.public if self.anonymous else event.note)
@@ -161,6 +169,13 @@ class Console:
                 self.bar.stop()
             return self.bar.console
         return RichConsole(width=terminal_width(), file=sys.stdout)
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Write a line to a file, all of it or nothing: this process may be killed at any time."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(f"{text}\n")
+    partial.replace(file)
 
 
 def _amount(event: Progress, *, unit: bool = True) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from lungreg.distributed.worker import InferJob, Worker
 from lungreg.errors import LungregError, RunError
 from lungreg.extras import of_extra
 from lungreg.records import Case, CaseResult, counted
-from lungreg.registration.case import failed_result
+from lungreg.registration.case import OUT_OF_MEMORY, failed_result
 
 with of_extra("cluster"):
     import ray
@@ -28,6 +28,8 @@ class _Work:
     attempt: int = 1
     deaths: int = 0
     """Of actors that had this case alone: it is to blame for them."""
+    lacked_memory: bool = False
+    """In an earlier attempt: it has no further one for that."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -40,7 +42,7 @@ class _Hand:
     dead: bool = False
 
     def takes(self, work: _Work, most: int) -> bool:
-        """Whether it may have a case as well: one that saw an actor die stays alone."""
+        """Whether it may have a case as well: one that is tried again stays alone."""
         together = [*self.works, work]
         return len(together) <= (most if all(it.attempt == 1 for it in together) else 1)
 
@@ -140,14 +142,24 @@ class Pool:
         self._ready.append(hand)
 
     def _finish_case(self, reference: Any, queue: deque[_Work]) -> list[CaseResult]:
-        """The case's result; [] where it is tried again, as where the actor's device is lost."""
+        """The case's result; [] where it is tried again, as where the actor's device is lost.
+
+        One that lacked memory is tried once more: those that shared the GPU may be done by then.
+        """
         hand, work = self._busy.pop(reference)
         try:
             result: CaseResult = ray.get(reference)
         except ray.exceptions.RayError:
             return self._after_death(hand, work, queue)
         hand.works.remove(work)
-        return [result]
+        once = self._job.settings.max_attempts > 1 and not work.lacked_memory
+        if result.error_code != OUT_OF_MEMORY or not once:
+            return [result]
+        _log.warning("memory did not suffice for a case; it is tried once more later")
+        for other in self._ready:  # what they keep for later may be what it lacked
+            other.actor.give_back_memory.remote()
+        queue.append(replace(work, attempt=work.attempt + 1, lacked_memory=True))
+        return []
 
     def _after_death(self, hand: _Hand, work: _Work, queue: deque[_Work]) -> list[CaseResult]:
         """Try a case of a dead actor again, alone: of several that it held none can be blamed."""
@@ -159,7 +171,7 @@ class Pool:
         deaths = work.deaths + (len(hand.works) == 1)
         if deaths >= self._job.settings.max_attempts:
             return [self._died(work)]
-        queue.append(_Work(case=work.case, attempt=work.attempt + 1, deaths=deaths))
+        queue.append(replace(work, attempt=work.attempt + 1, deaths=deaths))
         return []
 
     def _died(self, work: _Work) -> CaseResult:

@@ -10,12 +10,26 @@ from datetime import UTC, datetime
 import torch
 
 from lungreg.config import Infer
-from lungreg.devices import answers, choose_device, keep_freed_memory, use_threads
+from lungreg.devices import (
+    answers,
+    choose_device,
+    give_back_gpu_memory,
+    keep_freed_memory,
+    use_threads,
+    worker_name,
+)
 from lungreg.distributed.lean_monai import import_lean_monai
 from lungreg.distributed.pool_size import Place
 from lungreg.errors import ResourceError
 from lungreg.records import Case, CaseResult, RegistrationJob
-from lungreg.registration.case import Attempt, Render, describe, failed_result, register_case
+from lungreg.registration.case import (
+    OUT_OF_MEMORY,
+    Attempt,
+    Render,
+    describe,
+    failed_result,
+    register_case,
+)
 from lungreg.registration.model_free import model_free_estimate
 from lungreg.registration.pair import Estimate
 from lungreg.stores import ModelRegistry, Stage
@@ -58,6 +72,7 @@ class Worker:
         self._number = number
         self._alone = alone
         self._loaded: tuple[Estimate, torch.device] | None = None
+        self._name = ""
         self._turn = threading.Lock()
 
     def load(self) -> None:
@@ -72,6 +87,7 @@ class Worker:
         on_gpu = self._place.on_gpu
         name = self._job.settings.device if on_gpu is None else ("cuda" if on_gpu else "cpu")
         device = choose_device(name)
+        self._name = worker_name(device, self._number)
         self._loaded = self._estimate(device), device
 
     def _estimate(self, device: torch.device) -> Estimate:
@@ -92,10 +108,21 @@ class Worker:
         Raises:
             ResourceError: The device answers no more: another process must go on.
         """
+        row = self._register(case, attempt)
+        if row.error_code == OUT_OF_MEMORY:
+            # Only now: until its error is gone, the arrays of the case are in use.
+            self.give_back_memory()
+        return row
+
+    def give_back_memory(self) -> None:
+        """Leave to the others on this GPU what no case here needs now."""
+        give_back_gpu_memory()
+
+    def _register(self, case: Case, attempt: int) -> CaseResult:
         if self._loaded is None:
             self.load()
         estimate, device = self._loaded  # type: ignore[misc]  # load() has set it
-        started, name = datetime.now(UTC), f"{device.type}-{self._number}"
+        started = datetime.now(UTC)
         try:
             return register_case(
                 self._job.stage,
@@ -104,7 +131,7 @@ class Worker:
                 self._job.registration,
                 device=device,
                 render=self._job.render,
-                attempt=Attempt(number=attempt, worker=name, turn=self._turn),
+                attempt=Attempt(number=attempt, worker=self._name, turn=self._turn),
             )
         except Exception as error:  # noqa: BLE001  # one case never stops the others
             _log.debug("case failed", exc_info=True)
@@ -118,6 +145,6 @@ class Worker:
                 code=code,
                 message=message,
                 attempt=attempt,
-                worker=name,
+                worker=self._name,
                 started_at=started,
             )

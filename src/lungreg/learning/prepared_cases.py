@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _TENSORS = (
     *("fixed", "moving", "fixed_mask", "moving_mask"),
     *("fixed_points_vox", "moving_points_vox", "true_displacement_mm"),
 )
+_LEFT_BEHIND_S = 24 * 3600
+"""A cache that nothing has used for so long is nobody's any more."""
 
 
 def prepare_case(
@@ -86,13 +89,13 @@ class PreparedCases:
     @property
     def folder(self) -> Path:
         """The folder of the cache, in the system's temporary folder."""
-        return Path(tempfile.gettempdir()) / f"lungreg-{os.getuid()}-{self.name}"
+        return Path(tempfile.gettempdir()) / f"{_prefix()}{self.name}"
 
     def load(self, case: Case) -> PreparedPair:
         """The case as the network sees it, from the cache or the stage."""
         file = self.folder / f"{self._key(case)}.npz"
         try:
-            return _read(file)
+            pair = _read(file)
         except (OSError, ValueError, EOFError, KeyError, BadZipFile, DataError):
             pair = prepare_case(
                 self.stage,
@@ -102,11 +105,25 @@ class PreparedCases:
                 with_displacement=self.with_displacement,
             )
             self._keep(file, pair)
-            return pair
+        with suppress(OSError):
+            os.utime(self.folder)  # in use: no leftover
+        return pair
 
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove_leftovers(self) -> None:
+        """Delete this user's other caches on this node that nothing has used for a day.
+
+        Workers that are killed leave theirs, and the process that began them may be elsewhere.
+        """
+        oldest = time.time() - _LEFT_BEHIND_S
+        for folder in Path(tempfile.gettempdir()).glob(f"{_prefix()}*"):
+            with suppress(OSError):
+                old = folder.lstat().st_mtime < oldest
+                if old and folder != self.folder and _is_private(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _key(self, case: Case) -> str:
         settings = self.settings.model_dump_json(exclude={"augmentation"})
@@ -120,7 +137,7 @@ class PreparedCases:
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             used = sum(entry.stat().st_size for entry in self.folder.glob("*.npz"))
-            if used + size > self.cache_gb * 1e9 or not self._is_private():
+            if used + size > self.cache_gb * 1e9 or not _is_private(self.folder):
                 return
             with partial.open("wb") as stream:
                 np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub: bool keyword
@@ -130,11 +147,17 @@ class PreparedCases:
             with suppress(OSError):
                 partial.unlink()
 
-    def _is_private(self) -> bool:
-        """Whether the folder is this user's own: its name can be guessed on a shared machine."""
-        status = self.folder.lstat()
-        is_open = stat.S_IMODE(status.st_mode) & 0o077
-        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not is_open
+
+def _prefix() -> str:
+    """How the names of this user's caches begin."""
+    return f"lungreg-{os.getuid()}-"
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether a folder is this user's own: its name can be guessed on a shared machine."""
+    status = folder.lstat()
+    is_open = stat.S_IMODE(status.st_mode) & 0o077
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not is_open
 
 
 def _true_displacement(

@@ -77,6 +77,7 @@ def run_epochs(
         if workers.rank == 0:
             write_history(job.stage, job.run_id, history)
     prepared = job.prepared
+    prepared.remove_leftovers()
     try:
         for epoch in range(int(state["epoch"]) + 1, config.train.epochs + 1):
             metrics = _one_epoch(job, learner, prepared, epoch, workers)

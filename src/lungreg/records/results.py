@@ -78,6 +78,7 @@ class CaseResult(CaseMetrics):
     """Seconds to warp, measure, draw and write."""
     attempt: int = 1
     worker: str = "main"
+    """Name of the process, and of its card where it has a GPU: "cuda-3 on 8a1f0c2e"."""
     started_at: datetime
     """UTC."""
     finished_at: datetime

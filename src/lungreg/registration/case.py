@@ -26,6 +26,9 @@ from lungreg.registration.register import Registered, register_pair
 from lungreg.stores import Stage
 from lungreg.stores.names import CaseNames, RunNames
 
+OUT_OF_MEMORY = "out_of_memory"
+"""Code of a case for which memory did not suffice, of the machine or of its GPU."""
+
 
 class Render(Protocol):
     """Renders the HTML page of one case."""
@@ -150,7 +153,7 @@ def describe(error: Exception) -> tuple[str, str]:
         else f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
     )
     memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    code = "out_of_memory" if memory else "unexpected"
+    code = OUT_OF_MEMORY if memory else "unexpected"
     return code, f"{type(error).__name__}{place}"
 
 

@@ -10,6 +10,7 @@ from functools import partial
 
 from lungreg.backends import open_backend
 from lungreg.config import Config
+from lungreg.devices import count_cards
 from lungreg.distributed.capacity import in_one_process
 from lungreg.distributed.inferencer import cluster_for, run_inference
 from lungreg.distributed.worker import InferJob
@@ -103,7 +104,7 @@ def infer(
         results=latest_rows([*known, *done]),
         seconds=time.perf_counter() - started,
         registered=len(done),
-        gpus=len({row.worker for row in done if row.worker.startswith("cuda")}),
+        gpus=count_cards(row.worker for row in done),
     )
 
 
@@ -174,7 +175,8 @@ def _register_all(
     parts = Compaction(partial(backend.results.compact, run_id), COMPACT_EVERY)
     before = len(cases) - len(waiting)
     note = f"run {run_id}, {_how(job)}"
-    on_progress(Progress(step="infer", done=before, total=len(cases), note=note, public=note))
+    begin = Progress(step="infer", done=before, total=len(cases), note=note, public=note)
+    on_progress(replace(begin, run_id=run_id))
     try:
         for results in _results(backend, job, waiting):
             rows = [replace(r, attempt=r.attempt + attempts.get(r.case_id, 0)) for r in results]

@@ -37,7 +37,7 @@ class InferReport(Summary):
     registered: int
     """Cases that this call registered."""
     gpus: int
-    """GPUs that took part."""
+    """GPUs that took part in this call, each counted once however many workers shared it."""
 
     def facts(self) -> Facts:
         """The main facts, by name; they are what is shown of it."""

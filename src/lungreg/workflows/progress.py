@@ -37,6 +37,9 @@ class Progress:
     """Unit of `done` and `total`, such as "MB" or "epochs"; empty for cases."""
     loss: float | None = None
     """What is made smaller, where the step is an optimisation."""
+    run_id: str = ""
+    """Id of the run that begins with this event, or that is gone on with: from now on it can be
+    resumed, whatever happens to this process. Empty in all other events."""
 
     @property
     def is_whole(self) -> bool:

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -139,9 +139,8 @@ def _run_epochs(job: TrainJob, backend: Backend, on_progress: OnProgress) -> Non
     before = len(read_history(backend.stage, run_id))
     note = f"run {run_id}"
     total = config.train.epochs
-    on_progress(
-        Progress(step="train", done=before, total=total, note=note, public=note, unit="epochs")
-    )
+    begin = Progress(step="train", done=before, total=total, note=note, public=note, unit="epochs")
+    on_progress(replace(begin, run_id=run_id))
     backend.tracker.start(run_id, config.model_dump(include={"seed", "network", "loss", "train"}))
     try:
         held = None if backend.billing is None else backend.billing.held()

@@ -21,7 +21,7 @@ from lungreg.backends.snowflake.models.rows import (
     gpus_of,
     job_of,
 )
-from lungreg.devices import choose_device
+from lungreg.devices import choose_device, worker_name
 from lungreg.errors import MissingFileError, ModelError, ResourceError, UnsafeInputError
 from lungreg.learning.stored_model import run_estimate
 from lungreg.qc.case_page import render_case
@@ -52,7 +52,7 @@ class RowRegistration:
         self._weights = weights
         self._device = choose_device("auto")
         # A name of its own for each process, so that they can be counted in the results.
-        self._worker = f"{self._device.type}-batch-{secrets.token_hex(3)}"
+        self._worker = worker_name(self._device, f"batch-{secrets.token_hex(3)}")
         self._prepared: dict[str, tuple[RegistrationJob, Estimate]] = {}
 
     def register(self, rows: Iterable[Mapping[Any, Any]], settings: str) -> Iterator[BatchOutput]:
