@@ -108,7 +108,7 @@ def registered_of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def registered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Right inputs that were registered, without what no smooth breath does."""
-    odd = {*GROUPS["pattern"], *GROUPS["displaced"]}
+    odd = {*GROUPS["pattern"], *GROUPS["displaced"], "moving_breathed", "fixed_breathed"}
     known = registered_of_all(with_both_errors(rows))
     return [row for row in known if row["trouble"] not in odd]
 

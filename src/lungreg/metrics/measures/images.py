@@ -113,7 +113,7 @@ UNLIKE = Measure(
     formula="100 Σ |B| [ρ_B < 0.4 median ρ] / Σ |B|, ρ_B the correlation of c_f and c_w in a "
     "block B, c = I − mean of 9 voxels around",
     source="lungreg, registration.likeness",
-    typical="0 to 8.3 %",
+    typical="0 to 7.9 %",
     bad=(
         "In a part of the lungs the transform is far off (air or fluid beside the lung, slices in "
         "another order, a patient who moved between two parts of a scan), or the scans do not show "

@@ -54,7 +54,7 @@ TRE_MEDIAN = Measure(
     ),
     formula="median over landmarks of ‖T(xᵢ) − yᵢ‖",
     source=_TRE_SOURCE,
-    typical="0.154 to 1.2 mm",
+    typical="0.262 to 1.2 mm",
     bad=_MOST,
 )
 TRE_P95 = Measure(
@@ -217,7 +217,7 @@ ETRE_BEYOND_3 = Measure(
     says="Share of the distinctive places with a partner whose estimated error is above 3 mm.",
     formula="100 · places with an error above 3 mm / places with a partner",
     source=_ETRE_SOURCE,
-    typical="0.48 to 9.8 %",
+    typical="0.51 to 9.7 %",
     bad="A part of the lungs is off; the list of regions says which.",
 )
 ETRE_BEYOND_5 = replace(
@@ -228,7 +228,7 @@ ETRE_BEYOND_5 = replace(
     brief="places whose estimated error is above 5 mm",
     says="Share of the distinctive places with a partner whose estimated error is above 5 mm.",
     formula="100 · places with an error above 5 mm / places with a partner",
-    typical="0 to 2.8 %",
+    typical="0 to 2.5 %",
 )
 LANDMARKS = (
     *(TRE, TRE_MEDIAN, TRE_P95, TRE_MAX, LANDMARK_COUNT),

@@ -157,7 +157,7 @@ DENSITY = Measure(
     ),
     formula="mean(w) − mean(f)",
     source="lungreg",
-    typical="−49 to 12 HU; the lower the deeper the breath",
+    typical="−49 to 13 HU; the lower the deeper the breath",
     bad="Far above zero, the scans may have been exchanged.",
 )
 MASS = Measure(
@@ -210,7 +210,7 @@ LOWER_EDGE = Measure(
     formula="median over lines along the body that end in a flat part of the diaphragm: way from "
     "20 to 80 % of the step from lung to soft tissue (0 HU), less the slice's thickness",
     source="lungreg, registration.lower_edge",
-    typical="0 to 4 mm",
+    typical="1.6 to 5.7 mm",
     bad=(
         "The patient breathed while one of the scans was taken: its lower lungs are an average, in "
         "which places lie nowhere. Dense lung above the diaphragm has a soft edge too. Judged only "
