@@ -11,8 +11,9 @@ _FEWEST_OF_PERCENTILE = 15
 """Partners in a part of the lungs: a percentile of fewer says little."""
 _LEAST_FOUND_PCT = 1.0
 _FEWER_BELOW = 0.75
-"""Of the share of places with a partner in the upper lungs. Scans taken while the patient breathed
-have 0.2 to 0.7 of it in the lower ones, others of tests/varied 0.8 to 1.5."""
+"""Of the share of places with a partner in the upper lungs. Pairs with a scan taken while the
+patient breathed have 0.2 to 0.74 of it in the lower ones. So has one in eight good pairs of
+tests/varied, with a sharp edge."""
 
 
 def estimated(judged: Judged) -> float | None:
