@@ -55,8 +55,8 @@ def edge_width_mm(
     density is a fifth of the step from lung to soft tissue to where it is four fifths. In scans of
     tests/varied at most 4 mm (5 where they are cut off 80 mm above the bases; where few lines are
     left, as in upper lungs, chance ones of 11 and 14), in averages over a breath of 26 to 34 mm
-    9 to 19 mm, over 20 mm 7 to 10. Lung that grows denser towards the diaphragm over centimetres has a soft edge too, and
-    so may a scan that a part of the other one was mixed into.
+    8 to 19 mm, over 20 mm 7 to 10. Lung that grows denser towards the diaphragm over centimetres
+    has a soft edge too, and so may a scan that a part of the other one was mixed into.
 
     Args:
         hu: (X, Y, Z) Hounsfield units.
