@@ -70,8 +70,8 @@ class Infer(Section):
     """Let the network compute in 16 bits or in TF32, which is faster, where that moves its
     displacement by no more than 0.05 of its voxels. Has an effect on CUDA only."""
     max_attempts: int = Field(default=3, ge=1)
-    """Number of times that a case is tried when its worker dies, before it counts as failed. One
-    for which memory did not suffice is tried twice, unless this is 1."""
+    """Number of times that a case is tried when its worker dies, before it counts as failed. A
+    case for which memory did not suffice is tried twice, unless the number is 1."""
     full_resolution_field: bool = False
     """Write the displacement field on the fixed scan's grid instead of the network's: larger
     files."""
