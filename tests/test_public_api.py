@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import lungreg
-from lungreg.errors import ConfigError, RunError
+from lungreg.errors import ConfigError, DataError, RunError
 from lungreg.records import Split, Status
 from tests.site import CASES, Site
 
@@ -63,6 +63,14 @@ def test_simulation_replaces_no_other_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="new or empty"):
         lungreg.simulate(tmp_path / "real", cases=1, **size)
     assert real.read_bytes() == b"a patient's"
+
+
+def test_a_simulation_that_was_refused_leaves_its_folder_free(tmp_path: Path) -> None:
+    """The same folder with a shape that holds a chest."""
+    with pytest.raises(DataError, match="holds a chest"):
+        lungreg.simulate(tmp_path, cases=1, shape=(40, 34, 40))
+    made = lungreg.simulate(tmp_path, cases=1, shape=(40, 34, 40), spacing_mm=(7.5, 7.5, 7.2))
+    assert made == ["case_001"]
 
 
 def test_every_step_works_twice_from_python(raw: Site, tmp_path: Path) -> None:

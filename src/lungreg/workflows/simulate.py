@@ -84,12 +84,15 @@ def simulate(
 def _claim(folder: Path, settings: bytes) -> None:
     """Mark a folder as that of one simulation.
 
+    With a mark alone it is empty: the settings were refused.
+
     Raises:
         ConfigError: It holds files of something else.
     """
     marker = folder / _MARKER
     is_ours = marker.is_file() and marker.read_bytes() == settings
-    if folder.is_dir() and any(folder.iterdir()) and not is_ours:
+    holds_more = folder.is_dir() and any(file != marker for file in folder.iterdir())
+    if holds_more and not is_ours:
         msg = "pairs are simulated into a folder that is new or empty"
         raise ConfigError(msg, got="one with other files", mend="name another one", where=folder)
     write_file(marker, settings)
