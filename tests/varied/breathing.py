@@ -24,7 +24,7 @@ def averaged(rng: np.random.Generator, scan: Scan, *, ways_mm: tuple[float, floa
     Tissue goes to and fro along the body: at the lungs' lower end by as much as `ways_mm` allow, at
     the apices not at all, evenly or as a sine.
     """
-    axis, upwards = _along_body(scan)
+    axis, upwards = bottom_face(scan.grid)
     hu = np.moveaxis(scan.hu, axis, 2).astype(np.float32)
     lungs = np.moveaxis(scan.mask > 0, axis, 2)
     step_mm = float(scan.grid.spacing_mm[axis])
@@ -48,16 +48,10 @@ def averaged(rng: np.random.Generator, scan: Scan, *, ways_mm: tuple[float, floa
 
 def dense_bases(rng: np.random.Generator, scan: Scan) -> Scan:
     """Lung that grows denser towards the diaphragm over 15 to 40 mm, as where it collapses."""
-    axis, upwards = _along_body(scan)
+    axis, upwards = bottom_face(scan.grid)
     lungs = np.moveaxis(scan.mask > 0, axis, 2)[..., :: 1 if upwards else -1]
     above = np.cumsum(lungs, axis=2)[..., :: 1 if upwards else -1]
     above_mm = np.moveaxis(above, 2, axis) * float(scan.grid.spacing_mm[axis])
     share = np.clip(1 - above_mm / rng.uniform(15, 40), 0, 1) * (scan.mask > 0) * _DENSE_SHARE
     hu: NDArray[np.float32] = (scan.hu - share * np.minimum(scan.hu, 0)).astype(np.float32)
     return replace(scan, hu=hu)
-
-
-def _along_body(scan: Scan) -> tuple[int, bool]:
-    """The axis along the body, and whether it runs from the feet to the head."""
-    axis, _ = bottom_face(scan.grid)
-    return axis, bool(scan.grid.directions[2, axis] > 0)

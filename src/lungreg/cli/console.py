@@ -109,7 +109,9 @@ class Console:
         An event without a note only moves the bar; elsewhere few of them get a line (`Pace`).
         """
         if event.run_id and (file := os.environ.get(RUN_FILE)):
-            _write_whole(Path(file), event.run_id)
+            from lungreg.formats.local_files import write_file
+
+            write_file(Path(file), f"{event.run_id}\n".encode())
         if self.quiet or self.as_json:
             return
         note = printable(event.public if self.anonymous else event.note)
@@ -169,13 +171,6 @@ class Console:
                 self.bar.stop()
             return self.bar.console
         return RichConsole(width=terminal_width(), file=sys.stdout)
-
-
-def _write_whole(file: Path, text: str) -> None:
-    """Write a line to a file, all of it or nothing: this process may be killed at any time."""
-    partial = file.with_name(f"{file.name}.partial")
-    partial.write_text(f"{text}\n")
-    partial.replace(file)
 
 
 def _amount(event: Progress, *, unit: bool = True) -> str:
